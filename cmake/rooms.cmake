@@ -1,0 +1,26 @@
+# room(NAME [LIBS …]): one folder under src/ becomes one static library over the rooms declared before it, with its unit
+# tests (tests/unit/NAME/test_*.c), each linking this room and those below and nothing else.
+set(PENSTOCK_ROOMS_DOWN "" CACHE INTERNAL "rooms declared so far, uppermost first")
+
+function(room NAME)
+  cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${NAME}/*.c)
+  if(NOT sources)
+    return()
+  endif()
+  add_library(${NAME} STATIC ${sources})
+  target_include_directories(${NAME} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(${NAME} PUBLIC ${PENSTOCK_ROOMS_DOWN} ${ARG_LIBS})
+  set(PENSTOCK_ROOMS_DOWN ${NAME} ${PENSTOCK_ROOMS_DOWN} CACHE INTERNAL "rooms declared so far, uppermost first")
+
+  file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${NAME}/test_*.c)
+  foreach(source ${tests})
+    get_filename_component(stem ${source} NAME_WE)
+    set(target unit_${NAME}_${stem})
+    add_executable(${target} ${source})
+    target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit)
+    target_link_libraries(${target} PRIVATE ${NAME})
+    add_test(NAME unit/${NAME}/${stem} COMMAND ${target} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(unit/${NAME}/${stem} PROPERTIES TIMEOUT 120)
+  endforeach()
+endfunction()

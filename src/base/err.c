@@ -1,0 +1,42 @@
+// Errors as values.
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const struct err_info k_info[ERR_COUNT] = {
+#define ERR(code, status, type, wire, retryable, meaning)                                                              \
+    [ERR_##code] = {#code, status, type, wire, retryable, meaning},
+#include "base/err.def"
+#undef ERR
+};
+
+const struct err_info *err_info(enum err_code code) {
+    INVARIANT(code < ERR_COUNT);
+    return &k_info[code];
+}
+
+bool err_set(struct err *err, enum err_code code, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    err->code = code;
+    err->status = k_info[code].status;
+    err->param[0] = '\0';
+    vsnprintf(err->message, sizeof err->message, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+bool err_wrap(struct err *err, const char *fmt, ...) {
+    char prefix[ERR_MESSAGE_MAX], old[ERR_MESSAGE_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(prefix, sizeof prefix, fmt, ap);
+    va_end(ap);
+    memcpy(old, err->message, sizeof old);
+    int n = snprintf(err->message, sizeof err->message, "%.250s: %.255s", prefix, old);
+    (void)n;
+    return false;
+}
+
+bool err_no_memory(struct err *err) { return err_set(err, ERR_NO_MEMORY, "out of memory"); }
