@@ -1,5 +1,4 @@
 /* Builds the answers of the mock upstream in the shape of an OpenAI-compatible server. */
-#define _GNU_SOURCE
 #include "mock_answer.h"
 
 #include <stdarg.h>
@@ -126,16 +125,16 @@ static void add_stream_tail(struct writer *w, const char *model, uint32_t events
 /* Cuts the stream after whole events, so that each write carries about as many as the others. */
 static void build_stream(struct answer *a, const char *model, uint32_t writes) {
     struct writer w = {0};
-    uint32_t pieces = writes == 0 ? a->size : writes;
-    if (pieces > a->size) pieces = a->size;
+    uint32_t pieces = writes == 0 ? a->script.size : writes;
+    if (pieces > a->script.size) pieces = a->script.size;
     if (pieces > ANSWER_WRITES_MAX) pieces = ANSWER_WRITES_MAX;
     add_stream_head(&w);
-    for (uint32_t i = 0; i < a->size; i++) {
-        add_event(&w, model, i, a->size);
-        uint64_t due = (uint64_t)(i + 1) * pieces / a->size;
+    for (uint32_t i = 0; i < a->script.size; i++) {
+        add_event(&w, model, i, a->script.size);
+        uint64_t due = (uint64_t)(i + 1) * pieces / a->script.size;
         if (due > a->cuts && a->cuts + 1 < pieces) a->cut[a->cuts++] = w.n;
     }
-    add_stream_tail(&w, model, a->size, a->usage);
+    add_stream_tail(&w, model, a->script.size, a->script.usage);
     a->cut[a->cuts++] = w.n;
     a->whole = writer_take(&w);
 }
@@ -144,15 +143,15 @@ static void build_slow(struct answer *a, const char *model) {
     struct writer w = {0};
     add_stream_head(&w);
     a->head = writer_take(&w);
-    add_event(&w, model, 1, a->size + 2);
+    add_event(&w, model, 1, a->script.size + 2);
     a->event = writer_take(&w);
-    add_stream_tail(&w, model, a->size, a->usage);
+    add_stream_tail(&w, model, a->script.size, a->script.usage);
     a->tail = writer_take(&w);
 }
 
 static void build_plain(struct answer *a, const char *model) {
     struct writer w = {0};
-    add_plain(&w, model, a->size);
+    add_plain(&w, model, a->script.size);
     a->whole = writer_take(&w);
     a->cut[0] = a->whole.n;
     a->cuts = 1;
@@ -180,7 +179,7 @@ static bool take_word(const char **at, const char *word) {
 }
 
 /* Fills kind, size and delay from the model's name. */
-static bool script_parse(const char *model, struct answer *a) {
+static bool script_parse(const char *model, struct answer_script *a) {
     const char *at = model;
     if (take_word(&at, "plain-")) {
         a->kind = ANSWER_PLAIN;
@@ -205,7 +204,7 @@ static bool script_parse(const char *model, struct answer *a) {
     return false;
 }
 
-static bool answer_same(const struct answer *a, const struct answer *b) {
+static bool script_same(const struct answer_script *a, const struct answer_script *b) {
     return a->kind == b->kind && a->size == b->size && a->delay_ms == b->delay_ms &&
            a->usage == b->usage;
 }
@@ -213,20 +212,19 @@ static bool answer_same(const struct answer *a, const struct answer *b) {
 const struct answer *answer_find(struct answer_book *book, const char *model, size_t n,
                                  bool with_usage) {
     char name[48];
-    struct answer *wanted;
-    struct answer key = {0};
+    struct answer_script key = {0};
     if (n >= sizeof name) return NULL;
     memcpy(name, model, n);
     name[n] = '\0';
     if (!script_parse(name, &key)) return NULL;
     key.usage = with_usage && (key.kind == ANSWER_STREAM || key.kind == ANSWER_SLOW);
     for (uint32_t i = 0; i < book->count; i++) {
-        if (answer_same(book->answers[i], &key)) return book->answers[i];
+        if (script_same(&book->answers[i]->script, &key)) return book->answers[i];
     }
     if (book->count == ANSWER_BOOK_MAX) return NULL;
-    wanted = malloc(sizeof *wanted);
+    struct answer *wanted = calloc(1, sizeof *wanted);
     if (wanted == NULL) abort();
-    *wanted = key;
+    wanted->script = key;
     if (key.kind == ANSWER_STREAM) {
         build_stream(wanted, name, book->writes);
     } else if (key.kind == ANSWER_SLOW) {

@@ -23,11 +23,15 @@ struct bytes {
     size_t n;
 };
 
-struct answer {
+struct answer_script {
     enum answer_kind kind;
     uint32_t size; /* body bytes for PLAIN, else events */
     uint32_t delay_ms;
     bool usage; /* streams only: with the closing usage chunk */
+};
+
+struct answer {
+    struct answer_script script;
 
     /* PLAIN, LATE and STREAM: the whole answer, and the offsets where each write ends. */
     struct bytes whole;

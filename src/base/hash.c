@@ -13,8 +13,10 @@ static uint64_t read_tail(const char *p, size_t n) {
     return v;
 }
 
+__extension__ typedef unsigned __int128 u128;
+
 static uint64_t fold(uint64_t a, uint64_t b) {
-    __extension__ unsigned __int128 m = (__extension__ unsigned __int128)a * b;
+    u128 m = (u128)a * b;
     return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
