@@ -30,8 +30,7 @@ static void writer_add(struct writer *w, const char *p, size_t n) {
     w->n += n;
 }
 
-__attribute__((format(printf, 2, 3))) static void writer_printf(struct writer *w,
-                                                                const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void writer_printf(struct writer *w, const char *format, ...) {
     char text[1024];
     va_list args;
     va_start(args, format);
@@ -65,12 +64,11 @@ static void add_plain(struct writer *w, const char *model, size_t size) {
         const char *word = WORDS[i % WORD_COUNT];
         writer_add(&body, word, strlen(word));
     }
-    writer_printf(&body,
-                  "\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],"
-                  "\"usage\":{\"prompt_tokens\":352,\"completion_tokens\":128,\"total_tokens\":480,"
-                  "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"
-                  "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0}},"
-                  "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_44709d6fcb\"}\n");
+    writer_printf(&body, "\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],"
+                         "\"usage\":{\"prompt_tokens\":352,\"completion_tokens\":128,\"total_tokens\":480,"
+                         "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"
+                         "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0}},"
+                         "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_44709d6fcb\"}\n");
     writer_printf(w,
                   "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n"
                   "x-request-id: req_mock\r\nopenai-processing-ms: 1\r\nserver: mock\r\n\r\n",
@@ -193,8 +191,8 @@ static bool script_parse(const char *model, struct answer_script *a) {
     }
     if (take_word(&at, "slow-")) {
         a->kind = ANSWER_SLOW;
-        return take_number(&at, ANSWER_EVENTS_MAX, &a->size) && a->size > 0 &&
-               take_word(&at, "-") && take_number(&at, 3600000, &a->delay_ms) && *at == '\0';
+        return take_number(&at, ANSWER_EVENTS_MAX, &a->size) && a->size > 0 && take_word(&at, "-") &&
+               take_number(&at, 3600000, &a->delay_ms) && *at == '\0';
     }
     if (take_word(&at, "lat-")) {
         a->kind = ANSWER_LATE;
@@ -205,12 +203,10 @@ static bool script_parse(const char *model, struct answer_script *a) {
 }
 
 static bool script_same(const struct answer_script *a, const struct answer_script *b) {
-    return a->kind == b->kind && a->size == b->size && a->delay_ms == b->delay_ms &&
-           a->usage == b->usage;
+    return a->kind == b->kind && a->size == b->size && a->delay_ms == b->delay_ms && a->usage == b->usage;
 }
 
-const struct answer *answer_find(struct answer_book *book, const char *model, size_t n,
-                                 bool with_usage) {
+const struct answer *answer_find(struct answer_book *book, const char *model, size_t n, bool with_usage) {
     char name[48];
     struct answer_script key = {0};
     if (n >= sizeof name) return NULL;

@@ -49,5 +49,4 @@ struct answer_book {
 };
 
 /* The answer for a model name of n bytes. with_usage matters only for streams. */
-const struct answer *answer_find(struct answer_book *book, const char *model, size_t n,
-                                 bool with_usage);
+const struct answer *answer_find(struct answer_book *book, const char *model, size_t n, bool with_usage);
