@@ -1,0 +1,175 @@
+// The configuration: one frozen, reference-counted snapshot that every thread may read.
+//
+// Ownership: conf_load returns a snapshot with one reference; conf_ref/conf_unref count, the last unref wipes its
+// secrets and frees it; everything inside lives as long as it does. Thread rule: read-only after conf_load; ref and
+// unref from any thread. Units: sizes in bytes, durations in milliseconds, prices in picodollars a token. A struct str
+// in here is NUL-terminated behind its end, so .p serves as a C string at the system's edge.
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include "base/map.h"
+#include "conf/opt.h"
+#include "conf/url.h"
+
+#include <stdatomic.h>
+
+enum conf_client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_OPTIONAL, CLIENT_AUTH_REQUIRED };
+enum conf_tls_version { TLS_1_2, TLS_1_3 };
+enum conf_log_level { CONF_LOG_TRACE, CONF_LOG_DEBUG, CONF_LOG_INFO, CONF_LOG_WARN, CONF_LOG_ERROR };
+enum conf_log_format { CONF_LOG_AUTO, CONF_LOG_JSON, CONF_LOG_PRETTY };
+enum conf_durability { DURABILITY_GROUP, DURABILITY_SYNC };
+
+struct conf_sni {
+    struct str name; // "api.example.com" or "*.example.com"
+    struct str cert, key;
+};
+struct conf_tls {
+    struct str cert, key; // PEM files; both empty = no TLS
+    struct str client_ca;
+    int client_auth; // enum conf_client_auth
+    int min_version; // enum conf_tls_version
+    OPT_LIST_OF(struct conf_sni) sni;
+};
+struct conf_listener {
+    struct str address; // as written
+    struct conf_tls tls;
+    struct conf_addr addr; // parsed
+};
+
+struct conf_server {
+    int64_t workers; // event loops; 0 = one a core
+    int64_t drain_timeout;
+    bool public_metrics; // /metrics without a key
+};
+struct conf_limits {
+    int64_t max_body, max_header_bytes, max_headers, max_uri;
+    int64_t max_response; // of a buffered answer
+    int64_t max_event;    // one SSE event
+    int64_t max_connections;
+    int64_t stream_buffer; // high-water mark towards a slow reader
+    int64_t json_depth;
+};
+struct conf_timeouts {
+    int64_t header, body, keepalive, connect, first_byte, idle, total, write;
+};
+// A provider's own; after loading none is OPT_UNSET: what was not given is the general value.
+struct conf_provider_timeouts {
+    int64_t connect, first_byte, idle, total;
+};
+
+struct conf_provider {
+    struct str name;
+    int kind; // enum provider_kind
+    struct str base_url;
+    struct secret api_key;                // empty = none is sent
+    OPT_LIST_OF(struct opt_pair) headers; // sent with every request; values may be secret
+    struct str proxy;                     // "http://host:port" or empty
+    struct str tls_ca;                    // PEM file or empty
+    bool tls_verify;
+    int64_t max_idle_connections; // per event loop
+    struct conf_provider_timeouts timeouts;
+    // Derived.
+    const struct provider_preset *preset;
+    struct conf_url url;       // of base_url; unused for kind demo
+    struct conf_url proxy_url; // when proxy is not empty
+    size_t index;              // in conf->providers
+};
+
+// Dollars a million tokens as written, picodollars a token in here; OPT_UNSET where not given.
+struct conf_price {
+    int64_t input, output, cached_input, cache_write, reasoning;
+};
+struct conf_target {
+    struct str provider;
+    struct str model; // what the provider calls it; the model's own name when not given
+    int64_t weight;
+    int64_t priority;           // lower ones first
+    struct conf_provider *peer; // derived: never NULL
+};
+struct conf_model {
+    struct str name;
+    OPT_LIST_OF(struct conf_target) targets;
+    struct conf_price price;
+};
+struct conf_named_price { // `prices`: "provider/model" or a model's name
+    struct str name;
+    struct conf_price price;
+};
+
+struct conf_auth {
+    bool required;
+};
+struct conf_log {
+    int level;  // enum conf_log_level
+    int format; // enum conf_log_format
+    bool access;
+    struct str file;        // empty = stderr
+    struct str access_file; // empty = with the log
+};
+struct conf_storage {
+    struct str data;
+    int durability; // enum conf_durability
+    int64_t group_interval;
+    int64_t queue_records;
+};
+struct conf_metrics {
+    int64_t max_series;
+};
+
+struct conf {
+    OPT_LIST_OF(struct conf_listener) listeners; // at least one
+    struct conf_server server;
+    struct conf_limits limits;
+    struct conf_timeouts timeouts;
+    OPT_LIST_OF(struct conf_provider) providers; // at least one
+    OPT_LIST_OF(struct conf_model) models;
+    OPT_LIST_OF(struct opt_pair) aliases;
+    bool passthrough_models;
+    OPT_LIST_OF(struct conf_named_price) prices;
+    struct conf_auth auth;
+    struct conf_log log;
+    struct conf_storage storage;
+    struct conf_metrics metrics;
+
+    // Derived.
+    struct str file; // where it was read; empty = none
+    bool discovered; // no providers were configured: these were found
+    struct map provider_map, model_map, alias_map, price_map;
+    struct arena arena;
+    OPT_LIST_OF(struct secret) secrets;
+    atomic_uint refs;
+};
+
+extern const struct opt_table conf_table; // the whole: describes struct conf
+
+// path empty = no file: defaults, and the providers that env knows of. True = *out_conf set, though *problems may hold
+// warnings; false = *problems says why. *problems must be initialised and is sorted afterwards.
+NODISCARD bool conf_load(struct str path, const struct conf_env *env, struct conf_problems *problems,
+                         struct conf **out_conf);
+// As conf_load, on text in hand.
+NODISCARD bool conf_load_text(struct str text, struct str name, const struct conf_env *env,
+                              struct conf_problems *problems, struct conf **out_conf);
+struct conf *conf_ref(struct conf *c);
+void conf_unref(struct conf *c); // NULL is fine
+
+struct conf_provider *conf_provider_find(const struct conf *c, struct str name);
+const struct conf_model *conf_model_find(const struct conf *c, struct str name);
+// A price set in `prices` for "provider/model", else for the model's name alone; NULL when there is none.
+const struct conf_price *conf_price_find(const struct conf *c, struct str provider, struct str model);
+
+// What a requested model name stands for.
+struct conf_choice {
+    const struct conf_model *model;   // a configured model: take its targets. NULL: provider and upstream instead
+    const struct conf_provider *peer; // when model is NULL
+    struct str upstream;              // the name to ask that provider for; a slice of the name given
+};
+// In this order: alias; model; and, when passthrough_models: "provider/model"; the first provider whose kind owns names
+// of this form; the only provider there is. False when nothing fits. A name that is found lives as long as `name`.
+NODISCARD bool conf_resolve(const struct conf *c, struct str name, struct conf_choice *out_choice);
+
+// Appends a line for each change from a to b that only a restart applies; returns how many there are.
+size_t conf_restart_reasons(const struct conf *a, const struct conf *b, struct buf *out);
+// docs/config.md.
+void conf_describe(struct buf *out);
+
+#endif

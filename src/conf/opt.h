@@ -1,0 +1,117 @@
+// Option tables: each configurable struct has one, from which its parser, validation, defaults, comparison and
+// reference page all come.
+//
+// Ownership: tables are static; values are written into a struct of the caller's, their text into the arena given.
+// Thread rule: pure. Units: sizes in bytes, durations in milliseconds, prices in picodollars a token (which is
+// microdollars a million tokens). Errors: all of them are collected in a struct conf_problems.
+#ifndef CONF_OPT_H
+#define CONF_OPT_H
+
+#include "conf/env.h"
+#include "conf/node.h"
+
+enum opt_type {
+    OPT_BOOL,       // bool
+    OPT_INT,        // int64_t
+    OPT_SIZE,       // int64_t bytes
+    OPT_DURATION,   // int64_t milliseconds
+    OPT_DECIMAL,    // int64_t millionths
+    OPT_STR,        // struct str, NUL-terminated behind its end
+    OPT_SECRET,     // struct secret
+    OPT_ENUM,       // int
+    OPT_STRUCT,     // the struct itself, described by `sub`
+    OPT_LIST,       // OPT_LIST_OF(struct), each described by `sub`
+    OPT_STRS,       // OPT_LIST_OF(struct str)
+    OPT_MAP,        // OPT_LIST_OF(struct opt_pair): name to text
+    OPT_STRUCT_MAP, // OPT_LIST_OF(struct) whose first member is a struct str that takes the name
+};
+
+enum opt_flag {
+    OPT_REQUIRED = 1 << 0, // must be given
+    OPT_PRIVATE = 1 << 1,  // never shown (OPT_SECRET always is)
+    OPT_RELOAD = 1 << 2,   // a reload applies it; without the flag a restart is needed
+    OPT_MAYBE = 1 << 3,    // numbers and durations without default: OPT_UNSET when absent
+};
+#define OPT_UNSET INT64_C(-1)
+
+struct opt_enum {
+    const char *name; // NULL ends the list
+    int value;
+    const char *help; // may be NULL
+};
+
+struct opt_table;
+struct opt {
+    const char *name;
+    enum opt_type type;
+    unsigned flags;
+    size_t offset;
+    int64_t min,
+        max;         // numbers: the range; text: length in bytes; lists and maps: entries. 0, 0 = the type's own limits
+    const char *def; // as one would write it in the file; NULL = none (false, 0, empty, or OPT_UNSET)
+    const struct opt_enum *values;            // OPT_ENUM
+    const struct opt_table *sub;              // OPT_STRUCT, OPT_LIST, OPT_STRUCT_MAP
+    const char *(*check)(struct str text);    // text: NULL when it is well-formed, else what was expected
+    const char *(*check_key)(struct str key); // maps: likewise for the names
+    const char *help;                         // one or two sentences, Markdown
+    const char *example;                      // YAML for the value, or NULL
+};
+
+struct opt_table {
+    const char *title;
+    size_t size; // of the struct
+    const struct opt *opts;
+    size_t n;
+};
+#define OPT_TABLE(heading, type, rows)                                                                                 \
+    { .title = (heading), .size = sizeof(type), .opts = (rows), .n = ARRAY_LEN(rows) }
+
+#define OPT_LIST_OF(type)                                                                                              \
+    struct {                                                                                                           \
+        type *p;                                                                                                       \
+        size_t n;                                                                                                      \
+    }
+struct opt_list { // any OPT_LIST_OF, as the generic code sees it
+    void *p;
+    size_t n;
+};
+struct opt_pair {
+    struct str name, value;
+};
+// Text that must not be shown: print it as "***", compare it with str_eq_secret. Wiped when its owner goes.
+struct secret {
+    struct str value; // NUL-terminated behind its end
+};
+
+// Where a value came from: the start of provenance, and what places cross-field problems.
+struct opt_mark {
+    const void *field; // the value's address in its final struct
+    const struct conf_node *node;
+};
+
+struct opt_bind {
+    struct arena *arena; // takes the values' text and lists
+    const struct conf_env *env;
+    struct conf_problems *problems;
+    VEC(struct opt_mark) marks;
+    VEC(struct secret) secrets; // what must be wiped later
+    bool failed;                // out of memory
+};
+void opt_bind_free(struct opt_bind *b); // marks and secrets; not the secrets' bytes
+// Fills *out (zeroed memory of table->size) with defaults, then with what node says; node may be NULL. Problems are
+// added to b->problems; on any of them *out is unfit for use, though its memory is sound.
+void opt_bind_struct(struct opt_bind *b, const struct opt_table *table, const struct conf_node *node, const char *path,
+                     void *out);
+// The node that set a field, or NULL (a default).
+const struct conf_node *opt_mark_find(const struct opt_bind *b, const void *field);
+// The nearest of n names by edit distance, when near enough to suggest; else STR_NONE.
+struct str opt_nearest(struct str name, const struct str *names, size_t n);
+
+// Calls back for every value that differs between a and b, with its dotted path and old and new value as text (secrets
+// as "***"). A list whose length differs is reported once, as a whole.
+typedef void opt_diff_fn(void *ctx, const struct opt *opt, struct str path, struct str old_text, struct str new_text);
+void opt_diff(const struct opt_table *table, const void *a, const void *b, opt_diff_fn *fn, void *ctx);
+// The reference of a table and all below it, as Markdown.
+void opt_describe(const struct opt_table *table, struct buf *out);
+
+#endif

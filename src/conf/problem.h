@@ -1,0 +1,56 @@
+// What is wrong with a configuration: a list of problems with their places, and how they are shown.
+//
+// Ownership: the list owns all its text; conf_problems_free releases it. Thread rule: one thread at a time.
+// Errors: out of memory sets `dropped`, so that a list is never silently empty. Secrets: an excerpt never shows what
+// follows a key that may hold one.
+#ifndef CONF_PROBLEM_H
+#define CONF_PROBLEM_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/vec.h"
+
+#define CONF_PROBLEMS_MAX 200 // more than anybody reads; the rest is only counted
+
+// A place in a source; line and col count from 1, in characters. line 0 = the source as a whole.
+struct conf_pos {
+    uint32_t line, col;
+};
+
+// Where text came from; borrowed by nodes until the load is over.
+struct conf_source {
+    struct str name; // as shown: "penstock.yaml"
+    struct str text; // for excerpts; may be empty
+};
+
+enum conf_severity { CONF_ERROR, CONF_WARNING };
+
+struct conf_problem {
+    enum conf_severity severity;
+    struct str file;
+    struct conf_pos pos;
+    struct str message; // "unknown key \"provders\"; did you mean \"providers\"?"
+    struct str excerpt; // the line at fault, secrets masked; may be empty
+};
+
+struct conf_problems {
+    struct arena arena;
+    VEC(struct conf_problem) list;
+    size_t errors;  // CONF_ERROR among them, dropped ones included
+    size_t dropped; // past CONF_PROBLEMS_MAX, or without memory
+};
+
+void conf_problems_init(struct conf_problems *ps);
+void conf_problems_free(struct conf_problems *ps);
+// src may be NULL when there is no file.
+PRINTF_LIKE(5, 6)
+void conf_problem_add(struct conf_problems *ps, enum conf_severity severity, const struct conf_source *src,
+                      struct conf_pos pos, const char *fmt, ...);
+// By file, line and column.
+void conf_problems_sort(struct conf_problems *ps);
+// One "file:line:col: message" line each, then the line at fault with a caret under the place.
+void conf_problems_print(const struct conf_problems *ps, struct buf *out);
+// One JSON array of {"severity","file","line","column","message"}.
+void conf_problems_json(const struct conf_problems *ps, struct buf *out);
+
+#endif
