@@ -1,0 +1,39 @@
+// What tokens cost: the dated table of list prices built into the binary, and exact integer arithmetic on it.
+//
+// Units: prices are picodollars a token (1 $ a million tokens = 1,000,000); costs are nanodollars. Ownership: a price
+// is a value. Thread rule: pure; the table is constant. An unknown price is said to be unknown: never 0.
+#ifndef MODEL_PRICE_H
+#define MODEL_PRICE_H
+
+#include "conf/conf.h"
+#include "model/usage.h"
+
+#define PRICE_NONE INT64_C(-1) // this figure is not known
+
+enum price_source { PRICE_FROM_NOWHERE, PRICE_FROM_TABLE, PRICE_FROM_CONF };
+
+struct price {
+    bool known; // input and output are set
+    int source; // enum price_source
+    int64_t input, output;
+    int64_t cached_input; // PRICE_NONE: as input
+    int64_t cache_write;  // PRICE_NONE: as input
+    int64_t reasoning;    // PRICE_NONE: as output
+};
+
+// The day the table was last checked, "2026-05-31".
+struct str price_as_of(void);
+// The list price of a provider's model. A date at the end of the name ("gpt-4o-2024-08-06", "-20250514", "-latest",
+// "-preview-05-06") is ignored when the exact name is not in the table, and so is a "models/" in front. Kind
+// openrouter looks up "vendor/model" in that vendor's prices. Kinds that run on one's own machine cost 0, known.
+// Otherwise known = false.
+struct price price_list(enum provider_kind kind, struct str model);
+// As price_list, but what the configuration says goes first: a model's own `price`, `prices` by "provider/model", by
+// model name. Figures that it leaves out stay those of the table. conf_model may be NULL.
+struct price price_find(const struct conf *conf, const struct conf_model *model, const struct conf_provider *peer,
+                        struct str upstream);
+// Cost in nanodollars, rounded half up once, at the end. False (nothing set) when the price is unknown, the usage
+// contradicts itself (cached + cache_write > prompt, reasoning > output) or the sum overflows.
+NODISCARD bool price_cost(const struct price *price, const struct usage *usage, uint64_t *out_nano);
+
+#endif

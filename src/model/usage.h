@@ -1,0 +1,16 @@
+// What a model call used, in tokens, whichever dialect reported it.
+#ifndef MODEL_USAGE_H
+#define MODEL_USAGE_H
+
+#include "base/defs.h"
+
+struct usage {
+    uint64_t prompt;      // all input; the next two are parts of it
+    uint64_t cached;      // read from the provider's prompt cache
+    uint64_t cache_write; // written to it
+    uint64_t output;      // all output; reasoning is part of it
+    uint64_t reasoning;
+    uint64_t audio_in, audio_out; // parts of prompt and output
+};
+
+#endif
