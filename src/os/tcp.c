@@ -1,0 +1,184 @@
+// Non-blocking TCP connections on libuv.
+#include "os/tcp.h"
+
+#include "base/mem.h"
+#include "os/tcp_info.h"
+
+#define PARTS_MAX 16
+
+// One queued write: a copy of what the kernel did not take.
+struct tcp_pending {
+    uv_write_t req;
+    struct tcp *tcp;
+    size_t n;
+    char bytes[];
+};
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out) {
+    (void)suggested;
+    struct tcp *tcp = handle->data;
+    *out = uv_buf_init(loop_read_buffer(tcp->loop), (unsigned)LOOP_READ_SIZE);
+}
+
+static void on_uv_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b) {
+    struct tcp *tcp = stream->data;
+    if (n > 0) {
+        tcp->ops->on_read(tcp, b->base, (size_t)n);
+    } else if (n < 0) {
+        tcp_read_stop(tcp);
+        tcp->ops->on_end(tcp, n == UV_EOF ? 0 : (int)n);
+    }
+}
+
+bool tcp_init(struct tcp *tcp, struct loop *loop, const struct tcp_ops *ops, struct err *err) {
+    *tcp = (struct tcp){.ops = ops, .loop = loop};
+    int rc = uv_tcp_init(loop_uv(loop), &tcp->uv);
+    if (rc != 0) return err_set(err, ERR_IO, "cannot create a socket: %s", uv_strerror(rc));
+    tcp->uv.data = tcp;
+    return true;
+}
+
+bool tcp_accept(struct tcp *tcp, uv_stream_t *listener) {
+    if (uv_accept(listener, (uv_stream_t *)&tcp->uv) != 0) return false;
+    uv_tcp_nodelay(&tcp->uv, 1);
+    return true;
+}
+
+static void on_uv_connect(uv_connect_t *req, int status) {
+    struct tcp *tcp = req->data;
+    mem_free(req);
+    if (tcp->closing) return;
+    if (status == 0) uv_tcp_nodelay(&tcp->uv, 1);
+    tcp->ops->on_connect(tcp, status);
+}
+
+int tcp_connect(struct tcp *tcp, const struct sockaddr *address) {
+    uv_connect_t *req = mem_alloc(sizeof *req);
+    if (!req) return UV_ENOMEM;
+    req->data = tcp;
+    int rc = uv_tcp_connect(req, &tcp->uv, address, on_uv_connect);
+    if (rc != 0) mem_free(req);
+    return rc;
+}
+
+void tcp_read_start(struct tcp *tcp) {
+    if (tcp->reading || tcp->closing) return;
+    tcp->reading = uv_read_start((uv_stream_t *)&tcp->uv, on_alloc, on_uv_read) == 0;
+}
+
+void tcp_read_stop(struct tcp *tcp) {
+    if (!tcp->reading) return;
+    tcp->reading = false;
+    uv_read_stop((uv_stream_t *)&tcp->uv);
+}
+
+static void on_uv_written(uv_write_t *req, int status) {
+    struct tcp_pending *pending = CONTAINER_OF(req, struct tcp_pending, req);
+    struct tcp *tcp = pending->tcp;
+    tcp->queued -= pending->n;
+    mem_free(pending);
+    if (tcp->closing || tcp->failed) return;
+    if (status < 0) {
+        tcp->failed = true;
+        tcp_read_stop(tcp);
+        tcp->ops->on_end(tcp, status);
+    } else if (tcp->queued == 0) {
+        tcp->ops->on_drained(tcp);
+    }
+}
+
+// A failure found while writing is told from the loop's next turn, not from inside tcp_write: an empty uv_write on a
+// broken socket comes back with the error.
+static void queue_rest(struct tcp *tcp, const uv_buf_t *bufs, size_t count, size_t skip) {
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) n += bufs[i].len;
+    n -= skip;
+    struct tcp_pending *pending = mem_alloc(sizeof *pending + n);
+    if (!pending) {
+        // Bytes are lost here, so the connection cannot go on.
+        tcp->failed = true;
+        tcp_reset(tcp);
+        return;
+    }
+    pending->tcp = tcp;
+    pending->n = n;
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t cut = MIN(skip, bufs[i].len);
+        memcpy(pending->bytes + at, bufs[i].base + cut, bufs[i].len - cut);
+        at += bufs[i].len - cut;
+        skip -= cut;
+    }
+    tcp->queued += n;
+    uv_buf_t one = uv_buf_init(pending->bytes, (unsigned)n);
+    int rc = uv_write(&pending->req, (uv_stream_t *)&tcp->uv, &one, 1, on_uv_written);
+    if (rc != 0) {
+        tcp->queued -= n;
+        mem_free(pending);
+        tcp->failed = true;
+        tcp_reset(tcp);
+    }
+}
+
+static size_t write_batch(struct tcp *tcp, const struct str *parts, size_t count) {
+    uv_buf_t bufs[PARTS_MAX];
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        union {
+            const char *in;
+            char *out;
+        } base = {.in = parts[i].p}; // libuv's type lacks const; it only reads
+        bufs[i] = uv_buf_init(base.out, (unsigned)parts[i].n);
+        total += parts[i].n;
+    }
+    if (total == 0) return tcp->queued;
+    int taken = tcp->queued ? UV_EAGAIN : uv_try_write((uv_stream_t *)&tcp->uv, bufs, (unsigned)count);
+    size_t skip = taken > 0 ? (size_t)taken : 0;
+    if (skip < total) queue_rest(tcp, bufs, count, skip);
+    return tcp->queued;
+}
+
+size_t tcp_write(struct tcp *tcp, const struct str *parts, size_t count) {
+    if (tcp->closing || tcp->failed) return 0;
+    while (count > PARTS_MAX) {
+        write_batch(tcp, parts, PARTS_MAX);
+        parts += PARTS_MAX;
+        count -= PARTS_MAX;
+        if (tcp->closing || tcp->failed) return 0;
+    }
+    return write_batch(tcp, parts, count);
+}
+
+static void on_uv_closed(uv_handle_t *handle) {
+    struct tcp *tcp = handle->data;
+    tcp->ops->on_closed(tcp);
+}
+
+void tcp_close(struct tcp *tcp) {
+    if (tcp->closing) return;
+    tcp_read_stop(tcp);
+    tcp->closing = true;
+    uv_close((uv_handle_t *)&tcp->uv, on_uv_closed);
+}
+
+void tcp_reset(struct tcp *tcp) {
+    if (tcp->closing) return;
+    tcp_read_stop(tcp);
+    tcp->closing = true;
+    if (uv_tcp_close_reset(&tcp->uv, on_uv_closed) != 0) uv_close((uv_handle_t *)&tcp->uv, on_uv_closed);
+}
+
+uint64_t tcp_bytes_acked(struct tcp *tcp) {
+    uv_os_fd_t fd;
+    return uv_fileno((uv_handle_t *)&tcp->uv, &fd) == 0 ? tcp_info_bytes_acked(fd) : 0;
+}
+
+struct str tcp_peer_text(struct tcp *tcp, char out[64]) {
+    struct sockaddr_storage ss;
+    int n = sizeof ss;
+    if (uv_tcp_getpeername(&tcp->uv, (struct sockaddr *)&ss, &n) != 0) return STR("-");
+    if (uv_ip_name((struct sockaddr *)&ss, out, 64) != 0) return STR("-");
+    return str_c(out);
+}
+
+const char *tcp_error_text(int code) { return uv_strerror(code); }

@@ -1,0 +1,67 @@
+// Non-blocking TCP on one loop: listeners, connections, writes that never lose their order.
+//
+// Ownership: struct tcp lives in its owner (a connection); after tcp_close the memory must stay until on_closed, the
+// last callback. Thread rule: the loop's thread. Errors: negative codes; tcp_error_text explains them.
+#ifndef OS_TCP_H
+#define OS_TCP_H
+
+#include "base/err.h"
+#include "os/loop.h"
+
+#include <uv.h>
+
+struct tcp;
+struct tcp_ops {
+    // n bytes in the loop's shared buffer: take what you need before returning.
+    void (*on_read)(struct tcp *tcp, char *p, size_t n);
+    // code 0: the peer closed its side; below 0: the connection failed. Nothing more will be read.
+    void (*on_end)(struct tcp *tcp, int code);
+    // All that was queued has been handed to the kernel.
+    void (*on_drained)(struct tcp *tcp);
+    // Outcome of tcp_connect: 0, or below 0 for failure.
+    void (*on_connect)(struct tcp *tcp, int code);
+    void (*on_closed)(struct tcp *tcp);
+};
+
+struct tcp_pending;
+struct tcp {
+    uv_tcp_t uv;
+    const struct tcp_ops *ops;
+    struct loop *loop;
+    struct tcp_pending *pending; // what the kernel would not take yet
+    size_t queued;               // its bytes
+    bool reading, closing, failed;
+};
+
+NODISCARD bool tcp_init(struct tcp *tcp, struct loop *loop, const struct tcp_ops *ops, struct err *err);
+// Adopts a connection that a listener has ready. False when there is none or it failed.
+NODISCARD bool tcp_accept(struct tcp *tcp, uv_stream_t *listener);
+struct sockaddr;
+// on_connect follows unless this returns below 0.
+int tcp_connect(struct tcp *tcp, const struct sockaddr *address);
+void tcp_read_start(struct tcp *tcp);
+void tcp_read_stop(struct tcp *tcp);
+// Writes the parts in order: what the kernel takes goes at once, the rest is copied and follows. After a failure the
+// bytes are dropped and on_end follows. Returns the bytes still queued (back-pressure: stop producing above a limit).
+size_t tcp_write(struct tcp *tcp, const struct str *parts, size_t count);
+static inline size_t tcp_queued(const struct tcp *tcp) { return tcp->queued; }
+void tcp_close(struct tcp *tcp);
+// As tcp_close, but the peer sees a reset: its data is not wanted any more.
+void tcp_reset(struct tcp *tcp);
+// Bytes of ours that the peer's kernel has acknowledged over the connection's life; 0 when unknown. Source: Linux
+// TCP_INFO, tcpi_bytes_acked.
+uint64_t tcp_bytes_acked(struct tcp *tcp);
+// The peer's address without port, as text.
+struct str tcp_peer_text(struct tcp *tcp, char out[64]);
+const char *tcp_error_text(int code);
+
+struct listener;
+// accept is called for each waiting connection: it calls tcp_accept on `stream`.
+typedef void listener_fn(void *ctx, uv_stream_t *stream);
+// A socket bound with SO_REUSEPORT on host:port (port 0: any), one a loop. *out_port says which port it got.
+NODISCARD bool listener_open(struct loop *loop, struct str host, uint16_t port, listener_fn *accept, void *ctx,
+                             struct listener **out_listener, uint16_t *out_port, struct err *err);
+// Accepts no more; frees it.
+void listener_close(struct listener *listener);
+
+#endif
