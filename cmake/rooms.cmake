@@ -1,9 +1,13 @@
-# room(NAME [LIBS …]): one folder under src/ becomes one static library over the rooms declared before it, with its unit
-# tests (tests/unit/NAME/test_*.c), each linking this room and those below and nothing else.
+# room(NAME [THREADED] [LIBS …]): one folder under src/ becomes one static library over the rooms declared before it, with
+# its unit tests (tests/unit/NAME/test_*.c), each linking this room and those below and nothing else. THREADED: the room
+# runs threads of its own, so its tests run under the thread sanitizer too.
 set(PENSTOCK_ROOMS_DOWN "" CACHE INTERNAL "rooms declared so far, uppermost first")
 
+add_custom_target(checks COMMENT "Unit tests and fuzz corpora")
+add_custom_target(threaded_checks COMMENT "Unit tests of the threaded rooms")
+
 function(room NAME)
-  cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "THREADED" "" "LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${NAME}/*.c)
   if(NOT sources)
     return()
@@ -13,6 +17,10 @@ function(room NAME)
   target_link_libraries(${NAME} PUBLIC ${PENSTOCK_ROOMS_DOWN} ${ARG_LIBS})
   set(PENSTOCK_ROOMS_DOWN ${NAME} ${PENSTOCK_ROOMS_DOWN} CACHE INTERNAL "rooms declared so far, uppermost first")
 
+  set(labels unit)
+  if(ARG_THREADED)
+    list(APPEND labels threaded)
+  endif()
   file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${NAME}/test_*.c)
   foreach(source ${tests})
     get_filename_component(stem ${source} NAME_WE)
@@ -20,7 +28,11 @@ function(room NAME)
     add_executable(${target} ${source})
     target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit)
     target_link_libraries(${target} PRIVATE ${NAME})
+    add_dependencies(checks ${target})
+    if(ARG_THREADED)
+      add_dependencies(threaded_checks ${target})
+    endif()
     add_test(NAME unit/${NAME}/${stem} COMMAND ${target} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-    set_tests_properties(unit/${NAME}/${stem} PROPERTIES TIMEOUT 120)
+    set_tests_properties(unit/${NAME}/${stem} PROPERTIES TIMEOUT 120 LABELS "${labels}")
   endforeach()
 endfunction()
