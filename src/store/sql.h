@@ -1,0 +1,117 @@
+// SQL behind one interface: connections, cached prepared statements, transactions; a driver is one row of drivers.def.
+//
+// Ownership: sql_open gives a connection that sql_close ends; statements belong to their connection and are kept for
+// reuse, so use constant SQL texts and bind values. Thread rule: a connection belongs to one thread at a time and
+// blocks (up to busy_ms), so never on an event loop. Errors: ERR_STORE_BUSY when another connection holds the database
+// past busy_ms, ERR_STORE_FULL when disk, quota or page limit is reached, ERR_EXISTS when a unique constraint is
+// broken, ERR_NO_MEMORY, ERR_STORE for the rest.
+//
+//   struct sql_stmt *st;
+//   if (!sql_prepare(db, STR("SELECT a, b FROM t WHERE c = ?1"), &st, err)) return false;
+//   sql_bind_i64(st, 1, c);
+//   for (bool row;;) {
+//       if (!sql_step(st, &row, err)) return false;  // the statement is reset
+//       if (!row) break;                             // and so here
+//       use(sql_col_i64(st, 0), sql_col_text(st, 1));
+//   }
+#ifndef STORE_SQL_H
+#define STORE_SQL_H
+
+#include "base/err.h"
+
+enum sql_mode { SQL_CREATE, SQL_READ_WRITE, SQL_READ_ONLY };
+
+struct sql_options {
+    enum sql_mode mode; // SQL_CREATE: opened for writing, created when absent
+    unsigned busy_ms;   // how long to wait for another connection's lock; 0 = not at all
+};
+#define SQL_BUSY_MS_DEFAULT 5000
+
+struct sql_ops;
+struct sql {
+    const struct sql_ops *ops;
+};
+struct sql_stmt {
+    struct sql *db;
+};
+
+struct sql_ops {
+    const char *name;
+    bool (*accepts)(struct str where); // whether `where` names a database of this driver
+    bool (*open)(struct str where, const struct sql_options *options, struct sql **out_db, struct err *err);
+    void (*close)(struct sql *db);
+    bool (*exec)(struct sql *db, struct str script, struct err *err);
+    bool (*prepare)(struct sql *db, struct str text, struct sql_stmt **out_stmt, struct err *err);
+    void (*bind_i64)(struct sql_stmt *st, int index, int64_t v);
+    void (*bind_text)(struct sql_stmt *st, int index, struct str v);
+    void (*bind_blob)(struct sql_stmt *st, int index, struct str v);
+    void (*bind_null)(struct sql_stmt *st, int index);
+    bool (*step)(struct sql_stmt *st, bool *out_row, struct err *err);
+    void (*reset)(struct sql_stmt *st);
+    bool (*col_is_null)(struct sql_stmt *st, int column);
+    int64_t (*col_i64)(struct sql_stmt *st, int column);
+    struct str (*col_text)(struct sql_stmt *st, int column);
+    struct str (*col_blob)(struct sql_stmt *st, int column);
+    int64_t (*changes)(struct sql *db);
+    int64_t (*last_id)(struct sql *db);
+    bool (*in_transaction)(struct sql *db);
+    bool (*data_version)(struct sql *db, uint64_t *out_version, struct err *err);
+};
+
+// where: a file path (SQLite).
+NODISCARD bool sql_open(struct str where, const struct sql_options *options, struct sql **out_db, struct err *err);
+// NULL is fine. An open transaction is rolled back.
+void sql_close(struct sql *db);
+
+// One or more statements without values; not in a transaction of its own.
+NODISCARD static inline bool sql_exec(struct sql *db, struct str script, struct err *err) {
+    return db->ops->exec(db, script, err);
+}
+// The statement of that text, reset and without values; at most one user of a text at a time. Placeholders are ?1, ?2,
+// …
+NODISCARD static inline bool sql_prepare(struct sql *db, struct str text, struct sql_stmt **out_stmt, struct err *err) {
+    return db->ops->prepare(db, text, out_stmt, err);
+}
+
+// Values, index from 1. A failed bind is reported by the next step. Text and blob are borrowed until the statement is
+// reset or run to its end. Values stay bound over a reset.
+static inline void sql_bind_i64(struct sql_stmt *st, int index, int64_t v) { st->db->ops->bind_i64(st, index, v); }
+static inline void sql_bind_text(struct sql_stmt *st, int index, struct str v) { st->db->ops->bind_text(st, index, v); }
+static inline void sql_bind_blob(struct sql_stmt *st, int index, struct str v) { st->db->ops->bind_blob(st, index, v); }
+static inline void sql_bind_null(struct sql_stmt *st, int index) { st->db->ops->bind_null(st, index); }
+
+// *out_row: a row is there. At the end and on failure the statement resets itself.
+NODISCARD static inline bool sql_step(struct sql_stmt *st, bool *out_row, struct err *err) {
+    return st->db->ops->step(st, out_row, err);
+}
+// Ends the reading of a statement before its last row.
+static inline void sql_reset(struct sql_stmt *st) { st->db->ops->reset(st); }
+// Runs to the end and ignores rows: for what returns none.
+NODISCARD bool sql_run(struct sql_stmt *st, struct err *err);
+// Prepares and runs a statement without values, and takes the first column of its only row; ERR_NOT_FOUND when there is
+// no row.
+NODISCARD bool sql_query_i64(struct sql *db, struct str text, int64_t *out_value, struct err *err);
+
+// Columns from 0; slices live until the next step or reset. NULL reads as 0 or the empty slice.
+static inline bool sql_col_is_null(struct sql_stmt *st, int column) { return st->db->ops->col_is_null(st, column); }
+static inline int64_t sql_col_i64(struct sql_stmt *st, int column) { return st->db->ops->col_i64(st, column); }
+static inline struct str sql_col_text(struct sql_stmt *st, int column) { return st->db->ops->col_text(st, column); }
+static inline struct str sql_col_blob(struct sql_stmt *st, int column) { return st->db->ops->col_blob(st, column); }
+
+// Rows changed by the last statement, and the row id of the last insert.
+static inline int64_t sql_changes(struct sql *db) { return db->ops->changes(db); }
+static inline int64_t sql_last_id(struct sql *db) { return db->ops->last_id(db); }
+
+// Takes the write lock at once, so that no later statement of the transaction can find it taken. Not nested.
+NODISCARD bool sql_begin(struct sql *db, struct err *err);
+// On failure the transaction is rolled back.
+NODISCARD bool sql_commit(struct sql *db, struct err *err);
+// Without a transaction, does nothing.
+void sql_rollback(struct sql *db);
+
+// Changes whenever another connection, of any process, committed something since this one last looked.
+NODISCARD static inline bool sql_data_version(struct sql *db, uint64_t *out_version, struct err *err) {
+    return db->ops->data_version(db, out_version, err);
+}
+
+#endif
