@@ -1,0 +1,61 @@
+// The usage record: what one request cost, for whom, in its compact form for the write-ahead log.
+//
+// Ownership: the slices of a record are borrowed; after usage_decode they point into the bytes decoded. Thread rule:
+// pure values. Units: ts in ns since 1970 UTC, cost in 1e-9 dollars, latency and ttft in microseconds. Errors: decoding
+// is strict: anything but exactly one well-formed record is refused.
+#ifndef STORE_USAGE_H
+#define STORE_USAGE_H
+
+#include "base/str.h"
+
+// The numbers are stored: append only.
+enum usage_endpoint {
+    USAGE_ENDPOINT_OTHER,
+    USAGE_ENDPOINT_CHAT,
+    USAGE_ENDPOINT_COMPLETIONS,
+    USAGE_ENDPOINT_EMBEDDINGS,
+    USAGE_ENDPOINT_MODELS,
+    USAGE_ENDPOINT_COUNT
+};
+// "chat", "completions", …; "other" for what is not known (a newer version wrote it).
+struct str usage_endpoint_name(unsigned endpoint);
+
+// Bits of usage_record.flags, stored: append only.
+enum usage_flag {
+    USAGE_STREAM = 1,        // the answer was streamed
+    USAGE_PRICE_UNKNOWN = 2, // cost_nano is 0 because nobody knows the price
+    USAGE_ESTIMATED = 4,     // the upstream gave no token counts: they are ours
+    USAGE_CLIENT_GONE = 8,   // the client left before its answer was complete
+    USAGE_DEMO = 16,         // answered by the demonstration provider
+};
+
+#define USAGE_STATUS_UNKNOWN 0 // begun, and the process died before it was answered
+
+struct usage_record {
+    uint64_t id;                // the request's id: 1 … 2^63-1
+    uint64_t tenant_id, key_id; // 0 = none
+    int64_t ts;                 // when the request came in
+    // Names longer than USAGE_NAME_MAX are cut when encoded. Empty = none.
+    struct str provider;
+    struct str model; // as requested
+    struct str upstream_model;
+    struct str error;  // err_info()->wire_code, or empty
+    uint16_t endpoint; // enum usage_endpoint
+    uint16_t status;   // HTTP status sent to the client; USAGE_STATUS_UNKNOWN
+    uint32_t flags;
+    uint64_t tokens_in, tokens_cached, tokens_cache_write, tokens_out, tokens_reasoning;
+    int64_t cost_nano;
+    uint64_t latency_us, ttft_us;
+};
+
+#define USAGE_NAME_MAX 256
+// No record's encoding is longer.
+#define USAGE_ENCODED_MAX (16 * 10 + 4 * (2 + USAGE_NAME_MAX))
+
+// Writes the record to out, which has at least USAGE_ENCODED_MAX bytes; returns the length. Counts over 2^63-1 are
+// stored as that.
+size_t usage_encode(const struct usage_record *rec, char *out);
+// False when bytes is not exactly one record; *out_rec is untouched then.
+NODISCARD bool usage_decode(struct str bytes, struct usage_record *out_rec);
+
+#endif
