@@ -1,0 +1,76 @@
+// The pooled HTTP/1.1 client: one a loop, keep-alive connections to each origin, timeouts in every phase.
+//
+// Ownership: an origin must outlive its exchanges (it is part of a configuration snapshot) and is told to the client
+// with http_client_forget before it goes. An exchange ends with exactly one of on_end, on_error or
+// http_exchange_cancel; after that it is gone. Thread rule: the loop's thread. Units: milliseconds, bytes.
+//
+// A request is sent a second time, on a fresh connection, only when a reused connection failed before any byte of an
+// answer and the kernel says that the peer acknowledged none of the request's bytes: then it cannot have been
+// processed.
+#ifndef NET_HTTP_CLIENT_H
+#define NET_HTTP_CLIENT_H
+
+#include "base/err.h"
+#include "net/http.h"
+#include "net/tls.h"
+#include "os/loop.h"
+
+struct http_origin {
+    struct str name; // for messages: the provider
+    struct str host;
+    uint16_t port;
+    struct tls_ctx *tls;   // NULL = plain
+    struct str proxy_host; // empty = direct; https through it uses CONNECT
+    uint16_t proxy_port;
+    struct str proxy_authorization; // value of Proxy-Authorization, or empty
+    size_t max_idle;                // connections kept per loop
+    uint64_t connect_ms, first_byte_ms, idle_ms, total_ms;
+};
+
+struct http_exchange;
+struct http1_head;
+
+struct http_exchange_ops {
+    // The head of the final answer; valid during the call.
+    void (*on_head)(struct http_exchange *x, const struct http1_head *head);
+    // A piece of the body, in the loop's read buffer: may be changed in place, is gone afterwards.
+    void (*on_data)(struct http_exchange *x, struct str data);
+    void (*on_end)(struct http_exchange *x);
+    void (*on_error)(struct http_exchange *x, const struct err *err);
+};
+
+struct http_request {
+    struct str method;
+    struct str target;               // "/v1/chat/completions"
+    struct str authority;            // Host
+    const struct http_field *fields; // without Host, Content-Length, Connection
+    size_t field_count;
+    const struct str *body; // slices; must stay until the exchange has ended
+    size_t body_count;
+};
+
+struct http_client;
+NODISCARD bool http_client_create(struct loop *loop, size_t max_response_head, struct http_client **out_client,
+                                  struct err *err);
+void http_client_free(struct http_client *client);
+// Callbacks never come before this returns.
+NODISCARD bool http_client_send(struct http_client *client, const struct http_origin *origin,
+                                const struct http_request *request, const struct http_exchange_ops *ops, void *user,
+                                struct http_exchange **out_exchange, struct err *err);
+// Closes the idle connections of an origin and any in use when they come back.
+void http_client_forget(struct http_client *client, const struct http_origin *origin);
+
+void *http_exchange_user(const struct http_exchange *x);
+// Gives up at once: the upstream connection is closed before this returns. No callback follows.
+void http_exchange_cancel(struct http_exchange *x);
+// Stops and resumes reading (back-pressure); data already read is still delivered.
+void http_exchange_pause(struct http_exchange *x);
+void http_exchange_resume(struct http_exchange *x);
+bool http_exchange_reused(const struct http_exchange *x);
+
+struct http_client_stats {
+    uint64_t requests, connects, reused, resent, idle, active, dns_lookups;
+};
+void http_client_stats_get(const struct http_client *client, struct http_client_stats *out_stats);
+
+#endif
