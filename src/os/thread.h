@@ -37,8 +37,8 @@ struct thread {
     pthread_t os;
     bool started;
 };
-// name: shown by ps and debuggers, cut to 15 bytes. stack_size 0 = the system's default. All signals are blocked in the
-// new thread: they are the main thread's.
+// name: shown by ps and debuggers, cut to 15 bytes. stack_size 0 = the system's default. All signals save faults are
+// blocked in the new thread: they are the main thread's.
 NODISCARD bool thread_start(struct thread *out_thread, const char *name, size_t stack_size, thread_main *run, void *arg,
                             struct err *err);
 // Waits for its end; a thread never started or already joined is fine.

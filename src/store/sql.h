@@ -37,6 +37,7 @@ struct sql_stmt {
 
 struct sql_ops {
     const char *name;
+    struct str begin_text;             // starts a transaction that holds the write lock
     bool (*accepts)(struct str where); // whether `where` names a database of this driver
     bool (*open)(struct str where, const struct sql_options *options, struct sql **out_db, struct err *err);
     void (*close)(struct sql *db);
@@ -73,8 +74,8 @@ NODISCARD static inline bool sql_prepare(struct sql *db, struct str text, struct
     return db->ops->prepare(db, text, out_stmt, err);
 }
 
-// Values, index from 1. A failed bind is reported by the next step. Text and blob are borrowed until the statement is
-// reset or run to its end. Values stay bound over a reset.
+// Values, index from 1. A failed bind is reported by the next step. Text and blob are borrowed: they must stay as long
+// as the statement may run with them. Values stay bound over a reset, so a batch rebinds only what changes.
 static inline void sql_bind_i64(struct sql_stmt *st, int index, int64_t v) { st->db->ops->bind_i64(st, index, v); }
 static inline void sql_bind_text(struct sql_stmt *st, int index, struct str v) { st->db->ops->bind_text(st, index, v); }
 static inline void sql_bind_blob(struct sql_stmt *st, int index, struct str v) { st->db->ops->bind_blob(st, index, v); }

@@ -1,0 +1,58 @@
+// What every SQL driver shares: choosing the driver, transactions, one-value queries.
+#include "store/sql_driver.h"
+
+static const struct sql_ops *const drivers[] = {
+#define SQL_DRIVER(name) &sql_driver_##name,
+#include "store/drivers.def"
+#undef SQL_DRIVER
+};
+
+bool sql_open(struct str where, const struct sql_options *options, struct sql **out_db, struct err *err) {
+    for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
+        if (drivers[i]->accepts(where)) return drivers[i]->open(where, options, out_db, err);
+    // Only the scheme: the rest may hold a password.
+    struct str scheme = str_head(where, str_find(where, STR("://")));
+    return err_set(err, ERR_STORE, "this build has no database driver for \"%.*s://\": give a file path for SQLite",
+                   STR_ARG(str_head(scheme, 32)));
+}
+
+void sql_close(struct sql *db) {
+    if (db) db->ops->close(db);
+}
+
+bool sql_run(struct sql_stmt *st, struct err *err) {
+    bool row;
+    do {
+        if (!sql_step(st, &row, err)) return false;
+    } while (row);
+    return true;
+}
+
+bool sql_query_i64(struct sql *db, struct str text, int64_t *out_value, struct err *err) {
+    struct sql_stmt *st;
+    bool row;
+    if (!sql_prepare(db, text, &st, err) || !sql_step(st, &row, err)) return false;
+    if (!row) return err_set(err, ERR_NOT_FOUND, "the database holds no row for this query");
+    *out_value = sql_col_i64(st, 0);
+    sql_reset(st);
+    return true;
+}
+
+static bool run_text(struct sql *db, struct str text, struct err *err) {
+    struct sql_stmt *st;
+    return sql_prepare(db, text, &st, err) && sql_run(st, err);
+}
+
+bool sql_begin(struct sql *db, struct err *err) { return run_text(db, db->ops->begin_text, err); }
+
+bool sql_commit(struct sql *db, struct err *err) {
+    if (run_text(db, STR("COMMIT"), err)) return true;
+    sql_rollback(db);
+    return false;
+}
+
+void sql_rollback(struct sql *db) {
+    struct err ignored;
+    // A driver that cannot roll back has lost its connection, and with it the transaction.
+    if (db->ops->in_transaction(db)) (void)!db->ops->exec(db, STR("ROLLBACK"), &ignored);
+}
