@@ -43,11 +43,11 @@ enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 #define JSON_DEPTH_DEFAULT 128
 #define JSON_DEPTH_MAX 512
 
-struct json_engine;
+struct scan_ops;
 struct json_reader {
     const char *begin, *at, *end;
-    const struct json_engine *engine; // the scanning code for this CPU
-    const char *fault;                // NULL = no error; else what was expected or is wrong
+    const struct scan_ops *ops; // the scanning code for this CPU
+    const char *fault;          // NULL = no error; else what was expected or is wrong
     const char *fault_at;
     bool fault_is_kind; // the text is valid so far, the caller wanted another kind or range
     bool pending;       // the cursor stands before a value that is not yet consumed

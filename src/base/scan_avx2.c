@@ -1,0 +1,24 @@
+// The scanning and JSON kernels over AVX2.
+#if defined(__x86_64__)
+#if defined(__clang__)
+#include <immintrin.h>
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"))), apply_to = function)
+#else
+#pragma GCC target("avx2,bmi,bmi2,lzcnt,popcnt")
+#endif
+#define SCAN_BLOCK_AVX2
+#include "base/json_kernel.h"
+
+const struct scan_ops scan_ops_avx2 = {
+    .string_stop = kernel_string_stop,
+    .json_escape = kernel_json_escape,
+    .space = kernel_space,
+    .find = kernel_find,
+    .utf8_valid = kernel_utf8_valid,
+    .json_string = kernel_json_string,
+    .json_value = kernel_json_value,
+};
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#endif
