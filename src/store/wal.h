@@ -11,8 +11,6 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#include <stdatomic.h>
-
 // Stored: append only.
 enum wal_type {
     WAL_BEGIN = 1, // a request is about to go upstream
@@ -67,7 +65,7 @@ void wal_segment_free(struct wal_segment *s);
 // Where to write the payload of the next record, with room for `max` bytes of it (≤ WAL_PAYLOAD_MAX), or NULL when the
 // segment has no such room left. No system call, no lock.
 char *wal_reserve(struct wal_segment *s, size_t max);
-// Makes the n bytes written there a record, visible to readers.
+// Makes the n bytes written there a record, visible to readers; a full memory barrier.
 void wal_commit(struct wal_segment *s, enum wal_type type, size_t n);
 // Both in one, for a payload that exists already; false when there is no room.
 NODISCARD bool wal_append(struct wal_segment *s, enum wal_type type, struct str payload);
@@ -77,8 +75,10 @@ uint64_t wal_number(const struct wal_segment *s);
 size_t wal_tail(const struct wal_segment *s);
 // The bytes up to the tail, for wal_scan_init.
 struct str wal_bytes(const struct wal_segment *s);
-// All committed before the call is on disk after it.
-NODISCARD bool wal_sync(struct wal_segment *s, struct err *err);
+// All committed before the call is on disk after it, given that the bytes before `from` were; out_synced: up to where.
+NODISCARD bool wal_sync(struct wal_segment *s, size_t from, size_t *out_synced, struct err *err);
+// Whole pages before offset leave the resident set; they can still be read.
+void wal_forget(struct wal_segment *s, size_t offset);
 
 // --- Files --------------------------------------------------------------------------------------------------------
 

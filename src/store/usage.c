@@ -1,0 +1,129 @@
+// The compact form of a usage record: a version byte, fifteen varints, four counted strings.
+#include "store/usage.h"
+
+#define FORMAT 1
+#define VARINT_MAX 10
+
+struct str usage_endpoint_name(unsigned endpoint) {
+    static const struct str names[USAGE_ENDPOINT_COUNT] = {
+        [USAGE_ENDPOINT_OTHER] = STR_INIT("other"),
+        [USAGE_ENDPOINT_CHAT] = STR_INIT("chat"),
+        [USAGE_ENDPOINT_COMPLETIONS] = STR_INIT("completions"),
+        [USAGE_ENDPOINT_EMBEDDINGS] = STR_INIT("embeddings"),
+        [USAGE_ENDPOINT_MODELS] = STR_INIT("models"),
+    };
+    return names[endpoint < USAGE_ENDPOINT_COUNT ? endpoint : USAGE_ENDPOINT_OTHER];
+}
+
+static char *put_u64(char *p, uint64_t v) {
+    while (v >= 0x80) {
+        *p++ = (char)(v | 0x80);
+        v >>= 7;
+    }
+    *p++ = (char)v;
+    return p;
+}
+
+static char *put_count(char *p, uint64_t v) { return put_u64(p, MIN(v, (uint64_t)INT64_MAX)); }
+
+// Zigzag: small numbers of either sign are short.
+static char *put_i64(char *p, int64_t v) { return put_u64(p, ((uint64_t)v << 1) ^ (uint64_t)(v >> 63)); }
+
+static char *put_name(char *p, struct str s) {
+    s = str_head(s, USAGE_NAME_MAX);
+    p = put_u64(p, s.n);
+    if (s.n) memcpy(p, s.p, s.n);
+    return p + s.n;
+}
+
+size_t usage_encode(const struct usage_record *rec, char *out) {
+    static_assert(USAGE_ENCODED_MAX >= 1 + 15 * VARINT_MAX + 4 * (2 + USAGE_NAME_MAX), "the longest record fits");
+    INVARIANT(rec->id != 0 && rec->id <= INT64_MAX);
+    char *p = out;
+    *p++ = FORMAT;
+    p = put_u64(p, rec->id);
+    p = put_count(p, rec->tenant_id);
+    p = put_count(p, rec->key_id);
+    p = put_i64(p, rec->ts);
+    p = put_u64(p, rec->endpoint);
+    p = put_u64(p, MIN(rec->status, 999));
+    p = put_u64(p, rec->flags);
+    p = put_count(p, rec->tokens_in);
+    p = put_count(p, rec->tokens_cached);
+    p = put_count(p, rec->tokens_cache_write);
+    p = put_count(p, rec->tokens_out);
+    p = put_count(p, rec->tokens_reasoning);
+    p = put_i64(p, rec->cost_nano);
+    p = put_count(p, rec->latency_us);
+    p = put_count(p, rec->ttft_us);
+    p = put_name(p, rec->provider);
+    p = put_name(p, rec->model);
+    p = put_name(p, rec->upstream_model);
+    p = put_name(p, rec->error);
+    return (size_t)(p - out);
+}
+
+// Reads past the end or of a malformed value set `bad` and give zero, so that one test at the end is enough.
+struct reader {
+    const unsigned char *p, *end;
+    bool bad;
+};
+
+static uint64_t get_u64(struct reader *r, uint64_t max) {
+    uint64_t v = 0;
+    for (unsigned shift = 0; r->p < r->end && shift < 64; shift += 7) {
+        unsigned char c = *r->p++;
+        if (shift == 63 && c > 1) break;
+        v |= (uint64_t)(c & 0x7f) << shift;
+        if (c & 0x80) continue;
+        // One spelling a number: no leading zero groups.
+        if ((c == 0 && shift > 0) || v > max) break;
+        return v;
+    }
+    r->bad = true;
+    return 0;
+}
+
+static int64_t get_i64(struct reader *r) {
+    uint64_t v = get_u64(r, UINT64_MAX);
+    return (int64_t)((v >> 1) ^ (0 - (v & 1)));
+}
+
+static struct str get_name(struct reader *r) {
+    size_t n = (size_t)get_u64(r, USAGE_NAME_MAX);
+    if (r->bad || (size_t)(r->end - r->p) < n) {
+        r->bad = true;
+        return STR_NONE;
+    }
+    struct str s = {(const char *)r->p, n};
+    r->p += n;
+    return s;
+}
+
+bool usage_decode(struct str bytes, struct usage_record *out_rec) {
+    if (bytes.n == 0 || bytes.p[0] != FORMAT) return false;
+    struct reader r = {.p = (const unsigned char *)bytes.p + 1, .end = (const unsigned char *)bytes.p + bytes.n};
+    struct usage_record rec;
+    rec.id = get_u64(&r, INT64_MAX);
+    rec.tenant_id = get_u64(&r, INT64_MAX);
+    rec.key_id = get_u64(&r, INT64_MAX);
+    rec.ts = get_i64(&r);
+    rec.endpoint = (uint16_t)get_u64(&r, UINT16_MAX);
+    rec.status = (uint16_t)get_u64(&r, 999);
+    rec.flags = (uint32_t)get_u64(&r, UINT32_MAX);
+    rec.tokens_in = get_u64(&r, INT64_MAX);
+    rec.tokens_cached = get_u64(&r, INT64_MAX);
+    rec.tokens_cache_write = get_u64(&r, INT64_MAX);
+    rec.tokens_out = get_u64(&r, INT64_MAX);
+    rec.tokens_reasoning = get_u64(&r, INT64_MAX);
+    rec.cost_nano = get_i64(&r);
+    rec.latency_us = get_u64(&r, INT64_MAX);
+    rec.ttft_us = get_u64(&r, INT64_MAX);
+    rec.provider = get_name(&r);
+    rec.model = get_name(&r);
+    rec.upstream_model = get_name(&r);
+    rec.error = get_name(&r);
+    if (r.bad || r.p != r.end || rec.id == 0) return false;
+    *out_rec = rec;
+    return true;
+}
