@@ -17,7 +17,10 @@ struct tcp_pending {
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out) {
     (void)suggested;
     struct tcp *tcp = handle->data;
-    *out = uv_buf_init(loop_read_buffer(tcp->loop), (unsigned)LOOP_READ_SIZE);
+    if (tcp->into)
+        *out = uv_buf_init(tcp->into, (unsigned)MIN(tcp->into_room, (size_t)1 << 30));
+    else
+        *out = uv_buf_init(loop_read_buffer(tcp->loop), (unsigned)(tcp->read_hint ? tcp->read_hint : LOOP_READ_SIZE));
 }
 
 static void on_uv_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b) {

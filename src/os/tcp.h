@@ -12,7 +12,7 @@
 
 struct tcp;
 struct tcp_ops {
-    // n bytes in the loop's shared buffer: take what you need before returning.
+    // n bytes at p: in `into` when that is set, else in the loop's shared buffer: take what you need before returning.
     void (*on_read)(struct tcp *tcp, char *p, size_t n);
     // code 0: the peer closed its side; below 0: the connection failed. Nothing more will be read.
     void (*on_end)(struct tcp *tcp, int code);

@@ -1,0 +1,161 @@
+// What HTTP/1.1, HTTP/2, server and client have in common.
+#include "net/http.h"
+
+static const struct str k_methods[] = {
+    [HTTP_GET] = STR_INIT("GET"),         [HTTP_HEAD] = STR_INIT("HEAD"),          [HTTP_POST] = STR_INIT("POST"),
+    [HTTP_PUT] = STR_INIT("PUT"),         [HTTP_PATCH] = STR_INIT("PATCH"),        [HTTP_DELETE] = STR_INIT("DELETE"),
+    [HTTP_OPTIONS] = STR_INIT("OPTIONS"), [HTTP_METHOD_OTHER] = STR_INIT("OTHER"),
+};
+
+enum http_method http_method_parse(struct str token) {
+    for (unsigned m = 0; m < HTTP_METHOD_OTHER; m++)
+        if (str_eq(token, k_methods[m])) return (enum http_method)m;
+    return HTTP_METHOD_OTHER;
+}
+
+struct str http_method_text(enum http_method method) {
+    return k_methods[method];
+}
+
+static const struct {
+    int status;
+    const char *text;
+} k_statuses[] = {
+    {100, "Continue"},
+    {101, "Switching Protocols"},
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {206, "Partial Content"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {402, "Payment Required"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
+    {424, "Failed Dependency"},
+    {425, "Too Early"},
+    {426, "Upgrade Required"},
+    {428, "Precondition Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {451, "Unavailable For Legal Reasons"},
+    {499, "Client Closed Request"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+    {507, "Insufficient Storage"},
+    {529, "Overloaded"},
+};
+
+const char *http_status_text(int status) {
+    for (size_t i = 0; i < ARRAY_LEN(k_statuses); i++)
+        if (k_statuses[i].status == status) return k_statuses[i].text;
+    return "Unknown";
+}
+
+struct str http_field_get(const struct http_field *fields, size_t count, struct str name) {
+    for (size_t i = 0; i < count; i++)
+        if (str_eq_nocase(fields[i].name, name)) return fields[i].value.p ? fields[i].value : STR("");
+    return STR_NONE;
+}
+
+bool http_list_has(struct str list, struct str token) {
+    struct str part;
+    while (str_split(&list, ',', &part))
+        if (str_eq_nocase(str_trim(part), token)) return true;
+    return false;
+}
+
+static bool is_token_char(unsigned char c) {
+    if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return true;
+    return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
+}
+
+bool http_is_token(struct str s) {
+    for (size_t i = 0; i < s.n; i++)
+        if (!is_token_char((unsigned char)s.p[i])) return false;
+    return s.n > 0;
+}
+
+bool http_is_field_value(struct str s) {
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
+    }
+    return true;
+}
+
+bool http_is_hop_by_hop(struct str name) {
+    static const struct str hop[] = {
+        STR_INIT("connection"), STR_INIT("keep-alive"),          STR_INIT("proxy-authenticate"),
+        STR_INIT("te"),         STR_INIT("proxy-authorization"), STR_INIT("proxy-connection"),
+        STR_INIT("trailer"),    STR_INIT("transfer-encoding"),   STR_INIT("upgrade"),
+    };
+    for (size_t i = 0; i < ARRAY_LEN(hop); i++)
+        if (str_eq_nocase(name, hop[i])) return true;
+    return false;
+}
+
+void http_target_split(struct str target, struct str *out_path, struct str *out_query) {
+    size_t at = str_find_char(target, '?');
+    *out_path = str_head(target, at);
+    *out_query = at < target.n ? str_from(target, at + 1) : STR("");
+}
+
+// "host", "host:port", "[v6]", "[v6]:port".
+static bool authority_parse(struct str authority, struct http_url *url) {
+    struct str rest;
+    if (authority.n && authority.p[0] == '[') {
+        size_t close = str_find_char(authority, ']');
+        if (close == authority.n || close == 1) return false;
+        url->host = str_of(authority.p + 1, close - 1);
+        rest = str_from(authority, close + 1);
+    } else {
+        size_t colon = str_find_char(authority, ':');
+        url->host = str_head(authority, colon);
+        rest = str_from(authority, colon);
+    }
+    uint64_t port = url->tls ? 443 : 80;
+    if (rest.n && (rest.p[0] != ':' || !str_to_u64(str_from(rest, 1), &port) || port == 0 || port > 65535))
+        return false;
+    url->port = (uint16_t)port;
+    url->authority = authority;
+    return url->host.n > 0 && url->host.n < 254 && str_find_char(authority, '@') == authority.n;
+}
+
+bool http_url_parse(struct str text, struct http_url *out_url) {
+    struct http_url url = {.tls = str_starts(text, STR("https://"))};
+    if (!url.tls && !str_starts(text, STR("http://"))) return false;
+    struct str rest = str_from(text, url.tls ? 8 : 7);
+    for (size_t i = 0; i < rest.n; i++)
+        if ((unsigned char)rest.p[i] <= 0x20 || rest.p[i] == 0x7f || rest.p[i] == '?' || rest.p[i] == '#') return false;
+    size_t slash = str_find_char(rest, '/');
+    if (!authority_parse(str_head(rest, slash), &url)) return false;
+    url.path = str_from(rest, slash);
+    while (url.path.n && url.path.p[url.path.n - 1] == '/') url.path.n--;
+    *out_url = url;
+    return true;
+}
