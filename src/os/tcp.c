@@ -152,6 +152,16 @@ size_t tcp_write(struct tcp *tcp, const struct str *parts, size_t count) {
     return write_batch(tcp, parts, count);
 }
 
+static void on_uv_shutdown(uv_shutdown_t *req, int status) {
+    (void)status; // a failure shows as the end of reading
+    mem_free(req);
+}
+
+void tcp_shutdown(struct tcp *tcp) {
+    uv_shutdown_t *req = tcp->closing ? NULL : mem_alloc(sizeof *req);
+    if (req && uv_shutdown(req, (uv_stream_t *)&tcp->uv, on_uv_shutdown) != 0) mem_free(req);
+}
+
 static void on_uv_closed(uv_handle_t *handle) {
     struct tcp *tcp = handle->data;
     tcp->ops->on_closed(tcp);

@@ -30,6 +30,9 @@ struct tcp {
     struct loop *loop;
     struct tcp_pending *pending; // what the kernel would not take yet
     size_t queued;               // its bytes
+    char *into;                  // the next read goes here, up to into_room bytes; NULL = the loop's shared buffer
+    size_t into_room;
+    size_t read_hint; // at most this much per read into the shared buffer; 0 = all of it
     bool reading, closing, failed;
 };
 
@@ -45,6 +48,8 @@ void tcp_read_stop(struct tcp *tcp);
 // bytes are dropped and on_end follows. Returns the bytes still queued (back-pressure: stop producing above a limit).
 size_t tcp_write(struct tcp *tcp, const struct str *parts, size_t count);
 static inline size_t tcp_queued(const struct tcp *tcp) { return tcp->queued; }
+// Says that we send no more, once what is queued has gone; reading goes on.
+void tcp_shutdown(struct tcp *tcp);
 void tcp_close(struct tcp *tcp);
 // As tcp_close, but the peer sees a reset: its data is not wanted any more.
 void tcp_reset(struct tcp *tcp);
