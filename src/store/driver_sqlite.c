@@ -297,6 +297,21 @@ static int64_t sqlite_changes(struct sql *base) { return sqlite3_changes64(of(ba
 static int64_t sqlite_last_id(struct sql *base) { return sqlite3_last_insert_rowid(of(base)->os); }
 static bool sqlite_in_transaction(struct sql *base) { return sqlite3_get_autocommit(of(base)->os) == 0; }
 
+static bool sqlite_has_table(struct sql *base, struct str name, bool *out_has, struct err *err) {
+    struct sql_stmt *st;
+    if (!sql_prepare(base,
+                     STR("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND (name = ?1 OR ?1 = '')"
+                         " AND name NOT LIKE 'sqlite^_%' ESCAPE '^'"),
+                     &st, err))
+        return false;
+    sql_bind_text(st, 1, name);
+    bool row;
+    if (!sql_step(st, &row, err)) return false;
+    sql_reset(st);
+    *out_has = row;
+    return true;
+}
+
 static bool sqlite_data_version(struct sql *base, uint64_t *out_version, struct err *err) {
     int64_t v;
     if (!sql_query_i64(base, STR("PRAGMA data_version"), &v, err)) return false;
@@ -325,5 +340,6 @@ const struct sql_ops sql_driver_sqlite = {
     .changes = sqlite_changes,
     .last_id = sqlite_last_id,
     .in_transaction = sqlite_in_transaction,
+    .has_table = sqlite_has_table,
     .data_version = sqlite_data_version,
 };

@@ -56,6 +56,7 @@ struct sql_ops {
     int64_t (*changes)(struct sql *db);
     int64_t (*last_id)(struct sql *db);
     bool (*in_transaction)(struct sql *db);
+    bool (*has_table)(struct sql *db, struct str name, bool *out_has, struct err *err);
     bool (*data_version)(struct sql *db, uint64_t *out_version, struct err *err);
 };
 
@@ -110,6 +111,10 @@ NODISCARD bool sql_commit(struct sql *db, struct err *err);
 // Without a transaction, does nothing.
 void sql_rollback(struct sql *db);
 
+// Whether there is a table of that name; of any name when it is empty.
+NODISCARD static inline bool sql_has_table(struct sql *db, struct str name, bool *out_has, struct err *err) {
+    return db->ops->has_table(db, name, out_has, err);
+}
 // Changes whenever another connection, of any process, committed something since this one last looked.
 NODISCARD static inline bool sql_data_version(struct sql *db, uint64_t *out_version, struct err *err) {
     return db->ops->data_version(db, out_version, err);
