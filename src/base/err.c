@@ -4,6 +4,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#undef err_set
+#undef err_wrap
+#undef err_no_memory
+
 static const struct err_info k_info[ERR_COUNT] = {
 #define ERR(code, status, type, wire, retryable, meaning)                                                              \
     [ERR_##code] = {#code, status, type, wire, retryable, meaning},

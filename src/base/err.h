@@ -41,4 +41,11 @@ PRINTF_LIKE(2, 3) bool err_wrap(struct err *err, const char *fmt, ...);
 // As err_set with NO_MEMORY.
 bool err_no_memory(struct err *err);
 
+#ifdef __clang_analyzer__
+// The analyzer sees one file at a time and must be told that these return false.
+#define err_set(...) ((void)err_set(__VA_ARGS__), false)
+#define err_wrap(...) ((void)err_wrap(__VA_ARGS__), false)
+#define err_no_memory(err) ((void)err_no_memory(err), false)
+#endif
+
 #endif
