@@ -54,6 +54,8 @@ void mem_free(void *p) {
     free(p);
 }
 
+size_t mem_size(void *p) { return p ? malloc_usable_size(p) : 0; }
+
 char *mem_strdup(struct str s) {
     char *z = mem_alloc(s.n + 1);
     if (!z) return NULL;

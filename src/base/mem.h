@@ -14,6 +14,8 @@ NODISCARD void *mem_zalloc(size_t count, size_t size);
 // As realloc; on failure the old block stays valid.
 NODISCARD void *mem_realloc(void *p, size_t n);
 void mem_free(void *p);
+// Usable bytes of a block, at least what was asked for; 0 for NULL.
+size_t mem_size(void *p);
 // Owned, NUL-terminated copy.
 NODISCARD char *mem_strdup(struct str s);
 

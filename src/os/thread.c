@@ -44,6 +44,8 @@ bool cond_wait_for(struct cond *c, struct mutex *m, uint64_t timeout_ns) {
     return code == 0;
 }
 
+void once_run(struct once *once, void (*setup)(void)) { INVARIANT(pthread_once(&once->os, setup) == 0); }
+
 struct start {
     thread_main *run;
     void *arg;

@@ -32,6 +32,14 @@ bool cond_wait_for(struct cond *c, struct mutex *m, uint64_t timeout_ns);
 void cond_signal(struct cond *c);
 void cond_broadcast(struct cond *c);
 
+// Runs `setup` once in the process, however many threads come; all of them find it done.
+struct once {
+    pthread_once_t os;
+};
+#define ONCE_INIT                                                                                                      \
+    { .os = PTHREAD_ONCE_INIT }
+void once_run(struct once *once, void (*setup)(void));
+
 typedef void thread_main(void *arg);
 struct thread {
     pthread_t os;

@@ -5,10 +5,9 @@
 #include "base/mem.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/thread.h"
 
 #include <errno.h>
-#include <malloc.h>
-#include <pthread.h>
 #include <sqlite3.h>
 
 struct sqlite {
@@ -33,7 +32,7 @@ static struct sqlite_stmt *stmt_of(struct sql_stmt *st) { return CONTAINER_OF(st
 
 static void *lib_malloc(int n) { return mem_alloc((size_t)n); }
 static void *lib_realloc(void *p, int n) { return mem_realloc(p, (size_t)n); }
-static int lib_size(void *p) { return p ? (int)malloc_usable_size(p) : 0; }
+static int lib_size(void *p) { return (int)mem_size(p); }
 static int lib_roundup(int n) { return (n + 7) & ~7; }
 static int lib_init(void *arg UNUSED) { return SQLITE_OK; }
 static void lib_shutdown(void *arg UNUSED) {}
@@ -160,8 +159,8 @@ static bool open_file(struct sqlite *db, const struct sql_options *options, stru
 }
 
 static bool sqlite_open(struct str where, const struct sql_options *options, struct sql **out_db, struct err *err) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, library_setup);
+    static struct once once = ONCE_INIT;
+    once_run(&once, library_setup);
     struct sqlite *db = mem_zalloc(1, sizeof *db);
     if (!db) return err_no_memory(err);
     db->base.ops = &sql_driver_sqlite;

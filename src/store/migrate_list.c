@@ -1,6 +1,7 @@
-// The schema, step by step. A released step is never edited: add another one below it.
+// The schema, step by step.
 //
-// Times are unix nanoseconds, 0 = never. Every row of an entity carries its tenant.
+// A released step is never edited: add another one below it. Times are unix nanoseconds, 0 = never. Every row of an
+// entity carries its tenant.
 #include "store/migrate.h"
 
 // usage has no index besides its key, so that a record costs one insertion into one tree. Names that repeat in millions
