@@ -148,7 +148,7 @@ bool key_find(struct sql *db, struct str what, struct arena *arena, struct key_r
     return err->code == ERR_NOT_FOUND && key_find_name(db, what, arena, out_row, err);
 }
 
-bool key_revoke(struct sql *db, int64_t id, int64_t now_ns, struct err *err) {
+bool key_set_revoked(struct sql *db, int64_t id, int64_t now_ns, struct err *err) {
     struct sql_stmt *st;
     if (!sql_prepare(db,
                      STR("UPDATE api_key SET revoked_at = CASE revoked_at WHEN 0 THEN ?2 ELSE revoked_at END"

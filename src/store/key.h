@@ -45,7 +45,7 @@ NODISCARD bool key_find_name(struct sql *db, struct str name, struct arena *aren
 NODISCARD bool key_find(struct sql *db, struct str what, struct arena *arena, struct key_row *out_row, struct err *err);
 
 // ERR_NOT_FOUND for an unknown id. A key revoked before keeps its first time.
-NODISCARD bool key_revoke(struct sql *db, int64_t id, int64_t now_ns, struct err *err);
+NODISCARD bool key_set_revoked(struct sql *db, int64_t id, int64_t now_ns, struct err *err);
 
 struct key_use {
     int64_t id;

@@ -1,0 +1,132 @@
+// Makes, hashes and revokes virtual keys.
+#include "access/key.h"
+
+#include "base/json_write.h"
+#include "base/utf8.h"
+#include "os/rand.h"
+
+#include <sodium.h>
+
+static_assert(KEY_HASH_SIZE == crypto_generichash_BYTES, "the stored hash is libsodium's default size");
+static_assert(DATADIR_SECRET_SIZE == crypto_generichash_KEYBYTES, "the secret is libsodium's default key size");
+
+static bool is_base64url(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+bool key_text_valid(struct str text) {
+    if (text.n != KEY_TEXT_LEN || !str_starts(text, STR("ps-"))) return false;
+    for (size_t i = 3; i < text.n; i++)
+        if (!is_base64url(text.p[i])) return false;
+    return true;
+}
+
+void key_hash(const struct secret *server, struct str text, char out_hash[KEY_HASH_SIZE]) {
+    // Fails for wrong lengths only.
+    INVARIANT(crypto_generichash((unsigned char *)out_hash, KEY_HASH_SIZE, (const unsigned char *)text.p, text.n,
+                                 (const unsigned char *)server->p, server->n) == 0);
+}
+
+bool key_hash_eq(const char a[KEY_HASH_SIZE], const char b[KEY_HASH_SIZE]) {
+    return sodium_memcmp(a, b, KEY_HASH_SIZE) == 0;
+}
+
+static bool check_text(struct str text, size_t max, const char *what, struct err *err) {
+    if (text.n > max)
+        return err_set(err, ERR_INVALID_FIELD, "%s is %zu bytes long; the limit is %zu", what, text.n, max);
+    if (!utf8_valid(text)) return err_set(err, ERR_INVALID_FIELD, "%s is not UTF-8", what);
+    for (size_t i = 0; i < text.n; i++)
+        if ((unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f)
+            return err_set(err, ERR_INVALID_FIELD, "%s holds a control character", what);
+    return true;
+}
+
+static bool check_model(struct str model, struct err *err) {
+    if (model.n == 0) return err_set(err, ERR_INVALID_FIELD, "a model's name is empty");
+    if (!check_text(model, KEY_MODEL_NAME_MAX, "a model's name", err)) return false;
+    if (str_find_char(model, '*') + 1 >= model.n) return true;
+    return err_set(err, ERR_INVALID_FIELD, "\"%.*s\": a * may stand only at the end of a model's name", STR_ARG(model));
+}
+
+static bool check_wanted(const struct key_wanted *w, int64_t now_ns, struct err *err) {
+    if (!check_text(w->name, KEY_NAME_MAX, "the key's name", err)) return false;
+    if (w->n_models > KEY_MODELS_MAX)
+        return err_set(err, ERR_INVALID_FIELD,
+                       "%zu models are too many for one key: the limit is %d; use patterns such as "
+                       "\"gpt-*\"",
+                       w->n_models, KEY_MODELS_MAX);
+    for (size_t i = 0; i < w->n_models; i++)
+        if (!check_model(w->models[i], err)) return false;
+    if (w->expires_at != 0 && w->expires_at <= now_ns)
+        return err_set(err, ERR_INVALID_FIELD, "the key's expiry is in the past");
+    return true;
+}
+
+static void put_models(const struct key_wanted *w, struct buf *out) {
+    struct json_writer json;
+    json_writer_init(&json, out);
+    json_put_array(&json);
+    for (size_t i = 0; i < w->n_models; i++) json_put_str(&json, w->models[i]);
+    json_put_array_end(&json);
+    json_writer_done(&json);
+}
+
+// A fresh key's text into *out_text.
+static bool make_text(struct secret *out_text, struct err *err) {
+    char random[32];
+    struct buf text = BUF_INIT(KEY_TEXT_LEN);
+    // Reserved at once: growing would leave copies behind.
+    bool ok = buf_reserve(&text, KEY_TEXT_LEN);
+    rand_bytes(random, sizeof random);
+    buf_lit(&text, "ps-");
+    base64url_put(&text, str_of(random, sizeof random));
+    ok = ok && !text.failed && secret_set(out_text, buf_str(&text));
+    secret_wipe(random, sizeof random);
+    secret_wipe(text.p, text.n);
+    buf_free(&text);
+    return ok || err_no_memory(err);
+}
+
+static bool insert(struct sql *db, const struct datadir *dir, const struct key_wanted *w, int64_t now_ns,
+                   struct key_created *key, struct err *err) {
+    struct str text = secret_str(&key->text);
+    BUF_AUTO struct buf models = BUF_INIT((size_t)KEY_MODELS_MAX * (6 * KEY_MODEL_NAME_MAX + 3) + 2);
+    put_models(w, &models);
+    if (models.failed) return err_no_memory(err);
+    struct key_row row = {
+        .tenant_id = TENANT_DEFAULT,
+        .name = w->name,
+        .prefix = str_head(text, KEY_PREFIX_LEN),
+        .is_admin = w->is_admin,
+        .any_model = w->n_models == 0,
+        .allowed_models = buf_str(&models),
+        .created_at = now_ns,
+        .expires_at = w->expires_at,
+    };
+    key_hash(&dir->secret, text, row.hash);
+    return key_insert(db, &row, &key->id, err);
+}
+
+bool key_create(struct sql *db, struct datadir *dir, const struct key_wanted *wanted, int64_t now_ns,
+                struct key_created *out_key, struct err *err) {
+    struct key_created key = {0};
+    if (!check_wanted(wanted, now_ns, err)) return false;
+    if (!make_text(&key.text, err) || !insert(db, dir, wanted, now_ns, &key, err)) {
+        key_created_free(&key);
+        return false;
+    }
+    datadir_key_changed(dir);
+    *out_key = key;
+    return true;
+}
+
+void key_created_free(struct key_created *key) {
+    secret_free(&key->text);
+    key->id = 0;
+}
+
+bool key_revoke(struct sql *db, struct datadir *dir, int64_t id, int64_t now_ns, struct err *err) {
+    if (!key_set_revoked(db, id, now_ns, err)) return false;
+    datadir_key_changed(dir);
+    return true;
+}

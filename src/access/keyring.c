@@ -1,0 +1,214 @@
+// Loads keys into an immutable table and looks presented ones up by their hash.
+#include "access/keyring.h"
+
+#include "base/json_read.h"
+#include "base/vec.h"
+
+#include <sodium.h>
+
+struct keyring {
+    uint64_t refs;
+    const struct datadir *dir;
+    uint64_t generation; // of dir, before the rows were read
+    uint64_t edits;      // key_edits, before the rows were read
+    VEC(struct key_entry) entries;
+    uint32_t *slots;   // open addressing: 1 + index into entries, 0 = free
+    size_t slots_mask; // their number, a power of two, less one
+    struct arena arena;
+    size_t damaged;
+};
+
+// The hash is keyed with a secret, so no one outside can choose where a key falls.
+static size_t slot_of(const struct keyring *ring, const char hash[KEY_HASH_SIZE]) {
+    uint64_t h;
+    memcpy(&h, hash, sizeof h);
+    return (size_t)h & ring->slots_mask;
+}
+
+// --- loading ---
+
+// Reads a JSON array of texts. False without *out_damaged: out of memory.
+static bool read_models(struct arena *arena, struct str json, struct key_entry *entry, bool *out_damaged) {
+    struct json_reader r;
+    enum json_kind kind;
+    struct err ignored;
+    VEC(struct str) models = {0};
+    bool memory = true;
+    json_reader_init(&r, json, 2);
+    if (json_enter_array(&r)) {
+        while (memory && json_element(&r, &kind)) {
+            struct str raw, text = STR_NONE;
+            if (!json_string(&r, &raw)) break;
+            memory = json_string_text(raw, arena, &text) && vec_push(&models, text);
+        }
+    }
+    *out_damaged = memory && !json_end(&r, &ignored);
+    struct str *copy = memory && models.n ? ARENA_ARRAY(arena, struct str, models.n) : NULL;
+    if (copy) memcpy(copy, models.p, models.n * sizeof *copy);
+    bool ok = memory && (copy || models.n == 0);
+    if (ok && !*out_damaged) entry->models = copy, entry->n_models = models.n;
+    vec_free(&models);
+    return ok;
+}
+
+static bool copy_text(struct arena *arena, struct str text, struct str *out_copy) {
+    *out_copy = arena_str(arena, text);
+    return out_copy->p != NULL;
+}
+
+static bool add_row(void *arg, const struct key_row *row, struct err *err) {
+    struct keyring *ring = arg;
+    struct key_entry entry = {
+        .id = row->id,
+        .tenant_id = row->tenant_id,
+        .is_admin = row->is_admin,
+        .any_model = row->any_model,
+        .expires_at = row->expires_at,
+        .revoked_at = row->revoked_at,
+    };
+    bool damaged = false, ok;
+    memcpy(entry.hash, row->hash, sizeof entry.hash);
+    ok = copy_text(&ring->arena, row->name, &entry.name) && copy_text(&ring->arena, row->prefix, &entry.prefix);
+    ok = ok && (row->any_model || read_models(&ring->arena, row->allowed_models, &entry, &damaged));
+    ok = ok && ring->entries.n < UINT32_MAX && vec_push(&ring->entries, entry);
+    ring->damaged += damaged;
+    return ok || err_no_memory(err);
+}
+
+static bool build_slots(struct keyring *ring, struct err *err) {
+    size_t n = 8;
+    while (n < ring->entries.n * 2) n *= 2;
+    ring->slots = mem_zalloc(n, sizeof *ring->slots);
+    if (!ring->slots) return err_no_memory(err);
+    ring->slots_mask = n - 1;
+    for (size_t i = 0; i < ring->entries.n; i++) {
+        size_t at = slot_of(ring, ring->entries.p[i].hash);
+        while (ring->slots[at]) at = (at + 1) & ring->slots_mask;
+        ring->slots[at] = (uint32_t)i + 1;
+    }
+    return true;
+}
+
+bool keyring_load(struct sql *db, const struct datadir *dir, struct keyring **out_ring, struct err *err) {
+    if (sodium_init() < 0) return err_set(err, ERR_INTERNAL, "the cryptographic library cannot start");
+    struct keyring *ring = mem_zalloc(1, sizeof *ring);
+    if (!ring) return err_no_memory(err);
+    ring->refs = 1;
+    ring->dir = dir;
+    arena_init(&ring->arena, NULL, 0, SIZE_MAX / 2);
+    // Before the rows: a change that comes in between then shows as one more reload, never as none.
+    ring->generation = datadir_key_generation(dir);
+    if (key_edits(db, &ring->edits, err) && key_each(db, add_row, ring, err) && build_slots(ring, err)) {
+        *out_ring = ring;
+        return true;
+    }
+    keyring_unref(ring);
+    return false;
+}
+
+struct keyring *keyring_ref(struct keyring *ring) {
+    atom_add_relaxed(&ring->refs, 1);
+    return ring;
+}
+
+void keyring_unref(struct keyring *ring) {
+    if (!ring || atom_sub(&ring->refs, 1) != 0) return;
+    vec_free(&ring->entries);
+    mem_free(ring->slots);
+    arena_free(&ring->arena);
+    mem_free(ring);
+}
+
+// --- questions ---
+
+bool keyring_stale(const struct keyring *ring) { return datadir_key_generation(ring->dir) != ring->generation; }
+
+bool keyring_edited(const struct keyring *ring, struct sql *db, bool *out_edited, struct err *err) {
+    uint64_t edits;
+    if (!key_edits(db, &edits, err)) return false;
+    *out_edited = edits != ring->edits;
+    return true;
+}
+
+size_t keyring_count(const struct keyring *ring) { return ring->entries.n; }
+size_t keyring_damaged(const struct keyring *ring) { return ring->damaged; }
+
+static const struct key_entry *find(const struct keyring *ring, struct str presented) {
+    char hash[KEY_HASH_SIZE];
+    key_hash(&ring->dir->secret, presented, hash);
+    for (size_t at = slot_of(ring, hash); ring->slots[at]; at = (at + 1) & ring->slots_mask) {
+        const struct key_entry *entry = &ring->entries.p[ring->slots[at] - 1];
+        if (key_hash_eq(entry->hash, hash)) return entry;
+    }
+    return NULL;
+}
+
+COLD static bool malformed(struct str presented, struct err *err) {
+    if (presented.n == 0)
+        return err_set(
+            err, ERR_UNAUTHENTICATED,
+            "No API key was given: send the header \"Authorization: Bearer ps-…\" with a key of this server.");
+    if (str_starts(presented, STR("ps-")))
+        return err_set(
+            err, ERR_UNAUTHENTICATED,
+            "The API key is malformed: a key is \"ps-\" and 43 letters, digits, \"-\" or \"_\", %d characters "
+            "in all; this one has %zu bytes. Was it cut or wrapped while being copied?",
+            KEY_TEXT_LEN, presented.n);
+    return err_set(
+        err, ERR_UNAUTHENTICATED,
+        "This is not a key of this server, whose keys begin with \"ps-\". A provider's own key does not work "
+        "here: ask the operator for one made by `penstock key create`.");
+}
+
+COLD static bool unusable(const struct key_entry *entry, const char *what, int64_t when_ns, struct err *err) {
+    char when[TIME_TEXT_LEN];
+    time_text(when, when_ns);
+    return err_set(err, ERR_UNAUTHENTICATED,
+                   "The API key %.*s… %s %.*s: ask the operator for a new one (`penstock key create`).",
+                   STR_ARG(entry->prefix), what, TIME_TEXT_LEN, when);
+}
+
+bool keyring_check(const struct keyring *ring, struct str presented, int64_t now_ns, const struct key_entry **out_entry,
+                   struct err *err) {
+    if (UNLIKELY(!key_text_valid(presented))) return malformed(presented, err);
+    const struct key_entry *entry = find(ring, presented);
+    if (UNLIKELY(!entry))
+        return err_set(
+            err, ERR_UNAUTHENTICATED,
+            "The API key %.*s… is not known here: check that it was made on this server and copied whole, or "
+            "ask the operator for a new one (`penstock key create`).",
+            KEY_PREFIX_LEN, presented.p);
+    if (UNLIKELY(entry->revoked_at != 0)) return unusable(entry, "was revoked on", entry->revoked_at, err);
+    if (UNLIKELY(entry->expires_at != 0 && entry->expires_at <= now_ns))
+        return unusable(entry, "expired on", entry->expires_at, err);
+    *out_entry = entry;
+    return true;
+}
+
+static bool matches(struct str pattern, struct str model) {
+    if (pattern.n && pattern.p[pattern.n - 1] == '*') return str_starts(model, str_head(pattern, pattern.n - 1));
+    return str_eq(pattern, model);
+}
+
+bool key_allows_model(const struct key_entry *entry, struct str model) {
+    if (entry->any_model) return true;
+    for (size_t i = 0; i < entry->n_models; i++)
+        if (matches(entry->models[i], model)) return true;
+    return false;
+}
+
+bool key_check_model(const struct key_entry *entry, struct str model, struct err *err) {
+    if (LIKELY(key_allows_model(entry, model))) return true;
+    char list[200] = "";
+    size_t n = 0, shown = 0;
+    for (; shown < entry->n_models; shown++) {
+        struct str m = entry->models[shown];
+        if (m.n + 3 > sizeof list - n) break;
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s%.*s", shown ? ", " : "", STR_ARG(m));
+    }
+    err_set(err, ERR_MODEL_NOT_ALLOWED, "The API key %.*s… may not use the model \"%.*s\". It may use: %s%s",
+            STR_ARG(entry->prefix), STR_ARG(str_head(model, 100)), n ? list : "none",
+            shown < entry->n_models ? ", …" : ".");
+    snprintf(err->param, sizeof err->param, "model");
+    return false;
+}

@@ -1,0 +1,51 @@
+// The key ring: all keys of a data directory in memory, for the check that every request begins with.
+//
+// A ring never changes. Who sees it stale loads another and drops his reference to the old one.
+//
+// Ownership: reference-counted; every event loop holds a reference of its own. Entries live as long as their ring,
+// which borrows the data directory. Thread rule: keyring_load blocks on the database, so it runs off the loop, where
+// the connection lives; everything else is safe from any thread. Units: unix nanoseconds. Errors: ERR_UNAUTHENTICATED
+// with what to do; no message holds more of a key than its prefix.
+#ifndef ACCESS_KEYRING_H
+#define ACCESS_KEYRING_H
+
+#include "access/key.h"
+
+struct key_entry {
+    int64_t id, tenant_id;
+    struct str name;   // may be empty
+    struct str prefix; // "ps-abc123", of a live key
+    bool is_admin;
+    bool any_model;           // else those of models
+    const struct str *models; // exact names, or patterns whose last byte is '*'
+    size_t n_models;
+    int64_t expires_at, revoked_at; // 0 = never
+    char hash[KEY_HASH_SIZE];
+};
+
+struct keyring;
+
+NODISCARD bool keyring_load(struct sql *db, const struct datadir *dir, struct keyring **out_ring, struct err *err);
+struct keyring *keyring_ref(struct keyring *ring);
+void keyring_unref(struct keyring *ring); // NULL is fine
+
+// Keys were created or revoked since the ring was loaded, by any process: one atomic load. The ring must then not be
+// used for a request that comes in after this was seen.
+bool keyring_stale(const struct keyring *ring);
+// The database's keys differ from the ring's though nobody said so: someone edited them by hand. For a look once a
+// second by the connection's owner.
+NODISCARD bool keyring_edited(const struct keyring *ring, struct sql *db, bool *out_edited, struct err *err);
+
+size_t keyring_count(const struct keyring *ring);
+// Keys whose list of models cannot be read; they may use no model. Their owner should tell the operator.
+size_t keyring_damaged(const struct keyring *ring);
+
+// Who presents this key. No allocation, no lock.
+NODISCARD bool keyring_check(const struct keyring *ring, struct str presented, int64_t now_ns,
+                             const struct key_entry **out_entry, struct err *err);
+
+bool key_allows_model(const struct key_entry *entry, struct str model);
+// As above, with ERR_MODEL_NOT_ALLOWED and what the key may use.
+NODISCARD bool key_check_model(const struct key_entry *entry, struct str model, struct err *err);
+
+#endif
