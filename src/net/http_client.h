@@ -33,9 +33,9 @@ struct http1_head;
 struct http_exchange_ops {
     // The head of the final answer; valid during the call.
     void (*on_head)(struct http_exchange *x, const struct http1_head *head);
-    // A piece of the body, in the loop's read buffer: may be changed in place, is gone afterwards.
-    void (*on_data)(struct http_exchange *x, struct str data);
-    void (*on_end)(struct http_exchange *x);
+    // A piece of the body (may be empty), in the loop's read buffer: may be changed in place, is gone afterwards.
+    // last: the answer is complete, and so is the exchange.
+    void (*on_data)(struct http_exchange *x, struct str data, bool last);
     void (*on_error)(struct http_exchange *x, const struct err *err);
 };
 

@@ -135,6 +135,7 @@ static size_t write_batch(struct tcp *tcp, const struct str *parts, size_t count
         total += parts[i].n;
     }
     if (total == 0) return tcp->queued;
+    tcp->written += total;
     int taken = tcp->queued ? UV_EAGAIN : uv_try_write((uv_stream_t *)&tcp->uv, bufs, (unsigned)count);
     size_t skip = taken > 0 ? (size_t)taken : 0;
     if (skip < total) queue_rest(tcp, bufs, count, skip);
@@ -151,6 +152,8 @@ size_t tcp_write(struct tcp *tcp, const struct str *parts, size_t count) {
     }
     return write_batch(tcp, parts, count);
 }
+
+size_t tcp_unsent(const struct tcp *tcp) { return tcp->uv.write_queue_size; }
 
 static void on_uv_shutdown(uv_shutdown_t *req, int status) {
     (void)status; // a failure shows as the end of reading

@@ -33,6 +33,7 @@ struct tcp {
     char *into;                  // the next read goes here, up to into_room bytes; NULL = the loop's shared buffer
     size_t into_room;
     size_t read_hint; // at most this much per read into the shared buffer; 0 = all of it
+    uint64_t written; // bytes given to tcp_write over its life
     bool reading, closing, failed;
 };
 
@@ -50,6 +51,8 @@ size_t tcp_write(struct tcp *tcp, const struct str *parts, size_t count);
 static inline size_t tcp_queued(const struct tcp *tcp) { return tcp->queued; }
 // Says that we send no more, once what is queued has gone; reading goes on.
 void tcp_shutdown(struct tcp *tcp);
+// As tcp_queued, but exact at any moment: shrinks as the kernel takes parts of what is queued.
+size_t tcp_unsent(const struct tcp *tcp);
 void tcp_close(struct tcp *tcp);
 // As tcp_close, but the peer sees a reset: its data is not wanted any more.
 void tcp_reset(struct tcp *tcp);
