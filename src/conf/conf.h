@@ -61,7 +61,7 @@ struct conf_provider {
     struct str name;
     int kind; // enum provider_kind
     struct str base_url;
-    struct secret api_key;                // empty = none is sent
+    struct secret api_key;                // read with secret_str; empty = none is sent
     OPT_LIST_OF(struct opt_pair) headers; // sent with every request; values may be secret
     struct str proxy;                     // "http://host:port" or empty
     struct str tls_ca;                    // PEM file or empty
@@ -136,7 +136,7 @@ struct conf {
     bool discovered; // no providers were configured: these were found
     struct map provider_map, model_map, alias_map, price_map;
     struct arena arena;
-    OPT_LIST_OF(struct secret) secrets;
+    OPT_LIST_OF(struct secret) secrets; // spans that the last unref wipes
     atomic_uint refs;
 };
 

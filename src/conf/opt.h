@@ -7,6 +7,7 @@
 #ifndef CONF_OPT_H
 #define CONF_OPT_H
 
+#include "base/secret.h"
 #include "conf/env.h"
 #include "conf/node.h"
 
@@ -17,7 +18,7 @@ enum opt_type {
     OPT_DURATION,   // int64_t milliseconds
     OPT_DECIMAL,    // int64_t millionths
     OPT_STR,        // struct str, NUL-terminated behind its end
-    OPT_SECRET,     // struct secret
+    OPT_SECRET,     // struct secret; the arena holds its bytes: its owner wipes them, nobody calls secret_free
     OPT_ENUM,       // int
     OPT_STRUCT,     // the struct itself, described by `sub`
     OPT_LIST,       // OPT_LIST_OF(struct), each described by `sub`
@@ -78,11 +79,6 @@ struct opt_list { // any OPT_LIST_OF, as the generic code sees it
 struct opt_pair {
     struct str name, value;
 };
-// Text that must not be shown: print it as "***", compare it with str_eq_secret. Wiped when its owner goes.
-struct secret {
-    struct str value; // NUL-terminated behind its end
-};
-
 // Where a value came from: the start of provenance, and what places cross-field problems.
 struct opt_mark {
     const void *field; // the value's address in its final struct
@@ -98,10 +94,9 @@ struct opt_bind {
     bool failed;                // out of memory
 };
 void opt_bind_free(struct opt_bind *b); // marks and secrets; not the secrets' bytes
-// Fills *out (zeroed memory of table->size) with defaults, then with what node says; node may be NULL. Problems are
-// added to b->problems; on any of them *out is unfit for use, though its memory is sound.
-void opt_bind_struct(struct opt_bind *b, const struct opt_table *table, const struct conf_node *node, const char *path,
-                     void *out);
+// Fills *out (zeroed memory of table->size) with defaults, then with what root says; root may be NULL. Problems are
+// added to b->problems and b->arena's running dry sets b->failed; after either *out is unfit for use, though sound.
+void opt_bind_root(struct opt_bind *b, const struct opt_table *table, const struct conf_node *root, void *out);
 // The node that set a field, or NULL (a default).
 const struct conf_node *opt_mark_find(const struct opt_bind *b, const void *field);
 // The nearest of n names by edit distance, when near enough to suggest; else STR_NONE.

@@ -23,7 +23,11 @@ struct conf_source {
     struct str text; // for excerpts; may be empty
 };
 
-enum conf_severity { CONF_ERROR, CONF_WARNING };
+enum conf_severity {
+    CONF_ERROR,
+    CONF_WARNING,
+    CONF_ERROR_PRIVATE, // an error whose line is not shown: it may hold a secret. Kept as CONF_ERROR
+};
 
 struct conf_problem {
     enum conf_severity severity;

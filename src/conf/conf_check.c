@@ -1,0 +1,159 @@
+// The rules between values for listeners and providers, and the fields derived from them.
+#include "conf/conf_impl.h"
+
+void conf_complain(struct opt_bind *b, enum conf_severity severity, const void *field, const void *fallback,
+                   const char *fmt, ...) {
+    const struct conf_node *node = opt_mark_find(b, field);
+    if (!node) node = opt_mark_find(b, fallback);
+    char message[768];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(message, sizeof message, fmt, ap);
+    va_end(ap);
+    conf_problem_add(b->problems, severity, node ? node->source : NULL, node ? node->pos : (struct conf_pos){0}, "%s",
+                     message);
+}
+
+static unsigned line_of(const struct opt_bind *b, const void *field) {
+    const struct conf_node *node = opt_mark_find(b, field);
+    return node ? node->pos.line : 0;
+}
+
+static void put_index(struct opt_bind *b, struct map *map, struct str key, void *value) {
+    if (map_put(map, key, value) || b->failed) return;
+    b->failed = true;
+    conf_problem_add(b->problems, CONF_ERROR, NULL, (struct conf_pos){0}, "out of memory");
+}
+
+static void check_tls(struct opt_bind *b, const struct conf_listener *l, size_t i) {
+    const struct conf_tls *t = &l->tls;
+    if (t->cert.n && !t->key.n)
+        conf_complain(b, CONF_ERROR, &t->cert, l, "listeners[%zu].tls: there is a cert but no key", i);
+    if (t->key.n && !t->cert.n)
+        conf_complain(b, CONF_ERROR, &t->key, l, "listeners[%zu].tls: there is a key but no cert", i);
+    bool on = t->cert.n && t->key.n;
+    if (!on && !t->cert.n && !t->key.n && (t->client_ca.n || t->sni.n || t->client_auth != CLIENT_AUTH_NONE))
+        conf_complain(b, CONF_ERROR, t, l, "listeners[%zu].tls: cert and key are missing", i);
+    if (t->client_auth != CLIENT_AUTH_NONE && !t->client_ca.n)
+        conf_complain(b, CONF_ERROR, &t->client_auth, l,
+                      "listeners[%zu].tls: client_auth needs client_ca, which says whose certificates to accept", i);
+    for (size_t k = 0; k < t->sni.n; k++) {
+        for (size_t m = 0; m < k; m++) {
+            if (!str_eq(t->sni.p[k].name, t->sni.p[m].name) || !t->sni.p[k].name.n) continue;
+            conf_complain(b, CONF_ERROR, &t->sni.p[k].name, l,
+                          "listeners[%zu].tls.sni[%zu]: the name \"%.*s\" is there already", i, k,
+                          STR_ARG(t->sni.p[k].name));
+            break;
+        }
+    }
+}
+
+static void check_listeners(struct opt_bind *b, struct conf *c) {
+    for (size_t i = 0; i < c->listeners.n; i++) {
+        struct conf_listener *l = &c->listeners.p[i];
+        check_tls(b, l, i);
+        if (!l->address.n || conf_addr_parse(l->address, &l->addr) || !l->addr.port) continue;
+        for (size_t k = 0; k < i; k++) {
+            const struct conf_listener *o = &c->listeners.p[k];
+            if (o->addr.port != l->addr.port || !str_eq_nocase(o->addr.host, l->addr.host)) continue;
+            conf_complain(b, CONF_ERROR, &l->address, l,
+                          "listeners[%zu]: the address %.*s is taken by listeners[%zu] at line %u", i,
+                          STR_ARG(l->address), k, line_of(b, &o->address));
+            break;
+        }
+    }
+}
+
+static void provider_key_default(struct opt_bind *b, struct conf_provider *p, size_t i) {
+    struct str variable = p->preset->variable;
+    if (opt_mark_find(b, &p->api_key) || opt_mark_find(b, &p->base_url) || !variable.n) return;
+    const char *value = b->env && b->env->get ? b->env->get(b->env->ctx, variable.p) : NULL;
+    if (!value || !*value) {
+        conf_complain(b, CONF_ERROR, p, p,
+                      "providers[%zu]: the key \"api_key\" is missing, and the environment variable %.*s is not set", i,
+                      STR_ARG(variable));
+        return;
+    }
+    char *z = arena_cstr(b->arena, str_c(value));
+    if (!z || !vec_push(&b->secrets, (struct secret){z, strlen(z)})) {
+        b->failed = true;
+        return;
+    }
+    p->api_key = (struct secret){z, strlen(z)};
+    for (const char *s = z; *s; s++) {
+        if ((unsigned char)*s > 0x20 && *s != 0x7f) continue;
+        conf_complain(b, CONF_ERROR, p, p, "providers[%zu]: %.*s holds a space, line end or control character", i,
+                      STR_ARG(variable));
+        return;
+    }
+}
+
+static void check_key_text(struct opt_bind *b, const struct conf_provider *p, size_t i) {
+    struct str key = secret_str(&p->api_key);
+    if (str_find_char(key, ' ') < key.n && opt_mark_find(b, &p->api_key))
+        conf_complain(b, CONF_ERROR_PRIVATE, &p->api_key, p, "providers[%zu].api_key: has a space in it", i);
+}
+
+static void provider_address(struct opt_bind *b, struct conf_provider *p, size_t i) {
+    if (!p->base_url.n) p->base_url = p->preset->base_url;
+    if (p->base_url.n && conf_url_parse(p->base_url, &p->url)) return; // said by the table's own check
+    if (p->proxy.n && conf_url_parse(p->proxy, &p->proxy_url)) return;
+    if (p->kind == PROVIDER_DEMO && opt_mark_find(b, &p->base_url))
+        conf_complain(b, CONF_ERROR, &p->base_url, p,
+                      "providers[%zu]: kind demo answers in process and has no base_url", i);
+    if (!p->tls_verify && p->url.tls)
+        conf_complain(
+            b, CONF_WARNING, &p->tls_verify, p,
+            "providers[%zu].tls_verify: certificates are not verified, so anybody on the way can read the key", i);
+}
+
+static void inherit(int64_t *value, int64_t general) {
+    if (*value == OPT_UNSET) *value = general;
+}
+
+static void provider_finish(struct opt_bind *b, struct conf *c, struct conf_provider *p, size_t i) {
+    const struct provider_preset *by_name = provider_preset_find(p->name);
+    if (by_name && !opt_mark_find(b, &p->kind)) p->kind = (int)by_name->kind;
+    p->preset = provider_preset_get((enum provider_kind)p->kind);
+    p->index = i;
+    provider_key_default(b, p, i);
+    check_key_text(b, p, i);
+    provider_address(b, p, i);
+    inherit(&p->timeouts.connect, c->timeouts.connect);
+    inherit(&p->timeouts.first_byte, c->timeouts.first_byte);
+    inherit(&p->timeouts.idle, c->timeouts.idle);
+    inherit(&p->timeouts.total, c->timeouts.total);
+}
+
+static void check_providers(struct opt_bind *b, struct conf *c) {
+    for (size_t i = 0; i < c->providers.n; i++) {
+        struct conf_provider *p = &c->providers.p[i];
+        provider_finish(b, c, p, i);
+        if (!p->name.n) continue;
+        const struct conf_provider *old = map_get(&c->provider_map, p->name);
+        if (old)
+            conf_complain(b, CONF_ERROR, &p->name, p,
+                          "providers[%zu]: the name \"%.*s\" is taken by providers[%zu] at line %u", i,
+                          STR_ARG(p->name), old->index, line_of(b, &old->name));
+        else
+            put_index(b, &c->provider_map, p->name, p);
+    }
+}
+
+void conf_check(struct opt_bind *b, struct conf *c) {
+    check_listeners(b, c);
+    check_providers(b, c);
+    for (size_t i = 0; i < c->models.n; i++) {
+        struct conf_model *m = &c->models.p[i];
+        const struct conf_model *old = m->name.n ? map_get(&c->model_map, m->name) : NULL;
+        if (old)
+            conf_complain(b, CONF_ERROR, &m->name, m,
+                          "models[%zu]: the name \"%.*s\" is taken by models[%zu] at line %u", i, STR_ARG(m->name),
+                          (size_t)(old - c->models.p), line_of(b, &old->name));
+        else if (m->name.n)
+            put_index(b, &c->model_map, m->name, m);
+    }
+    for (size_t i = 0; i < c->aliases.n; i++) put_index(b, &c->alias_map, c->aliases.p[i].name, &c->aliases.p[i]);
+    for (size_t i = 0; i < c->prices.n; i++) put_index(b, &c->price_map, c->prices.p[i].name, &c->prices.p[i].price);
+    if (!b->failed) conf_check_models(b, c);
+}

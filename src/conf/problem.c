@@ -1,0 +1,142 @@
+// Collects configuration problems and shows them with the line at fault.
+#include "conf/problem.h"
+
+#define EXCERPT_MAX 160
+
+void conf_problems_init(struct conf_problems *ps) {
+    *ps = (struct conf_problems){0};
+    arena_init(&ps->arena, NULL, 0, (size_t)1 << 20);
+}
+
+void conf_problems_free(struct conf_problems *ps) {
+    arena_free(&ps->arena);
+    vec_free(&ps->list);
+    ps->errors = ps->dropped = 0;
+}
+
+static struct str source_line(const struct conf_source *src, uint32_t line) {
+    struct str rest = src->text, part = STR_NONE;
+    for (uint32_t i = 0; i < line; i++) {
+        if (!str_split(&rest, '\n', &part)) return STR_NONE;
+    }
+    if (part.n && part.p[part.n - 1] == '\r') part.n--;
+    return part;
+}
+
+// Where the value after a key that sounds secret begins; line.n when there is none.
+static size_t secret_start(struct str line) {
+    static const struct str words[] = {STR_INIT("key"),        STR_INIT("secret"),    STR_INIT("token"),
+                                       STR_INIT("password"),   STR_INIT("auth"),      STR_INIT("cookie"),
+                                       STR_INIT("credential"), STR_INIT("api_"),      STR_INIT("bearer"),
+                                       STR_INIT("headers"),    STR_INIT("passphrase")};
+    for (size_t i = 0; i < line.n; i++) {
+        for (size_t w = 0; w < ARRAY_LEN(words); w++) {
+            struct str here = str_head(str_from(line, i), words[w].n);
+            if (!str_eq_nocase(here, words[w])) continue;
+            size_t colon = i + str_find_char(str_from(line, i), ':');
+            if (colon < line.n) return colon + 1;
+        }
+    }
+    return line.n;
+}
+
+static struct str excerpt_make(struct arena *a, struct str line) {
+    size_t from = secret_start(line);
+    struct str value = str_trim(str_from(line, from));
+    if (value.n && !str_starts(value, STR("${")) && !str_starts(value, STR("\"${")) && value.p[0] != '#')
+        return arena_printf(a, "%.*s ***", STR_ARG(str_head(line, from < EXCERPT_MAX ? from : EXCERPT_MAX)));
+    if (line.n <= EXCERPT_MAX) return arena_str(a, line);
+    size_t n = EXCERPT_MAX;
+    while (n > 0 && ((unsigned char)line.p[n] & 0xc0) == 0x80) n--;
+    return arena_printf(a, "%.*s…", STR_ARG(str_head(line, n)));
+}
+
+static struct str copy(struct arena *a, struct str s) { return s.n ? arena_str(a, s) : STR_NONE; }
+
+void conf_problem_add(struct conf_problems *ps, enum conf_severity severity, const struct conf_source *src,
+                      struct conf_pos pos, const char *fmt, ...) {
+    bool is_private = severity == CONF_ERROR_PRIVATE;
+    if (is_private) severity = CONF_ERROR;
+    if (severity == CONF_ERROR) ps->errors++;
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    struct str message = str_of(text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+    struct conf_problem p = {.severity = severity, .pos = pos, .message = copy(&ps->arena, message)};
+    if (src) {
+        p.file = copy(&ps->arena, src->name);
+        if (pos.line && !is_private) p.excerpt = excerpt_make(&ps->arena, source_line(src, pos.line));
+    }
+    if (ps->list.n >= CONF_PROBLEMS_MAX || !p.message.p || !vec_push(&ps->list, p)) ps->dropped++;
+}
+
+static int problem_cmp(const void *va, const void *vb) {
+    const struct conf_problem *a = va, *b = vb;
+    int by_file = str_cmp(a->file, b->file);
+    if (by_file) return by_file;
+    if (a->pos.line != b->pos.line) return a->pos.line < b->pos.line ? -1 : 1;
+    if (a->pos.col != b->pos.col) return a->pos.col < b->pos.col ? -1 : 1;
+    return str_cmp(a->message, b->message);
+}
+
+void conf_problems_sort(struct conf_problems *ps) {
+    if (ps->list.n > 1) qsort(ps->list.p, ps->list.n, sizeof *ps->list.p, problem_cmp);
+}
+
+static void print_caret(const struct conf_problem *p, struct buf *out) {
+    buf_printf(out, "  %5u | %.*s\n", p->pos.line, STR_ARG(p->excerpt));
+    size_t chars = 0, i = 0;
+    struct buf pad = BUF_INIT(4096);
+    for (; i < p->excerpt.n && chars + 1 < p->pos.col; i++) {
+        unsigned char c = (unsigned char)p->excerpt.p[i];
+        if ((c & 0xc0) == 0x80) continue;
+        buf_putc(&pad, c == '\t' ? '\t' : ' ');
+        chars++;
+    }
+    if (p->pos.col && chars + 1 == p->pos.col) buf_printf(out, "        | %.*s^\n", STR_ARG(buf_str(&pad)));
+    buf_free(&pad);
+}
+
+void conf_problems_print(const struct conf_problems *ps, struct buf *out) {
+    for (size_t i = 0; i < ps->list.n; i++) {
+        const struct conf_problem *p = &ps->list.p[i];
+        if (p->file.n) buf_put(out, p->file);
+        if (p->file.n && p->pos.line) buf_printf(out, ":%u:%u", p->pos.line, p->pos.col);
+        if (p->file.n) buf_lit(out, ": ");
+        if (p->severity == CONF_WARNING) buf_lit(out, "warning: ");
+        buf_put(out, p->message);
+        buf_putc(out, '\n');
+        if (p->excerpt.n) print_caret(p, out);
+    }
+    if (ps->dropped) buf_printf(out, "and %zu more\n", ps->dropped);
+}
+
+static void json_text(struct buf *out, struct str s) {
+    buf_putc(out, '"');
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c == '"' || c == '\\')
+            buf_printf(out, "\\%c", c);
+        else if (c < 0x20)
+            buf_printf(out, "\\u%04x", c);
+        else
+            buf_putc(out, (char)c);
+    }
+    buf_putc(out, '"');
+}
+
+void conf_problems_json(const struct conf_problems *ps, struct buf *out) {
+    buf_putc(out, '[');
+    for (size_t i = 0; i < ps->list.n; i++) {
+        const struct conf_problem *p = &ps->list.p[i];
+        buf_printf(out, "%s{\"severity\":\"%s\",\"file\":", i ? "," : "",
+                   p->severity == CONF_WARNING ? "warning" : "error");
+        json_text(out, p->file);
+        buf_printf(out, ",\"line\":%u,\"column\":%u,\"message\":", p->pos.line, p->pos.col);
+        json_text(out, p->message);
+        buf_putc(out, '}');
+    }
+    buf_putc(out, ']');
+}
