@@ -6,6 +6,8 @@
 // 32 KiB wait, or at once after an error. A reader that does not keep up costs lines, which are counted and reported in
 // the log itself, and never time of the caller.
 //
+// A NULL log is silent: every function here but log_open takes it.
+//
 // Secrets: nothing is redacted here; callers never pass them. Text from outside is safe to pass: it is escaped, made
 // valid UTF-8, and cut at LOG_VALUE_MAX bytes. Ownership: log_open … log_close; values are borrowed for the call.
 // Thread rule: any thread. Errors: only opening can fail; a line that cannot be kept is counted in log_stats.
@@ -33,7 +35,8 @@ void log_close(struct log *log);
 // Opens the file anew by its name, after it was rotated away; nothing to do for standard error.
 NODISCARD bool log_reopen(struct log *log, struct err *err);
 void log_level_set(struct log *log, enum log_level level);
-enum log_level log_level(const struct log *log);
+// Events of this level are kept; ask before work that only a log line needs.
+bool log_on(const struct log *log, enum log_level level);
 // Waits until all lines handed in so far are written, at most timeout_ms. For the end of a run and for tests.
 bool log_flush(struct log *log, unsigned timeout_ms);
 
@@ -42,7 +45,7 @@ struct log_stats {
     uint64_t dropped; // lost: the queue was full, or the file could not be written
     uint64_t waiting; // bytes in the queue
 };
-void log_stats_get(const struct log *log, struct log_stats *out_stats);
+void log_stats_get(struct log *log, struct log_stats *out_stats);
 
 // --- Events ----------------------------------------------------------------------------------------------------------
 

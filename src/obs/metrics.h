@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/map.h"
 
 enum metric_family {
 #define METRIC(id, ...) METRIC_##id,
@@ -28,10 +29,17 @@ enum metric_family {
 #define METRIC_LABEL_BYTES_MAX 128 // longer values are cut between characters
 
 struct metrics;
-struct metric_shard;
 struct metric { // a series; a value to keep
     uint32_t cell;
     uint32_t family;
+};
+
+#define METRIC_CHUNK_BITS 10
+#define METRIC_CHUNKS_MAX 1024
+struct metric_shard { // its fields are for metrics.c and the inline functions below
+    uint64_t *chunk[METRIC_CHUNKS_MAX];
+    struct metrics *metrics;
+    struct map known; // label values to series, for metric_find
 };
 
 struct metrics_options {
@@ -50,30 +58,24 @@ struct metric metric_series(struct metrics *metrics, enum metric_family family, 
 // The same by way of the shard's own table: no lock after the first time. The shard's thread.
 struct metric metric_find(struct metric_shard *shard, enum metric_family family, const struct str *labels, size_t n);
 
-// The shard's cells, for the inline updates below; NULL when out of memory.
-#define METRIC_CHUNK_BITS 10
-#define METRIC_CHUNKS_MAX 1024
-struct metric_cells {
-    uint64_t *chunk[METRIC_CHUNKS_MAX];
-};
-struct metric_cells *metric_shard_cells(struct metric_shard *shard);
-uint64_t *metric_cell_slow(struct metric_cells *cells, uint32_t cell);
-static inline uint64_t *metric_cell(struct metric_cells *cells, uint32_t cell) {
+uint64_t *metric_cell_slow(struct metric_shard *shard, uint32_t cell);
+// NULL when out of memory.
+static inline uint64_t *metric_cell(struct metric_shard *shard, uint32_t cell) {
     // Only this thread writes the pointer, so a relaxed load sees the latest.
-    uint64_t *chunk = __atomic_load_n(&cells->chunk[cell >> METRIC_CHUNK_BITS], __ATOMIC_RELAXED);
-    if (UNLIKELY(!chunk)) return metric_cell_slow(cells, cell);
+    uint64_t *chunk = __atomic_load_n(&shard->chunk[cell >> METRIC_CHUNK_BITS], __ATOMIC_RELAXED);
+    if (UNLIKELY(!chunk)) return metric_cell_slow(shard, cell);
     return &chunk[cell & ((1u << METRIC_CHUNK_BITS) - 1)];
 }
 
 // The shard's thread. Counters and gauges; a gauge is the sum of what the shards have, and may be lowered by a negative
 // number (as its two's complement).
 static inline void metric_add(struct metric_shard *shard, struct metric m, uint64_t v) {
-    uint64_t *p = metric_cell(metric_shard_cells(shard), m.cell);
+    uint64_t *p = metric_cell(shard, m.cell);
     if (LIKELY(p != NULL)) __atomic_store_n(p, __atomic_load_n(p, __ATOMIC_RELAXED) + v, __ATOMIC_RELAXED);
 }
 static inline void metric_sub(struct metric_shard *shard, struct metric m, uint64_t v) { metric_add(shard, m, 0 - v); }
 static inline void metric_set(struct metric_shard *shard, struct metric m, uint64_t v) {
-    uint64_t *p = metric_cell(metric_shard_cells(shard), m.cell);
+    uint64_t *p = metric_cell(shard, m.cell);
     if (LIKELY(p != NULL)) __atomic_store_n(p, v, __ATOMIC_RELAXED);
 }
 // Histograms. request_id: shown as the exemplar of its bucket to scrapers that ask for OpenMetrics; 0 = none.
@@ -83,8 +85,9 @@ void metric_observe(struct metric_shard *shard, struct metric m, uint64_t ns, ui
 void metrics_add(struct metrics *metrics, struct metric m, uint64_t v);
 void metrics_set(struct metrics *metrics, struct metric m, uint64_t v);
 
-// fn is called before each rendering, on the renderer's thread and one at a time, to bring up to date what is read
-// from elsewhere: it calls metrics_set with the absolute value, for counters too. Before the first rendering only.
+// fn is called before each rendering, on the renderer's thread, to bring up to date what is read from elsewhere: it
+// calls metrics_set with the absolute value, for counters too (one that is lower than before is ignored). Two
+// renderings at a time call it at the same time. Register before the first rendering; at most 8.
 NODISCARD bool metrics_collect(struct metrics *metrics, void (*fn)(void *arg, struct metrics *metrics), void *arg);
 
 // Appends all series in the Prometheus text format 0.0.4, or in OpenMetrics 1.0 with exemplars.
