@@ -1,7 +1,7 @@
 // The JSON validation kernels, compiled once a level over the primitives of scan_block.h.
 //
 // They say where a value ends or that it is not valid; what exactly is wrong with a string or number is told by the
-// slow functions of json_fault.c.
+// slow functions of json_steps.c.
 #ifndef BASE_JSON_KERNEL_H
 #define BASE_JSON_KERNEL_H
 
@@ -26,7 +26,7 @@ KERNEL uint64_t escaped_of(uint64_t backslash, uint64_t *carry) {
 KERNEL uint64_t block_simple_escape(block_t b) {
     static const char lo[16] = {0, 0, 1 | 4 | 8, 0, 8, 0, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1};
     static const char hi[16] = {0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0};
-    return block_nonzero(block_pair_lookup(b, lo, hi));
+    return block_any(block_pair_lookup(b, lo, hi), 15);
 }
 
 // The \u escapes of a block; *paired is the 'u' of the last low surrogate that was checked with its other half.
@@ -127,127 +127,54 @@ KERNEL const char *number_any(const char *p, const char *end) {
     return p;
 }
 
-KERNEL const char *skip_space(const char *p, const char *end) {
-    if (LIKELY(p < end && (unsigned char)*p > ' ')) return p;
-    if (end - p > 1 && *p == ' ' && (unsigned char)p[1] > ' ') return p + 1;
-    return p + kernel_space(p, (size_t)(end - p));
-}
-
-KERNEL bool text_at(const char *p, const char *end, const char *text, size_t n) {
-    return (size_t)(end - p) >= n && memcmp(p, text, n) == 0;
-}
-
-KERNEL const char *fault_here(struct json_fault *fault, const char *what, const char *at) {
-    fault->what = what;
-    fault->at = at;
-    return NULL;
-}
-
-static COLD const char *literal_fault(const char *p, struct json_fault *fault) {
-    return fault_here(fault, "expected a value", p);
-}
-
-// A value that is neither object nor array.
-KERNEL const char *scalar_any(const char *p, const char *end, struct json_fault *fault) {
-    const char *after = NULL;
-    if (*p == '"') {
-        after = string_any(p + 1, end);
-        if (UNLIKELY(!after)) json_string_fault(p + 1, end, fault);
-    } else if (*p == '-' || is_digit(*p)) {
-        after = number_any(p, end);
-        if (UNLIKELY(!after)) json_number_fault(p, end, fault);
-    } else if (text_at(p, end, "true", 4) || text_at(p, end, "null", 4)) {
-        after = p + 4;
-    } else if (text_at(p, end, "false", 5)) {
-        after = p + 5;
-    } else {
-        literal_fault(p, fault);
+#if defined(SCAN_BLOCK_PORTABLE)
+KERNEL const char *number_fast(const char *p, const char *end) { return number_any(p, end); }
+#else
+// Most numbers are short and without exponent: one load shows all their digits.
+KERNEL const char *number_fast(const char *p, const char *end) {
+    if (UNLIKELY(end - p < 32)) return number_any(p, end);
+    __m256i v = _mm256_sub_epi8(_mm256_loadu_si256((const __m256i *)(const void *)p), _mm256_set1_epi8('0'));
+    __m256i low = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(9)), v);
+    uint64_t other = ~(uint64_t)(uint32_t)_mm256_movemask_epi8(low);
+    unsigned sign = *p == '-';
+    unsigned at = bit_first(other >> sign) + sign;
+    if (UNLIKELY(at == sign || (p[sign] == '0' && at > sign + 1) || at >= 30)) return number_any(p, end);
+    if (p[at] == '.') {
+        unsigned point = at + 1;
+        at = bit_first(other >> point) + point;
+        if (UNLIKELY(at == point || at >= 32)) return number_any(p, end);
     }
-    return after;
+    if (UNLIKELY((p[at] | 0x20) == 'e')) return number_any(p, end);
+    return p + at;
+}
+#endif
+
+KERNEL uint32_t word_of(const char *p) {
+    uint32_t w;
+    memcpy(&w, p, sizeof w);
+    return w;
 }
 
-// From a member's key to the first byte of its value.
-KERNEL const char *member_start(const char *p, const char *end, struct json_fault *fault) {
-    if (UNLIKELY(p == end || *p != '"')) return fault_here(fault, "expected a member name in quotes", p);
-    const char *after = string_any(p + 1, end);
-    if (UNLIKELY(!after)) {
-        json_string_fault(p + 1, end, fault);
-        return NULL;
-    }
-    p = skip_space(after, end);
-    if (UNLIKELY(p == end || *p != ':')) return fault_here(fault, "expected ':' after the member name", p);
-    return skip_space(p + 1, end);
+// true, false or null; without a branch on which, as that can't be predicted. NULL when it is none.
+KERNEL const char *literal_any(const char *p, const char *end) {
+    if (UNLIKELY(end - p < 5)) return end - p == 4 && (!memcmp(p, "true", 4) || !memcmp(p, "null", 4)) ? end : NULL;
+    uint32_t w = word_of(p);
+    unsigned yes = w == word_of("true"), none = w == word_of("null"), no = w == word_of("fals"), e = p[4] == 'e';
+    unsigned ok = yes | none | (no & e);
+    return LIKELY(ok) ? p + 4 + no : NULL;
 }
 
-struct json_stack {
-    uint64_t bits[JSON_DEPTH_MAX / 64];
-    unsigned depth;
-    bool in_object; // the top bit
-};
-
-KERNEL void stack_push(struct json_stack *s, bool object) {
-    uint64_t bit = 1ULL << (s->depth % 64), *word = &s->bits[s->depth / 64];
-    *word = object ? *word | bit : *word & ~bit;
-    s->in_object = object;
-    s->depth++;
-}
-
-KERNEL void stack_pop(struct json_stack *s) {
-    s->depth--;
-    if (s->depth) s->in_object = s->bits[(s->depth - 1) / 64] >> ((s->depth - 1) % 64) & 1;
-}
-
-// p stands on '{' or '['. Returns where its first value starts, or the place after it when it is empty (*out_empty).
-KERNEL const char *container_start(const char *p, const char *end, struct json_stack *s, bool *out_empty,
-                                   struct json_fault *fault) {
-    bool object = *p == '{';
-    p = skip_space(p + 1, end);
-    *out_empty = p < end && *p == (object ? '}' : ']');
-    if (*out_empty) return p + 1;
-    stack_push(s, object);
-    return object ? member_start(p, end, fault) : p;
-}
-
-// p stands after a value inside a container. Goes over the closing brackets and the comma that follow: to the start of
-// the next value, or after the outermost container (depth 0).
-KERNEL const char *value_next(const char *p, const char *end, struct json_stack *s, struct json_fault *fault) {
-    while (s->depth) {
-        p = skip_space(p, end);
-        char close = s->in_object ? '}' : ']';
-        if (UNLIKELY(p == end))
-            return fault_here(fault, s->in_object ? "the object has no end" : "the array has no end", p);
-        if (LIKELY(*p == ',')) {
-            p = skip_space(p + 1, end);
-            return s->in_object ? member_start(p, end, fault) : p;
-        }
-        if (UNLIKELY(*p != close))
-            return fault_here(fault, s->in_object ? "expected ',' or '}'" : "expected ',' or ']'", p);
-        stack_pop(s);
-        p++;
-    }
-    return p;
-}
+#include "base/json_walk.h"
 
 static const char *kernel_json_value(const char *p, const char *end, unsigned depth_max, struct json_fault *fault) {
-    struct json_stack stack;
-    stack.depth = 0;
-    stack.in_object = false;
-    do {
-        if (UNLIKELY(p == end)) return fault_here(fault, "expected a value", p);
-        if (*p == '{' || *p == '[') {
-            if (UNLIKELY(stack.depth >= depth_max)) return fault_here(fault, "nested too deep", p);
-            bool empty;
-            p = container_start(p, end, &stack, &empty, fault);
-            if (UNLIKELY(!p)) return NULL;
-            if (!empty) continue;
-        } else {
-            p = scalar_any(p, end, fault);
-            if (UNLIKELY(!p)) return NULL;
-        }
-        p = value_next(p, end, &stack, fault);
-        if (UNLIKELY(!p)) return NULL;
-    } while (stack.depth);
-    return p;
+    const char *after;
+    if (*p == '"')
+        after = string_any(p + 1, end);
+    else if (*p == '{' || *p == '[')
+        after = depth_max ? walk_container(p, end, depth_max) : NULL;
+    else
+        after = *p == '-' || is_digit(*p) ? number_fast(p, end) : literal_any(p, end);
+    return LIKELY(after) ? after : json_value_steps(p, end, depth_max, fault);
 }
 
 #endif

@@ -19,6 +19,12 @@
 static inline unsigned bit_first(uint64_t mask) { return (unsigned)__builtin_ctzll(mask); }
 static inline uint64_t bits_below(size_t n) { return n >= 64 ? ~0ULL : (1ULL << n) - 1; }
 
+// Each bit becomes the parity of itself and all below it.
+static inline uint64_t bits_parity(uint64_t mask) {
+    for (unsigned k = 1; k < 64; k *= 2) mask ^= mask << k;
+    return mask;
+}
+
 #if defined(SCAN_BLOCK_AVX512)
 
 typedef __m512i block_t;
@@ -35,7 +41,10 @@ KERNEL block_t block_pair_lookup(block_t b, const char lo[16], const char hi[16]
     block_t nibble = _mm512_and_si512(_mm512_srli_epi16(b, 4), _mm512_set1_epi8(15));
     return _mm512_and_si512(_mm512_shuffle_epi8(lo_table, b), _mm512_shuffle_epi8(hi_table, nibble));
 }
-KERNEL uint64_t block_nonzero(block_t b) { return _mm512_test_epi8_mask(b, b); }
+// Which bytes have any of the given bits set.
+KERNEL uint64_t block_any(block_t b, unsigned char bits) {
+    return _mm512_test_epi8_mask(b, _mm512_set1_epi8((char)bits));
+}
 
 #elif defined(SCAN_BLOCK_AVX2)
 
@@ -74,9 +83,10 @@ KERNEL block_t block_pair_lookup(block_t b, const char lo[16], const char hi[16]
     __m256i hi_table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)hi));
     return (block_t){half_pair_lookup(b.lo, lo_table, hi_table), half_pair_lookup(b.hi, lo_table, hi_table)};
 }
-KERNEL uint64_t block_nonzero(block_t b) {
-    __m256i zero = _mm256_setzero_si256();
-    return ~block_mask(_mm256_cmpeq_epi8(b.lo, zero), _mm256_cmpeq_epi8(b.hi, zero));
+KERNEL uint64_t block_any(block_t b, unsigned char bits) {
+    __m256i zero = _mm256_setzero_si256(), v = _mm256_set1_epi8((char)bits);
+    return ~block_mask(_mm256_cmpeq_epi8(_mm256_and_si256(b.lo, v), zero),
+                       _mm256_cmpeq_epi8(_mm256_and_si256(b.hi, v), zero));
 }
 
 #else
@@ -140,7 +150,10 @@ KERNEL block_t block_pair_lookup(block_t b, const char lo[16], const char hi[16]
     }
     return out;
 }
-KERNEL uint64_t block_nonzero(block_t b) { return ~block_eq(b, 0); }
+KERNEL uint64_t block_any(block_t b, unsigned char bits) {
+    for (int i = 0; i < 8; i++) b.w[i] &= EACH_BYTE * bits;
+    return ~block_eq(b, 0);
+}
 
 #endif
 #endif

@@ -21,7 +21,7 @@ struct scan_ops {
     size_t (*find)(struct str hay, struct str needle);
     bool (*utf8_valid)(const char *p, size_t n);
     // p stands after the opening quote; returns the place after the closing one, or NULL when the string is not valid
-    // (json_string_fault then tells why).
+    // (json_string_steps then tells why).
     const char *(*json_string)(const char *p, const char *end);
     // p stands on the first byte of a value, p < end; returns the place after it, or NULL with out_fault set.
     const char *(*json_value)(const char *p, const char *end, unsigned depth_max, struct json_fault *out_fault);
@@ -38,10 +38,9 @@ extern const struct scan_ops scan_ops_avx2;
 extern const struct scan_ops scan_ops_avx512;
 #endif
 
-// Slow and exact: the first thing wrong with a string body that a kernel refused.
-COLD void json_string_fault(const char *p, const char *end, struct json_fault *out_fault);
-// Likewise for a number: p stands on its first byte.
-COLD void json_number_fault(const char *p, const char *end, struct json_fault *out_fault);
+// Slow and exact, for what a kernel refused: the same contract, with the fault always told.
+COLD const char *json_string_steps(const char *p, const char *end, struct json_fault *out_fault);
+COLD const char *json_value_steps(const char *p, const char *end, unsigned depth_max, struct json_fault *out_fault);
 // Checks the \uXXXX escape whose 'u' is at p, and its second half when it begins a surrogate pair. Returns the place
 // after what it checked, or NULL.
 const char *json_unicode_escape(const char *p, const char *end, uint32_t *out_code_point);
