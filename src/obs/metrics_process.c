@@ -6,6 +6,7 @@
 #include "os/file.h"
 
 #define PROC_MAX ((size_t)64 * 1024)
+#define PROC_ROOM (4 * PROC_MAX) // reading grows the buffer by large steps
 
 static void set(struct metrics *metrics, enum metric_family family, uint64_t v) {
     metrics_set(metrics, metric_series(metrics, family, NULL, 0), v);
@@ -21,7 +22,7 @@ static uint64_t number_after(struct str text, struct str name) {
 }
 
 static void collect_memory(struct metrics *metrics) {
-    BUF_AUTO struct buf text = BUF_INIT(PROC_MAX);
+    BUF_AUTO struct buf text = BUF_INIT(PROC_ROOM);
     struct err err;
     if (!file_read_all(STR("/proc/self/status"), PROC_MAX, &text, &err)) return;
     set(metrics, METRIC_PROCESS_RESIDENT, number_after(buf_str(&text), STR("\nVmRSS:")) * 1024);
@@ -42,7 +43,7 @@ static void collect_files(struct metrics *metrics) {
         if (dir_list(STR("/proc/self/fd"), &names, &err)) set(metrics, METRIC_PROCESS_OPEN_FDS, names.n);
         file_names_free(&names);
     }
-    BUF_AUTO struct buf text = BUF_INIT(PROC_MAX);
+    BUF_AUTO struct buf text = BUF_INIT(PROC_ROOM);
     if (file_read_all(STR("/proc/self/limits"), PROC_MAX, &text, &err))
         set(metrics, METRIC_PROCESS_MAX_FDS, number_after(buf_str(&text), STR("\nMax open files")));
 }
