@@ -14,7 +14,7 @@ void conf_complain(struct opt_bind *b, enum conf_severity severity, const void *
                      message);
 }
 
-static unsigned line_of(const struct opt_bind *b, const void *field) {
+static unsigned line_of(struct opt_bind *b, const void *field) {
     const struct conf_node *node = opt_mark_find(b, field);
     return node ? node->pos.line : 0;
 }

@@ -1,4 +1,4 @@
-// What the files of the configuration share with one another. Not for other rooms.
+// What the files of the configuration share with one another, and with no other room.
 #ifndef CONF_CONF_IMPL_H
 #define CONF_CONF_IMPL_H
 

@@ -83,6 +83,7 @@ struct opt_pair {
 struct opt_mark {
     const void *field; // the value's address in its final struct
     const struct conf_node *node;
+    size_t order; // a struct and its first member share an address: the later mark is the member's
 };
 
 struct opt_bind {
@@ -90,6 +91,7 @@ struct opt_bind {
     const struct conf_env *env;
     struct conf_problems *problems;
     VEC(struct opt_mark) marks;
+    bool sorted;                // marks, by field and order; they are, once any was looked for
     VEC(struct secret) secrets; // what must be wiped later
     bool failed;                // out of memory
 };
@@ -98,7 +100,7 @@ void opt_bind_free(struct opt_bind *b); // marks and secrets; not the secrets' b
 // added to b->problems and b->arena's running dry sets b->failed; after either *out is unfit for use, though sound.
 void opt_bind_root(struct opt_bind *b, const struct opt_table *table, const struct conf_node *root, void *out);
 // The node that set a field, or NULL (a default).
-const struct conf_node *opt_mark_find(const struct opt_bind *b, const void *field);
+const struct conf_node *opt_mark_find(struct opt_bind *b, const void *field);
 // The nearest of n names by edit distance, when near enough to suggest; else STR_NONE.
 struct str opt_nearest(struct str name, const struct str *names, size_t n);
 

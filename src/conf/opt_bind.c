@@ -53,7 +53,8 @@ static enum conf_severity severity_of(const struct opt *opt) {
 }
 
 static void mark(struct opt_bind *b, const void *field, const struct conf_node *node) {
-    if (node && !vec_push(&b->marks, (struct opt_mark){field, node})) no_memory(b);
+    b->sorted = false;
+    if (node && !vec_push(&b->marks, (struct opt_mark){field, node, b->marks.n})) no_memory(b);
 }
 
 // The bytes are the arena's, which is written to only by its owner.
@@ -378,9 +379,23 @@ void opt_bind_free(struct opt_bind *b) {
     vec_free(&b->secrets);
 }
 
-const struct conf_node *opt_mark_find(const struct opt_bind *b, const void *field) {
-    for (size_t i = b->marks.n; i-- > 0;) {
-        if (b->marks.p[i].field == field) return b->marks.p[i].node;
+static int mark_cmp(const void *va, const void *vb) {
+    const struct opt_mark *a = va, *b = vb;
+    uintptr_t x = (uintptr_t)a->field, y = (uintptr_t)b->field;
+    if (x != y) return x < y ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+const struct conf_node *opt_mark_find(struct opt_bind *b, const void *field) {
+    if (!b->sorted && b->marks.n) qsort(b->marks.p, b->marks.n, sizeof *b->marks.p, mark_cmp);
+    b->sorted = true;
+    size_t low = 0, high = b->marks.n; // the first mark past the field
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if ((uintptr_t)b->marks.p[mid].field <= (uintptr_t)field)
+            low = mid + 1;
+        else
+            high = mid;
     }
-    return NULL;
+    return low && b->marks.p[low - 1].field == field ? b->marks.p[low - 1].node : NULL;
 }

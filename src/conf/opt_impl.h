@@ -1,4 +1,4 @@
-// What the files that work on option tables share: numbers by type, ranges, type names. Not for other rooms.
+// What the files that work on option tables share: numbers by type, ranges, type names.
 #ifndef CONF_OPT_IMPL_H
 #define CONF_OPT_IMPL_H
 

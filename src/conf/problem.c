@@ -25,10 +25,10 @@ static struct str source_line(const struct conf_source *src, uint32_t line) {
 
 // Where the value after a key that sounds secret begins; line.n when there is none.
 static size_t secret_start(struct str line) {
-    static const struct str words[] = {STR_INIT("key"),        STR_INIT("secret"),    STR_INIT("token"),
-                                       STR_INIT("password"),   STR_INIT("auth"),      STR_INIT("cookie"),
-                                       STR_INIT("credential"), STR_INIT("api_"),      STR_INIT("bearer"),
-                                       STR_INIT("headers"),    STR_INIT("passphrase")};
+    static const struct str words[] = {STR_INIT("key"),        STR_INIT("secret"),        STR_INIT("token"),
+                                       STR_INIT("password"),   STR_INIT("authorization"), STR_INIT("credential"),
+                                       STR_INIT("cookie"),     STR_INIT("bearer"),        STR_INIT("headers"),
+                                       STR_INIT("passphrase"), STR_INIT("api_")};
     for (size_t i = 0; i < line.n; i++) {
         for (size_t w = 0; w < ARRAY_LEN(words); w++) {
             struct str here = str_head(str_from(line, i), words[w].n);
@@ -40,10 +40,17 @@ static size_t secret_start(struct str line) {
     return line.n;
 }
 
-static struct str excerpt_make(struct arena *a, struct str line) {
+// Nothing but one reference, quoted or not: names a secret without being one.
+static bool is_reference(struct str value) {
+    if (value.n > 1 && value.p[0] == '"' && value.p[value.n - 1] == '"') value = str_of(value.p + 1, value.n - 2);
+    return str_starts(value, STR("${")) && str_find_char(value, '}') == value.n - 1;
+}
+
+static struct str excerpt_make(struct arena *a, struct str line, bool is_private) {
     size_t from = secret_start(line);
     struct str value = str_trim(str_from(line, from));
-    if (value.n && !str_starts(value, STR("${")) && !str_starts(value, STR("\"${")) && value.p[0] != '#')
+    if (is_private && from == line.n) return STR_NONE;
+    if (value.n && !is_reference(value) && value.p[0] != '#')
         return arena_printf(a, "%.*s ***", STR_ARG(str_head(line, from < EXCERPT_MAX ? from : EXCERPT_MAX)));
     if (line.n <= EXCERPT_MAX) return arena_str(a, line);
     size_t n = EXCERPT_MAX;
@@ -67,7 +74,7 @@ void conf_problem_add(struct conf_problems *ps, enum conf_severity severity, con
     struct conf_problem p = {.severity = severity, .pos = pos, .message = copy(&ps->arena, message)};
     if (src) {
         p.file = copy(&ps->arena, src->name);
-        if (pos.line && !is_private) p.excerpt = excerpt_make(&ps->arena, source_line(src, pos.line));
+        if (pos.line) p.excerpt = excerpt_make(&ps->arena, source_line(src, pos.line), is_private);
     }
     if (ps->list.n >= CONF_PROBLEMS_MAX || !p.message.p || !vec_push(&ps->list, p)) ps->dropped++;
 }

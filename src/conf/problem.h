@@ -26,7 +26,7 @@ struct conf_source {
 enum conf_severity {
     CONF_ERROR,
     CONF_WARNING,
-    CONF_ERROR_PRIVATE, // an error whose line is not shown: it may hold a secret. Kept as CONF_ERROR
+    CONF_ERROR_PRIVATE, // an error in a secret: its line is shown masked, or not at all. Kept as CONF_ERROR
 };
 
 struct conf_problem {

@@ -12,28 +12,34 @@
 
 enum price_source { PRICE_FROM_NOWHERE, PRICE_FROM_TABLE, PRICE_FROM_CONF };
 
-struct price {
-    bool known; // input and output are set
-    int source; // enum price_source
+struct price_rates {
     int64_t input, output;
     int64_t cached_input; // PRICE_NONE: as input
     int64_t cache_write;  // PRICE_NONE: as input
     int64_t reasoning;    // PRICE_NONE: as output
 };
+struct price {
+    bool known; // rates.input and rates.output are set
+    enum price_source source;
+    struct price_rates rates;
+    uint64_t long_from; // a prompt of more tokens than this costs long_rates; 0 = all cost the same
+    struct price_rates long_rates;
+};
 
-// The day the table was last checked, "2026-05-31".
-struct str price_as_of(void);
-// The list price of a provider's model. A date at the end of the name ("gpt-4o-2024-08-06", "-20250514", "-latest",
-// "-preview-05-06") is ignored when the exact name is not in the table, and so is a "models/" in front. Kind
-// openrouter looks up "vendor/model" in that vendor's prices. Kinds that run on one's own machine cost 0, known.
-// Otherwise known = false.
+// The day that the table's prices for that kind are of, "2026-05-31"; empty when it has none.
+struct str price_as_of(enum provider_kind kind);
+// The list price of a provider's model. When the exact name is not in the table, what names a version is dropped from
+// its end ("gpt-4o-2024-08-06", "-20250514", "-latest", "-preview-05-06"); a "models/" in front is ignored. Kind
+// openrouter looks up "vendor/model" in that vendor's prices. Kinds that run on one's own machine, and demo, cost 0,
+// known. Otherwise known = false.
 struct price price_list(enum provider_kind kind, struct str model);
-// As price_list, but what the configuration says goes first: a model's own `price`, `prices` by "provider/model", by
-// model name. Figures that it leaves out stay those of the table. conf_model may be NULL.
+// As price_list, but what the configuration says goes first: the model's own `price`, then `prices` by
+// "provider/model", then by model name. Figures that it leaves out stay those of the table. model may be NULL.
 struct price price_find(const struct conf *conf, const struct conf_model *model, const struct conf_provider *peer,
                         struct str upstream);
 // Cost in nanodollars, rounded half up once, at the end. False (nothing set) when the price is unknown, the usage
-// contradicts itself (cached + cache_write > prompt, reasoning > output) or the sum overflows.
+// contradicts itself (cached + cache_write > prompt, reasoning > output) or the sum overflows. Audio tokens are priced
+// as text.
 NODISCARD bool price_cost(const struct price *price, const struct usage *usage, uint64_t *out_nano);
 
 #endif

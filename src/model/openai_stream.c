@@ -1,0 +1,106 @@
+// A stream of chat or completion events on its way to the client.
+#include "model/openai_stream.h"
+
+#include "base/json_read.h"
+#include "base/scan.h"
+#include "model/openai_usage.h"
+
+void openai_stream_init(struct openai_stream *s, size_t max_event, bool strip_usage) {
+    *s = (struct openai_stream){.strip_usage = strip_usage};
+    buf_init(&s->rest, max_event);
+}
+
+void openai_stream_free(struct openai_stream *s) { buf_free(&s->rest); }
+
+static uint64_t count_events(struct str s) {
+    uint64_t n = 0;
+    for (size_t at; (at = scan_find(s, STR("data:"))) < s.n; s = str_from(s, at + 5)) n++;
+    return n;
+}
+
+// The event around position `at`: from behind the blank line before it to behind the one after it.
+static struct str event_around(struct str events, size_t at) {
+    size_t begin = scan_last_blank_line(str_head(events, at));
+    struct str tail = str_from(events, at);
+    size_t lf = scan_find(tail, STR("\n\n")), crlf = scan_find(tail, STR("\r\n\r\n"));
+    size_t end = MIN(lf < tail.n ? lf + 2 : tail.n, crlf < tail.n ? crlf + 4 : tail.n);
+    return str_of(events.p + begin, at + end - begin);
+}
+
+// The data of an event with one data line; an event with several is not one that we take apart.
+static struct str event_data(struct str event) {
+    struct str line, data = STR_NONE;
+    while (str_split(&event, '\n', &line)) {
+        if (!str_starts(line, STR("data:"))) continue;
+        if (data.p) return STR_NONE;
+        data = str_trim(str_from(line, 5));
+    }
+    return data;
+}
+
+// Reads an event that mentions usage. True: it tells nothing but usage.
+static bool read_usage_event(struct openai_stream *s, struct str event) {
+    struct json_field f[] = {{.name = STR_INIT("usage")}, {.name = STR_INIT("choices")}};
+    struct err err;
+    struct str data = event_data(event);
+    if (!data.n || !json_scan(data, f, ARRAY_LEN(f), &err) || !f[0].found) return false;
+    if (!openai_usage_read(f[0].raw, &s->usage)) return false;
+    s->has_usage = true;
+    struct str choices = f[1].found && f[1].kind == JSON_ARRAY ? str_from(f[1].raw, 1) : STR_NONE;
+    return str_eq(str_trim(choices), STR("]"));
+}
+
+// Whether the member that begins at `at` has anything but null for its value: most vendors repeat "usage":null.
+static bool usage_is_told(struct str events, size_t at) {
+    struct str rest = str_from(events, at + sizeof "\"usage\"" - 1);
+    rest = str_from(rest, scan_space(rest));
+    if (!rest.n || rest.p[0] != ':') return false;
+    rest = str_from(rest, 1);
+    rest = str_from(rest, scan_space(rest));
+    return rest.n && rest.p[0] == '{';
+}
+
+// Looks through whole events for usage; what is to be taken out is left out of the parts.
+static void pass_events(struct openai_stream *s, struct str events, struct str out_parts[OPENAI_STREAM_PARTS],
+                        size_t *out_count) {
+    size_t n = 0, from = 0;
+    s->events += count_events(events);
+    for (;;) {
+        size_t at = from + scan_find(str_from(events, from), STR("\"usage\""));
+        if (at >= events.n) break;
+        from = at + 1;
+        if (!usage_is_told(events, at)) continue;
+        struct str event = event_around(events, at);
+        size_t begin = (size_t)(event.p - events.p);
+        bool only_usage = read_usage_event(s, event);
+        from = begin + event.n;
+        if (!only_usage || !s->strip_usage || n == OPENAI_STREAM_PARTS - 1) continue;
+        if (begin) out_parts[n++] = str_head(events, begin);
+        events = str_from(events, from);
+        from = 0;
+    }
+    if (scan_find(events.n > 64 ? str_from(events, events.n - 64) : events, STR("data: [DONE]")) < MIN(events.n, (size_t)64))
+        s->done = true;
+    if (events.n) out_parts[n++] = events;
+    *out_count = n;
+}
+
+bool openai_stream_feed(struct openai_stream *s, struct str data, bool last, struct str out_parts[OPENAI_STREAM_PARTS],
+                        size_t *out_count, struct err *err) {
+    if (s->rest_used) {
+        buf_drop(&s->rest, s->rest.n);
+        s->rest_used = false;
+    }
+    *out_count = 0;
+    struct str all = data;
+    bool joined = s->rest.n > 0;
+    if (joined) {
+        buf_put(&s->rest, data);
+        all = buf_str(&s->rest);
+    }
+    if (s->rest.failed) return err_set(err, ERR_UPSTREAM_TOO_LARGE, "one event of the provider's stream is larger than limits.max_event");
+    size_t whole = last ? all.n : scan_last_blank_line(all);
+    struct str tail = str_from(all, whole);
+    if (whole) pass_events(s, str_head(all, whole), out_parts, out_count);
+    return joined ? keep_joined(s, whole, tail) : keep(s, tail);
+}
