@@ -52,6 +52,7 @@ class Layers(Tree):
         self.write('src/os/loop.c', GOOD + '#include "base/str.h"\n#include "os/loop.h"\n#include <uv.h>\n#include <sys/stat.h>\n')
         self.write('src/main.c', GOOD + '#include "cli/cli.h"\n')
         self.write('tests/unit/os/test_loop.c', GOOD + '#include "check.h"\n#include "os/loop.h"\n#include <unistd.h>\n')
+        self.write('tests/unit/base/test_b.c', GOOD + '#include "../../fuzz/helper.h"\n')
         self.write('tests/fuzz/fuzz_x.c', GOOD + '#include "net/http1.h"\n')
         self.accepted('check_layers')
 
@@ -82,6 +83,10 @@ class Layers(Tree):
     def test_refuses_an_include_without_its_room(self):
         self.write('src/base/a.c', GOOD + '#include "str.h"\n')
         self.refused('check_layers', '"base/str.h"')
+
+    def test_refuses_a_way_around_the_rooms(self):
+        self.write('src/base/a.c', GOOD + '#include "../os/loop.h"\n')
+        self.refused('check_layers', '"../os/loop.h"')
 
     def test_refuses_an_unknown_room(self):
         self.write('src/attic/a.c', GOOD)
