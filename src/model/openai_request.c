@@ -43,7 +43,9 @@ bool openai_request_read(enum openai_endpoint endpoint, struct str body, unsigne
         [MODEL] = {.name = STR_INIT("model"), .kinds = JSON_IS(JSON_STRING), .required = true},
         [STREAM] = {.name = STR_INIT("stream"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL},
         [OPTIONS] = {.name = STR_INIT("stream_options"), .kinds = JSON_IS(JSON_OBJECT) | JSON_OR_NULL},
-        [INPUT] = {.name = k_input_name[endpoint], .kinds = k_input_kinds[endpoint], .required = endpoint != OPENAI_COMPLETIONS},
+        [INPUT] = {.name = k_input_name[endpoint],
+                   .kinds = k_input_kinds[endpoint],
+                   .required = endpoint != OPENAI_COMPLETIONS},
     };
     struct openai_request q = {.endpoint = endpoint};
     struct json_reader r;

@@ -12,21 +12,21 @@ enum openai_endpoint { OPENAI_CHAT, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS };
 
 struct openai_request {
     enum openai_endpoint endpoint;
-    struct str body;   // the JSON object, without white space around it
-    struct str model;  // decoded
+    struct str body;  // the JSON object, without white space around it
+    struct str model; // decoded
     bool stream;
-    bool wants_usage;  // the client asked for usage in the stream itself
-    struct str input;  // raw: messages, prompt or input
-    struct str model_raw, stream_options, include_usage;  // raw; p is NULL when absent
+    bool wants_usage;                                    // the client asked for usage in the stream itself
+    struct str input;                                    // raw: messages, prompt or input
+    struct str model_raw, stream_options, include_usage; // raw; p is NULL when absent
 };
 
 // The whole body is validated.
-NODISCARD bool openai_request_read(enum openai_endpoint endpoint, struct str body, unsigned max_depth, struct arena *arena,
-                                   struct openai_request *out_request, struct err *err);
+NODISCARD bool openai_request_read(enum openai_endpoint endpoint, struct str body, unsigned max_depth,
+                                   struct arena *arena, struct openai_request *out_request, struct err *err);
 
 struct openai_rewrite {
-    struct str model;  // what the upstream calls it
-    bool ask_usage;    // have a stream tell its usage at the end
+    struct str model; // what the upstream calls it
+    bool ask_usage;   // have a stream tell its usage at the end
 };
 // The body for the upstream as slices of the old one and of the arena; everything else stays byte for byte.
 NODISCARD bool openai_request_rewrite(const struct openai_request *request, const struct openai_rewrite *rewrite,

@@ -5,9 +5,11 @@
 #include "base/scan.h"
 #include "model/openai_usage.h"
 
+#define READ_MAX ((size_t)1 << 20) // of one call's data beside the rest
+
 void openai_stream_init(struct openai_stream *s, size_t max_event, bool strip_usage) {
-    *s = (struct openai_stream){.strip_usage = strip_usage};
-    buf_init(&s->rest, max_event);
+    *s = (struct openai_stream){.strip_usage = strip_usage, .max_event = max_event};
+    buf_init(&s->rest, max_event + READ_MAX);
 }
 
 void openai_stream_free(struct openai_stream *s) { buf_free(&s->rest); }
@@ -79,7 +81,8 @@ static void pass_events(struct openai_stream *s, struct str events, struct str o
         events = str_from(events, from);
         from = 0;
     }
-    if (scan_find(events.n > 64 ? str_from(events, events.n - 64) : events, STR("data: [DONE]")) < MIN(events.n, (size_t)64))
+    if (scan_find(events.n > 64 ? str_from(events, events.n - 64) : events, STR("data: [DONE]")) <
+        MIN(events.n, (size_t)64))
         s->done = true;
     if (events.n) out_parts[n++] = events;
     *out_count = n;
@@ -87,20 +90,19 @@ static void pass_events(struct openai_stream *s, struct str events, struct str o
 
 bool openai_stream_feed(struct openai_stream *s, struct str data, bool last, struct str out_parts[OPENAI_STREAM_PARTS],
                         size_t *out_count, struct err *err) {
-    if (s->rest_used) {
-        buf_drop(&s->rest, s->rest.n);
-        s->rest_used = false;
-    }
+    buf_drop(&s->rest, s->given);
+    s->given = 0;
     *out_count = 0;
-    struct str all = data;
     bool joined = s->rest.n > 0;
-    if (joined) {
-        buf_put(&s->rest, data);
-        all = buf_str(&s->rest);
-    }
-    if (s->rest.failed) return err_set(err, ERR_UPSTREAM_TOO_LARGE, "one event of the provider's stream is larger than limits.max_event");
+    if (joined) buf_put(&s->rest, data);
+    struct str all = joined ? buf_str(&s->rest) : data;
     size_t whole = last ? all.n : scan_last_blank_line(all);
     struct str tail = str_from(all, whole);
+    if (!joined) buf_put(&s->rest, tail);
+    if (s->rest.failed || tail.n > s->max_event)
+        return err_set(err, ERR_UPSTREAM_TOO_LARGE,
+                       "one event of the provider's stream is larger than limits.max_event");
+    if (joined) s->given = whole;
     if (whole) pass_events(s, str_head(all, whole), out_parts, out_count);
-    return joined ? keep_joined(s, whole, tail) : keep(s, tail);
+    return true;
 }

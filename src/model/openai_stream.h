@@ -12,13 +12,14 @@
 #include "model/usage.h"
 
 struct openai_stream {
-    struct buf rest;     // the start of an event
-    bool rest_used;      // `rest` was given out and must be cleared
-    bool strip_usage;    // take the usage event out
-    bool has_usage;      // usage was seen
-    bool done;           // "data: [DONE]" was seen
+    struct buf rest; // the start of an event
+    size_t given;    // bytes of `rest` that the last call gave out
+    size_t max_event;
+    bool strip_usage; // take the usage event out
+    bool has_usage;   // usage was seen
+    bool done;        // "data: [DONE]" was seen
     struct usage usage;
-    uint64_t events;     // whole events seen, without comments' account
+    uint64_t events; // data lines seen
 };
 
 #define OPENAI_STREAM_PARTS 2

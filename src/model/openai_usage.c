@@ -31,7 +31,8 @@ bool openai_usage_read(struct str raw, struct usage *out_usage) {
     if (raw.n == 0 || raw.p[0] != '{' || !json_scan(raw, f, ARRAY_LEN(f), &err)) return false;
     if (!f[PROMPT].found && !f[COMPLETION].found && !f[TOTAL].found) return false;
     struct usage u = {.prompt = count_of(&f[PROMPT]), .output = count_of(&f[COMPLETION])};
-    if (!f[PROMPT].found && f[TOTAL].found && count_of(&f[TOTAL]) >= u.output) u.prompt = count_of(&f[TOTAL]) - u.output;
+    if (!f[PROMPT].found && f[TOTAL].found && count_of(&f[TOTAL]) >= u.output)
+        u.prompt = count_of(&f[TOTAL]) - u.output;
     u.cached = MAX(detail(&f[PROMPT_DETAILS], STR("cached_tokens")), count_of(&f[CACHE_HIT]));
     u.cached = MIN(u.cached, u.prompt);
     u.cache_write = MIN(count_of(&f[CACHE_WRITE]), u.prompt - u.cached);
