@@ -21,9 +21,9 @@ struct ledger_writer;
 enum ledger_event {
     LEDGER_REPLAYED,  // records of an earlier process were applied
     LEDGER_DAMAGE,    // a segment was damaged; it lies in DIR/wal/quarantine
-    LEDGER_DISK_FULL, // no segment can be made: records wait in memory
+    LEDGER_DISK_FULL, // no segment can be made or made durable: records wait in memory
     LEDGER_DB_ERROR,  // the database refuses: records wait in segments
-    LEDGER_RECOVERED, // all is well again
+    LEDGER_RECOVERED, // what was wrong with the disk or the database is over
     LEDGER_DROPPED,   // the memory queue is full: records are being lost
 };
 
@@ -46,8 +46,8 @@ enum ledger_result {
     LEDGER_LOST,   // the memory queue is full too; counted
 };
 
-// Replays what earlier processes left, before it returns. Refuses (ERR_EXISTS) when another process has the data folder
-// open. A database that is busy or full is no error: the replay goes on in the background.
+// Replays what earlier processes left before it returns, for up to two seconds and then in the background; a database
+// that is busy or full is no error. Refuses (ERR_STORE_BUSY) when another process has the ledger of that folder open.
 NODISCARD bool ledger_open(const struct ledger_options *opt, struct ledger **out_ledger, struct err *err);
 // Applies everything and leaves no segment behind, unless the database refuses for longer than wait_ms; then the
 // segments stay for the next start. Loops must have stopped using their writers. NULL is allowed.
@@ -56,7 +56,8 @@ void ledger_close(struct ledger *ledger, unsigned wait_ms);
 // i < writers.
 struct ledger_writer *ledger_writer(struct ledger *ledger, unsigned i);
 
-// Before the upstream call: id, tenant, key, ts, endpoint, model, provider are what matters.
+// Before the upstream call: id, tenant, key, ts, endpoint, model, provider are what matters. Without a segment to write
+// to it is not kept: LEDGER_LOST.
 enum ledger_result ledger_begin(struct ledger_writer *w, const struct usage_record *rec);
 // Before the answer's last byte leaves, with or without a ledger_begin before.
 enum ledger_result ledger_end(struct ledger_writer *w, const struct usage_record *rec);

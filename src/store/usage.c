@@ -24,7 +24,7 @@ static char *put_u64(char *p, uint64_t v) {
     return p;
 }
 
-static char *put_count(char *p, uint64_t v) { return put_u64(p, MIN(v, (uint64_t)INT64_MAX)); }
+static char *put_count(char *p, uint64_t v) { return put_u64(p, MIN(v, USAGE_COUNT_MAX)); }
 
 // Zigzag: small numbers of either sign are short.
 static char *put_i64(char *p, int64_t v) { return put_u64(p, ((uint64_t)v << 1) ^ (uint64_t)(v >> 63)); }
@@ -42,8 +42,8 @@ size_t usage_encode(const struct usage_record *rec, char *out) {
     char *p = out;
     *p++ = FORMAT;
     p = put_u64(p, rec->id);
-    p = put_count(p, rec->tenant_id);
-    p = put_count(p, rec->key_id);
+    p = put_u64(p, MIN(rec->tenant_id, (uint64_t)INT64_MAX));
+    p = put_u64(p, MIN(rec->key_id, (uint64_t)INT64_MAX));
     p = put_i64(p, rec->ts);
     p = put_u64(p, rec->endpoint);
     p = put_u64(p, MIN(rec->status, 999));
@@ -53,7 +53,7 @@ size_t usage_encode(const struct usage_record *rec, char *out) {
     p = put_count(p, rec->tokens_cache_write);
     p = put_count(p, rec->tokens_out);
     p = put_count(p, rec->tokens_reasoning);
-    p = put_i64(p, rec->cost_nano);
+    p = put_i64(p, MAX(MIN(rec->cost_nano, USAGE_COST_MAX), -USAGE_COST_MAX));
     p = put_count(p, rec->latency_us);
     p = put_count(p, rec->ttft_us);
     p = put_name(p, rec->provider);
@@ -111,19 +111,26 @@ bool usage_decode(struct str bytes, struct usage_record *out_rec) {
     rec.endpoint = (uint16_t)get_u64(&r, UINT16_MAX);
     rec.status = (uint16_t)get_u64(&r, 999);
     rec.flags = (uint32_t)get_u64(&r, UINT32_MAX);
-    rec.tokens_in = get_u64(&r, INT64_MAX);
-    rec.tokens_cached = get_u64(&r, INT64_MAX);
-    rec.tokens_cache_write = get_u64(&r, INT64_MAX);
-    rec.tokens_out = get_u64(&r, INT64_MAX);
-    rec.tokens_reasoning = get_u64(&r, INT64_MAX);
+    rec.tokens_in = get_u64(&r, USAGE_COUNT_MAX);
+    rec.tokens_cached = get_u64(&r, USAGE_COUNT_MAX);
+    rec.tokens_cache_write = get_u64(&r, USAGE_COUNT_MAX);
+    rec.tokens_out = get_u64(&r, USAGE_COUNT_MAX);
+    rec.tokens_reasoning = get_u64(&r, USAGE_COUNT_MAX);
     rec.cost_nano = get_i64(&r);
-    rec.latency_us = get_u64(&r, INT64_MAX);
-    rec.ttft_us = get_u64(&r, INT64_MAX);
+    rec.latency_us = get_u64(&r, USAGE_COUNT_MAX);
+    rec.ttft_us = get_u64(&r, USAGE_COUNT_MAX);
     rec.provider = get_name(&r);
     rec.model = get_name(&r);
     rec.upstream_model = get_name(&r);
     rec.error = get_name(&r);
     if (r.bad || r.p != r.end || rec.id == 0) return false;
+    if (rec.cost_nano > USAGE_COST_MAX || rec.cost_nano < -USAGE_COST_MAX) return false;
     *out_rec = rec;
     return true;
+}
+
+uint64_t usage_decode_id(struct str bytes) {
+    if (bytes.n == 0 || bytes.p[0] != FORMAT) return 0;
+    struct reader r = {.p = (const unsigned char *)bytes.p + 1, .end = (const unsigned char *)bytes.p + bytes.n};
+    return get_u64(&r, INT64_MAX);
 }

@@ -33,7 +33,7 @@ enum usage_flag {
 
 struct usage_record {
     uint64_t id;                // the request's id: 1 … 2^63-1
-    uint64_t tenant_id, key_id; // 0 = none
+    uint64_t tenant_id, key_id; // 0 = the first tenant; no key
     int64_t ts;                 // when the request came in
     // Names longer than USAGE_NAME_MAX are cut when encoded. Empty = none.
     struct str provider;
@@ -52,10 +52,15 @@ struct usage_record {
 // No record's encoding is longer.
 #define USAGE_ENCODED_MAX (16 * 10 + 4 * (2 + USAGE_NAME_MAX))
 
-// Writes the record to out, which has at least USAGE_ENCODED_MAX bytes; returns the length. Counts over 2^63-1 are
-// stored as that.
+// Larger counts and durations are stored as this, so that no upstream's lie makes a sum overflow; a cost likewise.
+#define USAGE_COUNT_MAX ((uint64_t)1 << 40)
+#define USAGE_COST_MAX ((int64_t)1 << 50)
+
+// Writes the record to out, which has at least USAGE_ENCODED_MAX bytes; returns the length. id must be in its range.
 size_t usage_encode(const struct usage_record *rec, char *out);
 // False when bytes is not exactly one record; *out_rec is untouched then.
 NODISCARD bool usage_decode(struct str bytes, struct usage_record *out_rec);
+// The id alone; 0 when the beginning is not a record's.
+uint64_t usage_decode_id(struct str bytes);
 
 #endif

@@ -1,0 +1,43 @@
+// Writes usage records to the database: one transaction a batch, each request id once.
+//
+// Ownership: the caller's, until ledger_rows_close. Thread rule: one thread; blocks. Errors: those of sql.h; a failed
+// batch changes nothing and may be tried again.
+#ifndef STORE_LEDGER_ROWS_H
+#define STORE_LEDGER_ROWS_H
+
+#include "base/map.h"
+#include "base/vec.h"
+#include "store/sql.h"
+#include "store/usage.h"
+
+struct ledger_rows {
+    struct sql *db;
+    struct map names; // text → id in `name`; owns its keys
+};
+
+// A record in its encoded form: small to sort.
+struct ledger_item {
+    uint64_t id;
+    struct str payload;
+    bool unknown; // a BEGIN without its END: the row gets USAGE_STATUS_UNKNOWN
+};
+// How far a segment is applied once the batch is; offset 0: forget the segment.
+struct ledger_mark {
+    uint64_t segment;
+    uint64_t offset;
+};
+struct ledger_batch {
+    VEC(struct ledger_item) items;
+    VEC(struct ledger_mark) marks;
+};
+
+NODISCARD bool ledger_rows_open(struct ledger_rows *rows, struct str database, unsigned busy_ms, struct err *err);
+void ledger_rows_close(struct ledger_rows *rows);
+// Sorts the items by id. A row that exists stays, unless it is an unknown one and the item is not.
+NODISCARD bool ledger_rows_write(struct ledger_rows *rows, struct ledger_batch *batch, struct err *err);
+// 0 when the segment is not known.
+NODISCARD bool ledger_rows_mark(struct ledger_rows *rows, uint64_t segment, uint64_t *out_offset, struct err *err);
+// Forgets all segments but those numbered from `first` on.
+NODISCARD bool ledger_rows_forget(struct ledger_rows *rows, uint64_t first, struct err *err);
+
+#endif
