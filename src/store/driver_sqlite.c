@@ -59,6 +59,7 @@ static bool disk_is_full(struct sqlite *db) {
 
 static bool failed(struct sqlite *db, int rc, const char *doing, struct err *err) {
     const char *path = db->path, *reason = db->os ? sqlite3_errmsg(db->os) : sqlite3_errstr(rc);
+    if (rc == SQLITE_IOERR_NOMEM) return err_no_memory(err);
     switch (rc & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

@@ -1,0 +1,144 @@
+// Tests of store/migrate.h: the schema from nothing, upgrades, refusals, half-done steps, two processes at once.
+#include "check.h"
+#include "temp_dir.h"
+
+#include "store/migrate.h"
+
+#include <sys/wait.h>
+
+static struct err err;
+
+static struct sql *open_db(const char *name) {
+    struct sql_options options = {.mode = SQL_CREATE, .busy_ms = 20000};
+    struct sql *db = NULL;
+    REQUIRE(sql_open(*name == ':' ? str_c(name) : temp_path(name), &options, &db, &err));
+    return db;
+}
+
+static int version_of(struct sql *db) {
+    int v = -1;
+    return migrate_version(db, &v, &err) ? v : -1;
+}
+
+#define ONE                                                                                                            \
+    { .version = 1, .name = STR_INIT("one"), .script = STR_INIT("CREATE TABLE a (x); INSERT INTO a VALUES (1)") }
+#define TWO                                                                                                            \
+    { .version = 2, .name = STR_INIT("two"), .script = STR_INIT("ALTER TABLE a ADD y; UPDATE a SET y = x + 1") }
+
+static const struct migration k_one[] = {ONE}, k_two[] = {ONE, TWO};
+static const struct migration k_edited[] = {
+    {.version = 1, .name = STR_INIT("one"), .script = STR_INIT("CREATE TABLE a (x)")}, TWO};
+static const struct migration k_broken[] = {
+    ONE,
+    {.version = 2, .name = STR_INIT("bad"), .script = STR_INIT("CREATE TABLE b (x); DROP TABLE nonsense")},
+};
+#define STEPS(array) ((struct migrations){array, ARRAY_LEN(array)})
+
+static void test_own_schema(void) {
+    struct sql *db = open_db("own.db");
+    CHECK_INT(version_of(db), 0);
+    CHECK(migrate(db, migrations_all, &err));
+    CHECK_INT(version_of(db), (int)migrations_all.n);
+    CHECK(migrate(db, migrations_all, &err));
+    static const char *const tables[] = {"api_key", "id_lease", "usage", "name", "wal_applied", "change_count"};
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        bool has = false;
+        CHECK(sql_has_table(db, str_c(tables[i]), &has, &err) && has);
+    }
+    // A usage record costs one insertion into one tree.
+    int64_t indexes = -1;
+    CHECK(sql_query_i64(db, STR("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'usage'"),
+                        &indexes, &err));
+    CHECK_INT(indexes, 0);
+    CHECK(sql_exec(
+        db, STR("INSERT INTO usage (id, ts) VALUES (1, 2); INSERT INTO wal_applied (segment, offset) VALUES (1, 2)"),
+        &err));
+    sql_close(db);
+}
+
+static void test_upgrade(void) {
+    struct sql *db = open_db("upgrade.db");
+    int64_t y = 0;
+    CHECK(migrate(db, STEPS(k_one), &err));
+    CHECK_INT(version_of(db), 1);
+    CHECK(migrate(db, STEPS(k_two), &err));
+    CHECK_INT(version_of(db), 2);
+    CHECK(sql_query_i64(db, STR("SELECT y FROM a"), &y, &err) && y == 2);
+
+    // The older build refuses what the newer one made, and says what to do.
+    CHECK(!migrate(db, STEPS(k_one), &err));
+    CHECK_INT(err.code, ERR_STORE);
+    CHECK(strstr(err.message, "newer") && strstr(err.message, "backup"));
+    CHECK_INT(version_of(db), 2);
+    sql_close(db);
+}
+
+static void test_refusals(void) {
+    struct sql *db = open_db("refusals.db");
+    CHECK(migrate(db, STEPS(k_one), &err));
+    CHECK(!migrate(db, STEPS(k_edited), &err));
+    CHECK_INT(err.code, ERR_STORE);
+    CHECK(strstr(err.message, "step 1 differs"));
+    CHECK_INT(version_of(db), 1);
+    // A record of a step that never was.
+    CHECK(sql_exec(db, STR("UPDATE schema_migration SET version = -1"), &err));
+    CHECK(!migrate(db, STEPS(k_one), &err));
+    CHECK(sql_exec(db, STR("UPDATE schema_migration SET version = 99999999999"), &err));
+    CHECK(!migrate(db, STEPS(k_one), &err));
+    sql_close(db);
+
+    db = open_db("foreign.db");
+    CHECK(sql_exec(db, STR("CREATE TABLE customers (name)"), &err));
+    CHECK(!migrate(db, STEPS(k_one), &err));
+    CHECK(strstr(err.message, "another program"));
+    bool has;
+    CHECK(sql_has_table(db, STR("schema_migration"), &has, &err) && !has);
+    sql_close(db);
+}
+
+static void test_half_done(void) {
+    struct sql *db = open_db("half.db");
+    bool has;
+    CHECK(!migrate(db, STEPS(k_broken), &err));
+    CHECK(strstr(err.message, "schema step 2 (bad)"));
+    CHECK_INT(version_of(db), 1); // the first step stays, the second left nothing
+    CHECK(sql_has_table(db, STR("b"), &has, &err) && !has);
+    CHECK(migrate(db, STEPS(k_two), &err));
+    sql_close(db);
+}
+
+static void test_race(void) {
+    enum { RACERS = 4 };
+    fflush(NULL);
+    for (int i = 0; i < RACERS; i++) {
+        if (fork() != 0) continue;
+        struct sql *db = open_db("race.db");
+        bool ok = migrate(db, STEPS(k_two), &err);
+        if (!ok) fprintf(stderr, "%s\n", err.message);
+        sql_close(db);
+        _exit(!ok);
+    }
+    for (int i = 0, status; i < RACERS; i++) {
+        REQUIRE(wait(&status) > 0);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    struct sql *db = open_db("race.db");
+    int64_t rows = 0;
+    CHECK(sql_query_i64(db, STR("SELECT count(*) FROM a WHERE y = 2"), &rows, &err) && rows == 1);
+    sql_close(db);
+}
+
+static void test_busy(void) {
+    struct sql_options options = {.mode = SQL_CREATE, .busy_ms = 0};
+    struct sql *db = open_db("busy.db"), *other;
+    REQUIRE(sql_open(temp_path("busy.db"), &options, &other, &err));
+    CHECK(sql_begin(db, &err));
+    CHECK(!migrate(other, STEPS(k_one), &err));
+    CHECK_INT(err.code, ERR_STORE_BUSY);
+    sql_rollback(db);
+    CHECK(migrate(other, STEPS(k_one), &err));
+    sql_close(other);
+    sql_close(db);
+}
+
+TEST_MAIN(test_own_schema, test_upgrade, test_refusals, test_half_done, test_race, test_busy)
