@@ -27,7 +27,7 @@ static size_t slot_of(const struct keyring *ring, const char hash[KEY_HASH_SIZE]
 
 // --- loading ---
 
-// Reads a JSON array of texts. False without *out_damaged: out of memory.
+// Reads a JSON array of texts, of which some are borrowed: json lies in the arena. False: out of memory.
 static bool read_models(struct arena *arena, struct str json, struct key_entry *entry, bool *out_damaged) {
     struct json_reader r;
     enum json_kind kind;
@@ -69,7 +69,10 @@ static bool add_row(void *arg, const struct key_row *row, struct err *err) {
     bool damaged = false, ok;
     memcpy(entry.hash, row->hash, sizeof entry.hash);
     ok = copy_text(&ring->arena, row->name, &entry.name) && copy_text(&ring->arena, row->prefix, &entry.prefix);
-    ok = ok && (row->any_model || read_models(&ring->arena, row->allowed_models, &entry, &damaged));
+    if (ok && !row->any_model) {
+        struct str json;
+        ok = copy_text(&ring->arena, row->allowed_models, &json) && read_models(&ring->arena, json, &entry, &damaged);
+    }
     ok = ok && ring->entries.n < UINT32_MAX && vec_push(&ring->entries, entry);
     ring->damaged += damaged;
     return ok || err_no_memory(err);
