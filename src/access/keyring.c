@@ -5,6 +5,7 @@
 #include "base/vec.h"
 
 #include <sodium.h>
+#include <stdio.h>
 
 struct keyring {
     uint64_t refs;
