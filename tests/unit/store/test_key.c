@@ -35,8 +35,8 @@ static int64_t insert(struct sql *db, const char *name, const char *prefix, char
     return key_insert(db, &row, &id, &err) ? id : 0;
 }
 
-static void test_insert_and_find(void) {
-    struct sql *db = open_db("find.db");
+static void test_insert(void) {
+    struct sql *db = open_db("insert.db");
     struct arena arena;
     struct key_row in = row_of("alpha", "ps-aaaaaa", 'a'), out;
     arena_init(&arena, NULL, 0, 1 << 20);
@@ -65,8 +65,17 @@ static void test_insert_and_find(void) {
     second = insert(db, "beta", "ps-bbbbbb", 'b');
     CHECK(second > id);
     CHECK(key_find_id(db, second, &arena, &out, &err) && out.any_model && !out.is_admin && out.allowed_models.n == 0);
+    arena_free(&arena);
+    sql_close(db);
+}
 
+static void test_find(void) {
+    struct sql *db = open_db("find.db");
+    struct arena arena;
+    struct key_row out;
+    int64_t id = insert(db, "alpha", "ps-aaaaaa", 'a'), second = insert(db, "beta", "ps-bbbbbb", 'b');
     char text[KEY_ID_TEXT_LEN];
+    arena_init(&arena, NULL, 0, 1 << 20);
     key_id_text(text, second);
     CHECK(key_find(db, str_of(text, sizeof text), &arena, &out, &err) && out.id == second);
     CHECK(key_find(db, STR("ps-bbbbbb"), &arena, &out, &err) && out.id == second);
@@ -89,8 +98,14 @@ static void test_insert_and_find(void) {
     CHECK(insert(db, "delta", "ps-cccccc", 'd') != 0);
     CHECK(!key_find(db, STR("ps-cccccc"), &arena, &out, &err));
     CHECK_INT(err.code, ERR_EXISTS);
+    arena_free(&arena);
+    sql_close(db);
+}
 
+static void test_ids_and_limits(void) {
+    struct sql *db = open_db("limits.db");
     uint64_t n;
+    for (char c = 'a'; c < 'e'; c++) CHECK(insert(db, "x", "ps-x", c) != 0);
     CHECK(key_count(db, &n, &err) && n == 4);
     // An id is never given twice, as usage records speak of it.
     CHECK(sql_exec(db, STR("DELETE FROM api_key WHERE id = 4"), &err));
@@ -101,7 +116,6 @@ static void test_insert_and_find(void) {
     long_name[sizeof long_name - 1] = '\0';
     CHECK_INT(insert(db, long_name, "ps-ffffff", 'f'), 0);
     CHECK_INT(err.code, ERR_INVALID_FIELD);
-    arena_free(&arena);
     sql_close(db);
 }
 
@@ -203,4 +217,5 @@ static void test_no_memory(void) {
     sql_close(db);
 }
 
-TEST_MAIN(test_insert_and_find, test_id_text, test_revoke_and_touch, test_each, test_damaged_row, test_no_memory)
+TEST_MAIN(test_insert, test_find, test_ids_and_limits, test_id_text, test_revoke_and_touch, test_each, test_damaged_row,
+          test_no_memory)
