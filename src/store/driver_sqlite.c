@@ -188,6 +188,7 @@ static bool sqlite_open(struct str where, const struct sql_options *options, str
 static bool sqlite_exec(struct sql *base, struct str script, struct err *err) {
     struct sqlite *db = of(base);
     if (script.n > INT32_MAX) return err_set(err, ERR_STORE, "a script of %zu bytes is too long", script.n);
+    if (script.n == 0) return true;
     const char *end = script.p + script.n;
     for (const char *p = script.p; p < end;) {
         sqlite3_stmt *st;

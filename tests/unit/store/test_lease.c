@@ -19,7 +19,7 @@ static struct sql *open_db(const char *name) {
 
 static void test_epochs(void) {
     struct sql *db = open_db("epochs.db"), *other = open_db("epochs.db");
-    uint32_t a, b, c;
+    uint32_t a = 0, b = 0, c = 0;
     CHECK(lease_take(db, &a, &err) && lease_take(other, &b, &err) && lease_take(db, &c, &err));
     CHECK_INT(a, 1);
     CHECK(b == a + 1 && c == b + 1);
