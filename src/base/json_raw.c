@@ -40,7 +40,7 @@ bool json_raw_u64(struct str raw, uint64_t *out_value) {
 }
 
 bool json_raw_double(struct str raw, double *out_value) {
-    // More digits than this change no double unless made to; refuse rather than allocate.
+    // strtod needs a terminated copy; nobody writes longer numbers in earnest, so refuse rather than allocate.
     char text[DOUBLE_TEXT_MAX + 1];
     if (json_raw_kind(raw) != JSON_NUMBER || raw.n > DOUBLE_TEXT_MAX) return false;
     struct json_fault ignored;

@@ -38,7 +38,7 @@ void json_put_key(struct json_writer *w, struct str key);
 void json_put_str(struct json_writer *w, struct str text);
 void json_put_i64(struct json_writer *w, int64_t v);
 void json_put_u64(struct json_writer *w, uint64_t v);
-// The shortest decimal that reads back as the same double; NaN and infinities become null.
+// With as many of 15 to 17 digits as it takes to read back as the same double; NaN and infinities become null.
 void json_put_double(struct json_writer *w, double v);
 void json_put_bool(struct json_writer *w, bool v);
 void json_put_null(struct json_writer *w);

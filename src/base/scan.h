@@ -16,8 +16,8 @@ size_t scan_json_escape(struct str s);
 size_t scan_space(struct str s);
 // First needle, comparing first and last byte of it at memory speed. An empty needle is found at 0.
 size_t scan_find(struct str hay, struct str needle);
-// End of the last blank line ("\n\n" or "\r\n\r\n"), that is the index just after it; 0 when there is none. What lies
-// before it is whole server-sent events, what follows is the start of the next one.
+// End of the last blank line ("\n\n" or "\n\r\n", hence also "\r\n\r\n"), that is the index just after it; 0 when there
+// is none. What lies before it is whole server-sent events, what follows is the start of the next one.
 size_t scan_last_blank_line(struct str s);
 
 #endif
