@@ -75,7 +75,7 @@ static void test_processes(void) {
 
 static void test_ids(void) {
     struct request_ids ids = {0}, last = {0};
-    uint64_t id, first;
+    uint64_t id = 0, first = 0;
     CHECK(!request_ids_next(&ids, &id)); // no lease yet
     request_ids_init(&ids, 3);
     CHECK(request_ids_next(&ids, &first) && first == 3ULL << 39);
