@@ -67,6 +67,9 @@ static void check_listeners(struct opt_bind *b, struct conf *c) {
 static void provider_key_default(struct opt_bind *b, struct conf_provider *p, size_t i) {
     struct str variable = p->preset->variable;
     if (opt_mark_find(b, &p->api_key) || opt_mark_find(b, &p->base_url) || !variable.n) return;
+    // A kind that was not understood has had its message; what would follow from the default is no news.
+    const struct conf_node *kind = opt_mark_find(b, &p->kind);
+    if (kind && !str_eq(kind->text, p->preset->name) && !provider_preset_find(kind->text)) return;
     const char *value = b->env && b->env->get ? b->env->get(b->env->ctx, variable.p) : NULL;
     if (!value || !*value) {
         conf_complain(b, CONF_ERROR, p, p,

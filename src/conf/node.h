@@ -25,7 +25,8 @@ struct conf_node {
     size_t n;
 };
 
-// False when anything was wrong. An empty document gives NULL.
+// False when no tree could be made. A true one may still have added problems (a key given twice). An empty document
+// gives NULL.
 NODISCARD bool conf_parse(const struct conf_source *source, struct arena *a, struct conf_problems *problems,
                           struct conf_node **out_root);
 // NULL when absent or when map is not a map.

@@ -54,11 +54,13 @@ static bool fail_syntax(struct reader *r) {
     size_t index = y->problem_mark.index;
     if (index < r->source->text.n && r->source->text.p[index] == '\t')
         return fail_at(r, y->problem_mark, "not valid YAML: a tab stands where only spaces may; indent with spaces");
-    if (y->context)
+    if (y->context) {
+        struct str before = str_head(r->source->text, index);
+        bool brace = strstr(y->context, "flow") && str_ends(before, STR("$"));
         conf_problem_add(r->problems, CONF_ERROR, r->source, pos_of(y->problem_mark),
-                         "not valid YAML: %s, %s that starts at line %zu", problem, y->context,
-                         y->context_mark.line + 1);
-    else
+                         "not valid YAML: %s, %s that starts at line %zu%s", problem, y->context,
+                         y->context_mark.line + 1, brace ? "; within { } and [ ] a ${…} needs quotes" : "");
+    } else
         conf_problem_add(r->problems, CONF_ERROR, r->source, pos_of(y->problem_mark), "not valid YAML: %s", problem);
     return false;
 }
@@ -188,13 +190,12 @@ static bool pair_read(struct reader *r, const yaml_event_t *event, struct conf_n
         conf_problem_add(r->problems, CONF_ERROR, r->source, key->pos,
                          "the key \"%.*s\" is given twice; the first one is at line %u",
                          STR_ARG(str_head(key->text, 80)), old->pos.line);
-        return false;
     }
     yaml_event_t next;
     if (!next_event(r, &next)) return false;
     bool ok = node_read(r, &next, &value) && weight_add(r, node, value, next.start_mark);
     yaml_event_delete(&next);
-    if (!ok) return false;
+    if (!ok || old) return ok; // the second one is left out, and reading goes on for further problems
     if (is_merge) return vec_push(&m->merged, value) ? true : fail_memory(r);
     return key_add(r, m, key, value);
 }

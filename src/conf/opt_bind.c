@@ -66,8 +66,11 @@ static void keep_secret(struct opt_bind *b, struct str text) {
 
 static bool expected(struct opt_bind *b, const struct opt *opt, const struct conf_node *node, const struct place *at,
                      const char *what) {
-    if (is_private(opt)) return complain(b, CONF_ERROR_PRIVATE, node, at, "expected %s", what);
-    struct str found = conf_node_found(node, b->problems ? &b->problems->arena : b->arena);
+    // An address may hold a password.
+    bool login = node->kind == NODE_SCALAR && str_find(node->text, STR("://")) < node->text.n &&
+                 str_find_char(node->text, '@') < node->text.n;
+    if (is_private(opt) || login) return complain(b, CONF_ERROR_PRIVATE, node, at, "expected %s", what);
+    struct str found = conf_node_found(node, &b->problems->arena);
     return complain(b, CONF_ERROR, node, at, "expected %s, found %.*s", what, STR_ARG(found));
 }
 

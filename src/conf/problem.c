@@ -46,16 +46,41 @@ static bool is_reference(struct str value) {
     return str_starts(value, STR("${")) && str_find_char(value, '}') == value.n - 1;
 }
 
+static bool token_char(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+// The line with what looks like a vendor's key masked, wherever it stands.
+static struct str mask_keys(struct arena *a, struct str line) {
+    static const struct str prefixes[] = {STR_INIT("sk-"), STR_INIT("ps-"), STR_INIT("gsk_"), STR_INIT("xai-"),
+                                          STR_INIT("AIza")};
+    struct buf out = BUF_INIT(4 * EXCERPT_MAX);
+    for (size_t i = 0; i < line.n;) {
+        bool starts = i == 0 || !token_char(line.p[i - 1]);
+        size_t end = i, w = 0;
+        while (starts && w < ARRAY_LEN(prefixes) && !str_starts(str_from(line, i), prefixes[w])) w++;
+        while (starts && w < ARRAY_LEN(prefixes) && end < line.n && token_char(line.p[end])) end++;
+        if (end > i + 8)
+            buf_lit(&out, "***");
+        else
+            buf_putc(&out, line.p[end = i++]);
+        if (end > i) i = end;
+    }
+    struct str masked = out.failed ? STR_NONE : arena_str(a, buf_str(&out));
+    buf_free(&out);
+    return masked;
+}
+
 static struct str excerpt_make(struct arena *a, struct str line, bool is_private) {
     size_t from = secret_start(line);
     struct str value = str_trim(str_from(line, from));
     if (is_private && from == line.n) return STR_NONE;
     if (value.n && !is_reference(value) && value.p[0] != '#')
         return arena_printf(a, "%.*s ***", STR_ARG(str_head(line, from < EXCERPT_MAX ? from : EXCERPT_MAX)));
-    if (line.n <= EXCERPT_MAX) return arena_str(a, line);
+    if (line.n <= EXCERPT_MAX) return mask_keys(a, line);
     size_t n = EXCERPT_MAX;
     while (n > 0 && ((unsigned char)line.p[n] & 0xc0) == 0x80) n--;
-    return arena_printf(a, "%.*s…", STR_ARG(str_head(line, n)));
+    return arena_printf(a, "%.*s…", STR_ARG(mask_keys(a, str_head(line, n))));
 }
 
 static struct str copy(struct arena *a, struct str s) { return s.n ? arena_str(a, s) : STR_NONE; }
