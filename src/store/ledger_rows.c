@@ -21,7 +21,7 @@
     " latency_us=excluded.latency_us, ttft_us=excluded.ttft_us, error_id=excluded.error_id"                            \
     " WHERE usage.status = 0 AND excluded.status <> 0"
 
-struct key_use {
+struct last_use {
     uint64_t id;
     int64_t ts;
 };
@@ -126,7 +126,7 @@ static bool insert(struct ledger_rows *rows, struct sql_stmt *st, const struct u
     return sql_run(st, err);
 }
 
-static bool keys_write(struct ledger_rows *rows, struct key_use *keys, size_t *n, struct err *err) {
+static bool keys_write(struct ledger_rows *rows, struct last_use *keys, size_t *n, struct err *err) {
     struct sql_stmt *st;
     if (*n == 0) return true;
     if (!sql_prepare(rows->db, STR("UPDATE api_key SET last_used_at = ?2 WHERE id = ?1 AND last_used_at < ?2"), &st,
@@ -141,7 +141,7 @@ static bool keys_write(struct ledger_rows *rows, struct key_use *keys, size_t *n
     return true;
 }
 
-static bool key_note(struct ledger_rows *rows, struct key_use keys[KEYS_MAX], size_t *n, const struct usage_record *r,
+static bool key_note(struct ledger_rows *rows, struct last_use keys[KEYS_MAX], size_t *n, const struct usage_record *r,
                      struct err *err) {
     if (r->key_id == 0) return true;
     for (size_t i = 0; i < *n; i++) {
@@ -150,12 +150,12 @@ static bool key_note(struct ledger_rows *rows, struct key_use keys[KEYS_MAX], si
         return true;
     }
     if (*n == KEYS_MAX && !keys_write(rows, keys, n, err)) return false;
-    keys[(*n)++] = (struct key_use){r->key_id, r->ts};
+    keys[(*n)++] = (struct last_use){r->key_id, r->ts};
     return true;
 }
 
 static bool items_write(struct ledger_rows *rows, const struct ledger_batch *batch, struct err *err) {
-    struct key_use keys[KEYS_MAX];
+    struct last_use keys[KEYS_MAX];
     size_t n_keys = 0;
     struct sql_stmt *st;
     if (!sql_prepare(rows->db, STR(UPSERT), &st, err)) return false;

@@ -1,0 +1,138 @@
+// Tests of the usage record's compact form.
+#include "check.h"
+#include "store/usage.h"
+
+#include "base/mem.h"
+
+static const struct usage_record sample = {.id = 0x123456789abcdef,
+                                           .tenant_id = 7,
+                                           .key_id = 42,
+                                           .ts = 1780000000123456789,
+                                           .provider = STR_INIT("openai"),
+                                           .model = STR_INIT("fast"),
+                                           .upstream_model = STR_INIT("gpt-4o-mini"),
+                                           .error = STR_INIT("upstream_timeout"),
+                                           .endpoint = USAGE_ENDPOINT_CHAT,
+                                           .status = 504,
+                                           .flags = USAGE_STREAM | USAGE_DEMO,
+                                           .tokens_in = 1000,
+                                           .tokens_cached = 128,
+                                           .tokens_cache_write = 5,
+                                           .tokens_out = 300000,
+                                           .tokens_reasoning = 17,
+                                           .cost_nano = 123456789,
+                                           .latency_us = 1234567,
+                                           .ttft_us = 65432};
+
+static void check_same(const struct usage_record *a, const struct usage_record *b) {
+    CHECK_INT(a->id, b->id);
+    CHECK_INT(a->tenant_id, b->tenant_id);
+    CHECK_INT(a->key_id, b->key_id);
+    CHECK_INT(a->ts, b->ts);
+    CHECK_STR(a->provider, b->provider);
+    CHECK_STR(a->model, b->model);
+    CHECK_STR(a->upstream_model, b->upstream_model);
+    CHECK_STR(a->error, b->error);
+    CHECK_INT(a->endpoint, b->endpoint);
+    CHECK_INT(a->status, b->status);
+    CHECK_INT(a->flags, b->flags);
+    CHECK_INT(a->tokens_in, b->tokens_in);
+    CHECK_INT(a->tokens_cached, b->tokens_cached);
+    CHECK_INT(a->tokens_cache_write, b->tokens_cache_write);
+    CHECK_INT(a->tokens_out, b->tokens_out);
+    CHECK_INT(a->tokens_reasoning, b->tokens_reasoning);
+    CHECK_INT(a->cost_nano, b->cost_nano);
+    CHECK_INT(a->latency_us, b->latency_us);
+    CHECK_INT(a->ttft_us, b->ttft_us);
+}
+
+static void test_round_trip(void) {
+    char out[USAGE_ENCODED_MAX];
+    struct usage_record got;
+    size_t n = usage_encode(&sample, out);
+    REQUIRE(usage_decode(str_of(out, n), &got));
+    check_same(&got, &sample);
+    CHECK_INT(usage_decode_id(str_of(out, n)), sample.id);
+
+    struct usage_record bare = {.id = INT64_MAX, .ts = INT64_MIN, .cost_nano = -5};
+    n = usage_encode(&bare, out);
+    REQUIRE(usage_decode(str_of(out, n), &got));
+    check_same(&got, &bare);
+}
+
+static void test_limits(void) {
+    char text[1000], out[USAGE_ENCODED_MAX];
+    memset(text, 'x', sizeof text);
+    struct str name = {text, sizeof text};
+    struct usage_record got, big = {.id = INT64_MAX,
+                                    .tenant_id = UINT64_MAX,
+                                    .key_id = UINT64_MAX,
+                                    .ts = INT64_MAX,
+                                    .provider = name,
+                                    .model = name,
+                                    .upstream_model = name,
+                                    .error = name,
+                                    .endpoint = UINT16_MAX,
+                                    .status = UINT16_MAX,
+                                    .flags = UINT32_MAX,
+                                    .tokens_in = UINT64_MAX,
+                                    .tokens_out = UINT64_MAX,
+                                    .cost_nano = INT64_MIN,
+                                    .latency_us = UINT64_MAX};
+    size_t n = usage_encode(&big, out);
+    CHECK(n <= USAGE_ENCODED_MAX);
+    REQUIRE(usage_decode(str_of(out, n), &got));
+    CHECK_INT(got.tokens_in, USAGE_COUNT_MAX);
+    CHECK_INT(got.latency_us, USAGE_COUNT_MAX);
+    CHECK_INT(got.cost_nano, -USAGE_COST_MAX);
+    CHECK_INT(got.key_id, INT64_MAX);
+    CHECK_INT(got.status, 999);
+    CHECK_INT(got.model.n, USAGE_NAME_MAX);
+    CHECK_INT(got.error.n, USAGE_NAME_MAX);
+}
+
+static void test_every_truncation(void) {
+    char out[USAGE_ENCODED_MAX];
+    size_t n = usage_encode(&sample, out);
+    for (size_t cut = 0; cut < n; cut++) {
+        // An exact allocation, so that a sanitizer sees one byte too far.
+        char *part = mem_must(mem_alloc(cut + 1));
+        memcpy(part, out, cut);
+        struct usage_record got = {.id = 99};
+        CHECK(!usage_decode(str_of(part, cut), &got));
+        CHECK_INT(got.id, 99);
+        mem_free(part);
+    }
+    out[n] = 0;
+    struct usage_record got;
+    CHECK(!usage_decode(str_of(out, n + 1), &got));
+}
+
+static void test_malformed(void) {
+    char out[USAGE_ENCODED_MAX];
+    struct usage_record got, one = {.id = 1};
+    size_t n = usage_encode(&one, out);
+    REQUIRE(usage_decode(str_of(out, n), &got));
+    out[0] = 2; // another version
+    CHECK(!usage_decode(str_of(out, n), &got));
+    CHECK_INT(usage_decode_id(str_of(out, n)), 0);
+    out[0] = 1;
+    out[1] = 0; // no id
+    CHECK(!usage_decode(str_of(out, n), &got));
+    // A number in more groups than it needs, one of eleven groups, one past 64 bits.
+    static const char longer[] = "\x01\x81\x00", eleven[] = "\x01\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01",
+                      past[] = "\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02";
+    CHECK_INT(usage_decode_id(str_of(longer, 3)), 0);
+    CHECK_INT(usage_decode_id(str_of(eleven, 12)), 0);
+    CHECK_INT(usage_decode_id(str_of(past, 11)), 0);
+    CHECK(!usage_decode(STR_NONE, &got));
+}
+
+static void test_names(void) {
+    CHECK_STR(usage_endpoint_name(USAGE_ENDPOINT_CHAT), STR("chat"));
+    CHECK_STR(usage_endpoint_name(USAGE_ENDPOINT_MODELS), STR("models"));
+    CHECK_STR(usage_endpoint_name(12345), STR("other"));
+    for (unsigned i = 0; i < USAGE_ENDPOINT_COUNT; i++) CHECK(usage_endpoint_name(i).n > 0);
+}
+
+TEST_MAIN(test_round_trip, test_limits, test_every_truncation, test_malformed, test_names)
