@@ -159,7 +159,7 @@ static bool read_to_end(const struct file *f, size_t max, struct buf *out, struc
     if (!buf_reserve(out, (size_t)size + 1)) return err_no_memory(err);
     for (;;) {
         if (!buf_reserve(out, out->cap > out->n ? 1 : STEP)) return err_no_memory(err);
-        size_t got, room = out->cap - out->n;
+        size_t got = 0, room = out->cap - out->n;
         if (!file_read_at(f, offset, out->p + out->n, room, &got, err)) return false;
         out->n += got;
         offset += got;
