@@ -23,13 +23,6 @@ static const struct http2_budget k_idle_frames = {.left = 2000, .burst = 2000, .
 
 static uint64_t now_ms(const struct http2 *h2) { return loop_now_ms(h2->server->loop); }
 
-// --- memory for libnghttp2 ---
-
-static void *lib_malloc(size_t n, void *user) { return (void)user, mem_alloc(n); }
-static void lib_free(void *p, void *user) { (void)user, mem_free(p); }
-static void *lib_calloc(size_t count, size_t size, void *user) { return (void)user, mem_zalloc(count, size); }
-static void *lib_realloc(void *p, size_t n, void *user) { return (void)user, mem_realloc(p, n); }
-
 // --- budgets ---
 
 static void fail_with(struct http2 *h2, uint32_t code) {
@@ -94,8 +87,8 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
-static void stream_frame(struct http2 *h2, const nghttp2_frame *frame, bool ended) {
-    struct http2_stream *s = stream_of(h2->session, frame->hd.stream_id);
+static void stream_frame(nghttp2_session *session, const nghttp2_frame *frame, bool ended) {
+    struct http2_stream *s = stream_of(session, frame->hd.stream_id);
     if (!s) return;
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         http2_stream_head(s, ended);
@@ -104,13 +97,20 @@ static void stream_frame(struct http2 *h2, const nghttp2_frame *frame, bool ende
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
+    (void)user;
+    if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA)
+        stream_frame(session, frame, (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0);
+    return 0;
+}
+
+// Every frame passes here, also those that libnghttp2 ignores. What neither moves a request nor opens a window is idle.
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user) {
     (void)session;
     struct http2 *h2 = user;
-    bool ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (frame->hd.type == NGHTTP2_HEADERS || (frame->hd.type == NGHTTP2_DATA && (frame->hd.length || ended)))
-        stream_frame(h2, frame, ended);
-    else if (frame->hd.type != NGHTTP2_WINDOW_UPDATE && frame->hd.type != NGHTTP2_RST_STREAM)
-        (void)http2_spend(h2, &h2->idle_frames); // empty DATA, PRIORITY, SETTINGS, PING
+    bool useful = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_WINDOW_UPDATE || hd->type == NGHTTP2_RST_STREAM ||
+                  hd->type == NGHTTP2_CONTINUATION ||
+                  (hd->type == NGHTTP2_DATA && (hd->length || (hd->flags & NGHTTP2_FLAG_END_STREAM)));
+    if (!useful) (void)http2_spend(h2, &h2->idle_frames);
     return 0;
 }
 
@@ -192,7 +192,7 @@ static void handle_event(struct http2_stream *s) {
     }
     bool drained = s->drained;
     s->drained = false;
-    if (s->h2->finished || s->h2->failed) return; // its end follows
+    if (s->h2->finished || s->h2->failed || !nghttp2_session_want_read(s->h2->session)) return; // its end follows
     if (s->phase == HTTP2_READY)
         http2_stream_dispatch(s);
     else if (drained && s->phase == HTTP2_HANDLED)
@@ -302,12 +302,14 @@ static void on_timer(struct timer *timer) {
 
 // --- life ---
 
+// libnghttp2 keeps to malloc: version 1.52 frees twice after some refused allocations, so it cannot have an allocator
+// that is capped or told to fail. What it holds is bounded by the limits above.
 static nghttp2_session *session_new(struct http2 *h2) {
     nghttp2_session_callbacks *cb = NULL;
     nghttp2_option *option = NULL;
     nghttp2_session *session = NULL;
-    nghttp2_mem memory = {NULL, lib_malloc, lib_free, lib_calloc, lib_realloc};
     if (nghttp2_session_callbacks_new(&cb) == 0 && nghttp2_option_new(&option) == 0) {
+        nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
         nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
         nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
         nghttp2_session_callbacks_set_on_invalid_header_callback(cb, on_invalid_header);
@@ -318,7 +320,7 @@ static nghttp2_session *session_new(struct http2 *h2) {
         nghttp2_option_set_no_closed_streams(option, 1);
         nghttp2_option_set_max_outbound_ack(option, OUTBOUND_ACKS_MAX);
         nghttp2_option_set_max_deflate_dynamic_table_size(option, CODER_TABLE);
-        if (nghttp2_session_server_new3(&session, cb, h2, option, &memory) != 0) session = NULL;
+        if (nghttp2_session_server_new2(&session, cb, h2, option) != 0) session = NULL;
     }
     nghttp2_session_callbacks_del(cb);
     nghttp2_option_del(option);
