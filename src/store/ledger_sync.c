@@ -39,7 +39,7 @@ static bool spare_make(struct ledger *l, unsigned index) {
     uint64_t now = clock_mono_ns();
     if (now < l->create_retry_at) return false;
     struct err err;
-    struct ledger_segment *s;
+    struct ledger_segment *s = NULL;
     if (!segment_make(l, index, &s, &err)) {
         l->create_backoff_ms = MIN(MAX(l->create_backoff_ms * 2, BACKOFF_MIN_MS), BACKOFF_MAX_MS);
         l->create_retry_at = now + l->create_backoff_ms * NS_PER_MS;
