@@ -1,0 +1,132 @@
+// The table of commands and options: the one source of parsing, help, completion and the man page.
+//
+// Ownership and thread rule: constant.
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
+
+#include "base/str.h"
+
+enum cli_option_id {
+    // serve
+    CLI_CONFIG,
+    CLI_LISTEN,
+    CLI_WORKERS,
+    CLI_LOG_LEVEL,
+    // keys
+    CLI_ADMIN,
+    CLI_NAME,
+    CLI_MODELS,
+    CLI_EXPIRES,
+    // usage
+    CLI_BY,
+    CLI_SINCE,
+    CLI_UNTIL,
+    CLI_KEY,
+    CLI_MODEL,
+    CLI_LIMIT,
+    CLI_RECORDS,
+    // chat
+    CLI_URL,
+    CLI_SYSTEM,
+    // everywhere
+    CLI_DATA,
+    CLI_JSON,
+    CLI_COLOR,
+    CLI_QUIET,
+    CLI_VERBOSE,
+    CLI_HELP,
+    CLI_VERSION,
+    CLI_OPTION_COUNT
+};
+#define CLI_GLOBAL_FIRST CLI_DATA
+
+enum cli_value_kind {
+    CLI_VALUE_NONE, // a flag
+    CLI_VALUE_TEXT,
+    CLI_VALUE_NUMBER,
+    CLI_VALUE_CHOICE,
+    CLI_VALUE_FILE,
+    CLI_VALUE_DIR,
+};
+
+#define CLI_CHOICES_MAX 6
+struct cli_option {
+    const char *name;
+    char letter; // 0 = none
+    enum cli_value_kind kind;
+    const char *value;                    // its name in help: "FILE"; NULL for a flag
+    const char *help;                     // a sentence without a full stop
+    const char *choices[CLI_CHOICES_MAX]; // CLI_VALUE_CHOICE; ends with NULL
+};
+extern const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT];
+
+enum cli_command_id {
+    CLI_CMD_SERVE,
+    CLI_CMD_KEY_CREATE,
+    CLI_CMD_KEY_LIST,
+    CLI_CMD_KEY_REVOKE,
+    CLI_CMD_USAGE,
+    CLI_CMD_CHAT,
+    CLI_CMD_CONFIG_CHECK,
+    CLI_CMD_CONFIG_DOCS,
+    CLI_CMD_COMPLETION,
+    CLI_CMD_MAN,
+    CLI_CMD_VERSION,
+    CLI_CMD_HELP,
+    CLI_COMMAND_COUNT
+};
+
+struct cli_example {
+    const char *line; // without "penstock "
+    const char *what;
+};
+#define CLI_EXAMPLES_MAX 4
+#define CLI_BIT(option) (UINT64_C(1) << (option))
+
+struct cli_command {
+    const char *name;     // "key create"
+    const char *operands; // as shown: "MODEL PROMPT"; "" for none
+    size_t operands_min, operands_max;
+    enum cli_value_kind operand_kind; // for completion of the first operand
+    const char *choices[CLI_CHOICES_MAX];
+    uint64_t options;    // CLI_BIT of each besides the global ones
+    const char *summary; // a sentence without a full stop
+    const char *details; // more sentences, or NULL
+    struct cli_example examples[CLI_EXAMPLES_MAX];
+};
+extern const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT];
+
+// The first word of commands of two words.
+struct cli_group {
+    const char *name;
+    const char *summary;
+};
+#define CLI_GROUP_COUNT 2
+extern const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT];
+
+struct cli_status {
+    int code;
+    const char *meaning;
+};
+#define CLI_STATUS_COUNT 8
+extern const struct cli_status CLI_STATUSES[CLI_STATUS_COUNT];
+
+struct cli_variable {
+    const char *name;
+    const char *meaning;
+};
+#define CLI_VARIABLE_COUNT 4
+extern const struct cli_variable CLI_VARIABLES[CLI_VARIABLE_COUNT];
+
+bool cli_option_is_global(enum cli_option_id id);
+bool cli_takes_option(const struct cli_command *command, enum cli_option_id id);
+enum cli_command_id cli_command_id(const struct cli_command *command);
+// NULL when there is none. Name: "key create".
+const struct cli_command *cli_command_find(struct str name);
+const struct cli_group *cli_group_find(struct str name);
+// "key" of "key create"; empty for a command of one word.
+struct str cli_command_group(const struct cli_command *command);
+// "create" of "key create", "serve" of "serve".
+struct str cli_command_word(const struct cli_command *command);
+
+#endif

@@ -1,0 +1,114 @@
+// Writes the manual page in mdoc.
+//
+// Format: mdoc(7). Checked with mandoc -Tlint.
+#include "cli/text.h"
+
+#define MAN_DATE "November 21, 2026"
+
+// Text with the characters that roff would act on made plain.
+static void put_roff(struct buf *out, const char *text) {
+    for (size_t i = 0; text[i]; i++) {
+        if (text[i] == '\\')
+            buf_lit(out, "\\e");
+        else if (text[i] == '"')
+            buf_lit(out, "\\(dq");
+        else if (text[i] == '-')
+            buf_lit(out, "\\-");
+        else if (i == 0 && (text[i] == '.' || text[i] == '\''))
+            buf_printf(out, "\\&%c", text[i]);
+        else
+            buf_putc(out, text[i]);
+    }
+}
+
+// A sentence a line, as roff wants it; `end` closes the last one.
+static void put_text(struct buf *out, const char *text, const char *end) {
+    struct str rest = str_c(text);
+    while (rest.n) {
+        size_t stop = str_find(rest, STR(". "));
+        struct str sentence = str_head(rest, stop == rest.n ? rest.n : stop + 1);
+        rest = str_from(rest, stop == rest.n ? rest.n : stop + 2);
+        for (size_t i = 0; i < sentence.n; i++) {
+            char one[2] = {sentence.p[i], 0};
+            put_roff(out, one);
+        }
+        if (!rest.n) buf_put(out, str_c(end));
+        buf_putc(out, '\n');
+    }
+}
+
+static void put_option(struct buf *out, const struct cli_option *option) {
+    buf_lit(out, ".It ");
+    if (option->letter) buf_printf(out, "Fl %c , ", option->letter);
+    buf_printf(out, "Fl \\-%s", option->name);
+    if (option->value) buf_printf(out, " Ar %s", option->value);
+    buf_putc(out, '\n');
+    put_text(out, option->help, option->kind == CLI_VALUE_CHOICE ? ":" : ".");
+    for (size_t i = 0; option->kind == CLI_VALUE_CHOICE && i < CLI_CHOICES_MAX && option->choices[i]; i++) {
+        bool last = i + 1 == CLI_CHOICES_MAX || !option->choices[i + 1];
+        buf_printf(out, ".Cm %s %c\n", option->choices[i], last ? '.' : ',');
+    }
+}
+
+static void put_command(struct buf *out, const struct cli_command *command) {
+    buf_printf(out, ".It Cm %s", command->name);
+    // An optional operand stands in brackets, several stand apart.
+    struct str rest = str_c(command->operands), word;
+    while (rest.n && str_split(&rest, ' ', &word)) {
+        bool optional = str_starts(word, STR("["));
+        if (optional) word = str_of(word.p + 1, word.n - 2);
+        buf_printf(out, " %sAr %.*s", optional ? "Op " : "", STR_ARG(word));
+    }
+    buf_putc(out, '\n');
+    put_text(out, command->summary, ".");
+    if (command->details) put_text(out, command->details, "");
+    if (!command->options) return;
+    buf_lit(out, ".Bl -tag -width Ds\n");
+    for (size_t i = 0; i < CLI_GLOBAL_FIRST; i++)
+        if (cli_takes_option(command, (enum cli_option_id)i)) put_option(out, &CLI_OPTIONS[i]);
+    buf_lit(out, ".El\n");
+}
+
+static void put_examples(struct buf *out) {
+    for (size_t i = 0; i < CLI_COMMAND_COUNT; i++) {
+        const struct cli_example *example = CLI_COMMANDS[i].examples;
+        for (size_t k = 0; k < CLI_EXAMPLES_MAX && example[k].line; k++) {
+            buf_lit(out, ".Pp\n");
+            buf_printf(out, "%c",
+                       (example[k].what[0] >= 'a' && example[k].what[0] <= 'z') ? example[k].what[0] - 32
+                                                                                : example[k].what[0]);
+            put_text(out, example[k].what + 1, ":");
+            buf_lit(out, ".Dl penstock ");
+            put_roff(out, example[k].line);
+            buf_putc(out, '\n');
+        }
+    }
+}
+
+void cli_man(struct buf *out) {
+    buf_lit(out, ".\\\" Made by \"penstock man\" from the command table; do not edit.\n"
+                 ".Dd " MAN_DATE "\n.Dt PENSTOCK 1\n.Os\n"
+                 ".Sh NAME\n.Nm penstock\n.Nd AI gateway\n"
+                 ".Sh SYNOPSIS\n.Nm\n.Ar command\n.Op Ar option ...\n.Op Ar operand ...\n"
+                 ".Sh DESCRIPTION\n.Nm\n"
+                 "stands between applications and AI models: one address and one kind of key for\n"
+                 "all of them, with usage, cost and metrics kept.\n"
+                 "Options may stand before or after operands;\n.Fl \\-\nends them.\n"
+                 ".Pp\nThe commands are:\n.Bl -tag -width Ds\n");
+    for (size_t i = 0; i < CLI_COMMAND_COUNT; i++) put_command(out, &CLI_COMMANDS[i]);
+    buf_lit(out, ".El\n.Pp\nEvery command takes these options:\n.Bl -tag -width Ds\n");
+    for (size_t i = CLI_GLOBAL_FIRST; i < CLI_OPTION_COUNT; i++) put_option(out, &CLI_OPTIONS[i]);
+    buf_lit(out, ".El\n.Sh ENVIRONMENT\n.Bl -tag -width PENSTOCK_API_KEY\n");
+    for (size_t i = 0; i < CLI_VARIABLE_COUNT; i++) {
+        buf_printf(out, ".It Ev %s\n", CLI_VARIABLES[i].name);
+        put_text(out, CLI_VARIABLES[i].meaning, ".");
+    }
+    buf_lit(out, ".El\n.Pp\nThe variables that hold the keys of providers are listed by\n"
+                 ".Cm penstock config docs .\n.Sh EXIT STATUS\n.Bl -tag -width Ds -compact\n");
+    for (size_t i = 0; i < CLI_STATUS_COUNT; i++) {
+        buf_printf(out, ".It %d\n", CLI_STATUSES[i].code);
+        put_text(out, CLI_STATUSES[i].meaning, ".");
+    }
+    buf_lit(out, ".El\n.Sh EXAMPLES\n");
+    put_examples(out);
+}
