@@ -7,7 +7,28 @@
 
 #include "base/json_read.h"
 #include "base/scan_kernel.h"
+#include "base/scan_word.h"
 #include "base/utf8_kernel.h"
+
+// The bytes of a block that must be escaped in a string. The padding of a part block counts too: mask it.
+KERNEL uint64_t block_needs_escape(block_t b) { return block_eq(b, '"') | block_eq(b, '\\') | block_below(b, 0x20); }
+
+static size_t kernel_string_stop(const char *p, size_t n) {
+    for (size_t i = 0; i < n; i += BLOCK) {
+        block_t b = block_take(p + i, n - i);
+        uint64_t stop = (block_needs_escape(b) | block_high(b)) & bits_below(n - i);
+        if (stop) return i + bit_first(stop);
+    }
+    return n;
+}
+
+static size_t kernel_json_escape(const char *p, size_t n) {
+    for (size_t i = 0; i < n; i += BLOCK) {
+        uint64_t stop = block_needs_escape(block_take(p + i, n - i)) & bits_below(n - i);
+        if (stop) return i + bit_first(stop);
+    }
+    return n;
+}
 
 // The characters that a preceding run of backslashes escapes; *carry: the block before ended in an open backslash.
 // J. Keiser and D. Lemire, simdjson: runs of backslashes are added to the odd positions so that each run's parity
@@ -53,9 +74,6 @@ KERNEL const char *string_long(const char *start, const char *end) {
         uint64_t body = close ? (close & (0 - close)) - 1 : bits_below(left);
         uint64_t bad = block_below(b, 0x20);
         high |= block_high(b) & body;
-#if defined(SCAN_BLOCK_PORTABLE)
-        if (escaped)
-#endif
         {
             uint64_t unicode = escaped & block_eq(b, 'u') & body;
             bad |= escaped & ~block_simple_escape(b) & ~unicode;
@@ -89,23 +107,6 @@ KERNEL const char *string_any(const char *start, const char *end) {
 
 static const char *kernel_json_string(const char *p, const char *end) { return string_any(p, end); }
 
-KERNEL bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }
-
-KERNEL const char *skip_digits(const char *p, const char *end) {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    while (end - p >= 8) {
-        const uint64_t tops = 0xf0f0f0f0f0f0f0f0ULL, zeros = 0x3030303030303030ULL, six = 0x0606060606060606ULL;
-        uint64_t w;
-        memcpy(&w, p, sizeof w);
-        uint64_t other = ((w & tops) ^ zeros) | (((w + six) & tops) ^ zeros);
-        if (other) return p + (bit_first(other) >> 3);
-        p += 8;
-    }
-#endif
-    while (p < end && is_digit(*p)) p++;
-    return p;
-}
-
 // NULL when it is no number; a wrong byte after it is for the caller to find.
 KERNEL const char *number_any(const char *p, const char *end) {
     p += *p == '-';
@@ -127,9 +128,6 @@ KERNEL const char *number_any(const char *p, const char *end) {
     return p;
 }
 
-#if defined(SCAN_BLOCK_PORTABLE)
-KERNEL const char *number_fast(const char *p, const char *end) { return number_any(p, end); }
-#else
 // Most numbers are short and without exponent: one load shows all their digits.
 KERNEL const char *number_fast(const char *p, const char *end) {
     if (UNLIKELY(end - p < 32)) return number_any(p, end);
@@ -147,7 +145,6 @@ KERNEL const char *number_fast(const char *p, const char *end) {
     if (UNLIKELY((p[at] | 0x20) == 'e')) return number_any(p, end);
     return p + at;
 }
-#endif
 
 KERNEL uint32_t word_of(const char *p) {
     uint32_t w;
@@ -173,7 +170,7 @@ static const char *kernel_json_value(const char *p, const char *end, unsigned de
     else if (*p == '{' || *p == '[')
         after = depth_max ? walk_container(p, end, depth_max) : NULL;
     else
-        after = *p == '-' || is_digit(*p) ? number_fast(p, end) : literal_any(p, end);
+        after = *p == '-' || byte_is_digit(*p) ? number_fast(p, end) : literal_any(p, end);
     return LIKELY(after) ? after : json_value_steps(p, end, depth_max, fault);
 }
 

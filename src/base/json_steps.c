@@ -1,6 +1,8 @@
-// Checks JSON byte by byte and tells exactly what is wrong: the judge of whatever the fast kernels refuse.
+// Checks JSON step by step and tells exactly what is wrong: the judge of what the vector kernels refuse, and the
+// portable level.
 #include "base/json_read.h"
 #include "base/scan_level.h"
+#include "base/scan_word.h"
 #include "base/utf8.h"
 
 static int hex_value(char c) {
@@ -59,7 +61,7 @@ static const char *escape_check(const char *p, const char *end, struct json_faul
 
 const char *json_string_steps(const char *p, const char *end, struct json_fault *out_fault) {
     const char *open = p - 1;
-    while (p < end) {
+    while ((p = skip_plain(p, end)) < end) {
         unsigned char c = (unsigned char)*p;
         if (c == '"') return p + 1;
         if (c < 0x20) return fault(out_fault, "a control character in a string must be written as an escape", p);
@@ -76,13 +78,10 @@ const char *json_string_steps(const char *p, const char *end, struct json_fault 
     return fault(out_fault, "the string that starts here has no end", open);
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 // At least one digit.
 static const char *digits(const char *p, const char *end, struct json_fault *out_fault) {
-    if (p == end || !is_digit(*p)) return fault(out_fault, "a digit is missing in a number", p);
-    while (p < end && is_digit(*p)) p++;
-    return p;
+    const char *after = skip_digits(p, end);
+    return after > p ? after : fault(out_fault, "a digit is missing in a number", p);
 }
 
 static const char *number_steps(const char *p, const char *end, struct json_fault *out_fault) {
@@ -165,7 +164,7 @@ static const char *value_next(const char *p, struct steps *s) {
 
 static const char *scalar_steps(const char *p, struct steps *s) {
     if (*p == '"') return json_string_steps(p + 1, s->end, s->fault);
-    if (*p == '-' || is_digit(*p)) return number_steps(p, s->end, s->fault);
+    if (*p == '-' || byte_is_digit(*p)) return number_steps(p, s->end, s->fault);
     return word_steps(p, s->end, s->fault);
 }
 

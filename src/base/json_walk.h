@@ -10,61 +10,68 @@
 #ifndef BASE_JSON_WALK_H
 #define BASE_JSON_WALK_H
 
-enum token {
-    TOKEN_NONE,
-    TOKEN_STRING,
-    TOKEN_COMMA,
-    TOKEN_COLON,
-    TOKEN_NUMBER,
-    TOKEN_LITERAL,
-    TOKEN_OBJECT,
-    TOKEN_ARRAY,
-    TOKEN_OBJECT_END,
-    TOKEN_ARRAY_END
+// What a token asks for besides the change of state.
+enum walk_action { WALK_GO_ON, WALK_NUMBER, WALK_LITERAL, WALK_OPEN_OBJECT, WALK_OPEN_ARRAY, WALK_CLOSE };
+
+static const unsigned char k_action[256] = {
+    ['-'] = WALK_NUMBER,     ['0'] = WALK_NUMBER,  ['1'] = WALK_NUMBER,  ['2'] = WALK_NUMBER,  ['3'] = WALK_NUMBER,
+    ['4'] = WALK_NUMBER,     ['5'] = WALK_NUMBER,  ['6'] = WALK_NUMBER,  ['7'] = WALK_NUMBER,  ['8'] = WALK_NUMBER,
+    ['9'] = WALK_NUMBER,     ['t'] = WALK_LITERAL, ['f'] = WALK_LITERAL, ['n'] = WALK_LITERAL, ['{'] = WALK_OPEN_OBJECT,
+    ['['] = WALK_OPEN_ARRAY, ['}'] = WALK_CLOSE,   [']'] = WALK_CLOSE,
 };
 
+// The grammar. A state is a bit offset; a token's row holds the next state of each state at that offset, so that going
+// on is one shift and the chain from token to token is as short as can be. No entry means WALK_BAD, which stays.
 enum walk_state {
-    WALK_BAD,
-    WALK_OBJECT_FIRST,
-    WALK_OBJECT_KEY,
-    WALK_OBJECT_COLON,
-    WALK_OBJECT_VALUE,
-    WALK_OBJECT_NEXT,
-    WALK_ARRAY_FIRST,
-    WALK_ARRAY_VALUE,
-    WALK_ARRAY_NEXT,
-    WALK_CLOSED,
-    WALK_STATE_COUNT
+    WALK_BAD = 0,
+    WALK_OBJECT_FIRST = 6,
+    WALK_OBJECT_KEY = 12,
+    WALK_OBJECT_COLON = 18,
+    WALK_OBJECT_VALUE = 24,
+    WALK_OBJECT_NEXT = 30,
+    WALK_ARRAY_FIRST = 36,
+    WALK_ARRAY_VALUE = 42,
+    WALK_ARRAY_NEXT = 48,
+    WALK_CLOSED = 54
 };
+#define WALK_STATE_MASK 63u
 
-static const unsigned char k_token[256] = {
-    ['"'] = TOKEN_STRING,  [','] = TOKEN_COMMA,      [':'] = TOKEN_COLON,     ['{'] = TOKEN_OBJECT,
-    ['['] = TOKEN_ARRAY,   ['}'] = TOKEN_OBJECT_END, [']'] = TOKEN_ARRAY_END, ['-'] = TOKEN_NUMBER,
-    ['0'] = TOKEN_NUMBER,  ['1'] = TOKEN_NUMBER,     ['2'] = TOKEN_NUMBER,    ['3'] = TOKEN_NUMBER,
-    ['4'] = TOKEN_NUMBER,  ['5'] = TOKEN_NUMBER,     ['6'] = TOKEN_NUMBER,    ['7'] = TOKEN_NUMBER,
-    ['8'] = TOKEN_NUMBER,  ['9'] = TOKEN_NUMBER,     ['t'] = TOKEN_LITERAL,   ['f'] = TOKEN_LITERAL,
-    ['n'] = TOKEN_LITERAL,
-};
+#define FROM(state, next) ((uint64_t)(next) << (state))
+#define ROW_PLAIN_VALUE                                                                                                \
+    (FROM(WALK_OBJECT_VALUE, WALK_OBJECT_NEXT) | FROM(WALK_ARRAY_FIRST, WALK_ARRAY_NEXT) |                             \
+     FROM(WALK_ARRAY_VALUE, WALK_ARRAY_NEXT))
+#define ROW_STRING                                                                                                     \
+    (ROW_PLAIN_VALUE | FROM(WALK_OBJECT_FIRST, WALK_OBJECT_COLON) | FROM(WALK_OBJECT_KEY, WALK_OBJECT_COLON))
+#define ROW_OPEN(first) (FROM(WALK_OBJECT_VALUE, first) | FROM(WALK_ARRAY_FIRST, first) | FROM(WALK_ARRAY_VALUE, first))
 
-#define VALUE_THEN(next)                                                                                               \
-    [TOKEN_STRING] = (next), [TOKEN_NUMBER] = (next), [TOKEN_LITERAL] = (next), [TOKEN_OBJECT] = WALK_OBJECT_FIRST,    \
-    [TOKEN_ARRAY] = WALK_ARRAY_FIRST
-
-// Rows are padded to 16 so that the index is a shift.
-static const unsigned char k_walk[WALK_STATE_COUNT][16] = {
-    [WALK_OBJECT_FIRST] = {[TOKEN_STRING] = WALK_OBJECT_COLON, [TOKEN_OBJECT_END] = WALK_CLOSED},
-    [WALK_OBJECT_KEY] = {[TOKEN_STRING] = WALK_OBJECT_COLON},
-    [WALK_OBJECT_COLON] = {[TOKEN_COLON] = WALK_OBJECT_VALUE},
-    [WALK_OBJECT_VALUE] = {VALUE_THEN(WALK_OBJECT_NEXT)},
-    [WALK_OBJECT_NEXT] = {[TOKEN_COMMA] = WALK_OBJECT_KEY, [TOKEN_OBJECT_END] = WALK_CLOSED},
-    [WALK_ARRAY_FIRST] = {VALUE_THEN(WALK_ARRAY_NEXT), [TOKEN_ARRAY_END] = WALK_CLOSED},
-    [WALK_ARRAY_VALUE] = {VALUE_THEN(WALK_ARRAY_NEXT)},
-    [WALK_ARRAY_NEXT] = {[TOKEN_COMMA] = WALK_ARRAY_VALUE, [TOKEN_ARRAY_END] = WALK_CLOSED},
+static const uint64_t k_row[256] = {
+    ['"'] = ROW_STRING,
+    [','] = FROM(WALK_OBJECT_NEXT, WALK_OBJECT_KEY) | FROM(WALK_ARRAY_NEXT, WALK_ARRAY_VALUE),
+    [':'] = FROM(WALK_OBJECT_COLON, WALK_OBJECT_VALUE),
+    ['{'] = ROW_OPEN(WALK_OBJECT_FIRST),
+    ['['] = ROW_OPEN(WALK_ARRAY_FIRST),
+    ['}'] = FROM(WALK_OBJECT_FIRST, WALK_CLOSED) | FROM(WALK_OBJECT_NEXT, WALK_CLOSED),
+    [']'] = FROM(WALK_ARRAY_FIRST, WALK_CLOSED) | FROM(WALK_ARRAY_NEXT, WALK_CLOSED),
+    ['-'] = ROW_PLAIN_VALUE,
+    ['0'] = ROW_PLAIN_VALUE,
+    ['1'] = ROW_PLAIN_VALUE,
+    ['2'] = ROW_PLAIN_VALUE,
+    ['3'] = ROW_PLAIN_VALUE,
+    ['4'] = ROW_PLAIN_VALUE,
+    ['5'] = ROW_PLAIN_VALUE,
+    ['6'] = ROW_PLAIN_VALUE,
+    ['7'] = ROW_PLAIN_VALUE,
+    ['8'] = ROW_PLAIN_VALUE,
+    ['9'] = ROW_PLAIN_VALUE,
+    ['t'] = ROW_PLAIN_VALUE,
+    ['f'] = ROW_PLAIN_VALUE,
+    ['n'] = ROW_PLAIN_VALUE,
 };
 
 struct walk {
     const char *end;
-    unsigned state, depth, depth_max;
+    uint64_t state; // the low 6 bits: an enum walk_state
+    unsigned depth, depth_max;
     uint64_t after_word; // 1: the byte before this block belongs to a number or literal
     uint64_t is_object[JSON_DEPTH_MAX / 64];
 };
@@ -119,8 +126,12 @@ KERNEL bool walk_block_read(struct walk *w, const char *p, struct walk_block *ou
     return true;
 }
 
+KERNEL bool walk_is(const struct walk *w, enum walk_state state) {
+    return (w->state & WALK_STATE_MASK) == (unsigned)state;
+}
+
 KERNEL bool walk_open(struct walk *w, bool object) {
-    if (w->state == WALK_BAD || w->depth >= w->depth_max) return false;
+    if (walk_is(w, WALK_BAD) || w->depth >= w->depth_max) return false;
     uint64_t bit = 1ULL << (w->depth % 64), *bits = &w->is_object[w->depth / 64];
     *bits = object ? *bits | bit : *bits & ~bit;
     w->depth++;
@@ -128,7 +139,7 @@ KERNEL bool walk_open(struct walk *w, bool object) {
 }
 
 KERNEL bool walk_close(struct walk *w) {
-    if (w->state != WALK_CLOSED) return false;
+    if (!walk_is(w, WALK_CLOSED)) return false;
     w->depth--;
     if (w->depth == 0) return true;
     bool object = w->is_object[(w->depth - 1) / 64] >> ((w->depth - 1) % 64) & 1;
@@ -140,10 +151,16 @@ KERNEL bool walk_close(struct walk *w) {
 static const bool k_word_end[256] = {
     [','] = true, [']'] = true, ['}'] = true, [' '] = true, ['\n'] = true, ['\r'] = true, ['\t'] = true};
 
-// A number or literal at p, and nothing else sticking to it.
-KERNEL bool walk_word(const char *p, const char *end, unsigned token) {
-    const char *after = token == TOKEN_NUMBER ? number_fast(p, end) : literal_any(p, end);
+// A number or literal, and nothing else sticking to it.
+KERNEL bool word_ends(const char *after, const char *end) {
     return after && after < end && k_word_end[(unsigned char)*after];
+}
+
+KERNEL bool walk_act(struct walk *w, const char *at, unsigned action) {
+    if (action == WALK_NUMBER) return word_ends(number_fast(at, w->end), w->end);
+    if (action == WALK_LITERAL) return word_ends(literal_any(at, w->end), w->end);
+    if (action == WALK_CLOSE) return walk_close(w);
+    return walk_open(w, action == WALK_OPEN_OBJECT);
 }
 
 // Goes over the tokens of one block. Returns the place after the container when it ends here; NULL otherwise, with
@@ -151,21 +168,14 @@ KERNEL bool walk_word(const char *p, const char *end, unsigned token) {
 KERNEL const char *walk_tokens(struct walk *w, const char *p, uint64_t tokens) {
     for (; tokens; tokens &= tokens - 1) {
         const char *at = p + bit_first(tokens);
-        unsigned token = k_token[(unsigned char)*at];
-        w->state = k_walk[w->state][token];
-        if (token <= TOKEN_COLON) continue;
-        bool ok;
-        if (token <= TOKEN_LITERAL)
-            ok = walk_word(at, w->end, token);
-        else if (token <= TOKEN_ARRAY)
-            ok = walk_open(w, token == TOKEN_OBJECT);
-        else
-            ok = walk_close(w);
-        if (UNLIKELY(!ok)) {
+        unsigned action = k_action[(unsigned char)*at];
+        w->state = k_row[(unsigned char)*at] >> (w->state & WALK_STATE_MASK);
+        if (action == WALK_GO_ON) continue;
+        if (UNLIKELY(!walk_act(w, at, action))) {
             w->state = WALK_BAD;
             return NULL;
         }
-        if (token > TOKEN_ARRAY && w->depth == 0) return at + 1;
+        if (action == WALK_CLOSE && w->depth == 0) return at + 1;
     }
     return NULL;
 }
@@ -182,7 +192,7 @@ static const char *walk_container(const char *p, const char *end, unsigned depth
         struct walk_block block;
         if (!walk_block_read(&w, p, &block)) return NULL;
         const char *after = walk_tokens(&w, p, block.tokens);
-        if (after || w.state == WALK_BAD) return after;
+        if (after || walk_is(&w, WALK_BAD)) return after;
         if (!block.open) {
             p += MIN((size_t)BLOCK, (size_t)(end - p));
             continue;

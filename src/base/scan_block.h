@@ -121,39 +121,6 @@ KERNEL uint64_t block_eq(block_t b, char c) {
     for (int i = 0; i < 8; i++) mask |= word_gather(word_zero_tops(b.w[i] ^ EACH_BYTE * (unsigned char)c)) << (8 * i);
     return mask;
 }
-// c at most 0x80.
-KERNEL uint64_t block_below(block_t b, unsigned char c) {
-    uint64_t mask = 0, tops = EACH_BYTE * 0x80;
-    for (int i = 0; i < 8; i++) {
-        uint64_t x = b.w[i];
-        // With the top bit set no byte borrows from its neighbour; it stays set where the low 7 bits reach c.
-        uint64_t reaches = ((x | tops) - EACH_BYTE * c) | x;
-        mask |= word_gather(~reaches & tops) << (8 * i);
-    }
-    return mask;
-}
-KERNEL uint64_t block_high(block_t b) {
-    uint64_t mask = 0;
-    for (int i = 0; i < 8; i++) mask |= word_gather(b.w[i] & EACH_BYTE * 0x80) << (8 * i);
-    return mask;
-}
-KERNEL block_t block_pair_lookup(block_t b, const char lo[16], const char hi[16]) {
-    block_t out;
-    for (int i = 0; i < 8; i++) {
-        uint64_t w = 0;
-        for (int k = 0; k < 64; k += 8) {
-            unsigned c = (unsigned)(b.w[i] >> k) & 0xff;
-            unsigned v = c < 0x80 ? (unsigned char)lo[c & 15] & (unsigned char)hi[c >> 4] : 0u;
-            w |= (uint64_t)v << k;
-        }
-        out.w[i] = w;
-    }
-    return out;
-}
-KERNEL uint64_t block_any(block_t b, unsigned char bits) {
-    for (int i = 0; i < 8; i++) b.w[i] &= EACH_BYTE * bits;
-    return ~block_eq(b, 0);
-}
 
 #endif
 #endif

@@ -9,26 +9,6 @@ KERNEL block_t block_take(const char *p, size_t left) {
     return LIKELY(left >= BLOCK) ? block_load(p) : block_load_part(p, left);
 }
 
-// The bytes of a block that must be escaped in a string. The padding of a part block counts too: mask it.
-KERNEL uint64_t block_needs_escape(block_t b) { return block_eq(b, '"') | block_eq(b, '\\') | block_below(b, 0x20); }
-
-static size_t kernel_string_stop(const char *p, size_t n) {
-    for (size_t i = 0; i < n; i += BLOCK) {
-        block_t b = block_take(p + i, n - i);
-        uint64_t stop = (block_needs_escape(b) | block_high(b)) & bits_below(n - i);
-        if (stop) return i + bit_first(stop);
-    }
-    return n;
-}
-
-static size_t kernel_json_escape(const char *p, size_t n) {
-    for (size_t i = 0; i < n; i += BLOCK) {
-        uint64_t stop = block_needs_escape(block_take(p + i, n - i)) & bits_below(n - i);
-        if (stop) return i + bit_first(stop);
-    }
-    return n;
-}
-
 KERNEL uint64_t block_space(block_t b) {
     return block_eq(b, ' ') | block_eq(b, '\n') | block_eq(b, '\r') | block_eq(b, '\t');
 }

@@ -38,9 +38,9 @@ extern const struct scan_ops scan_ops_avx2;
 extern const struct scan_ops scan_ops_avx512;
 #endif
 
-// Slow and exact, for what a kernel refused: the same contract, with the fault always told.
-COLD const char *json_string_steps(const char *p, const char *end, struct json_fault *out_fault);
-COLD const char *json_value_steps(const char *p, const char *end, unsigned depth_max, struct json_fault *out_fault);
+// The portable level, and the judge of what a vector kernel refused: the same contract, with the fault always told.
+const char *json_string_steps(const char *p, const char *end, struct json_fault *out_fault);
+const char *json_value_steps(const char *p, const char *end, unsigned depth_max, struct json_fault *out_fault);
 // Checks the \uXXXX escape whose 'u' is at p, and its second half when it begins a surrogate pair. Returns the place
 // after what it checked, or NULL.
 const char *json_unicode_escape(const char *p, const char *end, uint32_t *out_code_point);
