@@ -2,6 +2,7 @@
 #include "net/stream.h"
 
 #define TLS_CHUNK ((size_t)16 * 1024)
+#define TLS_SLICE ((size_t)64 * 1024)
 
 static struct stream *of_tcp(struct tcp *tcp) { return CONTAINER_OF(tcp, struct stream, tcp); }
 
@@ -22,9 +23,17 @@ static void tls_flush(struct stream *s) {
 
 // Hands out the plaintext that is there, as long as somebody reads.
 static void tls_deliver(struct stream *s) {
+    if (s->delivering) return; // reading was resumed from within on_read: the loop below goes on
     char plain[TLS_CHUNK];
     size_t n;
+    s->delivering = true;
     while (!s->ended && s->tcp.reading && (n = tls_read(s->tls, plain, sizeof plain)) > 0) s->ops->on_read(s, plain, n);
+    s->delivering = false;
+    if (s->ended || s->tcp.closing) return;
+    tls_flush(s); // reading may have had something to answer: key updates, alerts
+    enum tls_state state = tls_state(s->tls);
+    if (state == TLS_FAILED) end(s, tls_error(s->tls));
+    if (state == TLS_CLOSED) end(s, NULL);
 }
 
 static void tls_moved(struct stream *s, enum tls_state state) {
@@ -37,9 +46,7 @@ static void tls_moved(struct stream *s, enum tls_state state) {
         s->ready = true;
         s->ops->on_ready(s);
     }
-    if (s->tcp.closing || s->ended) return;
-    tls_deliver(s);
-    if (state == TLS_CLOSED && !s->tcp.closing) end(s, NULL);
+    if (!s->tcp.closing && !s->ended) tls_deliver(s);
 }
 
 static void on_read(struct tcp *tcp, char *p, size_t n) {
@@ -151,15 +158,40 @@ void stream_read_into(struct stream *s, char *p, size_t n) {
     s->tcp.into_room = n;
 }
 
-size_t stream_write(struct stream *s, const struct str *parts, size_t count) {
-    if (LIKELY(!s->tls)) return tcp_write(&s->tcp, parts, count);
+// Encrypts and sends in slices, so that a large piece is not held twice.
+static bool tls_send(struct stream *s, struct str part) {
+    while (part.n) {
+        struct str slice = str_head(part, TLS_SLICE);
+        if (!tls_write(s->tls, slice)) return false;
+        tls_flush(s);
+        part = str_from(part, slice.n);
+    }
+    return true;
+}
+
+// Small parts share a TLS record.
+static bool tls_send_parts(struct stream *s, const struct str *parts, size_t count) {
+    char block[TLS_CHUNK];
+    size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        if (parts[i].n && !tls_write(s->tls, parts[i])) {
-            stream_reset(s);
-            return 0;
+        if (parts[i].n > sizeof block - n) {
+            if (!tls_send(s, str_of(block, n)) || !tls_send(s, parts[i])) return false;
+            n = 0;
+        } else if (parts[i].n) {
+            memcpy(block + n, parts[i].p, parts[i].n);
+            n += parts[i].n;
         }
     }
-    tls_flush(s);
+    return tls_send(s, str_of(block, n));
+}
+
+size_t stream_write(struct stream *s, const struct str *parts, size_t count) {
+    if (LIKELY(!s->tls)) return tcp_write(&s->tcp, parts, count);
+    bool sent = count == 1 ? tls_send(s, parts[0]) : tls_send_parts(s, parts, count);
+    if (!sent) {
+        stream_reset(s);
+        return 0;
+    }
     return tcp_queued(&s->tcp);
 }
 
