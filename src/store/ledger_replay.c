@@ -54,7 +54,7 @@ static bool note(struct replay *r, struct dead_file *f, const struct wal_record 
 // Applies what ended in the file; false: to be tried again.
 static bool file_apply(struct replay *r, struct dead_file *f) {
     struct err err;
-    uint64_t mark;
+    uint64_t mark = 0;
     if (!ledger_file_read(str_c(r->l->dir), f->number, &r->bytes, &err)) {
         file_unreadable(r, f, &err);
         return true;
