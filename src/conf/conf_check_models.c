@@ -2,18 +2,21 @@
 #include "conf/conf_impl.h"
 
 #define ALIAS_CHAIN_MAX 16
-#define SUGGEST_MAX 512 // names compared for a suggestion
+#define SUGGEST_MAX 512    // names compared for a suggestion
+#define SUGGESTIONS_MAX 50 // problems after which none is looked for: a file this wrong needs no more of them
 
-static struct str nearest_provider(const struct conf *c, struct str name) {
+static struct str nearest_provider(const struct opt_bind *b, const struct conf *c, struct str name) {
     struct str names[SUGGEST_MAX];
+    if (b->problems->errors > SUGGESTIONS_MAX) return STR_NONE;
     size_t n = MIN(c->providers.n, (size_t)SUGGEST_MAX);
     for (size_t i = 0; i < n; i++) names[i] = c->providers.p[i].name;
     return opt_nearest(name, names, n);
 }
 
-static struct str nearest_model(const struct conf *c, struct str name) {
+static struct str nearest_model(const struct opt_bind *b, const struct conf *c, struct str name) {
     struct str names[SUGGEST_MAX];
     size_t n = 0;
+    if (b->problems->errors > SUGGESTIONS_MAX) return STR_NONE;
     for (size_t i = 0; i < c->models.n && n < SUGGEST_MAX; i++) names[n++] = c->models.p[i].name;
     for (size_t i = 0; i < c->aliases.n && n < SUGGEST_MAX; i++) {
         if (!str_eq(c->aliases.p[i].name, name)) names[n++] = c->aliases.p[i].name;
@@ -27,7 +30,7 @@ static void check_target(struct opt_bind *b, struct conf *c, struct conf_model *
     if (!t->provider.n) return;
     t->peer = conf_provider_find(c, t->provider);
     if (t->peer) return;
-    struct str near = nearest_provider(c, t->provider);
+    struct str near = nearest_provider(b, c, t->provider);
     conf_complain(b, CONF_ERROR, &t->provider, t, "models[%zu].targets[%zu]: there is no provider \"%.*s\"%s%.*s%s", i,
                   k, STR_ARG(t->provider), near.n ? "; did you mean \"" : "", STR_ARG(near), near.n ? "\"?" : "");
 }
@@ -57,7 +60,7 @@ static void check_alias(struct opt_bind *b, const struct conf *c, const struct o
     const struct opt_pair *next = map_get(&c->alias_map, to);
     if (!next) {
         if (map_get(&c->model_map, to) || names_provider(c, to)) return;
-        struct str near = nearest_model(c, to);
+        struct str near = nearest_model(b, c, to);
         conf_complain(b, CONF_ERROR, &alias->value, alias, "aliases.%.*s: there is no model \"%.*s\"%s%.*s%s",
                       STR_ARG(name), STR_ARG(to), near.n ? "; did you mean \"" : "", STR_ARG(near),
                       near.n ? "\"?" : "");
