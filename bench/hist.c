@@ -1,4 +1,4 @@
-/* A histogram of latencies: 128 even steps in each power of two. */
+/* A histogram of latencies: 2,048 even steps in each power of two. */
 #include "hist.h"
 
 enum { SUB = 1 << HIST_SUB_BITS };

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -436,6 +437,7 @@ int main(int argc, char **argv) {
     if (addr.sin_port == 0) die_usage("missing option", "--listen HOST:PORT");
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
+    prctl(PR_SET_TIMERSLACK, 1); /* scripted delays are to be exact */
     mock_listen(m, &addr);
     mock_run(m);
 }
