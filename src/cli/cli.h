@@ -24,7 +24,7 @@ enum cli_exit {
 // Where a command reads and writes; replaceable in tests.
 struct cli_io {
     FILE *in, *out, *err;
-    bool in_tty, out_tty;
+    bool in_tty, out_tty, err_tty;
     bool color_out, color_err;
     unsigned columns; // of the terminal behind out; 0 = no limit
     const char *(*env)(const char *name);
@@ -55,7 +55,7 @@ int cli_main(int argc, char **argv);
 // As cli_main, with the streams given.
 int cli_run(int argc, char *const *argv, struct cli_io *io);
 
-// Parses argv[1…]. False: *err says what is wrong (ERR_USAGE), `next` in it set by cli_fail_usage.
+// Parses argv[1…]. False: *out_problem says what is wrong, why, and what to do.
 struct cli_problem {
     char what[256];
     char why[256];

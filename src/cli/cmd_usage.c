@@ -1,0 +1,356 @@
+// penstock usage: reads the ledger and prints records or sums.
+#include "base/map.h"
+#include "cli/commands.h"
+#include "os/rand.h"
+#include "store/key.h"
+#include "store/lease.h"
+#include "store/ledger_read.h"
+
+#define ARENA_MAX ((size_t)1024 * 1024 * 1024)
+#define OUT_MAX ((size_t)64 * 1024 * 1024)
+#define FLUSH_BYTES ((size_t)64 * 1024)
+#define RECORDS_SHOWN 50 // in a table, unless --limit says otherwise
+
+struct report {
+    const struct cli_args *args;
+    struct ledger_query query;
+    struct arena arena; // key names and the table's cells
+    struct arena line;  // one row's texts
+    struct map names;   // the 8 bytes of a key's id → struct str *
+    struct buf out;
+    struct cli_table table;
+    uint64_t requests, unpriced;
+    int64_t cost_nano;
+    bool json;
+    int code;
+};
+
+// --- Keys
+// -------------------------------------------------------------------------------------------------------------
+
+static bool note_name(void *arg, const struct key_row *row, struct err *err) {
+    struct report *r = arg;
+    uint64_t *id = ARENA_NEW(&r->arena, uint64_t);
+    struct str *name = ARENA_NEW(&r->arena, struct str);
+    if (!id || !name) return err_no_memory(err);
+    *id = (uint64_t)row->id;
+    *name = arena_str(&r->arena, row->name.n ? row->name : row->prefix);
+    return map_put(&r->names, str_of((const char *)id, sizeof *id), name) || err_no_memory(err);
+}
+
+static struct str key_text(struct report *r, uint64_t id) {
+    char text[KEY_ID_TEXT_LEN];
+    if (id == 0) return STR_NONE;
+    key_id_text(text, (int64_t)id);
+    return arena_str(&r->line, str_of(text, sizeof text));
+}
+
+static struct str key_name(struct report *r, uint64_t id) {
+    struct str *name = map_get(&r->names, str_of((const char *)&id, sizeof id));
+    if (name) return *name;
+    return id ? key_text(r, id) : STR("(none)");
+}
+
+// --- JSON
+// -------------------------------------------------------------------------------------------------------------
+
+static void put_text(struct json_writer *w, struct str name, struct str text) {
+    if (text.n)
+        json_put_member_str(w, name, text);
+    else
+        json_put_member_null(w, name);
+}
+
+static void put_key(struct report *r, struct json_writer *w, uint64_t id) {
+    put_text(w, STR("key"), key_text(r, id));
+    put_text(w, STR("key_name"), id ? key_name(r, id) : STR_NONE);
+}
+
+static void put_tokens(struct json_writer *w, const struct usage_record *rec) {
+    json_put_member_u64(w, STR("input_tokens"), rec->tokens_in);
+    json_put_member_u64(w, STR("cached_tokens"), rec->tokens_cached);
+    json_put_member_u64(w, STR("cache_write_tokens"), rec->tokens_cache_write);
+    json_put_member_u64(w, STR("output_tokens"), rec->tokens_out);
+    json_put_member_u64(w, STR("reasoning_tokens"), rec->tokens_reasoning);
+}
+
+// Microseconds as milliseconds, exactly.
+static void put_ms(struct report *r, struct json_writer *w, struct str name, uint64_t us) {
+    json_put_member_raw(w, name,
+                        arena_printf(&r->line, "%llu.%03u", (unsigned long long)(us / 1000), (unsigned)(us % 1000)));
+}
+
+static void put_record(struct report *r, struct json_writer *w, const struct ledger_row *row) {
+    const struct usage_record *rec = &row->rec;
+    char id[REQUEST_ID_TEXT_LEN];
+    request_id_text(id, rec->id);
+    json_put_member_str(w, STR("request_id"), str_of(id, sizeof id));
+    json_put_member_str(w, STR("ts"), cli_time(&r->line, rec->ts));
+    put_key(r, w, rec->key_id);
+    put_text(w, STR("provider"), rec->provider);
+    put_text(w, STR("model"), rec->model);
+    put_text(w, STR("upstream_model"), rec->upstream_model);
+    json_put_member_str(w, STR("endpoint"), usage_endpoint_name(rec->endpoint));
+    // Begun, and the server died before it was answered.
+    if (rec->status == USAGE_STATUS_UNKNOWN)
+        json_put_member_null(w, STR("status"));
+    else
+        json_put_member_u64(w, STR("status"), rec->status);
+    put_text(w, STR("error"), rec->error);
+    json_put_member_bool(w, STR("stream"), (rec->flags & USAGE_STREAM) != 0);
+    put_tokens(w, rec);
+    json_put_member_bool(w, STR("tokens_estimated"), (rec->flags & USAGE_ESTIMATED) != 0);
+    json_put_member_bool(w, STR("client_gone"), (rec->flags & USAGE_CLIENT_GONE) != 0);
+    // An unknown price is not zero.
+    bool known = (rec->flags & USAGE_PRICE_UNKNOWN) == 0;
+    if (known)
+        json_put_member_raw(w, STR("cost_usd"), cli_dollars(&r->line, rec->cost_nano));
+    else
+        json_put_member_null(w, STR("cost_usd"));
+    json_put_member_bool(w, STR("price_known"), known);
+    put_ms(r, w, STR("latency_ms"), rec->latency_us);
+    if (rec->ttft_us)
+        put_ms(r, w, STR("time_to_first_token_ms"), rec->ttft_us);
+    else
+        json_put_member_null(w, STR("time_to_first_token_ms"));
+}
+
+static void put_group(struct report *r, struct json_writer *w, const struct ledger_row *row) {
+    const struct usage_record *rec = &row->rec;
+    switch (r->query.group) {
+    case LEDGER_GROUP_KEY:
+        put_key(r, w, rec->key_id);
+        break;
+    case LEDGER_GROUP_MODEL:
+        put_text(w, STR("model"), rec->model);
+        break;
+    case LEDGER_GROUP_PROVIDER:
+        put_text(w, STR("provider"), rec->provider);
+        break;
+    case LEDGER_GROUP_DAY:
+        json_put_member_str(w, STR("day"), str_head(cli_time(&r->line, rec->ts), 10));
+        break;
+    case LEDGER_GROUP_NONE:
+        break;
+    }
+    json_put_member_u64(w, STR("requests"), row->requests);
+    json_put_member_u64(w, STR("errors"), row->errors);
+    put_tokens(w, rec);
+    json_put_member_raw(w, STR("cost_usd"), cli_dollars(&r->line, rec->cost_nano));
+    json_put_member_u64(w, STR("unpriced_requests"), row->unpriced);
+    put_ms(r, w, STR("latency_ms"), rec->latency_us);
+}
+
+// --- Tables
+// -----------------------------------------------------------------------------------------------------------
+
+static const struct cli_column RECORD_COLUMNS[] = {{.title = "TIME (UTC)"},
+                                                   {.title = "KEY", .min = 6},
+                                                   {.title = "MODEL", .min = 8},
+                                                   {.title = "STATUS", .right = true},
+                                                   {.title = "INPUT", .right = true},
+                                                   {.title = "OUTPUT", .right = true},
+                                                   {.title = "COST $", .right = true},
+                                                   {.title = "MS", .right = true}};
+static const struct cli_column GROUP_COLUMNS[] = {
+    {.title = "", .min = 10},          {.title = "REQUESTS", .right = true}, {.title = "ERRORS", .right = true},
+    {.title = "INPUT", .right = true}, {.title = "OUTPUT", .right = true},   {.title = "COST $", .right = true},
+    {.title = "MS", .right = true}};
+
+static struct str count(struct report *r, uint64_t v) { return cli_count_text(&r->line, v); }
+
+// Where some price is not known the sum is a lower bound, marked by a "+"; where none is, a "?".
+static struct str cost_text(struct report *r, const struct ledger_row *row) {
+    if (row->unpriced == 0) return cli_dollars_short(&r->line, row->rec.cost_nano);
+    if (row->unpriced == row->requests) return STR("?");
+    return arena_printf(&r->line, "%.*s+", STR_ARG(cli_dollars_short(&r->line, row->rec.cost_nano)));
+}
+
+static void add_record(struct report *r, const struct ledger_row *row) {
+    const struct usage_record *rec = &row->rec;
+    const struct str cells[] = {cli_time_short(&r->line, rec->ts),
+                                key_name(r, rec->key_id),
+                                rec->model,
+                                rec->status ? count(r, rec->status) : STR("?"),
+                                count(r, rec->tokens_in),
+                                count(r, rec->tokens_out),
+                                cost_text(r, row),
+                                count(r, rec->latency_us / 1000)};
+    cli_table_add(&r->table, cells);
+}
+
+static struct str group_name(struct report *r, const struct ledger_row *row) {
+    struct str name = STR_NONE;
+    if (r->query.group == LEDGER_GROUP_KEY) return key_name(r, row->rec.key_id);
+    if (r->query.group == LEDGER_GROUP_DAY) return str_head(cli_time(&r->line, row->rec.ts), 10);
+    if (r->query.group == LEDGER_GROUP_MODEL) name = row->rec.model;
+    if (r->query.group == LEDGER_GROUP_PROVIDER) name = row->rec.provider;
+    return name.n ? name : STR("(none)");
+}
+
+static void add_group(struct report *r, const struct ledger_row *row) {
+    const struct usage_record *rec = &row->rec;
+    const struct str cells[] = {
+        group_name(r, row),        count(r, row->requests), count(r, row->errors),           count(r, rec->tokens_in),
+        count(r, rec->tokens_out), cost_text(r, row),       count(r, rec->latency_us / 1000)};
+    cli_table_add(&r->table, cells);
+}
+
+// --- Reading
+// ----------------------------------------------------------------------------------------------------------
+
+static bool take_row(void *arg, const struct ledger_row *row) {
+    struct report *r = arg;
+    bool group = r->query.group != LEDGER_GROUP_NONE;
+    r->requests += row->requests;
+    r->unpriced += row->unpriced;
+    r->cost_nano += row->rec.cost_nano;
+    if (r->json) {
+        struct json_writer w;
+        json_writer_init(&w, &r->out);
+        json_put_object(&w);
+        if (group)
+            put_group(r, &w, row);
+        else
+            put_record(r, &w, row);
+        json_put_object_end(&w);
+        buf_putc(&r->out, '\n');
+        if (r->out.n > FLUSH_BYTES) {
+            r->code = cli_print(r->args->io, &r->out);
+            buf_clear(&r->out);
+        }
+    } else if (group) {
+        add_group(r, row);
+    } else {
+        add_record(r, row);
+    }
+    arena_free(&r->line);
+    return r->code == CLI_OK && !r->table.failed;
+}
+
+static int run_query(struct report *r) {
+    struct err err;
+    r->requests = r->unpriced = 0;
+    r->cost_nano = 0;
+    if (!ledger_read(&r->query, take_row, r, &err))
+        return cli_fail_err(r->args->io, &err, "cannot read the usage ledger", NULL);
+    return r->code;
+}
+
+static int print_table(struct report *r, const char *first_title) {
+    struct cli_column columns[CLI_TABLE_COLUMNS];
+    bool group = r->query.group != LEDGER_GROUP_NONE;
+    const struct cli_column *from = group ? GROUP_COLUMNS : RECORD_COLUMNS;
+    size_t n = group ? ARRAY_LEN(GROUP_COLUMNS) : ARRAY_LEN(RECORD_COLUMNS);
+    memcpy(columns, from, n * sizeof *columns);
+    if (group) columns[0].title = first_title;
+    r->table = (struct cli_table){.columns = columns, .n_columns = n, .arena = &r->arena};
+    int code = run_query(r);
+    if (code != CLI_OK || r->table.n == 0) return code;
+    cli_table_print(&r->table, r->args->io, &r->out);
+    code = cli_print(r->args->io, &r->out);
+    buf_clear(&r->out);
+    return code;
+}
+
+static int print_by_key_and_model(struct report *r) {
+    r->query.group = LEDGER_GROUP_KEY;
+    int code = print_table(r, "KEY");
+    if (code != CLI_OK || r->requests == 0) return code;
+    r->query.group = LEDGER_GROUP_MODEL;
+    fputc('\n', r->args->io->out);
+    return print_table(r, "MODEL");
+}
+
+static void print_notes(struct report *r) {
+    FILE *err = r->args->io->err;
+    if (cli_given(r->args, CLI_QUIET) || r->json) return;
+    if (r->requests == 0) {
+        fputs("There are no requests to show.\n", err);
+        return;
+    }
+    fprintf(err, "\n%.*s requests, %.*s dollars", STR_ARG(count(r, r->requests)),
+            STR_ARG(cli_dollars_short(&r->line, r->cost_nano)));
+    if (r->unpriced)
+        fprintf(err, ", and %.*s requests whose price is not known (set it under `prices`)",
+                STR_ARG(count(r, r->unpriced)));
+    fputs(".\n", err);
+    if (r->query.limit && r->query.group == LEDGER_GROUP_NONE && r->requests == r->query.limit)
+        fprintf(err, "The newest %.*s; --limit 0 shows all.\n", STR_ARG(count(r, r->query.limit)));
+}
+
+static int print_report(struct report *r) {
+    static const char *const titles[] = {"", "KEY", "MODEL", "PROVIDER", "DAY"};
+    bool records = cli_given(r->args, CLI_RECORDS);
+    int code;
+    if (r->json) {
+        code = run_query(r);
+        if (code == CLI_OK) code = cli_print(r->args->io, &r->out);
+    } else if (r->query.group != LEDGER_GROUP_NONE || records) {
+        if (records && !cli_given(r->args, CLI_LIMIT)) r->query.limit = RECORDS_SHOWN;
+        code = print_table(r, titles[r->query.group]);
+    } else {
+        code = print_by_key_and_model(r);
+    }
+    if (code == CLI_OK) print_notes(r);
+    return code;
+}
+
+// --- Arguments
+// --------------------------------------------------------------------------------------------------------
+
+static enum ledger_group group_of(struct str by) {
+    if (str_eq(by, STR("key"))) return LEDGER_GROUP_KEY;
+    if (str_eq(by, STR("model"))) return LEDGER_GROUP_MODEL;
+    if (str_eq(by, STR("provider"))) return LEDGER_GROUP_PROVIDER;
+    return str_eq(by, STR("day")) ? LEDGER_GROUP_DAY : LEDGER_GROUP_NONE;
+}
+
+static int read_arguments(struct report *r) {
+    const struct cli_args *args = r->args;
+    if (cli_given(args, CLI_BY) && cli_given(args, CLI_RECORDS))
+        return cli_fail(args->io, CLI_USAGE, "--by and --records exclude each other", NULL, "penstock usage --help");
+    r->json = cli_given(args, CLI_JSON);
+    r->query = (struct ledger_query){.data_dir = cli_data_dir(args),
+                                     .model = cli_value(args, CLI_MODEL),
+                                     .limit = cli_number(args, CLI_LIMIT, 0),
+                                     .group = group_of(cli_value(args, CLI_BY))};
+    if (!cli_when_option(args, CLI_SINCE, true, 0, &r->query.since)) return CLI_USAGE;
+    if (!cli_when_option(args, CLI_UNTIL, true, 0, &r->query.until)) return CLI_USAGE;
+    if (r->query.until && r->query.until <= r->query.since)
+        return cli_fail(args->io, CLI_USAGE, "--until is not after --since", NULL, "penstock usage --help");
+    return CLI_OK;
+}
+
+static int read_keys(struct report *r) {
+    struct cli_data data;
+    struct err err;
+    int code = cli_data_open(r->args, false, &data);
+    if (code != CLI_OK) return code;
+    if (!key_each(data.db, note_name, r, &err)) {
+        code = cli_fail_err(r->args->io, &err, "cannot read the keys", NULL);
+    } else if (cli_given(r->args, CLI_KEY)) {
+        struct key_row row;
+        if (key_find(data.db, cli_value(r->args, CLI_KEY), &r->arena, &row, &err))
+            r->query.key_id = (uint64_t)row.id;
+        else
+            code = cli_fail_err(r->args->io, &err, "cannot find the key", "penstock key list");
+    }
+    cli_data_close(&data);
+    return code;
+}
+
+int cmd_usage(const struct cli_args *args) {
+    struct report r = {.args = args, .out = BUF_INIT(OUT_MAX)};
+    arena_init(&r.arena, NULL, 0, ARENA_MAX);
+    arena_init(&r.line, NULL, 0, ARENA_MAX);
+    map_init(&r.names, rand_u64());
+    int code = read_arguments(&r);
+    if (code == CLI_OK) code = read_keys(&r);
+    if (code == CLI_OK) code = print_report(&r);
+    buf_free(&r.out);
+    map_free(&r.names);
+    arena_free(&r.line);
+    arena_free(&r.arena);
+    return code;
+}

@@ -1,0 +1,67 @@
+// The commands, one function each: run with parsed arguments, return the exit code.
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/json_write.h"
+#include "cli/cli.h"
+#include "store/datadir.h"
+
+int cmd_key_create(const struct cli_args *args);
+int cmd_key_list(const struct cli_args *args);
+int cmd_key_revoke(const struct cli_args *args);
+int cmd_usage(const struct cli_args *args);
+int cmd_chat(const struct cli_args *args);
+int cmd_config_check(const struct cli_args *args);
+int cmd_config_docs(const struct cli_args *args);
+int cmd_version(const struct cli_args *args);
+
+// Writes text to standard output; the exit code.
+int cli_print(const struct cli_io *io, const struct buf *text);
+
+// The data directory and its database, for commands on keys and usage.
+struct cli_data {
+    struct datadir dir;
+    struct sql *db;
+};
+// create: an absent directory is made; otherwise it is CLI_NOT_FOUND. CLI_OK, or the exit code after it was said why.
+int cli_data_open(const struct cli_args *args, bool create, struct cli_data *out_data);
+void cli_data_close(struct cli_data *data);
+
+// A moment: "2026-11-21", "2026-11-21T07:30:00Z", or a length of time ("90s", "15m", "24h", "7d", "4w") from now, in
+// the past or in the future. False when it is none of these.
+NODISCARD bool cli_when(struct str text, int64_t now_ns, bool past, int64_t *out_ns);
+// The same for an option, or `fallback` when it was not given. False after it was said what is wrong.
+NODISCARD bool cli_when_option(const struct cli_args *args, enum cli_option_id id, bool past, int64_t fallback,
+                               int64_t *out_ns);
+
+// A table in columns; numbers stand to the right.
+#define CLI_TABLE_COLUMNS 12
+struct cli_column {
+    const char *title;
+    bool right;
+    size_t min; // may be cut to so many characters where the terminal is narrow; 0 = never cut
+};
+struct cli_table {
+    const struct cli_column *columns;
+    size_t n_columns;
+    struct arena *arena;
+    struct str *cells; // row by row
+    size_t n, cap;
+    bool failed;
+};
+// The cells of a row are copied; they may hold anything.
+void cli_table_add(struct cli_table *table, const struct str *cells);
+void cli_table_print(struct cli_table *table, const struct cli_io *io, struct buf *out);
+
+// Thousands apart: "1,234,567".
+struct str cli_count_text(struct arena *arena, uint64_t v);
+// Nanodollars as "0.001234", exactly; and for people, with at least two and at most six decimals.
+struct str cli_dollars(struct arena *arena, int64_t nano);
+struct str cli_dollars_short(struct arena *arena, int64_t nano);
+// "2026-11-21T07:30:00.123Z"; "2026-11-21 07:30"; "never" for 0.
+struct str cli_time(struct arena *arena, int64_t ns);
+struct str cli_time_short(struct arena *arena, int64_t ns);
+
+#endif
