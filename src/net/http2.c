@@ -14,6 +14,7 @@
 #define CODER_TABLE 2048               // bytes of the header compression tables, each way
 #define LINK_HIGH ((size_t)256 * 1024) // queued in the link: no more is taken from libnghttp2
 #define GATHER ((size_t)32 * 1024)
+#define LINGER_MS 1000
 #define TICK_MIN_MS 10
 #define TICK_MAX_MS 1000
 #define SETTINGS_NO_RFC7540_PRIORITIES 9 // RFC 9218, 2.1
@@ -121,12 +122,16 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     return 0;
 }
 
-// A reply that is complete before its request (it was rejected) ends the stream: RFC 9113, 8.1.
+// A reply that is complete before its request (it was rejected) ends the stream soon: RFC 9113, 8.1. Not at once,
+// because there are clients that forget the reply when RST_STREAM comes right behind it.
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
     (void)user;
     if (frame->hd.type != NGHTTP2_DATA || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
     struct http2_stream *s = stream_of(session, frame->hd.stream_id);
-    if (s && !nghttp2_session_get_stream_remote_close(session, s->id)) http2_stream_reset(s, NGHTTP2_NO_ERROR);
+    if (s && !nghttp2_session_get_stream_remote_close(session, s->id)) {
+        s->lingering = true;
+        s->progress_ms = loop_now_ms(s->h2->server->loop);
+    }
     return 0;
 }
 
@@ -277,6 +282,8 @@ static void check_stream(struct http2_stream *s, const struct http_server_option
     } else if (s->phase == HTTP2_BODY && age > o->body_ms) {
         err_set(&err, ERR_REQUEST_TIMEOUT, "the request's body stopped arriving (timeouts.body)");
         http2_stream_reject(s, &err);
+    } else if (s->lingering && age > LINGER_MS) {
+        http2_stream_reset(s, NGHTTP2_NO_ERROR);
     } else if (!s->ours && http2_stream_queued(s) && age > o->write_ms) {
         http2_stream_abort(s);
         http2_stream_reset(s, NGHTTP2_CANCEL);

@@ -30,7 +30,9 @@ struct http2_stream {
     bool closed;   // libnghttp2 knows it no more
     bool eventful; // waits in the queue of events
     bool drained;  // the event: the handler may produce again
-    bool wants_drained, last, ours, bodyless, expect_continue;
+    bool wants_drained, last, bodyless, expect_continue;
+    bool ours;      // the reset, when it comes
+    bool lingering; // the reply is sent in full, the request is not in yet
     size_t field_cap, head_bytes, cookies;
     uint64_t content_length; // HTTP_LENGTH_UNKNOWN when not said
     struct err *fault;       // why it will be rejected, once its head is complete

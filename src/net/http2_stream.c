@@ -8,7 +8,8 @@
 #define ARENA_SLACK ((size_t)1 << 20) // for what the handler puts beside the head
 #define REJECT_BODY_MAX ((size_t)64 * 1024)
 #define BODY_FIRST ((size_t)64 * 1024) // taken at once on the word of content-length
-#define BODIES_MIN ((size_t)1 << 20)
+#define BODIES_MIN ((size_t)16 << 20)
+#define BODIES_LARGEST 4 // or so many of the largest, whichever is more
 #define FIELDS_FIRST 16
 #define FIELD_OVERHEAD 32 // RFC 9113, 6.5.2: how SETTINGS_MAX_HEADER_LIST_SIZE counts
 
@@ -39,6 +40,11 @@ struct http2_stream *http2_stream_new(struct http2 *h2, int32_t id) {
     return s;
 }
 
+static void body_free(struct http2_stream *s) {
+    s->h2->body_bytes -= s->body.n;
+    buf_free(&s->body);
+}
+
 void http2_stream_free(struct http2_stream *s) {
     struct http2 *h2 = s->h2;
     if (s->prev)
@@ -47,8 +53,7 @@ void http2_stream_free(struct http2_stream *s) {
         h2->streams = s->next;
     if (s->next) s->next->prev = s->prev;
     h2->stream_count--;
-    h2->body_bytes -= s->body.n;
-    buf_free(&s->body);
+    body_free(s);
     buf_free(&s->out);
     struct arena arena = s->req.arena; // the stream lives in it
     arena_free(&arena);
@@ -214,7 +219,7 @@ void http2_stream_data(struct http2_stream *s, struct str data) {
         return;
     }
     // One connection may not hold more than a few of the largest bodies, however many streams it has.
-    if (h2->body_bytes > BODIES_MIN && h2->body_bytes / 4 > max) {
+    if (h2->body_bytes > BODIES_MIN && h2->body_bytes / BODIES_LARGEST > max) {
         reject_with(s, ERR_OVERLOADED, "the bodies of this connection's open requests are too large together");
         return;
     }
@@ -251,7 +256,7 @@ void http2_stream_abort(struct http2_stream *s) {
 void http2_stream_closed(struct http2_stream *s, bool clean) {
     struct http2 *h2 = s->h2;
     s->closed = true;
-    bool wasted = !clean && !s->ours;
+    bool wasted = !clean && !s->ours && !s->lingering;
     if (!wasted && h2->wasted.left < h2->wasted.burst) h2->wasted.left++;
     if (s->phase == HTTP2_HANDLED && h2->replying)
         http2_later(h2); // the handler is on the stack: it hears of it from the loop
@@ -274,6 +279,7 @@ void http2_stream_reject(struct http2_stream *s, const struct err *err) {
     struct buf body = BUF_INIT(REJECT_BODY_MAX);
     size_t count = 0;
     server->stats.rejected++;
+    body_free(s);
     server->handler.on_reject(server->handler.ctx, err, req->peer, &req->arena, &body, fields, &count);
     struct str text = buf_str(&body);
     s->phase = HTTP2_DONE;
