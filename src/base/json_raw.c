@@ -139,7 +139,8 @@ bool json_string_eq(struct str raw, struct str text) {
     if (!is_string(raw)) return false;
     struct str rest = body_of(raw), piece;
     if (rest.n == text.n && str_find_char(rest, '\\') == rest.n) return str_eq(rest, text);
-    if (rest.n <= text.n) return false; // every escape is longer than what it stands for
+    // Every escape is longer than what it stands for, and at most six times as long.
+    if (rest.n <= text.n || rest.n / 6 > text.n) return false;
     char small[UTF8_MAX_BYTES];
     while (piece_next(&rest, small, &piece)) {
         if (!str_starts(text, piece)) return false;

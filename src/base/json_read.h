@@ -109,7 +109,7 @@ struct json_field {
 #define JSON_FIELDS_MAX 64
 
 // Reads the object under the cursor to its end, filling the wanted members. On a failure err->param names the field
-// where one is at fault.
+// where one is at fault, and the reader is of no further use.
 NODISCARD bool json_object_scan(struct json_reader *r, struct json_field *fields, size_t n, struct err *err);
 // The whole text is one object: init, scan, end.
 NODISCARD bool json_scan(struct str input, struct json_field *fields, size_t n, struct err *err);
