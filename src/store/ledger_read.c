@@ -1,46 +1,60 @@
 // Reports over the usage ledger.
 //
-// The segments are read before the table: a record moves from them into it, never back, so it is met at least once; the
-// view `entry` then gives it once.
+// The segments are read before the table: a record moves from them into it, never back, so it is met at least once.
+// What is met in both is then taken out of one of them, within one view of the database.
 #include "store/ledger_read.h"
 
 #include "store/ledger_files.h"
 #include "store/sql.h"
 #include "store/wal.h"
 
+#define NUMBERS                                                                                                        \
+    "tokens_in, tokens_cached, tokens_cache_write, tokens_out, tokens_reasoning, cost_nano, latency_us, ttft_us"
 #define PENDING                                                                                                        \
     "CREATE TEMP TABLE pending (id INTEGER PRIMARY KEY, ts, key_id, provider, model, upstream, endpoint, status,"      \
-    " flags, tokens_in, tokens_cached, tokens_cache_write, tokens_out, tokens_reasoning, cost_nano, latency_us,"       \
-    " ttft_us, error, tenant_id);"                                                                                     \
-    "CREATE TEMP VIEW entry AS"                                                                                        \
-    " SELECT u.id, u.ts, u.key_id, p.text AS provider, m.text AS model, v.text AS upstream, u.endpoint, u.status,"     \
-    " u.flags, u.tokens_in, u.tokens_cached, u.tokens_cache_write, u.tokens_out, u.tokens_reasoning, u.cost_nano,"     \
-    " u.latency_us, u.ttft_us, e.text AS error, u.tenant_id FROM main.usage u"                                         \
-    " LEFT JOIN main.name p ON p.id = u.provider_id LEFT JOIN main.name m ON m.id = u.model_id"                        \
-    " LEFT JOIN main.name v ON v.id = u.upstream_model_id LEFT JOIN main.name e ON e.id = u.error_id"                  \
-    " WHERE NOT (u.status = 0 AND EXISTS (SELECT 1 FROM temp.pending q WHERE q.id = u.id))"                            \
-    " UNION ALL SELECT q.* FROM temp.pending q"                                                                        \
-    " WHERE NOT EXISTS (SELECT 1 FROM main.usage u WHERE u.id = q.id AND u.status <> 0);"
+    " flags, " NUMBERS ", error, tenant_id);"
 
-#define FILTER                                                                                                         \
-    " FROM temp.entry WHERE ts >= ?1 AND (?2 = 0 OR ts < ?2) AND (?3 = 0 OR key_id = ?3)"                              \
-    " AND (?4 = '' OR model = ?4 OR upstream = ?4)"
+#define FILTER " WHERE ts >= ?1 AND (?2 = 0 OR ts < ?2) AND (?3 = 0 OR key_id = ?3)"
+#define NAMED "(SELECT id FROM main.name WHERE text = ?4)"
+// A row of unknown status gives way to the END that is in a segment.
+#define FROM_TABLE                                                                                                     \
+    " FROM main.usage" FILTER " AND (?4 = '' OR model_id = " NAMED " OR upstream_model_id = " NAMED ")"                \
+    " AND (status <> 0 OR id NOT IN (SELECT id FROM temp.pending))"
+#define FROM_PENDING " FROM temp.pending" FILTER " AND (?4 = '' OR model = ?4 OR upstream = ?4)"
+#define TEXT_OF(id) "(SELECT text FROM main.name WHERE id = " id ")"
+
+// The newest are found by their ids alone; only those are then looked up whole.
+#define LIST                                                                                                           \
+    "SELECT u.id, ts, key_id, " TEXT_OF("provider_id") ", " TEXT_OF("model_id") ", " TEXT_OF(                          \
+        "upstream_model_id") ", endpoint, status, flags, " NUMBERS                                                     \
+                             ", " TEXT_OF("error_id") ", tenant_id FROM"                                               \
+                                                      " (SELECT id AS newest" FROM_TABLE                               \
+                                                      " ORDER BY ts DESC, id DESC LIMIT ?5) CROSS JOIN main.usage u"   \
+                                                      " ON u.id = newest UNION ALL SELECT *" FROM_PENDING              \
+                                                      " ORDER BY 2 DESC, 1 DESC LIMIT ?5"
 
 #define SUMS                                                                                                           \
-    ", count(*), sum(tokens_in), sum(tokens_cached), sum(tokens_cache_write), sum(tokens_out), sum(tokens_reasoning)," \
-    " sum(cost_nano) AS cost, CAST(avg(latency_us) AS INTEGER), CAST(avg(nullif(ttft_us, 0)) AS INTEGER),"             \
-    " sum(status >= 400), sum((flags & 2) <> 0)"
-
-#define GROUPED(by, order) STR_INIT("SELECT " by " AS one" SUMS FILTER " GROUP BY one ORDER BY " order " LIMIT ?5")
+    ", count(*) AS n, sum(tokens_in) AS t1, sum(tokens_cached) AS t2, sum(tokens_cache_write) AS t3,"                  \
+    " sum(tokens_out) AS t4, sum(tokens_reasoning) AS t5, sum(cost_nano) AS cost, sum(latency_us) AS t6,"              \
+    " sum(ttft_us) AS t7, sum(ttft_us > 0) AS n7, sum(status >= 400) AS e, sum((flags & 2) <> 0) AS f"
+#define SUMS_OF_SUMS                                                                                                   \
+    ", sum(n), sum(t1), sum(t2), sum(t3), sum(t4), sum(t5), sum(cost) AS total, sum(t6), sum(t7), sum(n7), sum(e),"    \
+    " sum(f)"
+// Grouped by number in the table, and by name only then.
+#define GROUPED(of_table, shown, of_pending, order)                                                                    \
+    STR_INIT("SELECT one" SUMS_OF_SUMS " FROM (SELECT " shown " AS one, * FROM (SELECT " of_table                      \
+             " AS g" SUMS FROM_TABLE " GROUP BY g) UNION ALL SELECT " of_pending " AS one, " of_pending                \
+             " AS g" SUMS FROM_PENDING " GROUP BY one) GROUP BY one ORDER BY " order " LIMIT ?5")
+#define DAY "ts / 86400000000000"
 
 static_assert(USAGE_PRICE_UNKNOWN == 2, "as SUMS has it");
 
 static const struct str queries[] = {
-    [LEDGER_GROUP_NONE] = STR_INIT("SELECT *" FILTER " ORDER BY ts DESC, id DESC LIMIT ?5"),
-    [LEDGER_GROUP_KEY] = GROUPED("key_id", "cost DESC, one"),
-    [LEDGER_GROUP_MODEL] = GROUPED("model", "cost DESC, one"),
-    [LEDGER_GROUP_PROVIDER] = GROUPED("provider", "cost DESC, one"),
-    [LEDGER_GROUP_DAY] = GROUPED("ts / 86400000000000", "one DESC"),
+    [LEDGER_GROUP_NONE] = STR_INIT(LIST),
+    [LEDGER_GROUP_KEY] = GROUPED("key_id", "g", "key_id", "total DESC, one"),
+    [LEDGER_GROUP_MODEL] = GROUPED("model_id", TEXT_OF("g"), "model", "total DESC, one"),
+    [LEDGER_GROUP_PROVIDER] = GROUPED("provider_id", TEXT_OF("g"), "provider", "total DESC, one"),
+    [LEDGER_GROUP_DAY] = GROUPED(DAY, "g", DAY, "one DESC"),
 };
 
 static bool pending_put(struct sql *db, const struct usage_record *r, struct err *err) {
@@ -158,10 +172,10 @@ static void group_read(struct sql_stmt *st, enum ledger_group group, struct ledg
     r->tokens_out = col_u64(st, 5);
     r->tokens_reasoning = col_u64(st, 6);
     r->cost_nano = sql_col_i64(st, 7);
-    r->latency_us = col_u64(st, 8);
-    r->ttft_us = col_u64(st, 9);
-    out_row->errors = col_u64(st, 10);
-    out_row->unpriced = col_u64(st, 11);
+    r->latency_us = out_row->requests ? col_u64(st, 8) / out_row->requests : 0;
+    r->ttft_us = col_u64(st, 10) ? col_u64(st, 9) / col_u64(st, 10) : 0;
+    out_row->errors = col_u64(st, 11);
+    out_row->unpriced = col_u64(st, 12);
 }
 
 static bool rows_give(struct sql *db, const struct ledger_query *q,
@@ -195,6 +209,10 @@ bool ledger_read(const struct ledger_query *q, bool (*each)(void *arg, const str
     if (!ledger_database(&path, q->data_dir, q->database, err)) return false;
     if (!sql_open(buf_str(&path), &opt, &db, err)) return false;
     bool ok = sql_exec(db, STR(PENDING "BEGIN"), err) && segments_load(db, q->data_dir, err) &&
+              sql_exec(db,
+                       STR("DELETE FROM temp.pending WHERE EXISTS"
+                           " (SELECT 1 FROM main.usage u WHERE u.id = pending.id AND u.status <> 0)"),
+                       err) &&
               rows_give(db, q, each, arg, err);
     sql_close(db);
     return ok;
