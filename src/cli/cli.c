@@ -1,19 +1,11 @@
-// The entry point of the command line: parses, then runs the command.
+// Runs the command that the command line names.
 #include "cli/cli.h"
 
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/text.h"
-#include "os/term.h"
 
 #define TEXT_MAX ((size_t)1024 * 1024)
-
-int cli_print(const struct cli_io *io, const struct buf *text) {
-    if (text->failed) return cli_fail(io, CLI_FAILED, "out of memory", NULL, NULL);
-    bool written = fwrite(text->p, 1, text->n, io->out) == text->n;
-    if (written && fflush(io->out) == 0) return CLI_OK;
-    return cli_fail(io, CLI_FAILED, "cannot write to standard output", NULL, NULL);
-}
 
 static int run_help(const struct cli_args *args) {
     BUF_AUTO struct buf text = BUF_INIT(TEXT_MAX);
@@ -82,7 +74,7 @@ static int run_completion(const struct cli_args *args) {
 static int run_command(const struct cli_args *args) {
     switch (cli_command_id(args->command)) {
     case CLI_CMD_SERVE:
-        return cli_serve(args);
+        return args->io->serve(args);
     case CLI_CMD_KEY_CREATE:
         return cmd_key_create(args);
     case CLI_CMD_KEY_LIST:
@@ -129,18 +121,4 @@ int cli_run(int argc, char *const *argv, struct cli_io *io) {
     int code;
     if (run_without_command(&args, &code)) return code;
     return run_command(&args);
-}
-
-static const char *env_get(const char *name) { return getenv(name); }
-
-int cli_main(int argc, char **argv) {
-    struct cli_io io = {.in = stdin,
-                        .out = stdout,
-                        .err = stderr,
-                        .in_tty = term_is_tty(TERM_STDIN),
-                        .out_tty = term_is_tty(TERM_STDOUT),
-                        .err_tty = term_is_tty(TERM_STDERR),
-                        .columns = term_columns(TERM_STDOUT),
-                        .env = env_get};
-    return cli_run(argc, argv, &io);
 }

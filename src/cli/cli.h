@@ -21,13 +21,16 @@ enum cli_exit {
     CLI_INTERRUPTED = 130,
 };
 
-// Where a command reads and writes; replaceable in tests.
+struct cli_args;
+
+// Where a command reads and writes, and what it starts; replaceable in tests.
 struct cli_io {
     FILE *in, *out, *err;
     bool in_tty, out_tty, err_tty;
     bool color_out, color_err;
     unsigned columns; // of the terminal behind out; 0 = no limit
     const char *(*env)(const char *name);
+    int (*serve)(const struct cli_args *args);
 };
 
 #define CLI_OPERANDS_MAX 64

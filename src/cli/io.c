@@ -1,5 +1,5 @@
 // What every command does alike: saying what failed, exit codes, where the data is.
-#include "cli/cli.h"
+#include "cli/commands.h"
 
 int cli_exit_of(enum err_code code) {
     switch ((int)code) {
@@ -44,4 +44,11 @@ struct str cli_data_dir(const struct cli_args *args) {
     if (cli_given(args, CLI_DATA)) return cli_value(args, CLI_DATA);
     const char *env = args->io->env("PENSTOCK_DATA");
     return env && env[0] ? str_c(env) : STR("./data");
+}
+
+int cli_print(const struct cli_io *io, const struct buf *text) {
+    if (text->failed) return cli_fail(io, CLI_FAILED, "out of memory", NULL, NULL);
+    bool written = fwrite(text->p, 1, text->n, io->out) == text->n;
+    if (written && fflush(io->out) == 0) return CLI_OK;
+    return cli_fail(io, CLI_FAILED, "cannot write to standard output", NULL, NULL);
 }

@@ -6,35 +6,40 @@
 #define MAN_DATE "November 21, 2026"
 
 // Text with the characters that roff would act on made plain.
-static void put_roff(struct buf *out, const char *text) {
-    for (size_t i = 0; text[i]; i++) {
-        if (text[i] == '\\')
+static void put_roff(struct buf *out, struct str text, bool line_start) {
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        if (c == '\\')
             buf_lit(out, "\\e");
-        else if (text[i] == '"')
+        else if (c == '"')
             buf_lit(out, "\\(dq");
-        else if (text[i] == '-')
+        else if (c == '-')
             buf_lit(out, "\\-");
-        else if (i == 0 && (text[i] == '.' || text[i] == '\''))
-            buf_printf(out, "\\&%c", text[i]);
+        else if (i == 0 && line_start && (c == '.' || c == '\''))
+            buf_printf(out, "\\&%c", c);
         else
-            buf_putc(out, text[i]);
+            buf_putc(out, c);
     }
 }
 
-// A sentence a line, as roff wants it; `end` closes the last one.
+// Each sentence begins a line, as roff wants it, and no line is long; `end` closes the last one.
 static void put_text(struct buf *out, const char *text, const char *end) {
-    struct str rest = str_c(text);
-    while (rest.n) {
-        size_t stop = str_find(rest, STR(". "));
-        struct str sentence = str_head(rest, stop == rest.n ? rest.n : stop + 1);
-        rest = str_from(rest, stop == rest.n ? rest.n : stop + 2);
-        for (size_t i = 0; i < sentence.n; i++) {
-            char one[2] = {sentence.p[i], 0};
-            put_roff(out, one);
+    struct str rest = str_c(text), word;
+    size_t column = 0;
+    while (rest.p && str_split(&rest, ' ', &word)) {
+        if (column && column + 1 + word.n > CLI_COLUMNS - 4) {
+            buf_putc(out, '\n');
+            column = 0;
         }
-        if (!rest.n) buf_put(out, str_c(end));
-        buf_putc(out, '\n');
+        if (column) buf_putc(out, ' ');
+        put_roff(out, word, column == 0);
+        column += word.n + 1;
+        if (rest.p && str_ends(word, STR("."))) {
+            buf_putc(out, '\n');
+            column = 0;
+        }
     }
+    buf_printf(out, "%s\n", end);
 }
 
 static void put_option(struct buf *out, const struct cli_option *option) {
@@ -70,16 +75,15 @@ static void put_command(struct buf *out, const struct cli_command *command) {
 }
 
 static void put_examples(struct buf *out) {
+    bool first = true;
     for (size_t i = 0; i < CLI_COMMAND_COUNT; i++) {
         const struct cli_example *example = CLI_COMMANDS[i].examples;
         for (size_t k = 0; k < CLI_EXAMPLES_MAX && example[k].line; k++) {
-            buf_lit(out, ".Pp\n");
-            buf_printf(out, "%c",
-                       (example[k].what[0] >= 'a' && example[k].what[0] <= 'z') ? example[k].what[0] - 32
-                                                                                : example[k].what[0]);
-            put_text(out, example[k].what + 1, ":");
+            if (!first) buf_lit(out, ".Pp\n");
+            first = false;
+            buf_printf(out, "%s, %s:\n", CLI_COMMANDS[i].name, example[k].what);
             buf_lit(out, ".Dl penstock ");
-            put_roff(out, example[k].line);
+            put_roff(out, str_c(example[k].line), false);
             buf_putc(out, '\n');
         }
     }

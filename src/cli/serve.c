@@ -1,0 +1,119 @@
+// "penstock serve": turns the command line into the server's options, and tells people what came up.
+#include "cli/commands.h"
+
+#include "os/file.h"
+#include "server/server.h"
+
+#include <inttypes.h>
+
+#define OVERRIDES_MAX 8
+
+struct overrides {
+    struct conf_override list[OVERRIDES_MAX];
+    size_t n;
+};
+
+static void add(struct overrides *o, struct str key, struct str value, struct str origin, bool literal) {
+    o->list[o->n++] = (struct conf_override){.key = key, .value = value, .origin = origin, .literal = literal};
+}
+
+static void collect(const struct cli_args *args, struct overrides *o) {
+    if (cli_given(args, CLI_DATA) || args->io->env("PENSTOCK_DATA"))
+        add(o, STR("storage.data"), cli_data_dir(args),
+            cli_given(args, CLI_DATA) ? STR("--data") : STR("$PENSTOCK_DATA"), true);
+    if (cli_given(args, CLI_LISTEN)) {
+        add(o, STR("listeners"), STR("[]"), STR("--listen"), false);
+        add(o, STR("listeners.0.address"), cli_value(args, CLI_LISTEN), STR("--listen"), true);
+    }
+    if (cli_given(args, CLI_WORKERS))
+        add(o, STR("server.workers"), cli_value(args, CLI_WORKERS), STR("--workers"), true);
+    if (cli_given(args, CLI_LOG_LEVEL))
+        add(o, STR("log.level"), cli_value(args, CLI_LOG_LEVEL), STR("--log-level"), true);
+}
+
+static struct str config_file(const struct cli_args *args) {
+    struct file_info info;
+    struct err err;
+    if (cli_given(args, CLI_CONFIG)) return cli_value(args, CLI_CONFIG);
+    bool here = file_stat(STR("penstock.yaml"), &info, &err) && info.kind == FILE_KIND_REGULAR;
+    return here ? STR("penstock.yaml") : STR("");
+}
+
+static void put_providers(const struct conf *conf, struct buf *b) {
+    for (size_t i = 0; i < conf->providers.n; i++) {
+        const struct conf_provider *p = &conf->providers.p[i];
+        buf_printf(b, "%s%.*s", i ? ", " : "", STR_ARG(p->name));
+        if (p->preset->variable.n && conf->discovered) buf_printf(b, " ($%.*s)", STR_ARG(p->preset->variable));
+        if (p->preset->local_port && conf->discovered) buf_printf(b, " (port %u)", p->preset->local_port);
+    }
+    if (conf->providers.n == 1 && conf->providers.p[0].kind == PROVIDER_DEMO)
+        buf_lit(b, ": a demonstration, no model is behind it.\n"
+                   "            Set OPENAI_API_KEY or another provider's key, or start Ollama, for a real one");
+}
+
+static void put_curl(const struct server_started *s, struct buf *b) {
+    const char *key = s->admin_key.n ? "" : "$PENSTOCK_API_KEY";
+    buf_printf(b,
+               "  Try it    curl %.*s/v1/chat/completions \\\n"
+               "              -H \"Authorization: Bearer %.*s%s\" -H \"Content-Type: application/json\" \\\n"
+               "              -d '{\"model\":\"%.*s\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n",
+               STR_ARG(s->url), STR_ARG(s->admin_key), key, STR_ARG(s->example_model));
+}
+
+static void on_started(void *ctx, const struct server_started *s) {
+    const struct cli_args *args = ctx;
+    struct buf b = BUF_INIT(64 * 1024);
+    buf_printf(&b, "\nPenstock %s\n\n  Address   %.*s\n", cli_version(), STR_ARG(s->url));
+    buf_lit(&b, "  Providers ");
+    put_providers(s->conf, &b);
+    if (s->conf->file.n) buf_printf(&b, "\n  Config    %.*s", STR_ARG(s->conf->file));
+    buf_printf(&b, "\n  Data      %.*s\n", STR_ARG(s->conf->storage.data));
+    if (s->admin_key.n)
+        buf_printf(
+            &b, "  Admin key %.*s\n            (shown only this once; \"penstock key create --admin\" makes another)\n",
+            STR_ARG(s->admin_key));
+    buf_putc(&b, '\n');
+    put_curl(s, &b);
+    buf_putc(&b, '\n');
+    if (!cli_given(args, CLI_QUIET)) {
+        cli_print(args->io, &b);
+        fflush(args->io->out);
+    }
+    secret_wipe(b.p, b.n);
+    buf_free(&b);
+}
+
+static void print_problems(const struct cli_args *args, const struct conf_problems *problems) {
+    struct buf text = BUF_INIT((size_t)1 << 20);
+    conf_problems_print(problems, &text);
+    fwrite(text.p, 1, text.n, args->io->err);
+    buf_free(&text);
+}
+
+int cli_serve(const struct cli_args *args) {
+    struct overrides overrides = {0};
+    struct conf_problems problems;
+    struct err err;
+    collect(args, &overrides);
+    conf_problems_init(&problems);
+    struct server_options o = {.config = config_file(args),
+                               .overrides = overrides.list,
+                               .n_overrides = overrides.n,
+                               .version = str_c(cli_version()),
+                               .color = args->io->color_err,
+                               .tty = args->io->err_tty,
+                               .problems = &problems,
+                               .on_started = on_started,
+                               .ctx = (void *)(uintptr_t)args};
+    bool ok = server_run(&o, &err);
+    int code = CLI_OK;
+    if (!ok && err.code == ERR_CONFIG_INVALID && problems.errors) {
+        print_problems(args, &problems);
+        code = cli_fail(args->io, CLI_CONFIG_INVALID, "the configuration is not valid", NULL,
+                        "penstock config check FILE");
+    } else if (!ok) {
+        code = cli_fail_err(args->io, &err, "the server cannot start", NULL);
+    }
+    conf_problems_free(&problems);
+    return code;
+}
