@@ -124,38 +124,3 @@ void http_target_split(struct str target, struct str *out_path, struct str *out_
     *out_path = str_head(target, at);
     *out_query = at < target.n ? str_from(target, at + 1) : STR("");
 }
-
-// "host", "host:port", "[v6]", "[v6]:port".
-static bool authority_parse(struct str authority, struct http_url *url) {
-    struct str rest;
-    if (authority.n && authority.p[0] == '[') {
-        size_t close = str_find_char(authority, ']');
-        if (close == authority.n || close == 1) return false;
-        url->host = str_of(authority.p + 1, close - 1);
-        rest = str_from(authority, close + 1);
-    } else {
-        size_t colon = str_find_char(authority, ':');
-        url->host = str_head(authority, colon);
-        rest = str_from(authority, colon);
-    }
-    uint64_t port = url->tls ? 443 : 80;
-    if (rest.n && (rest.p[0] != ':' || !str_to_u64(str_from(rest, 1), &port) || port == 0 || port > 65535))
-        return false;
-    url->port = (uint16_t)port;
-    url->authority = authority;
-    return url->host.n > 0 && url->host.n < 254 && str_find_char(authority, '@') == authority.n;
-}
-
-bool http_url_parse(struct str text, struct http_url *out_url) {
-    struct http_url url = {.tls = str_starts(text, STR("https://"))};
-    if (!url.tls && !str_starts(text, STR("http://"))) return false;
-    struct str rest = str_from(text, url.tls ? 8 : 7);
-    for (size_t i = 0; i < rest.n; i++)
-        if ((unsigned char)rest.p[i] <= 0x20 || rest.p[i] == 0x7f || rest.p[i] == '?' || rest.p[i] == '#') return false;
-    size_t slash = str_find_char(rest, '/');
-    if (!authority_parse(str_head(rest, slash), &url)) return false;
-    url.path = str_from(rest, slash);
-    while (url.path.n && url.path.p[url.path.n - 1] == '/') url.path.n--;
-    *out_url = url;
-    return true;
-}

@@ -40,14 +40,4 @@ bool http_is_hop_by_hop(struct str name);
 // Splits "/path?query"; a missing query is empty.
 void http_target_split(struct str target, struct str *out_path, struct str *out_query);
 
-// An absolute http or https URL, taken apart; slices of the input. port is never 0.
-struct http_url {
-    bool tls;
-    struct str host; // without the brackets of an IPv6 literal
-    uint16_t port;
-    struct str authority; // as written: host[:port]
-    struct str path;      // "" or "/…", without query; trailing slashes removed
-};
-NODISCARD bool http_url_parse(struct str text, struct http_url *out_url);
-
 #endif

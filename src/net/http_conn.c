@@ -154,6 +154,15 @@ static void relocate(struct str *s, const char *from, const char *to) {
     if (s->p) s->p = to + (s->p - from);
 }
 
+// Absolute-form names a path of this server all the same (RFC 9112, 3.2.2).
+static struct str origin_form(struct str target) {
+    size_t scheme = str_starts(target, STR("http://")) ? 7 : str_starts(target, STR("https://")) ? 8 : 0;
+    if (!scheme) return target;
+    struct str rest = str_from(target, scheme);
+    size_t slash = str_find_char(rest, '/');
+    return slash < rest.n ? str_from(rest, slash) : STR("/");
+}
+
 // The head's text moves into the request's arena, so that the connection's buffer can go.
 static struct http_req *req_new(struct http_conn *conn, const struct http1_head *head, const char *text) {
     const struct http_server *server = conn->server;
@@ -190,9 +199,7 @@ static struct http_req *req_new(struct http_conn *conn, const struct http1_head 
     relocate(&req->method_text, text, copy);
     relocate(&req->target, text, copy);
     relocate(&req->host, text, copy);
-    struct http_url url; // absolute-form: the path of this server all the same (RFC 9112, 3.2.2)
-    if (req->target.p[0] != '/' && http_url_parse(str_head(req->target, str_find_char(req->target, '?')), &url))
-        req->target = str_from(req->target, (size_t)(url.authority.p + url.authority.n - req->target.p));
+    req->target = origin_form(req->target);
     http_target_split(req->target, &req->path, &req->query);
     req->arena = arena;
     return req;
@@ -283,8 +290,26 @@ static void take_body(struct http_conn *conn, struct str *in) {
         take_chunked(conn, in);
 }
 
+static size_t h2_write(void *owner, const struct str *parts, size_t count) {
+    struct http_conn *conn = owner;
+    for (size_t i = 0; i < count; i++) conn->server->stats.bytes_out += parts[i].n;
+    size_t queued = stream_write(&conn->stream, parts, count);
+    if (queued) conn_watch_write(conn);
+    return queued;
+}
+
+static void h2_finish(void *owner) {
+    struct http_conn *conn = owner;
+    if (conn->state == CONN_HTTP2) conn_finish(conn);
+}
+
 static void go_http2(struct http_conn *conn, struct str in) {
-    conn->h2 = http2_create(conn);
+    struct http2_link link = {.owner = conn,
+                              .write = h2_write,
+                              .finish = h2_finish,
+                              .peer = str_of(conn->peer, conn->peer_n),
+                              .tls = conn->tls};
+    conn->h2 = http2_create(conn->server, &link);
     if (!conn->h2) {
         conn_close(conn);
         return;

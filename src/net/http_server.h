@@ -16,6 +16,7 @@
 #include "os/loop.h"
 
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
+#define HTTP_LISTENERS_MAX 16 // of one server
 
 struct http_req;
 struct http_server;

@@ -6,8 +6,6 @@
 #include "net/http_server.h"
 #include "net/stream.h"
 
-#define HTTP_LISTENERS_MAX 16
-
 struct http2;
 struct http_conn;
 

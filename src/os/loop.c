@@ -130,13 +130,17 @@ static void close_handle(uv_handle_t *handle, void *unused) {
     if (!uv_is_closing(handle)) uv_close(handle, NULL);
 }
 
-void loop_free(struct loop *loop) {
-    if (!loop) return;
+void loop_drain_handles(struct loop *loop) {
     on_wake(&loop->wake);
     run_deferred(loop);
     uv_walk(&loop->uv, close_handle, NULL);
     while (uv_run(&loop->uv, UV_RUN_DEFAULT)) {
     }
+}
+
+void loop_free(struct loop *loop) {
+    if (!loop) return;
+    loop_drain_handles(loop);
     uv_loop_close(&loop->uv);
     timer_heap_free(&loop->timers);
     pool_free(&loop->pool);

@@ -24,6 +24,9 @@ NODISCARD bool loop_create(unsigned index, struct loop **out_loop, struct err *e
 void loop_run(struct loop *loop);
 // Any thread: ends loop_run after the current turn.
 void loop_stop(struct loop *loop);
+// After loop_run: runs what was posted or deferred and lets everything that is closing finish, so that the owners of
+// what was on the loop may be freed before the loop itself.
+void loop_drain_handles(struct loop *loop);
 void loop_free(struct loop *loop);
 
 unsigned loop_index(const struct loop *loop);

@@ -1,0 +1,259 @@
+// The answer's way back: from a provider to the client, whole or streamed.
+#include "gateway/answer.h"
+
+#include "gateway/pipeline.h"
+#include "gateway/record.h"
+#include "gateway/reply.h"
+#include "model/openai_error.h"
+#include "model/openai_usage.h"
+#include "os/clock.h"
+
+static bool retryable_status(int status) { return status == 408 || status == 429 || status >= 500; }
+
+static bool has_next_target(const struct call *call) { return call->target + 1 < call->route.count; }
+
+static void attempt_over(struct call *call, const struct err *err) {
+    char text[20];
+    if (err)
+        record_attempt(call, str_c(err_info(err->code)->wire_code));
+    else
+        record_attempt(call, str_of(text, fmt_u64(text, (uint64_t)call->upstream_status)));
+}
+
+// The upstream call, if it is still under way, is given up.
+static void stop_upstream(struct call *call) {
+    timer_stop(&call->timer);
+    if (call->exchange) http_exchange_cancel(call->exchange);
+    call->exchange = NULL;
+}
+
+// Runs stage_call again for the next target. Nothing of the last one's answer may remain.
+static void try_next(struct call *call) {
+    stop_upstream(call);
+    call->target++;
+    call->mode = ANSWER_NONE;
+    call->passed_count = 0;
+    buf_clear(&call->answer);
+    pipeline_resume(call);
+}
+
+// --- the upstream's head ---
+
+// The upstream's fields that mean something to the client.
+static bool passes_to_client(struct str name) {
+    static const struct str prefixes[] = {STR_INIT("x-ratelimit-"), STR_INIT("openai-"), STR_INIT("retry-after")};
+    static const struct str exact[] = {STR_INIT("content-type"), STR_INIT("x-should-retry"), STR_INIT("cache-control")};
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+        if (name.n >= prefixes[i].n && str_eq_nocase(str_head(name, prefixes[i].n), prefixes[i])) return true;
+    for (size_t i = 0; i < ARRAY_LEN(exact); i++)
+        if (str_eq_nocase(name, exact[i])) return true;
+    return false;
+}
+
+// HTTP/2 wants names in lower case.
+static struct str lower_name(struct arena *arena, struct str name) {
+    char *p = arena_alloc(arena, name.n);
+    if (!p) return STR_NONE;
+    for (size_t i = 0; i < name.n; i++)
+        p[i] = (char)(name.p[i] >= 'A' && name.p[i] <= 'Z' ? name.p[i] + 32 : name.p[i]);
+    return str_of(p, name.n);
+}
+
+static void pass_fields(struct call *call, const struct http_field *fields, size_t count) {
+    struct arena *arena = &call->req->arena;
+    for (size_t i = 0; i < count && call->passed_count < CALL_FIELDS_MAX; i++) {
+        bool upstream_id = str_eq_nocase(fields[i].name, STR("x-request-id"));
+        if (!upstream_id && !passes_to_client(fields[i].name)) continue;
+        struct str name = upstream_id ? STR("x-penstock-upstream-request-id") : lower_name(arena, fields[i].name);
+        struct str value = arena_str(arena, fields[i].value);
+        if (name.p && value.p) call->passed[call->passed_count++] = (struct http_field){name, value};
+    }
+}
+
+void answer_head(struct call *call, int status, const struct http_field *fields, size_t count) {
+    struct str type = http_field_get(fields, count, STR("content-type"));
+    call->upstream_status = status;
+    if (retryable_status(status) && has_next_target(call)) {
+        attempt_over(call, NULL);
+        try_next(call);
+        return;
+    }
+    pass_fields(call, fields, count);
+    bool events = type.n >= 17 && str_eq_nocase(str_head(type, 17), STR("text/event-stream"));
+    call->mode = events && status < 300 ? ANSWER_STREAM : ANSWER_WHOLE;
+}
+
+// --- a whole answer ---
+
+static void finish_whole(struct call *call, int status, struct str type, struct str body) {
+    call->status = status;
+    record_end(call);
+    reply_head(call, status, type, body.n);
+    reply_last(call, &body, 1);
+}
+
+// The upstream's error: in the client's dialect it goes through as it is; our credentials' failure, and what is no
+// error object, become errors of ours.
+static void finish_upstream_error(struct call *call, struct str body) {
+    struct err err;
+    struct str message, name = call->provider->conf->name;
+    int status = call->upstream_status;
+    bool known = openai_error_recognise(body, &message);
+    if (status == 401 || status == 403) {
+        err_set(&err, ERR_UPSTREAM_STATUS,
+                "provider \"%.*s\" refused the credentials configured for it (status %d); check its api_key",
+                STR_ARG(name), status);
+        call_fail(call, &err);
+    } else if (known && status >= 400) {
+        call->error = err_info(ERR_UPSTREAM_STATUS)->wire_code;
+        finish_whole(call, status, STR("application/json"), body);
+    } else {
+        err_set(&err, ERR_UPSTREAM_STATUS, "provider \"%.*s\" answered with status %d and no error object",
+                STR_ARG(name), status);
+        if (status >= 500 || status == 429) err.status = status;
+        call_fail(call, &err);
+    }
+}
+
+static void whole_arrived(struct call *call, struct str body) {
+    bool valid;
+    attempt_over(call, NULL);
+    if (call->upstream_status >= 300) {
+        finish_upstream_error(call, body);
+        return;
+    }
+    call->usage_known = openai_usage_of_answer(body, &valid, &call->usage);
+    if (!valid) {
+        struct err err;
+        err_set(&err, ERR_UPSTREAM_INVALID, "provider \"%.*s\" answered with status %d and a body that is not JSON",
+                STR_ARG(call->provider->conf->name), call->upstream_status);
+        call_fail(call, &err);
+        return;
+    }
+    record_price(call);
+    finish_whole(call, call->upstream_status, STR_NONE, body);
+}
+
+static void data_whole(struct call *call, struct str data, bool last) {
+    if (last && call->answer.n == 0) {
+        whole_arrived(call, data); // it came in one piece: no copy
+        return;
+    }
+    buf_put(&call->answer, data);
+    if (call->answer.failed) {
+        struct err err;
+        err_set(&err, ERR_UPSTREAM_TOO_LARGE, "provider \"%.*s\": the answer is larger than limits.max_response",
+                STR_ARG(call->provider->conf->name));
+        stop_upstream(call);
+        answer_error(call, &err);
+    } else if (last) {
+        whole_arrived(call, buf_str(&call->answer));
+    }
+}
+
+// --- a streamed answer ---
+
+static void finish_stream(struct call *call, const struct str *parts, size_t count) {
+    if (call->stream.has_usage) {
+        call->usage = call->stream.usage;
+        call->usage_known = true;
+    }
+    record_price(call);
+    record_end(call);
+    if (!call->reply_started) reply_head(call, call->status, STR_NONE, HTTP_LENGTH_UNKNOWN);
+    reply_last(call, parts, count);
+}
+
+// The answer has begun, so the error is an event of the client's dialect; no finish_reason is made up.
+static void fail_stream(struct call *call, const struct err *err) {
+    buf_clear(&call->answer);
+    openai_error_event_put(&call->answer, err);
+    struct str event = buf_str(&call->answer);
+    call->error = err_info(err->code)->wire_code;
+    finish_stream(call, &event, 1);
+}
+
+static void data_stream(struct call *call, struct str data, bool last) {
+    struct str parts[OPENAI_STREAM_PARTS];
+    size_t count;
+    struct err err;
+    if (!openai_stream_feed(&call->stream, data, last, parts, &count, &err)) {
+        stop_upstream(call);
+        answer_error(call, &err);
+        return;
+    }
+    if (count && !call->first_ns) call->first_ns = clock_mono_ns();
+    if (last) {
+        attempt_over(call, NULL);
+        call->status = call->upstream_status;
+        finish_stream(call, parts, count);
+        return;
+    }
+    if (!count) return;
+    if (!call->reply_started) {
+        call->status = call->upstream_status;
+        reply_head(call, call->status, STR_NONE, HTTP_LENGTH_UNKNOWN);
+    }
+    size_t queued = http_reply_data(call->req, parts, count, false);
+    if (queued > (size_t)call->runtime->conf->limits.stream_buffer && call->exchange && !call->paused) {
+        call->paused = true;
+        http_exchange_pause(call->exchange);
+    }
+}
+
+void answer_data(struct call *call, struct str data, bool last) {
+    if (call->mode == ANSWER_STREAM)
+        data_stream(call, data, last);
+    else
+        data_whole(call, data, last);
+}
+
+void answer_error(struct call *call, const struct err *err) {
+    attempt_over(call, err);
+    stop_upstream(call);
+    if (call->reply_started)
+        fail_stream(call, err);
+    else if (err_info(err->code)->retryable && has_next_target(call))
+        try_next(call);
+    else
+        call_fail(call, err);
+}
+
+// --- ends of our own ---
+
+void call_fail(struct call *call, const struct err *err) {
+    stop_upstream(call);
+    buf_clear(&call->answer);
+    if (call->answer.max < 64 * 1024) call->answer.max = 64 * 1024;
+    openai_error_put(&call->answer, err);
+    call->error = err_info(err->code)->wire_code;
+    call->passed_count = 0;
+    call->mode = ANSWER_NONE;
+    finish_whole(call, err->status, STR("application/json"), buf_str(&call->answer));
+}
+
+void call_reply(struct call *call, int status, struct str content_type, struct str body) {
+    finish_whole(call, status, content_type, body);
+}
+
+void call_abort(struct call *call) {
+    struct gateway_loop *gl = call->gl;
+    if (call->waiting) {
+        struct call **at = &gl->waiting;
+        while (*at != call) at = &(*at)->next_waiting;
+        *at = call->next_waiting;
+    }
+    stop_upstream(call);
+    reply_forget_sync(call);
+    if (!call->recorded) {
+        struct err err;
+        err_set(&err, ERR_CLIENT_GONE, "the client left");
+        if (call->provider) attempt_over(call, &err);
+        call->error = err_info(ERR_CLIENT_GONE)->wire_code;
+        if (!call->status) call->status = err.status;
+        if (call->stream.has_usage) call->usage = call->stream.usage, call->usage_known = true;
+        if (call->provider) record_price(call);
+        record_end(call);
+    }
+    call_release(call);
+}

@@ -1,0 +1,23 @@
+// The answer's way back: from a provider (or the demonstration) to the client, whole or streamed, and the record of it.
+//
+// Thread rule: the call's loop. After a function here has ended the call (answer_error without a further target, the
+// last answer_data, call_fail, call_reply) the call is gone.
+#ifndef GATEWAY_ANSWER_H
+#define GATEWAY_ANSWER_H
+
+#include "gateway/call.h"
+
+// The upstream's status and fields, valid during the call.
+void answer_head(struct call *call, int status, const struct http_field *fields, size_t count);
+void answer_data(struct call *call, struct str data, bool last);
+// The upstream failed. Before anything was sent to the client, the next target is tried if the error allows it.
+void answer_error(struct call *call, const struct err *err);
+
+// Ends the call with an error of our own.
+void call_fail(struct call *call, const struct err *err);
+// Ends the call with a body of our own making.
+void call_reply(struct call *call, int status, struct str content_type, struct str body);
+// The client left.
+void call_abort(struct call *call);
+
+#endif

@@ -1,0 +1,35 @@
+// One request on its way through the gateway: how it begins and what it gives back.
+#include "gateway/call.h"
+
+#include "os/clock.h"
+
+static void demo_timer_idle(struct timer *timer) { (void)timer; }
+
+struct call *call_create(struct gateway_loop *gl, struct http_req *req) {
+    struct call *call = ARENA_NEW(&req->arena, struct call);
+    if (!call || !request_ids_next(&gl->ids, &call->id)) return NULL;
+    call->gl = gl;
+    call->req = req;
+    call->runtime = runtime_ref(gl->runtime);
+    call->ts = clock_unix_ns();
+    request_id_text(call->id_text, call->id);
+    timer_init(&call->timer, gl->loop, demo_timer_idle);
+    buf_init(&call->answer, (size_t)call->runtime->conf->limits.max_response);
+    openai_stream_init(&call->stream, (size_t)call->runtime->conf->limits.max_event, false);
+    req->user = call;
+    gl->active++;
+    return call;
+}
+
+void call_release(struct call *call) {
+    timer_stop(&call->timer);
+    keyring_unref(call->ring);
+    runtime_unref(call->runtime);
+    buf_free(&call->answer);
+    openai_stream_free(&call->stream);
+    call->gl->active--;
+}
+
+const struct route_target *call_target(const struct call *call) {
+    return call->provider ? &call->route.targets[call->target] : NULL;
+}

@@ -1,0 +1,79 @@
+// One request on its way through the gateway: filled from left to right, each field written by one stage.
+//
+// Ownership: lives in its request's arena; call_release gives back what it holds elsewhere. Thread rule: its loop's.
+#ifndef GATEWAY_CALL_H
+#define GATEWAY_CALL_H
+
+#include "gateway/gateway.h"
+#include "model/demo.h"
+#include "model/openai_request.h"
+#include "model/openai_stream.h"
+#include "model/usage.h"
+#include "route/route.h"
+
+struct endpoint;
+struct sync_wait;
+
+enum answer_mode {
+    ANSWER_NONE,   // no answer has begun
+    ANSWER_WHOLE,  // collected, then sent at once
+    ANSWER_STREAM, // passed on as it comes
+};
+
+#define CALL_FIELDS_MAX 32
+
+struct call {
+    struct gateway_loop *gl;
+    struct http_req *req;
+    struct runtime *runtime;
+    const struct endpoint *endpoint;
+    unsigned stage; // the next one to run
+    // Identity.
+    uint64_t id;
+    int64_t ts; // unix ns
+    char id_text[REQUEST_ID_TEXT_LEN];
+    // stage_auth
+    struct keyring *ring;
+    const struct key_entry *key; // NULL: none was needed
+    struct call *next_waiting;
+    bool waiting;
+    // stage_read
+    struct openai_request request;
+    // stage_route
+    struct route route;
+    // stage_call
+    size_t target; // index of the one being tried
+    size_t attempts;
+    const struct runtime_provider *provider;
+    struct http_exchange *exchange;
+    struct demo demo;
+    struct timer timer; // of the demonstration
+    bool begun;         // told to the ledger
+    uint64_t sent_ns;   // to this target, monotonic
+    struct str body[JSON_EDIT_SLICES_MAX];
+    size_t body_count;
+    // the answer
+    enum answer_mode mode;
+    int upstream_status;
+    struct http_field passed[CALL_FIELDS_MAX]; // the upstream's fields that are the client's too
+    size_t passed_count;
+    struct buf answer;
+    struct openai_stream stream;
+    bool reply_started, paused, recorded;
+    // the record
+    struct usage usage;
+    uint64_t cost_nano, first_ns, end_ns;
+    bool cost_known, usage_known;
+    int status;
+    const char *error;      // err_info()->wire_code, or NULL
+    struct sync_wait *sync; // durability sync: the last bytes wait for the disk
+};
+
+// Begins a call: the request's id, the configuration in force.
+NODISCARD struct call *call_create(struct gateway_loop *gl, struct http_req *req);
+// Gives back references and buffers; the memory itself goes with the request.
+void call_release(struct call *call);
+// The target being tried, or NULL when none was reached.
+const struct route_target *call_target(const struct call *call);
+
+#endif

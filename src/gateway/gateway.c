@@ -1,0 +1,153 @@
+// The data plane's objects, and its face to the HTTP server.
+#include "gateway/gateway.h"
+
+#include "base/mem.h"
+#include "gateway/answer.h"
+#include "gateway/meter.h"
+#include "gateway/pipeline.h"
+#include "model/openai_error.h"
+#include "os/clock.h"
+#include "os/rand.h"
+
+bool gateway_create(const struct gateway_options *options, struct gateway **out_gateway, struct err *err) {
+    struct gateway *g = mem_zalloc(1, sizeof *g);
+    if (!g) return err_no_memory(err);
+    g->o = *options;
+    g->started_ns = clock_mono_ns();
+    mutex_init(&g->lock);
+    *out_gateway = g;
+    return true;
+}
+
+void gateway_free(struct gateway *g) {
+    if (!g) return;
+    mutex_free(&g->lock);
+    mem_free(g);
+}
+
+void gateway_note_reload(struct gateway *g, const char *message) {
+    mutex_lock(&g->lock);
+    g->reload_error_at = message ? clock_unix_ns() : 0;
+    snprintf(g->reload_error, sizeof g->reload_error, "%s", message ? message : "");
+    mutex_unlock(&g->lock);
+}
+
+bool gateway_loop_create(struct gateway *gateway, const struct gateway_loop_options *o, struct gateway_loop **out_gl,
+                         struct err *err) {
+    struct gateway_loop *gl = mem_zalloc(1, sizeof *gl);
+    if (!gl) return err_no_memory(err);
+    unsigned i = loop_index(o->loop);
+    gl->gateway = gateway;
+    gl->loop = o->loop;
+    gl->runtime = runtime_ref(o->runtime);
+    gl->ring = keyring_ref(o->ring);
+    gl->ledger = ledger_writer(gateway->o.ledger, i);
+    gl->shard = metrics_shard(gateway->o.metrics, i);
+    gl->seed = rand_u64() | 1;
+    request_ids_init(&gl->ids, o->epoch);
+    if (!meter_create(gl->shard, &gl->meter, err) || !http_client_create(o->loop, 64 * 1024, &gl->client, err)) {
+        gateway_loop_free(gl);
+        return false;
+    }
+    *out_gl = gl;
+    return true;
+}
+
+static void forget_origins(struct gateway_loop *gl) {
+    for (size_t i = 0; gl->client && i < gl->runtime->conf->providers.n; i++)
+        http_client_forget(gl->client, &gl->runtime->providers[i].origin);
+}
+
+void gateway_loop_free(struct gateway_loop *gl) {
+    if (!gl) return;
+    http_client_free(gl->client);
+    meter_free(gl->meter);
+    keyring_unref(gl->ring);
+    runtime_unref(gl->runtime);
+    mem_free(gl);
+}
+
+void gateway_loop_quiesce(struct gateway_loop *gl) { forget_origins(gl); }
+
+void gateway_loop_set_runtime(struct gateway_loop *gl, struct runtime *runtime) {
+    forget_origins(gl);
+    runtime_unref(gl->runtime);
+    gl->runtime = runtime_ref(runtime);
+}
+
+static void refuse(struct http_req *req, const struct err *err) {
+    struct buf body = BUF_INIT(8192);
+    const struct http_field type = {STR("content-type"), STR("application/json")};
+    openai_error_put(&body, err);
+    http_reply(req, err->status, &type, 1, buf_str(&body));
+    buf_free(&body);
+}
+
+static const struct endpoint k_nowhere = {.name = STR_INIT("none")};
+
+static void on_request(struct http_req *req) {
+    struct gateway_loop *gl = http_server_ctx(req->server);
+    struct call *call = call_create(gl, req);
+    struct err err;
+    bool other;
+    if (!call) {
+        err_set(&err, ERR_NO_MEMORY, "there was no memory for the request");
+        refuse(req, &err);
+        return;
+    }
+    call->endpoint = endpoint_find(req->method, req->path, &other);
+    if (call->endpoint) {
+        pipeline_run(call);
+        return;
+    }
+    call->endpoint = &k_nowhere;
+    if (other)
+        err_set(&err, ERR_METHOD_NOT_ALLOWED, "%.*s does not take %.*s", STR_ARG(str_head(req->path, 100)),
+                STR_ARG(req->method_text));
+    else
+        err_set(&err, ERR_NOT_FOUND, "there is nothing at %.*s; the API begins at /v1",
+                STR_ARG(str_head(req->path, 100)));
+    call_fail(call, &err);
+}
+
+static void on_abort(struct http_req *req) { call_abort(req->user); }
+
+static void on_drained(struct http_req *req) {
+    struct call *call = req->user;
+    if (!call->paused) return;
+    call->paused = false;
+    if (call->exchange) http_exchange_resume(call->exchange);
+}
+
+static void on_reject(void *ctx, const struct err *err, struct str peer, struct arena *arena, struct buf *out_body,
+                      struct http_field *out_fields, size_t *io_count) {
+    struct gateway_loop *gl = ctx;
+    uint64_t id;
+    char text[REQUEST_ID_TEXT_LEN] = "req_";
+    if (request_ids_next(&gl->ids, &id)) request_id_text(text, id);
+    openai_error_put(out_body, err);
+    out_fields[(*io_count)++] = (struct http_field){STR("content-type"), STR("application/json")};
+    struct str id_text = arena_str(arena, str_of(text, sizeof text));
+    if (id_text.p) out_fields[(*io_count)++] = (struct http_field){STR("x-request-id"), id_text};
+    const struct str reason = str_c(err_info(err->code)->wire_code);
+    metric_add(gl->shard, metric_find(gl->shard, METRIC_REJECTED, &reason, 1), 1);
+    log_info(gl->gateway->o.access, LOG_MSG("request refused"), LOG_STR("request_id", str_of(text, sizeof text)),
+             LOG_INT("status", err->status), LOG_STR("client", peer), LOG_ERR(err));
+}
+
+struct http_handler gateway_handler(struct gateway_loop *gl) {
+    return (struct http_handler){
+        .ctx = gl, .on_request = on_request, .on_abort = on_abort, .on_drained = on_drained, .on_reject = on_reject};
+}
+
+struct http_server_options gateway_server_options(const struct conf *conf, unsigned loops) {
+    return (struct http_server_options){.max_head = (size_t)conf->limits.max_header_bytes,
+                                        .max_fields = (size_t)conf->limits.max_headers,
+                                        .max_target = (size_t)conf->limits.max_uri,
+                                        .max_body = (size_t)conf->limits.max_body,
+                                        .max_connections = ((size_t)conf->limits.max_connections + loops - 1) / loops,
+                                        .header_ms = (uint64_t)conf->timeouts.header,
+                                        .body_ms = (uint64_t)conf->timeouts.body,
+                                        .keepalive_ms = (uint64_t)conf->timeouts.keepalive,
+                                        .write_ms = (uint64_t)conf->timeouts.write};
+}

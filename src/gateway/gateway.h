@@ -1,0 +1,85 @@
+// The data plane: from HTTP requests to model calls and back.
+//
+//   struct gateway        one a process: log, metrics, ledger, keys, state for /readyz
+//   struct gateway_loop   one an event loop: its HTTP client, request ids, configuration, key ring
+//   struct call           one a request (call.h)
+//
+// Ownership: gateway_create … gateway_free; what is passed in is borrowed and must outlive it. Thread rule: a
+// gateway_loop belongs to its loop's thread; struct gateway is shared, its changing parts are atomic or locked.
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+#include "access/keyring.h"
+#include "gateway/runtime.h"
+#include "net/http_server.h"
+#include "obs/log.h"
+#include "obs/metrics.h"
+#include "os/thread.h"
+#include "store/lease.h"
+#include "store/ledger.h"
+
+struct call;
+struct meter;
+struct keys;
+
+struct gateway_options {
+    struct log *log;    // NULL is silent
+    struct log *access; // the access log; NULL is none
+    struct metrics *metrics;
+    struct ledger *ledger;
+    struct keys *keys;
+    struct str version;
+    bool sync; // durability: an answer's last byte waits for the disk
+};
+
+struct gateway {
+    struct gateway_options o;
+    uint64_t started_ns; // monotonic
+    atomic_bool ready, draining;
+    struct mutex lock; // for what follows
+    char reload_error[512];
+    int64_t reload_error_at; // unix ns; 0 = the last reload went well
+};
+
+struct gateway_loop {
+    struct gateway *gateway;
+    struct loop *loop;
+    struct http_client *client;
+    struct runtime *runtime;
+    struct keyring *ring;
+    struct ledger_writer *ledger;
+    struct metric_shard *shard;
+    struct meter *meter;
+    struct request_ids ids;
+    struct call *waiting; // for a new key ring
+    bool refreshing;
+    uint64_t seed;    // for weighted draws
+    uint64_t active;  // calls
+    uint64_t syncing; // answers whose last bytes wait for the disk, also of clients that left
+};
+
+NODISCARD bool gateway_create(const struct gateway_options *options, struct gateway **out_gateway, struct err *err);
+void gateway_free(struct gateway *gateway);
+// What /readyz tells of the last reload; message NULL: it went well.
+void gateway_note_reload(struct gateway *gateway, const char *message);
+
+struct gateway_loop_options {
+    struct loop *loop;
+    struct runtime *runtime; // a reference is taken
+    struct keyring *ring;    // a reference is taken
+    uint32_t epoch;          // of the lease that request ids come from
+};
+NODISCARD bool gateway_loop_create(struct gateway *gateway, const struct gateway_loop_options *options,
+                                   struct gateway_loop **out_gl, struct err *err);
+// Closes the resting upstream connections, before the end.
+void gateway_loop_quiesce(struct gateway_loop *gl);
+// No call may be in progress, and no upstream connection left.
+void gateway_loop_free(struct gateway_loop *gl);
+// New requests use it; those in progress keep theirs.
+void gateway_loop_set_runtime(struct gateway_loop *gl, struct runtime *runtime);
+// The handler to give to http_server_create: its ctx is gl.
+struct http_handler gateway_handler(struct gateway_loop *gl);
+// The limits a configuration sets for the HTTP server of one of `loops` loops.
+struct http_server_options gateway_server_options(const struct conf *conf, unsigned loops);
+
+#endif

@@ -1,0 +1,77 @@
+// The way of a request: which endpoint it meant, and the running of that endpoint's stages.
+#include "gateway/pipeline.h"
+
+#include "gateway/answer.h"
+
+static stage_fn *const k_model_call[] = {stage_auth, stage_read, stage_route, stage_call, NULL};
+static stage_fn *const k_models[] = {stage_auth, stage_models, NULL};
+static stage_fn *const k_health[] = {stage_health, NULL};
+static stage_fn *const k_ready[] = {stage_ready, NULL};
+static stage_fn *const k_metrics[] = {stage_metrics, NULL};
+static stage_fn *const k_welcome[] = {stage_welcome, NULL};
+
+static const struct endpoint k_endpoints[] = {
+    {.method = HTTP_POST,
+     .path = STR_INIT("/v1/chat/completions"),
+     .name = STR_INIT("chat"),
+     .usage = USAGE_ENDPOINT_CHAT,
+     .dialect = OPENAI_CHAT,
+     .stages = k_model_call},
+    {.method = HTTP_POST,
+     .path = STR_INIT("/v1/completions"),
+     .name = STR_INIT("completions"),
+     .usage = USAGE_ENDPOINT_COMPLETIONS,
+     .dialect = OPENAI_COMPLETIONS,
+     .stages = k_model_call},
+    {.method = HTTP_POST,
+     .path = STR_INIT("/v1/embeddings"),
+     .name = STR_INIT("embeddings"),
+     .usage = USAGE_ENDPOINT_EMBEDDINGS,
+     .dialect = OPENAI_EMBEDDINGS,
+     .stages = k_model_call},
+    {.method = HTTP_GET,
+     .path = STR_INIT("/v1/models"),
+     .name = STR_INIT("models"),
+     .usage = USAGE_ENDPOINT_MODELS,
+     .stages = k_models},
+    {.method = HTTP_GET,
+     .path = STR_INIT("/v1/models/"),
+     .below = true,
+     .name = STR_INIT("models"),
+     .usage = USAGE_ENDPOINT_MODELS,
+     .stages = k_models},
+    {.method = HTTP_GET, .path = STR_INIT("/healthz"), .name = STR_INIT("healthz"), .stages = k_health},
+    {.method = HTTP_GET, .path = STR_INIT("/readyz"), .name = STR_INIT("readyz"), .stages = k_ready},
+    {.method = HTTP_GET, .path = STR_INIT("/metrics"), .name = STR_INIT("metrics"), .stages = k_metrics},
+    {.method = HTTP_GET, .path = STR_INIT("/"), .name = STR_INIT("welcome"), .stages = k_welcome},
+};
+
+const struct endpoint *endpoint_find(enum http_method method, struct str path, bool *out_other_method) {
+    *out_other_method = false;
+    if (method == HTTP_HEAD) method = HTTP_GET;
+    for (size_t i = 0; i < ARRAY_LEN(k_endpoints); i++) {
+        const struct endpoint *e = &k_endpoints[i];
+        bool here = e->below ? str_starts(path, e->path) && path.n > e->path.n : str_eq(path, e->path);
+        if (here && e->method == method) return e;
+        if (here) *out_other_method = true;
+    }
+    return NULL;
+}
+
+void pipeline_run(struct call *call) {
+    struct err err;
+    while (call->endpoint->stages[call->stage]) {
+        switch (call->endpoint->stages[call->stage](call, &err)) {
+        case STAGE_DONE:
+            call->stage++;
+            continue;
+        case STAGE_WAIT:
+        case STAGE_ANSWERED:
+            return;
+        case STAGE_FAIL:
+            call_fail(call, &err);
+            return;
+        }
+    }
+    INVARIANT(!"an endpoint's last stage answers");
+}

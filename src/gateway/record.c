@@ -1,0 +1,163 @@
+// The record of a call: usage ledger, metrics and access log, once a request.
+#include "gateway/record.h"
+
+#include "gateway/meter.h"
+#include "gateway/pipeline.h"
+#include "os/clock.h"
+
+static struct str target_provider(const struct call *call) {
+    const struct route_target *t = call_target(call);
+    return t ? t->provider->name : STR("");
+}
+
+static struct str target_model(const struct call *call) {
+    const struct route_target *t = call_target(call);
+    return t ? t->model : STR("");
+}
+
+static struct usage_record usage_of(const struct call *call) {
+    struct usage_record rec = {
+        .id = call->id,
+        .tenant_id = call->key ? (uint64_t)call->key->tenant_id : 0,
+        .key_id = call->key ? (uint64_t)call->key->id : 0,
+        .ts = call->ts,
+        .provider = target_provider(call),
+        .model = call->request.model,
+        .upstream_model = target_model(call),
+        .endpoint = (uint16_t)call->endpoint->usage,
+        .flags = call->request.stream ? USAGE_STREAM : 0,
+    };
+    if (call->provider && call->provider->demo) rec.flags |= USAGE_DEMO;
+    return rec;
+}
+
+void record_begin(struct call *call) {
+    struct usage_record rec = usage_of(call);
+    if (call->begun) return; // one record a request, however many targets are tried
+    call->begun = true;
+    ledger_begin(call->gl->ledger, &rec);
+}
+
+void record_price(struct call *call) {
+    const struct route_target *t = call_target(call);
+    if (!t) return;
+    if (!call->usage_known) {
+        // The upstream did not count: what was asked, and what was streamed so far, an event about a token.
+        call->usage = (struct usage){.prompt = openai_request_estimate(&call->request), .output = call->stream.events};
+    }
+    call->cost_known = price_cost(&t->price, &call->usage, &call->cost_nano);
+}
+
+// A request that an upstream has worked on is charged for; others have no counts.
+static bool was_served(const struct call *call) {
+    return call->provider && (call->usage_known || call->usage.prompt || call->usage.output);
+}
+
+static void end_ledger(const struct call *call) {
+    bool known_caller = call->key || !call->runtime->conf->auth.required;
+    if (call->endpoint->usage == USAGE_ENDPOINT_OTHER || !known_caller) return;
+    struct usage_record rec = usage_of(call);
+    rec.status = (uint16_t)call->status;
+    rec.error = str_c(call->error);
+    rec.latency_us = (call->end_ns - call->req->start_ns) / NS_PER_US;
+    rec.ttft_us = call->first_ns > call->req->start_ns ? (call->first_ns - call->req->start_ns) / NS_PER_US : 0;
+    if (was_served(call)) {
+        rec.tokens_in = call->usage.prompt;
+        rec.tokens_cached = call->usage.cached;
+        rec.tokens_cache_write = call->usage.cache_write;
+        rec.tokens_out = call->usage.output;
+        rec.tokens_reasoning = call->usage.reasoning;
+        rec.cost_nano = (int64_t)MIN(call->cost_nano, (uint64_t)INT64_MAX);
+        if (!call->cost_known) rec.flags |= USAGE_PRICE_UNKNOWN;
+        if (!call->usage_known) rec.flags |= USAGE_ESTIMATED;
+    }
+    if (call->error && str_eq(str_c(call->error), str_c(err_info(ERR_CLIENT_GONE)->wire_code)))
+        rec.flags |= USAGE_CLIENT_GONE;
+    ledger_end(call->gl->ledger, &rec);
+}
+
+// Names from outside become labels only once they were found to mean something.
+static struct str model_label(const struct call *call) {
+    if (!call->provider) return STR("");
+    return call->route.model ? call->route.model->name : call->request.model;
+}
+
+static void end_metrics(const struct call *call) {
+    struct metric_shard *shard = call->gl->shard;
+    const struct meter_series *s =
+        meter_series(call->gl->meter, call->endpoint->name, model_label(call), target_provider(call));
+    if (call->status == 200) {
+        metric_add(shard, s->requests_ok, 1);
+    } else {
+        char text[20];
+        const struct str labels[] = {call->endpoint->name, model_label(call), target_provider(call),
+                                     str_of(text, fmt_u64(text, (uint64_t)call->status))};
+        metric_add(shard, metric_find(shard, METRIC_REQUESTS, labels, 4), 1);
+    }
+    if (call->error && !call->provider) {
+        const struct str reason = str_c(call->error);
+        metric_add(shard, metric_find(shard, METRIC_REJECTED, &reason, 1), 1);
+    }
+    metric_observe(shard, s->duration, call->end_ns - call->req->start_ns, call->id);
+    if (call->first_ns > call->req->start_ns)
+        metric_observe(shard, s->first_token, call->first_ns - call->req->start_ns, call->id);
+    if (!was_served(call)) return;
+    metric_add(shard, s->input, call->usage.prompt);
+    metric_add(shard, s->output, call->usage.output);
+    if (call->usage.cached) metric_add(shard, s->cached, call->usage.cached);
+    if (call->usage.reasoning) metric_add(shard, s->reasoning, call->usage.reasoning);
+    if (call->cost_known)
+        metric_add(shard, s->cost, call->cost_nano);
+    else
+        metric_add(shard, s->unpriced, 1);
+}
+
+static void end_access_log(const struct call *call) {
+    struct log *log = call->gl->gateway->o.access;
+    struct log_line line;
+    if (!log || !log_on(log, LOG_INFO)) return;
+    log_line_begin(&line, log, LOG_INFO, call->ts + (int64_t)(call->end_ns - call->req->start_ns), STR("request"));
+    log_line_str(&line, "request_id", str_of(call->id_text, REQUEST_ID_TEXT_LEN));
+    log_line_str(&line, "method", call->req->method_text);
+    log_line_str(&line, "path", call->req->path);
+    log_line_u64(&line, "status", (uint64_t)call->status);
+    log_line_fixed(&line, "duration_ms", (call->end_ns - call->req->start_ns) / NS_PER_US, 3);
+    log_line_str(&line, "client", call->req->peer);
+    if (call->key) log_line_str(&line, "key", call->key->prefix);
+    if (call->request.model.p) log_line_str(&line, "model", call->request.model);
+    if (call->provider) {
+        log_line_str(&line, "provider", target_provider(call));
+        log_line_str(&line, "upstream_model", target_model(call));
+        log_line_bool(&line, "stream", call->request.stream);
+    }
+    if (was_served(call)) {
+        log_line_u64(&line, "tokens_in", call->usage.prompt);
+        log_line_u64(&line, "tokens_out", call->usage.output);
+        if (call->usage.cached) log_line_u64(&line, "tokens_cached", call->usage.cached);
+        if (call->cost_known) log_line_fixed(&line, "cost_usd", call->cost_nano, 9);
+    }
+    if (call->first_ns > call->req->start_ns)
+        log_line_fixed(&line, "first_token_ms", (call->first_ns - call->req->start_ns) / NS_PER_US, 3);
+    if (call->attempts > 1) log_line_u64(&line, "attempts", call->attempts);
+    if (call->error) log_line_str(&line, "error", str_c(call->error));
+    log_line_end(&line);
+}
+
+void record_end(struct call *call) {
+    INVARIANT(!call->recorded);
+    call->recorded = true;
+    call->end_ns = clock_mono_ns();
+    end_ledger(call);
+    end_metrics(call);
+    end_access_log(call);
+}
+
+void record_attempt(struct call *call, struct str status) {
+    struct metric_shard *shard = call->gl->shard;
+    const struct meter_series *s =
+        meter_series(call->gl->meter, call->endpoint->name, model_label(call), target_provider(call));
+    const struct str labels[] = {target_provider(call), status};
+    bool ok = str_eq(status, STR("200"));
+    metric_add(shard, ok ? s->upstream_ok : metric_find(shard, METRIC_UPSTREAM_REQUESTS, labels, 2), 1);
+    metric_observe(shard, s->upstream_duration, clock_mono_ns() - call->sent_ns, call->id);
+}

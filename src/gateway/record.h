@@ -1,0 +1,16 @@
+// The record of a call: usage ledger, metrics and access log, once a request.
+#ifndef GATEWAY_RECORD_H
+#define GATEWAY_RECORD_H
+
+#include "gateway/call.h"
+
+// Before the upstream call: a crash in the middle leaves a row of status unknown rather than none.
+void record_begin(struct call *call);
+// What it cost, from the usage known so far; a guess where the upstream did not say.
+void record_price(struct call *call);
+// Before the answer's last byte leaves: call->status and call->error are what the client sees. Once.
+void record_end(struct call *call);
+// One attempt at a target is over: the upstream's metrics. status: an HTTP status, or an error's code.
+void record_attempt(struct call *call, struct str status);
+
+#endif

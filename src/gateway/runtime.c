@@ -1,0 +1,104 @@
+// What a configuration snapshot means to the data path.
+#include "gateway/runtime.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+static bool provider_tls(struct runtime *rt, const struct conf_provider *p, struct tls_ctx **out_ctx, struct err *err) {
+    bool plain_default = p->tls_ca.n == 0 && p->tls_verify;
+    if (plain_default && rt->tls_default) {
+        *out_ctx = tls_ctx_ref(rt->tls_default);
+        return true;
+    }
+    struct tls_client_options o = {.ca = p->tls_ca, .no_verify = !p->tls_verify};
+    if (!tls_ctx_client(&o, out_ctx, err)) return err_wrap(err, "provider \"%.*s\"", STR_ARG(p->name));
+    if (plain_default) rt->tls_default = tls_ctx_ref(*out_ctx);
+    return true;
+}
+
+static void add_field(struct runtime_provider *rp, struct str name, struct str value) {
+    if (rp->field_count < RUNTIME_FIELDS_MAX) rp->fields[rp->field_count++] = (struct http_field){name, value};
+}
+
+static bool provider_fields(struct runtime *rt, struct runtime_provider *rp, struct err *err) {
+    const struct conf_provider *p = rp->conf;
+    struct str key = secret_str(&p->api_key);
+    if (key.n && p->preset->auth == PROVIDER_AUTH_X_API_KEY) add_field(rp, STR("x-api-key"), key);
+    if (key.n && p->preset->auth == PROVIDER_AUTH_BEARER) {
+        struct str value = arena_printf(&rt->arena, "Bearer %.*s", STR_ARG(key));
+        if (!value.p) return err_no_memory(err);
+        add_field(rp, STR("authorization"), value);
+    }
+    for (size_t i = 0; i < p->headers.n; i++) {
+        if (rp->field_count == RUNTIME_FIELDS_MAX)
+            return err_set(err, ERR_CONFIG_INVALID, "provider \"%.*s\": more than %d headers", STR_ARG(p->name),
+                           RUNTIME_FIELDS_MAX - 2);
+        add_field(rp, p->headers.p[i].name, p->headers.p[i].value);
+    }
+    return true;
+}
+
+static bool provider_init(struct runtime *rt, struct runtime_provider *rp, const struct conf_provider *p,
+                          struct err *err) {
+    rp->conf = p;
+    rp->demo = p->kind == PROVIDER_DEMO;
+    rp->asks_usage = p->kind != PROVIDER_MISTRAL; // Mistral tells usage unasked and refuses the option
+    if (rp->demo) return true;
+    rp->origin = (struct http_origin){.name = p->name,
+                                      .host = p->url.host,
+                                      .port = p->url.port,
+                                      .max_idle = (size_t)p->max_idle_connections,
+                                      .connect_ms = (uint64_t)p->timeouts.connect,
+                                      .first_byte_ms = (uint64_t)p->timeouts.first_byte,
+                                      .idle_ms = (uint64_t)p->timeouts.idle,
+                                      .total_ms = (uint64_t)p->timeouts.total};
+    if (p->proxy.n) {
+        rp->origin.proxy_host = p->proxy_url.host;
+        rp->origin.proxy_port = p->proxy_url.port;
+    }
+    bool v6 = str_find_char(p->url.host, ':') < p->url.host.n;
+    bool usual_port = p->url.port == (p->url.tls ? 443 : 80);
+    rp->authority = arena_printf(&rt->arena, v6 ? "[%.*s]:%u" : "%.*s:%u", STR_ARG(p->url.host), p->url.port);
+    if (!rp->authority.p) return err_no_memory(err);
+    if (usual_port) rp->authority.n = p->url.host.n + (v6 ? 2 : 0);
+    if (p->url.tls && !provider_tls(rt, p, &rp->origin.tls, err)) return false;
+    return provider_fields(rt, rp, err);
+}
+
+bool runtime_create(struct conf *conf, struct runtime **out_runtime, struct err *err) {
+    struct runtime *rt = mem_zalloc(1, sizeof *rt);
+    if (!rt) return err_no_memory(err);
+    atomic_init(&rt->refs, 1);
+    arena_init(&rt->arena, NULL, 0, (size_t)1 << 20);
+    rt->conf = conf_ref(conf);
+    rt->providers = ARENA_ARRAY(&rt->arena, struct runtime_provider, conf->providers.n);
+    bool ok = rt->providers || err_no_memory(err);
+    for (size_t i = 0; ok && i < conf->providers.n; i++)
+        ok = provider_init(rt, &rt->providers[i], &conf->providers.p[i], err);
+    if (!ok) {
+        runtime_unref(rt);
+        return false;
+    }
+    *out_runtime = rt;
+    return true;
+}
+
+struct runtime *runtime_ref(struct runtime *rt) {
+    atomic_fetch_add_explicit(&rt->refs, 1, memory_order_relaxed);
+    return rt;
+}
+
+void runtime_unref(struct runtime *rt) {
+    if (!rt || atomic_fetch_sub_explicit(&rt->refs, 1, memory_order_acq_rel) != 1) return;
+    for (size_t i = 0; rt->providers && i < rt->conf->providers.n; i++) {
+        struct runtime_provider *rp = &rt->providers[i];
+        if (rp->origin.tls) tls_ctx_unref(rp->origin.tls);
+        for (size_t f = 0; f < rp->field_count; f++) // the credential's copy
+            if (str_eq(rp->fields[f].name, STR("authorization")))
+                secret_wipe((void *)(uintptr_t)rp->fields[f].value.p, rp->fields[f].value.n);
+    }
+    if (rt->tls_default) tls_ctx_unref(rt->tls_default);
+    conf_unref(rt->conf);
+    arena_free(&rt->arena);
+    mem_free(rt);
+}

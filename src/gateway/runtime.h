@@ -1,0 +1,36 @@
+// What a configuration snapshot means to the data path: the snapshot, and for each provider an origin to connect to and
+// the fields every request to it carries.
+//
+// Ownership: reference-counted; loops and calls hold references. Thread rule: read-only once made.
+#ifndef GATEWAY_RUNTIME_H
+#define GATEWAY_RUNTIME_H
+
+#include "conf/conf.h"
+#include "net/http_client.h"
+
+#define RUNTIME_FIELDS_MAX 24
+
+struct runtime_provider {
+    const struct conf_provider *conf;
+    struct http_origin origin;
+    struct str authority;                         // for Host
+    struct http_field fields[RUNTIME_FIELDS_MAX]; // credentials and configured headers
+    size_t field_count;
+    bool demo;
+    bool asks_usage; // understands stream_options.include_usage
+};
+
+struct runtime {
+    atomic_uint refs;
+    struct conf *conf;
+    struct runtime_provider *providers; // as conf->providers
+    struct arena arena;
+    struct tls_ctx *tls_default;
+};
+
+// Takes its own reference to conf.
+NODISCARD bool runtime_create(struct conf *conf, struct runtime **out_runtime, struct err *err);
+struct runtime *runtime_ref(struct runtime *rt);
+void runtime_unref(struct runtime *rt);
+
+#endif

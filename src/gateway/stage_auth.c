@@ -1,0 +1,87 @@
+// Who is calling: checks the key against the ring, and has the ring renewed when keys have changed.
+#include "gateway/pipeline.h"
+
+#include "gateway/answer.h"
+#include "gateway/keys.h"
+
+#include "base/mem.h"
+
+struct refresh {
+    struct work work; // first
+    struct gateway_loop *gl;
+    struct keyring *ring;
+    bool ok;
+    struct err err;
+};
+
+static void refresh_run(struct work *work) {
+    struct refresh *r = (struct refresh *)work;
+    r->ok = keys_current(r->gl->gateway->o.keys, &r->ring, &r->err);
+}
+
+static void refresh_done(struct work *work) {
+    struct refresh *r = (struct refresh *)work;
+    struct gateway_loop *gl = r->gl;
+    struct call *waiting = gl->waiting;
+    gl->refreshing = false;
+    gl->waiting = NULL;
+    if (r->ok) {
+        keyring_unref(gl->ring);
+        gl->ring = r->ring;
+    } else {
+        log_error(gl->gateway->o.log, LOG_MSG("the keys could not be read"), LOG_ERR(&r->err));
+    }
+    while (waiting) {
+        struct call *call = waiting;
+        waiting = call->next_waiting;
+        call->waiting = false;
+        if (r->ok)
+            pipeline_resume(call);
+        else
+            call_fail(call, &r->err);
+    }
+    mem_free(r);
+}
+
+static enum stage_result wait_for_ring(struct call *call, struct err *err) {
+    struct gateway_loop *gl = call->gl;
+    if (!gl->refreshing) {
+        struct refresh *r = mem_zalloc(1, sizeof *r);
+        if (r) *r = (struct refresh){.work = {.run = refresh_run, .done = refresh_done}, .gl = gl};
+        if (!r || !loop_work(gl->loop, &r->work)) {
+            mem_free(r);
+            err_no_memory(err);
+            return STAGE_FAIL;
+        }
+        gl->refreshing = true;
+    }
+    call->next_waiting = gl->waiting;
+    call->waiting = true;
+    gl->waiting = call;
+    return STAGE_WAIT;
+}
+
+static struct str presented_key(const struct http_req *req) {
+    struct str value = http_field_get(req->fields, req->field_count, STR("authorization"));
+    if (value.n > 7 && str_eq_nocase(str_head(value, 7), STR("bearer "))) return str_trim(str_from(value, 7));
+    struct str key = http_field_get(req->fields, req->field_count, STR("x-api-key"));
+    return key.p ? key : STR("");
+}
+
+enum stage_result stage_auth(struct call *call, struct err *err) {
+    struct gateway_loop *gl = call->gl;
+    struct str key = presented_key(call->req);
+    bool required = call->runtime->conf->auth.required;
+    if (!required && key.n == 0) return STAGE_DONE;
+    if (keyring_stale(gl->ring)) return wait_for_ring(call, err);
+    call->ring = keyring_ref(gl->ring);
+    if (key.n == 0) {
+        err_set(err, ERR_UNAUTHENTICATED,
+                "no API key was given: send \"Authorization: Bearer ps-…\" (make a key with: penstock key create)");
+        return STAGE_FAIL;
+    }
+    if (keyring_check(call->ring, key, call->ts, &call->key, err)) return STAGE_DONE;
+    call->key = NULL;
+    // Without required keys any other text will do: clients insist on sending one.
+    return required ? STAGE_FAIL : STAGE_DONE;
+}

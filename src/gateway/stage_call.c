@@ -1,0 +1,131 @@
+// The call itself: sends the request to the target in turn, over HTTP or to the demonstration in process.
+#include "gateway/pipeline.h"
+
+#include "gateway/answer.h"
+#include "gateway/record.h"
+#include "net/http1_parse.h"
+#include "os/clock.h"
+
+static struct call *of_exchange(struct http_exchange *x) { return http_exchange_user(x); }
+
+static void on_head(struct http_exchange *x, const struct http1_head *head) {
+    answer_head(of_exchange(x), head->status, head->fields, head->field_count);
+}
+
+static void on_data(struct http_exchange *x, struct str data, bool last) {
+    struct call *call = of_exchange(x);
+    if (last) call->exchange = NULL;
+    answer_data(call, data, last);
+}
+
+static void on_error(struct http_exchange *x, const struct err *err) {
+    struct call *call = of_exchange(x);
+    call->exchange = NULL;
+    answer_error(call, err);
+}
+
+static const struct http_exchange_ops k_exchange_ops = {.on_head = on_head, .on_data = on_data, .on_error = on_error};
+
+// The client's fields that mean something to a provider.
+static bool passes_upstream(struct str name) {
+    static const struct str exact[] = {STR_INIT("accept"),          STR_INIT("user-agent"),
+                                       STR_INIT("idempotency-key"), STR_INIT("traceparent"),
+                                       STR_INIT("tracestate"),      STR_INIT("x-client-request-id")};
+    if (name.n > 7 && str_eq_nocase(str_head(name, 7), STR("openai-"))) return true;
+    for (size_t i = 0; i < ARRAY_LEN(exact); i++)
+        if (str_eq_nocase(name, exact[i])) return true;
+    return false;
+}
+
+static size_t request_fields(const struct call *call, struct http_field out[CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX + 2]) {
+    const struct runtime_provider *p = call->provider;
+    size_t n = 0;
+    out[n++] = (struct http_field){STR("content-type"), STR("application/json")};
+    for (size_t i = 0; i < p->field_count; i++) out[n++] = p->fields[i];
+    for (size_t i = 0; i < call->req->field_count && n < CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX; i++)
+        if (passes_upstream(call->req->fields[i].name)) out[n++] = call->req->fields[i];
+    out[n++] = (struct http_field){STR("accept-encoding"), STR("identity")};
+    return n;
+}
+
+// "/v1" of the client's path is what base_url ends with.
+static struct str upstream_path(const struct call *call) {
+    struct str below = str_from(call->endpoint->path, sizeof "/v1" - 1);
+    struct str base = call->provider->conf->url.path;
+    if (str_eq(base, STR("/v1"))) return call->endpoint->path;
+    return arena_printf(&call->req->arena, "%.*s%.*s", STR_ARG(base), STR_ARG(below));
+}
+
+static bool send_http(struct call *call, struct err *err) {
+    struct http_field fields[CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX + 2];
+    struct http_request r = {.method = STR("POST"),
+                             .target = upstream_path(call),
+                             .authority = call->provider->authority,
+                             .fields = fields,
+                             .field_count = request_fields(call, fields),
+                             .body = call->body,
+                             .body_count = call->body_count};
+    if (!r.target.p) return err_no_memory(err);
+    return http_client_send(call->gl->client, &call->provider->origin, &r, &k_exchange_ops, call, &call->exchange, err);
+}
+
+// --- the demonstration ---
+
+static void demo_step(struct timer *timer) {
+    struct call *call = CONTAINER_OF(timer, struct call, timer);
+    struct buf piece = BUF_INIT(4 << 20);
+    struct err err;
+    enum demo_next next = demo_next(&call->demo, &piece);
+    struct str data = buf_str(&piece);
+    if (piece.failed || next == DEMO_BREAK) {
+        err_set(&err, ERR_UPSTREAM_RESET, "provider \"demo\": it broke off, as it was asked to");
+        answer_error(call, &err);
+    } else if (next == DEMO_LAST) {
+        answer_data(call, data, true);
+    } else if (next == DEMO_MORE) {
+        timer_set(&call->timer, demo_wait_ms(&call->demo));
+        answer_data(call, data, false);
+    }
+    buf_free(&piece);
+}
+
+static bool demo_start(struct call *call, struct err *err) {
+    struct str id = str_of(call->id_text + 4, REQUEST_ID_TEXT_LEN - 4);
+    if (!demo_open(&call->request, call_target(call)->model, id, call->ts / (int64_t)NS_PER_SEC, &call->req->arena,
+                   &call->demo, err))
+        return false;
+    struct http_field type = {STR("content-type"), demo_content_type(&call->demo)};
+    call->timer.fn = demo_step;
+    timer_set(&call->timer, demo_wait_ms(&call->demo));
+    answer_head(call, call->demo.status, &type, 1);
+    return true;
+}
+
+// --- the target in turn ---
+
+static bool prepare(struct call *call, struct err *err) {
+    const struct route_target *t = &call->route.targets[call->target];
+    call->provider = &call->runtime->providers[t->provider->index];
+    struct openai_rewrite rewrite = {.model = t->model, .ask_usage = call->provider->asks_usage};
+    if (!openai_request_rewrite(&call->request, &rewrite, &call->req->arena, call->body, &call->body_count, err))
+        return false;
+    call->stream.strip_usage = call->request.stream && !call->request.wants_usage;
+    call->attempts++;
+    call->sent_ns = clock_mono_ns();
+    record_begin(call);
+    return true;
+}
+
+enum stage_result stage_call(struct call *call, struct err *err) {
+    while (true) {
+        bool sent = prepare(call, err);
+        if (sent && call->provider->demo)
+            sent = demo_start(call, err);
+        else if (sent)
+            sent = send_http(call, err);
+        if (sent) return STAGE_WAIT;
+        bool next = err_info(err->code)->retryable && call->target + 1 < call->route.count;
+        if (!next) return STAGE_FAIL;
+        call->target++;
+    }
+}

@@ -1,0 +1,84 @@
+// GET /v1/models and /v1/models/NAME: the models and aliases that the caller's key may use.
+#include "gateway/pipeline.h"
+
+#include "base/json_write.h"
+#include "gateway/answer.h"
+#include "os/clock.h"
+
+static const struct str k_demo_models[] = {STR_INIT("demo"),          STR_INIT("demo/echo"), STR_INIT("demo/slow"),
+                                           STR_INIT("demo/fail-503"), STR_INIT("demo/cut"),  STR_INIT("demo/stall")};
+
+static void put_model(struct json_writer *w, struct str name, struct str owner, int64_t created) {
+    json_put_object(w);
+    json_put_member_str(w, STR("id"), name);
+    json_put_member_str(w, STR("object"), STR("model"));
+    json_put_member_i64(w, STR("created"), created);
+    json_put_member_str(w, STR("owned_by"), owner);
+    json_put_object_end(w);
+}
+
+// Walks over all that the caller may see; wanted empty: writes all, else only that one. Returns how many were written.
+static size_t put_models(const struct call *call, struct json_writer *w, struct str wanted) {
+    const struct conf *conf = call->runtime->conf;
+    int64_t created = call->ts / (int64_t)NS_PER_SEC;
+    size_t n = 0;
+#define SHOW(name, owner)                                                                                              \
+    if ((!wanted.n || str_eq(wanted, (name))) && (!call->key || key_allows_model(call->key, (name)))) {                \
+        put_model(w, (name), (owner), created);                                                                        \
+        n++;                                                                                                           \
+    }
+    for (size_t i = 0; i < conf->models.n; i++) SHOW(conf->models.p[i].name, STR("penstock"))
+    for (size_t i = 0; i < conf->aliases.n; i++) SHOW(conf->aliases.p[i].name, STR("penstock"))
+    for (size_t i = 0; i < conf->providers.n; i++) {
+        if (conf->providers.p[i].kind != PROVIDER_DEMO || !conf->passthrough_models) continue;
+        for (size_t k = 0; k < ARRAY_LEN(k_demo_models); k++) SHOW(k_demo_models[k], STR("demo"))
+    }
+#undef SHOW
+    return n;
+}
+
+// "%2F" and its like: openai's client escapes the slash of "provider/model".
+static struct str decode_path(struct arena *arena, struct str s) {
+    char *p = arena_alloc(arena, s.n), hex[3] = "";
+    size_t n = 0;
+    if (!p) return STR("");
+    for (size_t i = 0; i < s.n; i++) {
+        char *end = hex;
+        if (s.p[i] == '%' && i + 2 < s.n) {
+            hex[0] = s.p[i + 1];
+            hex[1] = s.p[i + 2];
+            p[n] = (char)strtoul(hex, &end, 16);
+        }
+        if (end == hex + 2)
+            i += 2;
+        else
+            p[n] = s.p[i];
+        n++;
+    }
+    return str_of(p, n);
+}
+
+enum stage_result stage_models(struct call *call, struct err *err) {
+    struct json_writer w;
+    struct str wanted = STR("");
+    if (call->endpoint->below)
+        wanted = decode_path(&call->req->arena, str_from(call->req->path, call->endpoint->path.n));
+    json_writer_init(&w, &call->answer);
+    if (wanted.n) {
+        if (put_models(call, &w, wanted) == 0) {
+            err_set(err, ERR_MODEL_NOT_FOUND,
+                    "there is no model \"%.*s\" that this key may use; GET /v1/models lists those there are",
+                    STR_ARG(str_head(wanted, 100)));
+            return STAGE_FAIL;
+        }
+    } else {
+        json_put_object(&w);
+        json_put_member_str(&w, STR("object"), STR("list"));
+        json_put_member_array(&w, STR("data"));
+        put_models(call, &w, wanted);
+        json_put_array_end(&w);
+        json_put_object_end(&w);
+    }
+    call_reply(call, 200, STR("application/json"), buf_str(&call->answer));
+    return STAGE_ANSWERED;
+}

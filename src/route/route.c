@@ -1,0 +1,75 @@
+// Choosing targets: from a model's name to the ordered list of upstream models to try.
+#include "route/route.h"
+
+static void nearest(struct str name, struct str candidate, struct str *best, size_t *best_distance) {
+    size_t d = str_distance(name, candidate, *best_distance);
+    if (d < *best_distance) {
+        *best = candidate;
+        *best_distance = d;
+    }
+}
+
+static bool unknown_model(const struct conf *conf, struct str name, struct err *err) {
+    struct str best = STR_NONE;
+    size_t distance = name.n / 3 + 2;
+    for (size_t i = 0; i < conf->models.n; i++) nearest(name, conf->models.p[i].name, &best, &distance);
+    for (size_t i = 0; i < conf->aliases.n; i++) nearest(name, conf->aliases.p[i].name, &best, &distance);
+    memcpy(err->param, "model", sizeof "model");
+    if (best.p)
+        err_set(err, ERR_MODEL_NOT_FOUND,
+                "there is no model \"%.*s\"; did you mean \"%.*s\"? GET /v1/models lists what there is",
+                STR_ARG(str_head(name, 100)), STR_ARG(best));
+    else
+        err_set(err, ERR_MODEL_NOT_FOUND,
+                "there is no model \"%.*s\"; GET /v1/models lists what there is, and \"provider/model\" asks a "
+                "provider directly",
+                STR_ARG(str_head(name, 100)));
+    memcpy(err->param, "model", sizeof "model");
+    return false;
+}
+
+// Moves the target drawn by weight to the front of its priority group [from, to).
+static void draw_first(const struct conf_target **list, size_t from, size_t to, uint64_t draw) {
+    uint64_t total = 0;
+    for (size_t i = from; i < to; i++) total += (uint64_t)MAX(list[i]->weight, 0);
+    if (total == 0) return;
+    uint64_t at = draw % total;
+    size_t pick = from;
+    while (at >= (uint64_t)MAX(list[pick]->weight, 0)) at -= (uint64_t)MAX(list[pick++]->weight, 0);
+    const struct conf_target *chosen = list[pick];
+    memmove(&list[from + 1], &list[from], (pick - from) * sizeof *list);
+    list[from] = chosen;
+}
+
+static void order_targets(const struct conf_model *model, uint64_t draw, const struct conf_target **list, size_t n) {
+    for (size_t i = 0; i < n; i++) { // insertion sort by priority: stable, and lists are short
+        const struct conf_target *t = &model->targets.p[i];
+        size_t at = i;
+        for (; at > 0 && list[at - 1]->priority > t->priority; at--) list[at] = list[at - 1];
+        list[at] = t;
+    }
+    for (size_t from = 0, to; from < n; from = to) {
+        for (to = from + 1; to < n && list[to]->priority == list[from]->priority;) to++;
+        if (to - from > 1) draw_first(list, from, to, draw);
+    }
+}
+
+bool route_resolve(const struct conf *conf, struct str name, uint64_t draw, struct route *out_route, struct err *err) {
+    struct conf_choice choice;
+    struct route *r = out_route;
+    if (!conf_resolve(conf, name, &choice)) return unknown_model(conf, name, err);
+    r->model = choice.model;
+    if (!choice.model) {
+        r->count = 1;
+        r->targets[0] =
+            (struct route_target){choice.peer, choice.upstream, price_find(conf, NULL, choice.peer, choice.upstream)};
+        return true;
+    }
+    const struct conf_target *list[ROUTE_TARGETS_MAX];
+    r->count = MIN(choice.model->targets.n, (size_t)ROUTE_TARGETS_MAX);
+    order_targets(choice.model, draw, list, r->count);
+    for (size_t i = 0; i < r->count; i++)
+        r->targets[i] = (struct route_target){list[i]->peer, list[i]->model,
+                                              price_find(conf, choice.model, list[i]->peer, list[i]->model)};
+    return true;
+}

@@ -1,0 +1,162 @@
+// The event loops: made, started, given new settings, drained and stopped together.
+#include "server/server_internal.h"
+
+#include "base/mem.h"
+
+#define TICK_MS 1000
+#define DRAIN_LOOK_MS 10
+
+static void finish(struct server_loop *sl);
+
+// Every second: the loop's figures. While draining, more often: whether all is done.
+static void on_tick(struct timer *timer) {
+    struct server_loop *sl = CONTAINER_OF(timer, struct server_loop, tick);
+    figures_of_loop(sl);
+    if (!sl->drain_until_ms) {
+        timer_set(timer, TICK_MS);
+        return;
+    }
+    bool late = loop_now_ms(sl->loop) >= sl->drain_until_ms;
+    if (http_server_open(sl->http) == 0 && sl->gl->active == 0 && sl->gl->syncing == 0)
+        finish(sl);
+    else if (late)
+        http_server_stop(sl->http);
+    if (!sl->done) timer_set(timer, DRAIN_LOOK_MS);
+}
+
+static bool listen_all(struct server_loop *sl, struct err *err) {
+    struct server *s = sl->server;
+    for (size_t i = 0; i < s->conf->listeners.n; i++) {
+        const struct conf_addr *a = &s->conf->listeners.p[i].addr;
+        // Port 0 is chosen by the first loop; the others share it.
+        uint16_t port = a->port ? a->port : s->ports[i];
+        if (!http_server_listen(sl->http, a->host, port, s->tls[i], &s->ports[i], err)) return false;
+    }
+    return true;
+}
+
+static bool loop_build(struct server *s, unsigned i, struct err *err) {
+    struct server_loop *sl = &s->loops[i];
+    sl->server = s;
+    if (!loop_create(i, &sl->loop, err)) return false;
+    struct keyring *ring;
+    if (!keys_current(s->keys, &ring, err)) return false;
+    struct gateway_loop_options o = {.loop = sl->loop, .runtime = s->runtime, .ring = ring, .epoch = sl->epoch};
+    bool ok = gateway_loop_create(s->gateway, &o, &sl->gl, err);
+    keyring_unref(ring);
+    if (!ok) return false;
+    struct http_server_options so = gateway_server_options(s->conf, s->n_loops);
+    struct http_handler handler = gateway_handler(sl->gl);
+    timer_init(&sl->tick, sl->loop, on_tick);
+    return http_server_create(sl->loop, &so, &handler, &sl->http, err) && listen_all(sl, err);
+}
+
+bool loops_create(struct server *s, struct err *err) {
+    for (unsigned i = 0; i < s->n_loops; i++)
+        if (!loop_build(s, i, err)) return false;
+    return true;
+}
+
+static void loop_main(void *arg) {
+    struct server_loop *sl = arg;
+    loop_run(sl->loop);
+}
+
+bool loops_start(struct server *s, struct err *err) {
+    atomic_store(&s->running, s->n_loops);
+    for (unsigned i = 0; i < s->n_loops; i++) {
+        struct server_loop *sl = &s->loops[i];
+        char name[16];
+        snprintf(name, sizeof name, "loop-%u", i);
+        timer_set(&sl->tick, TICK_MS);
+        if (i && !thread_start(&sl->thread, name, 0, loop_main, sl, err)) return false;
+    }
+    return true;
+}
+
+uint16_t loops_port(const struct server *s) { return s->ports[0]; }
+
+// --- orders, carried out on each loop's own thread ---
+
+static void give_order(struct server *s, void (*fn)(struct task *task)) {
+    for (unsigned i = 0; i < s->n_loops; i++) {
+        struct server_loop *sl = &s->loops[i];
+        struct loop_order *order = mem_must(mem_zalloc(1, sizeof *order));
+        *order = (struct loop_order){.task = {.fn = fn}, .sl = sl, .runtime = runtime_ref(s->runtime)};
+        for (size_t k = 0; k < HTTP_LISTENERS_MAX; k++) order->tls[k] = s->tls[k] ? tls_ctx_ref(s->tls[k]) : NULL;
+        loop_post(sl->loop, &order->task);
+    }
+}
+
+static void order_done(struct loop_order *order) {
+    runtime_unref(order->runtime);
+    server_tls_free(order->tls, HTTP_LISTENERS_MAX);
+    mem_free(order);
+}
+
+static void apply(struct task *task) {
+    struct loop_order *order = CONTAINER_OF(task, struct loop_order, task);
+    struct server_loop *sl = order->sl;
+    struct http_server_options o = gateway_server_options(order->runtime->conf, sl->server->n_loops);
+    gateway_loop_set_runtime(sl->gl, order->runtime);
+    http_server_set_options(sl->http, &o);
+    for (size_t i = 0; i < sl->server->n_listeners; i++) http_server_set_tls(sl->http, i, order->tls[i]);
+    order_done(order);
+}
+
+void loops_apply(struct server *s) { give_order(s, apply); }
+
+static void drain(struct task *task) {
+    struct loop_order *order = CONTAINER_OF(task, struct loop_order, task);
+    struct server_loop *sl = order->sl;
+    sl->drain_until_ms = loop_now_ms(sl->loop) + (uint64_t)order->runtime->conf->server.drain_timeout + 1;
+    http_server_drain(sl->http);
+    timer_set(&sl->tick, 0);
+    order_done(order);
+}
+
+void loops_drain(struct server *s) { give_order(s, drain); }
+
+static void stop(struct task *task) {
+    struct loop_order *order = CONTAINER_OF(task, struct loop_order, task);
+    order->sl->drain_until_ms = 1;
+    http_server_stop(order->sl->http);
+    timer_set(&order->sl->tick, 0);
+    order_done(order);
+}
+
+void loops_stop(struct server *s) { give_order(s, stop); }
+
+// Nothing is under way on this loop any more; the last one to say so ends them all.
+static void finish(struct server_loop *sl) {
+    struct server *s = sl->server;
+    sl->done = true;
+    if (atomic_fetch_sub(&s->running, 1) != 1) return;
+    for (unsigned i = s->n_loops; i-- > 0;) loop_stop(s->loops[i].loop);
+}
+
+// Everything on a loop lets go before the loop's handles are closed under it.
+static void quiesce(struct server_loop *sl) {
+    if (!sl->loop) return;
+    if (sl->tick.loop) timer_stop(&sl->tick);
+    if (sl->http) http_server_stop(sl->http);
+    if (sl->gl) gateway_loop_quiesce(sl->gl);
+    loop_drain_handles(sl->loop);
+}
+
+void loops_free(struct server *s) {
+    if (!s->loops) return;
+    for (unsigned i = 1; i < s->n_loops; i++) {
+        if (s->loops[i].thread.started && !s->loops[i].done) loop_stop(s->loops[i].loop);
+        thread_join(&s->loops[i].thread);
+    }
+    reload_stop(s);
+    signals_end(s->signals);
+    for (unsigned i = 0; i < s->n_loops; i++) quiesce(&s->loops[i]);
+    reload_free(s);
+    for (unsigned i = 0; i < s->n_loops; i++) {
+        http_server_free(s->loops[i].http);
+        gateway_loop_free(s->loops[i].gl);
+        loop_free(s->loops[i].loop);
+    }
+}

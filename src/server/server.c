@@ -1,0 +1,208 @@
+// The whole server in one process: builds every room in order, runs, and tears down in reverse.
+#include "server/server_internal.h"
+
+#include "base/mem.h"
+#include "os/clock.h"
+
+#define LEDGER_CLOSE_MS 10000
+
+// --- what is told of the ledger ---
+
+static void on_ledger(void *arg, enum ledger_event event, const char *message) {
+    struct server *s = arg;
+    struct str reason = str_c(message);
+    switch (event) {
+    case LEDGER_REPLAYED:
+        log_info(s->log, LOG_MSG("usage records of an earlier run were recovered"), LOG_STR("detail", reason));
+        break;
+    case LEDGER_RECOVERED:
+        log_info(s->log, LOG_MSG("the usage ledger works again"), LOG_STR("detail", reason));
+        break;
+    case LEDGER_DAMAGE:
+        log_error(s->log, LOG_MSG("a segment of the usage log was damaged"), LOG_STR("reason", reason));
+        break;
+    case LEDGER_DISK_FULL:
+        log_error(s->log, LOG_MSG("the disk takes no usage records; requests go on, records wait in memory"),
+                  LOG_STR("reason", reason));
+        break;
+    case LEDGER_DB_ERROR:
+        log_error(s->log, LOG_MSG("the database takes no usage records; requests go on, records wait"),
+                  LOG_STR("reason", reason));
+        break;
+    case LEDGER_DROPPED:
+        log_error(s->log, LOG_MSG("usage records are being lost: the queue is full"), LOG_STR("reason", reason));
+        break;
+    }
+}
+
+// --- building, in order ---
+
+bool server_open_logs(struct server *s, struct err *err) {
+    const struct conf_log *c = &s->conf->log;
+    bool pretty = c->format == CONF_LOG_PRETTY || (c->format == CONF_LOG_AUTO && s->o->tty && c->file.n == 0);
+    struct log_options o = {.file = c->file,
+                            .level = (enum log_level)c->level,
+                            .format = pretty ? LOG_PRETTY : LOG_JSON,
+                            .color = s->o->color && c->file.n == 0};
+    if (!log_open(&o, &s->log, err)) return false;
+    if (!c->access) return true;
+    if (!c->access_file.n) {
+        s->access = s->log;
+        return true;
+    }
+    struct log_options a = {.file = c->access_file, .level = LOG_INFO, .format = LOG_JSON};
+    return log_open(&a, &s->access, err);
+}
+
+// The first key of a data directory is made by the server, so that the first request can follow at once.
+static bool first_key(struct server *s, struct sql *db, struct err *err) {
+    uint64_t count;
+    if (!key_count(db, &count, err)) return false;
+    if (count || !s->conf->auth.required) return true;
+    struct key_wanted wanted = {.name = STR("first-run admin"), .is_admin = true};
+    struct key_created created = {0};
+    if (!key_create(db, &s->dir, &wanted, clock_unix_ns(), &created, err)) return false;
+    s->admin_key = created.text;
+    return true;
+}
+
+static bool open_store(struct server *s, struct err *err) {
+    struct sql *db = NULL;
+    if (!datadir_open(s->conf->storage.data, &s->dir, err)) return false;
+    s->dir_open = true;
+    struct ledger_options o = {.data_dir = s->conf->storage.data,
+                               .writers = s->n_loops,
+                               .queue_max = (uint64_t)s->conf->storage.queue_records,
+                               .sync_ms = (unsigned)s->conf->storage.group_interval,
+                               .on_event = on_ledger,
+                               .arg = s};
+    bool ok = datadir_open_db(&s->dir, SQL_BUSY_MS_DEFAULT, &db, err) && ledger_open(&o, &s->ledger, err) &&
+              first_key(s, db, err);
+    for (unsigned i = 0; ok && i < s->n_loops; i++) ok = lease_take(db, &s->loops[i].epoch, err);
+    sql_close(db);
+    return ok && keys_create(&s->dir, &s->keys, err);
+}
+
+static bool build(struct server *s, struct err *err) {
+    struct metrics_options m = {
+        .shards = s->n_loops, .max_series = (uint64_t)s->conf->metrics.max_series, .version = s->o->version};
+    if (!server_open_logs(s, err) || !metrics_create(&m, &s->metrics, err)) return false;
+    if (!server_tls(s->conf, s->tls, err) || !runtime_create(s->conf, &s->runtime, err) || !open_store(s, err))
+        return false;
+    struct gateway_options g = {.log = s->log,
+                                .access = s->access,
+                                .metrics = s->metrics,
+                                .ledger = s->ledger,
+                                .keys = s->keys,
+                                .version = s->o->version,
+                                .sync = s->conf->storage.durability == DURABILITY_SYNC};
+    return gateway_create(&g, &s->gateway, err) && loops_create(s, err) && figures_register(s, err);
+}
+
+// --- tearing down, in reverse ---
+
+static void tear_down(struct server *s) {
+    loops_free(s);
+    gateway_free(s->gateway);
+    keys_free(s->keys);
+    ledger_close(s->ledger, LEDGER_CLOSE_MS);
+    if (s->dir_open) datadir_close(&s->dir);
+    runtime_unref(s->runtime);
+    server_tls_free(s->tls, HTTP_LISTENERS_MAX);
+    metrics_free(s->metrics);
+    if (s->access != s->log) log_close(s->access);
+    log_close(s->log);
+    conf_unref(s->conf);
+    secret_free(&s->admin_key);
+    mem_free(s->loops);
+}
+
+// --- running ---
+
+static void on_signal(void *ctx, enum signal_kind kind) {
+    struct server *s = ctx;
+    if (kind == SIGNAL_RELOAD) {
+        reload_now(s);
+        return;
+    }
+    if (s->stopping) {
+        log_warn(s->log, LOG_MSG("stopping at once"));
+        loops_stop(s);
+        return;
+    }
+    s->stopping = true;
+    log_info(s->log, LOG_MSG("draining: requests in progress are finished, new ones are refused"),
+             LOG_INT("timeout_ms", s->conf->server.drain_timeout));
+    atomic_store(&s->gateway->draining, true);
+    loops_drain(s);
+}
+
+// A model to try first: a configured one, else a small one of the first provider.
+static struct str example_model(const struct conf *conf, struct arena *arena) {
+    static const struct {
+        enum provider_kind kind;
+        struct str model;
+    } small[] = {
+        {PROVIDER_OPENAI, STR_INIT("gpt-4o-mini")},
+        {PROVIDER_ANTHROPIC, STR_INIT("claude-haiku-4-5")},
+        {PROVIDER_GEMINI, STR_INIT("gemini-2.5-flash")},
+        {PROVIDER_MISTRAL, STR_INIT("mistral-small-latest")},
+        {PROVIDER_GROQ, STR_INIT("llama-3.1-8b-instant")},
+        {PROVIDER_DEEPSEEK, STR_INIT("deepseek-chat")},
+        {PROVIDER_OPENROUTER, STR_INIT("openai/gpt-4o-mini")},
+        {PROVIDER_XAI, STR_INIT("grok-3-mini")},
+        {PROVIDER_DEMO, STR_INIT("demo")},
+    };
+    if (conf->models.n) return conf->models.p[0].name;
+    const struct conf_provider *p = &conf->providers.p[0];
+    for (size_t i = 0; i < ARRAY_LEN(small); i++)
+        if ((int)small[i].kind == p->kind)
+            return arena_printf(arena, "%.*s/%.*s", STR_ARG(p->name), STR_ARG(small[i].model));
+    return arena_printf(arena, "%.*s/MODEL", STR_ARG(p->name));
+}
+
+static void tell_started(struct server *s) {
+    struct arena arena;
+    arena_init(&arena, NULL, 0, 64 * 1024);
+    const struct conf_listener *l = &s->conf->listeners.p[0];
+    bool any = l->addr.host.n == 0 || str_eq(l->addr.host, STR("*")) || str_eq(l->addr.host, STR("0.0.0.0"));
+    bool v6 = str_find_char(l->addr.host, ':') < l->addr.host.n;
+    struct str host = any ? STR("127.0.0.1") : l->addr.host;
+    struct server_started started = {
+        .conf = s->conf,
+        .url = arena_printf(&arena, v6 ? "%s://[%.*s]:%u" : "%s://%.*s:%u", l->tls.cert.n ? "https" : "http",
+                            STR_ARG(host), loops_port(s)),
+        .admin_key = secret_str(&s->admin_key),
+        .example_model = example_model(s->conf, &arena),
+        .loops = s->n_loops,
+    };
+    log_info(s->log, LOG_MSG("listening"), LOG_STR("url", started.url), LOG_INT("workers", s->n_loops),
+             LOG_STR("data", s->conf->storage.data), LOG_STR("version", s->o->version));
+    if (s->o->on_started) s->o->on_started(s->o->ctx, &started);
+    arena_free(&arena);
+    secret_free(&s->admin_key);
+}
+
+static bool run(struct server *s, struct err *err) {
+    struct loop *main_loop = s->loops[0].loop;
+    if (!signals_watch(main_loop, on_signal, s, &s->signals, err) || !reload_start(s, err) || !loops_start(s, err))
+        return false;
+    tell_started(s);
+    atomic_store(&s->gateway->ready, true);
+    loop_run(main_loop);
+    log_info(s->log, LOG_MSG("stopped"));
+    return true;
+}
+
+bool server_run(const struct server_options *options, struct err *err) {
+    struct server s = {.o = options};
+    if (!server_load_conf(options, options->problems, &s.conf))
+        return err_set(err, ERR_CONFIG_INVALID, "the configuration is not valid");
+    process_raise_files();
+    s.n_listeners = s.conf->listeners.n;
+    s.n_loops = s.conf->server.workers ? (unsigned)s.conf->server.workers : thread_cpus();
+    s.loops = mem_zalloc(s.n_loops, sizeof *s.loops);
+    bool ok = (s.loops || err_no_memory(err)) && build(&s, err) && run(&s, err);
+    tear_down(&s);
+    return ok;
+}
