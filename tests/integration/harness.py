@@ -269,7 +269,7 @@ class Penstock:
 
     running = []
 
-    def __init__(self, config=None, workers=2, env=None, args=(), limits=None):
+    def __init__(self, config=None, workers=2, env=None, args=(), limits=None, listen=True):
         self.folder = tempfile.mkdtemp(prefix='penstock-test-')
         self.data = os.path.join(self.folder, 'data')
         self.config_path = os.path.join(self.folder, 'penstock.yaml')
@@ -277,10 +277,10 @@ class Penstock:
         self.workers, self.env, self.args, self.limits = workers, env or {}, list(args), limits
         self.port = free_port()
         self.process = None
-        self.extra_ports = {}
-        if config is not None:
-            self.write_config(config)
+        self.listen = listen  # False: where the configuration says; one of its listeners must be plain, on .port
         self.has_config = config is not None
+        if self.has_config:
+            self.write_config(config(self) if callable(config) else config)
         self.key = self.create_key('--name', 'test')['key']
 
     def write_config(self, config):
@@ -292,8 +292,8 @@ class Penstock:
 
     def command(self):
         config = ['--config', self.config_path] if self.has_config else []
-        return [BINARY, 'serve', *config, '--data', self.data, '--listen', f'127.0.0.1:{self.port}',
-                '--workers', str(self.workers), *self.args]
+        listen = ['--listen', f'127.0.0.1:{self.port}'] if self.listen else []
+        return [BINARY, 'serve', *config, '--data', self.data, *listen, '--workers', str(self.workers), *self.args]
 
     def launch(self):
         log = open(self.log_path, 'ab')
