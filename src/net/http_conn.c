@@ -90,7 +90,7 @@ void conn_abort(struct http_conn *conn) {
 static void conn_linger(struct http_conn *conn) {
     conn->state = CONN_LINGER;
     in_release(conn);
-    tcp_shutdown(&conn->stream.tcp);
+    stream_shutdown(&conn->stream);
     stream_read_into(&conn->stream, NULL, 0);
     stream_read_start(&conn->stream);
     timer_set(&conn->timer, LINGER_MS);
@@ -456,6 +456,7 @@ static void on_drained(struct stream *s) {
         conn_linger(conn);
         break;
     case CONN_HTTP2:
+        timer_set(&conn->timer, conn->server->options.keepalive_ms);
         http2_drained(conn->h2);
         break;
     case CONN_HEAD:
@@ -489,7 +490,14 @@ static void on_timer(struct timer *timer) {
             conn_gone(conn); // a client that does not read is a client that left
         break;
     case CONN_HTTP2:
-        if (http2_idle(conn->h2) || (unsent && !moving)) conn_gone(conn);
+        if (unsent && !moving)
+            conn_gone(conn);
+        else if (unsent)
+            conn_watch_write(conn);
+        else if (http2_idle(conn->h2))
+            http2_drain(conn->h2); // GOAWAY, then h2_finish
+        else
+            timer_set(&conn->timer, conn->server->options.keepalive_ms);
         break;
     case CONN_HANDSHAKE:
     case CONN_LINGER:

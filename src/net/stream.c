@@ -195,11 +195,19 @@ size_t stream_write(struct stream *s, const struct str *parts, size_t count) {
     return tcp_queued(&s->tcp);
 }
 
+static void say_bye(struct stream *s) {
+    if (!s->tls || !s->ready || s->ended || s->tcp.closing) return;
+    tls_shutdown(s->tls);
+    tls_flush(s);
+}
+
+void stream_shutdown(struct stream *s) {
+    say_bye(s);
+    tcp_shutdown(&s->tcp);
+}
+
 void stream_close(struct stream *s) {
-    if (s->tls && s->ready && !s->ended && !s->tcp.closing) {
-        tls_shutdown(s->tls);
-        tls_flush(s);
-    }
+    say_bye(s);
     tcp_close(&s->tcp);
 }
 

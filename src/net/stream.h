@@ -44,6 +44,8 @@ void stream_read_into(struct stream *s, char *p, size_t n);
 // Returns the bytes that the kernel has not taken yet.
 size_t stream_write(struct stream *s, const struct str *parts, size_t count);
 static inline size_t stream_queued(const struct stream *s) { return tcp_queued(&s->tcp); }
+// Says that we send no more (close_notify over TLS), once what is queued has gone; reading goes on.
+void stream_shutdown(struct stream *s);
 void stream_close(struct stream *s); // flushes nothing beyond what the kernel has, says close_notify
 void stream_reset(struct stream *s);
 struct str stream_alpn(const struct stream *s);
