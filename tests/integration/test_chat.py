@@ -346,23 +346,23 @@ class Chat(Suite):
 
     # --- by the tools people use ---
 
-    def curl(self, *args):
-        return subprocess.run(['curl', '-sS', '--max-time', '20', *args], capture_output=True, env=clean_environment(),
-                              timeout=30, check=True).stdout
+    def curl(self, *args, body):
+        return subprocess.run(['curl', '-sS', '--max-time', '20', *args, '--data-binary', '@-'], input=body,
+                              capture_output=True, env=clean_environment(), timeout=30, check=True).stdout
 
     def test_curl(self):
         url = f'http://127.0.0.1:{self.server.port}/v1/chat/completions'
         auth = ['-H', f'Authorization: Bearer {self.server.key}', '-H', 'Content-Type: application/json']
-        out = self.curl(url, *auth, '-d', chat_body('small').decode())
+        out = self.curl(url, *auth, body=chat_body('small'))
         self.assertEqual(out, self.last().answer_body)
         self.fake.reset()
-        out = self.curl('-N', url, *auth, '-d', chat_body('small', stream=True).decode())
+        out = self.curl('-N', url, *auth, body=chat_body('small', stream=True))
         self.assertEqual(out, self.without_usage(self.last().answer_body))
         self.fake.reset()
-        out = self.curl(url, *auth, '-H', 'Expect: 100-continue', '-d', chat_body('small', 'x' * 200_000).decode())
+        out = self.curl(url, *auth, '-H', 'Expect: 100-continue', body=chat_body('small', 'x' * 200_000))
         self.assertEqual(out, self.last().answer_body)
         self.fake.reset()
-        out = self.curl('--http1.0', '-N', url, *auth, '-d', chat_body('small', stream=True).decode())
+        out = self.curl('--http1.0', '-N', url, *auth, body=chat_body('small', stream=True))
         self.assertEqual(out, self.without_usage(self.last().answer_body))
 
 
