@@ -7,6 +7,7 @@
 #include "net/http1_parse.h"
 #include "net/http_client.h"
 #include "os/loop.h"
+#include "os/signals.h"
 
 #define URL_DEFAULT "http://127.0.0.1:8080"
 #define PROMPT_MAX ((size_t)16 * 1024 * 1024)
@@ -32,6 +33,7 @@ struct chat {
     int status;
     bool streaming; // the answer is a stream
     bool line_open; // the last character printed was no line end
+    bool interrupted;
     struct err err; // with failed
     bool failed;
 };
@@ -69,6 +71,15 @@ static void end(struct chat *chat) {
     loop_stop(chat->loop);
 }
 
+// Ctrl-C, or a terminal that is gone: the server hears of it at once.
+static void on_signal(void *ctx, enum signal_kind kind) {
+    struct chat *chat = ctx;
+    (void)kind;
+    chat->interrupted = true;
+    if (chat->exchange) http_exchange_cancel(chat->exchange);
+    end(chat);
+}
+
 static void on_head(struct http_exchange *x, const struct http1_head *head) {
     struct chat *chat = http_exchange_user(x);
     struct str type = http_field_get(head->fields, head->field_count, STR("content-type"));
@@ -83,6 +94,7 @@ static void on_data(struct http_exchange *x, struct str data, bool last) {
     bool ok = true;
     if (chat->streaming) {
         ok = chat_stream_feed(&chat->stream, data, &chat->err);
+        if (ok && ferror(chat->args->io->out)) ok = err_set(&chat->err, ERR_IO, "nobody reads standard output");
     } else {
         buf_put(&chat->answer, data);
         if (chat->answer.failed) ok = err_set(&chat->err, ERR_UPSTREAM_TOO_LARGE, "the answer is too large");
@@ -201,13 +213,11 @@ static bool send_request(struct chat *chat, struct err *err) {
 static bool talk(struct chat *chat, struct err *err) {
     struct tls_client_options tls = {0};
     if (chat->url.tls && !tls_ctx_client(&tls, &chat->origin.tls, err)) return false;
-    bool ok = loop_create(0, &chat->loop, err);
-    if (ok && http_client_create(chat->loop, HEAD_MAX, &chat->client, err)) {
-        ok = send_request(chat, err);
-        http_client_free(chat->client);
-    } else {
-        ok = false;
-    }
+    struct signals *signals = NULL;
+    bool ok = loop_create(0, &chat->loop, err) && signals_watch(chat->loop, on_signal, chat, &signals, err) &&
+              http_client_create(chat->loop, HEAD_MAX, &chat->client, err) && send_request(chat, err);
+    if (chat->client) http_client_free(chat->client);
+    signals_end(signals);
     if (chat->loop) loop_free(chat->loop);
     if (chat->origin.tls) tls_ctx_unref(chat->origin.tls);
     return ok;
@@ -267,6 +277,10 @@ static int ask(struct chat *chat) {
     if (code == CLI_OK) code = build_body(chat);
     if (code != CLI_OK) return code;
     if (!talk(chat, &err)) return fail_talk(chat, &err);
+    if (chat->interrupted) {
+        if (chat->line_open) fputc('\n', chat->args->io->out);
+        return CLI_INTERRUPTED;
+    }
     if (chat->failed) return fail_talk(chat, &chat->err);
     if (chat->status != 200) return fail_status(chat);
     return print_answer(chat);
