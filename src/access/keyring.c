@@ -172,6 +172,13 @@ COLD static bool unusable(const struct key_entry *entry, const char *what, int64
                    STR_ARG(entry->prefix), what, TIME_TEXT_LEN, when);
 }
 
+static bool usable(const struct key_entry *entry, int64_t now_ns, struct err *err) {
+    if (UNLIKELY(entry->revoked_at != 0)) return unusable(entry, "was revoked on", entry->revoked_at, err);
+    if (UNLIKELY(entry->expires_at != 0 && entry->expires_at <= now_ns))
+        return unusable(entry, "expired on", entry->expires_at, err);
+    return true;
+}
+
 bool keyring_check(const struct keyring *ring, struct str presented, int64_t now_ns, const struct key_entry **out_entry,
                    struct err *err) {
     if (UNLIKELY(!key_text_valid(presented))) return malformed(presented, err);
@@ -182,10 +189,30 @@ bool keyring_check(const struct keyring *ring, struct str presented, int64_t now
             "The API key %.*s… is not known here: check that it was made on this server and copied whole, or "
             "ask the operator for a new one (`penstock key create`).",
             KEY_PREFIX_LEN, presented.p);
-    if (UNLIKELY(entry->revoked_at != 0)) return unusable(entry, "was revoked on", entry->revoked_at, err);
-    if (UNLIKELY(entry->expires_at != 0 && entry->expires_at <= now_ns))
-        return unusable(entry, "expired on", entry->expires_at, err);
     *out_entry = entry;
+    return usable(entry, now_ns, err);
+}
+
+static void memo_begin(struct keyring_memo *memo, const struct keyring *ring) {
+    memset(memo, 0, sizeof *memo);
+    memo->ring = ring;
+    randombytes_buf(memo->seed, sizeof memo->seed);
+}
+
+bool keyring_check_memo(const struct keyring *ring, struct keyring_memo *memo, struct str presented, int64_t now_ns,
+                        const struct key_entry **out_entry, struct err *err) {
+    unsigned char tag[crypto_shorthash_siphashx24_BYTES];
+    if (memo->ring != ring) memo_begin(memo, ring);
+    crypto_shorthash_siphashx24(tag, (const unsigned char *)presented.p, presented.n, memo->seed);
+    size_t slot = tag[0] % KEYRING_MEMO_SLOTS;
+    const struct key_entry *entry = memo->slots[slot].entry;
+    if (LIKELY(entry && sodium_memcmp(tag, memo->slots[slot].tag, sizeof tag) == 0)) {
+        *out_entry = entry;
+        return usable(entry, now_ns, err);
+    }
+    if (!keyring_check(ring, presented, now_ns, out_entry, err)) return false;
+    memo->slots[slot].entry = *out_entry;
+    memcpy(memo->slots[slot].tag, tag, sizeof tag);
     return true;
 }
 

@@ -138,9 +138,11 @@ bool json_string_text(struct str raw, struct arena *arena, struct str *out_text)
 bool json_string_eq(struct str raw, struct str text) {
     if (!is_string(raw)) return false;
     struct str rest = body_of(raw), piece;
-    if (rest.n == text.n && str_find_char(rest, '\\') == rest.n) return str_eq(rest, text);
     // Every escape is longer than what it stands for, and at most six times as long.
-    if (rest.n <= text.n || rest.n / 6 > text.n) return false;
+    if (rest.n < text.n || rest.n / 6 > text.n) return false;
+    if (rest.n == text.n && !str_eq(rest, text)) return false;
+    bool plain = str_find_char(rest, '\\') == rest.n;
+    if (plain || rest.n == text.n) return plain && rest.n == text.n;
     char small[UTF8_MAX_BYTES];
     while (piece_next(&rest, small, &piece)) {
         if (!str_starts(text, piece)) return false;

@@ -41,6 +41,15 @@ static void try_next(struct call *call) {
 
 // The upstream's fields that mean something to the client.
 static bool passes_to_client(struct str name) {
+    switch (name.p[0] | 0x20) { // most fields are neither
+    case 'c':
+    case 'o':
+    case 'r':
+    case 'x':
+        break;
+    default:
+        return false;
+    }
     static const struct str prefixes[] = {STR_INIT("x-ratelimit-"), STR_INIT("openai-"), STR_INIT("retry-after")};
     static const struct str exact[] = {STR_INIT("content-type"), STR_INIT("x-should-retry"), STR_INIT("cache-control")};
     for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)

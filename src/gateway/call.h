@@ -13,6 +13,7 @@
 
 struct endpoint;
 struct sync_wait;
+struct meter_series;
 
 enum answer_mode {
     ANSWER_NONE,   // no answer has begun
@@ -47,9 +48,10 @@ struct call {
     const struct runtime_provider *provider;
     struct http_exchange *exchange;
     struct demo demo;
-    struct timer timer; // of the demonstration
-    bool begun;         // told to the ledger
-    uint64_t sent_ns;   // to this target, monotonic
+    struct timer timer;                // of the demonstration
+    bool begun;                        // told to the ledger
+    uint64_t sent_ns;                  // to this target, monotonic
+    const struct meter_series *series; // of this target; NULL until it was chosen
     struct str body[JSON_EDIT_SLICES_MAX];
     size_t body_count;
     // the answer

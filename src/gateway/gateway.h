@@ -47,6 +47,7 @@ struct gateway_loop {
     struct http_client *client;
     struct runtime *runtime;
     struct keyring *ring;
+    struct keyring_memo memo;
     struct ledger_writer *ledger;
     struct metric_shard *shard;
     struct meter *meter;

@@ -31,8 +31,11 @@ static struct usage_record usage_of(const struct call *call) {
     return rec;
 }
 
+static struct str model_label(const struct call *call);
+
 void record_begin(struct call *call) {
     struct usage_record rec = usage_of(call);
+    call->series = meter_series(call->gl->meter, call->endpoint->name, model_label(call), target_provider(call));
     if (call->begun) return; // one record a request, however many targets are tried
     call->begun = true;
     ledger_begin(call->gl->ledger, &rec);
@@ -82,10 +85,14 @@ static struct str model_label(const struct call *call) {
     return call->route.model ? call->route.model->name : call->request.model;
 }
 
+static const struct meter_series *series_of(const struct call *call) {
+    if (call->series) return call->series;
+    return meter_series(call->gl->meter, call->endpoint->name, model_label(call), target_provider(call));
+}
+
 static void end_metrics(const struct call *call) {
     struct metric_shard *shard = call->gl->shard;
-    const struct meter_series *s =
-        meter_series(call->gl->meter, call->endpoint->name, model_label(call), target_provider(call));
+    const struct meter_series *s = series_of(call);
     if (call->status == 200) {
         metric_add(shard, s->requests_ok, 1);
     } else {
@@ -154,8 +161,7 @@ void record_end(struct call *call) {
 
 void record_attempt(struct call *call, struct str status) {
     struct metric_shard *shard = call->gl->shard;
-    const struct meter_series *s =
-        meter_series(call->gl->meter, call->endpoint->name, model_label(call), target_provider(call));
+    const struct meter_series *s = series_of(call);
     const struct str labels[] = {target_provider(call), status};
     bool ok = str_eq(status, STR("200"));
     metric_add(shard, ok ? s->upstream_ok : metric_find(shard, METRIC_UPSTREAM_REQUESTS, labels, 2), 1);

@@ -80,7 +80,7 @@ enum stage_result stage_auth(struct call *call, struct err *err) {
                 "no API key was given: send \"Authorization: Bearer ps-…\" (make a key with: penstock key create)");
         return STAGE_FAIL;
     }
-    if (keyring_check(call->ring, key, call->ts, &call->key, err)) return STAGE_DONE;
+    if (keyring_check_memo(call->ring, &gl->memo, key, call->ts, &call->key, err)) return STAGE_DONE;
     call->key = NULL;
     // Without required keys any other text will do: clients insist on sending one.
     return required ? STAGE_FAIL : STAGE_DONE;

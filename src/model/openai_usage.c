@@ -1,51 +1,96 @@
-// Token counts out of answers in OpenAI's dialect.
+// Token counts out of answers in OpenAI's dialect, in one pass over the text.
 #include "model/openai_usage.h"
 
 #include "base/json_read.h"
 
-static uint64_t count_of(const struct json_field *field) {
-    uint64_t v = 0;
-    if (!field->found || field->kind != JSON_NUMBER || !json_raw_u64(field->raw, &v)) return 0;
-    return MIN(v, (uint64_t)INT64_MAX / 4);
-}
+#define COUNT_MAX ((uint64_t)1 << 40) // more is a lying upstream
 
-static uint64_t detail(const struct json_field *object, struct str name) {
+// What a usage object said, before it is made consistent.
+struct counts {
+    uint64_t prompt, completion, total, cached, cache_write, reasoning, audio_in, audio_out;
+    bool has_prompt, has_completion, has_total;
+};
+
+static uint64_t read_count(struct json_reader *r, enum json_kind kind) {
     struct str raw;
     uint64_t v = 0;
-    if (!object->found || object->kind != JSON_OBJECT || !JSON_GET(object->raw, &raw, name)) return 0;
-    return json_raw_u64(raw, &v) ? v : 0;
+    if (!json_skip(r, &raw) || kind != JSON_NUMBER || !json_raw_u64(raw, &v)) return 0;
+    return MIN(v, COUNT_MAX);
 }
 
-bool openai_usage_read(struct str raw, struct usage *out_usage) {
-    enum { PROMPT, COMPLETION, TOTAL, PROMPT_DETAILS, COMPLETION_DETAILS, CACHE_HIT, CACHE_WRITE };
-    struct json_field f[] = {
-        [PROMPT] = {.name = STR_INIT("prompt_tokens")},
-        [COMPLETION] = {.name = STR_INIT("completion_tokens")},
-        [TOTAL] = {.name = STR_INIT("total_tokens")},
-        [PROMPT_DETAILS] = {.name = STR_INIT("prompt_tokens_details")},
-        [COMPLETION_DETAILS] = {.name = STR_INIT("completion_tokens_details")},
-        [CACHE_HIT] = {.name = STR_INIT("prompt_cache_hit_tokens")},
-        [CACHE_WRITE] = {.name = STR_INIT("cache_creation_input_tokens")},
-    };
-    struct err err;
-    if (raw.n == 0 || raw.p[0] != '{' || !json_scan(raw, f, ARRAY_LEN(f), &err)) return false;
-    if (!f[PROMPT].found && !f[COMPLETION].found && !f[TOTAL].found) return false;
-    struct usage u = {.prompt = count_of(&f[PROMPT]), .output = count_of(&f[COMPLETION])};
-    if (!f[PROMPT].found && f[TOTAL].found && count_of(&f[TOTAL]) >= u.output)
-        u.prompt = count_of(&f[TOTAL]) - u.output;
-    u.cached = MAX(detail(&f[PROMPT_DETAILS], STR("cached_tokens")), count_of(&f[CACHE_HIT]));
-    u.cached = MIN(u.cached, u.prompt);
-    u.cache_write = MIN(count_of(&f[CACHE_WRITE]), u.prompt - u.cached);
-    u.reasoning = MIN(detail(&f[COMPLETION_DETAILS], STR("reasoning_tokens")), u.output);
-    u.audio_in = MIN(detail(&f[PROMPT_DETAILS], STR("audio_tokens")), u.prompt);
-    u.audio_out = MIN(detail(&f[COMPLETION_DETAILS], STR("audio_tokens")), u.output);
+// prompt_tokens_details or completion_tokens_details.
+static void read_details(struct json_reader *r, enum json_kind kind, uint64_t *out_cached, uint64_t *out_reasoning,
+                         uint64_t *out_audio) {
+    struct str key;
+    if (kind != JSON_OBJECT || !json_enter_object(r)) return;
+    while (json_member(r, &key, &kind)) {
+        if (json_string_eq(key, STR("cached_tokens")))
+            *out_cached = read_count(r, kind);
+        else if (json_string_eq(key, STR("reasoning_tokens")))
+            *out_reasoning = read_count(r, kind);
+        else if (json_string_eq(key, STR("audio_tokens")))
+            *out_audio = read_count(r, kind);
+    }
+}
+
+static void read_member(struct json_reader *r, struct str key, enum json_kind kind, struct counts *c) {
+    uint64_t ignored = 0;
+    if (json_string_eq(key, STR("prompt_tokens"))) {
+        c->has_prompt = kind == JSON_NUMBER;
+        c->prompt = read_count(r, kind);
+    } else if (json_string_eq(key, STR("completion_tokens"))) {
+        c->has_completion = kind == JSON_NUMBER;
+        c->completion = read_count(r, kind);
+    } else if (json_string_eq(key, STR("total_tokens"))) {
+        c->has_total = kind == JSON_NUMBER;
+        c->total = read_count(r, kind);
+    } else if (json_string_eq(key, STR("prompt_tokens_details"))) {
+        read_details(r, kind, &c->cached, &ignored, &c->audio_in);
+    } else if (json_string_eq(key, STR("completion_tokens_details"))) {
+        read_details(r, kind, &ignored, &c->reasoning, &c->audio_out);
+    } else if (json_string_eq(key, STR("prompt_cache_hit_tokens"))) {
+        c->cached = MAX(c->cached, read_count(r, kind));
+    } else if (json_string_eq(key, STR("cache_creation_input_tokens"))) {
+        c->cache_write = read_count(r, kind);
+    }
+}
+
+// The object under the cursor.
+static bool read_usage(struct json_reader *r, struct usage *out_usage) {
+    struct counts c = {0};
+    struct str key;
+    enum json_kind kind;
+    if (!json_enter_object(r)) return false;
+    while (json_member(r, &key, &kind)) read_member(r, key, kind, &c);
+    if (!json_ok(r) || !(c.has_prompt || c.has_completion || c.has_total)) return false;
+    struct usage u = {.prompt = c.prompt, .output = c.completion};
+    if (!c.has_prompt && c.total >= c.completion) u.prompt = c.total - c.completion;
+    u.cached = MIN(c.cached, u.prompt);
+    u.cache_write = MIN(c.cache_write, u.prompt - u.cached);
+    u.reasoning = MIN(c.reasoning, u.output);
+    u.audio_in = MIN(c.audio_in, u.prompt);
+    u.audio_out = MIN(c.audio_out, u.output);
     *out_usage = u;
     return true;
 }
 
+bool openai_usage_read(struct str raw, struct usage *out_usage) {
+    struct json_reader r;
+    enum json_kind kind;
+    json_reader_init(&r, raw, 0);
+    return json_peek(&r, &kind) && kind == JSON_OBJECT && read_usage(&r, out_usage);
+}
+
 bool openai_usage_of_answer(struct str body, bool *out_valid, struct usage *out_usage) {
-    struct json_field f[] = {{.name = STR_INIT("usage")}};
+    struct json_reader r;
+    struct str key;
     struct err err;
-    *out_valid = json_scan(body, f, 1, &err);
-    return *out_valid && f[0].found && openai_usage_read(f[0].raw, out_usage);
+    enum json_kind kind;
+    bool found = false;
+    json_reader_init(&r, body, 0);
+    if (json_enter_object(&r))
+        while (json_member(&r, &key, &kind))
+            if (!found && kind == JSON_OBJECT && json_string_eq(key, STR("usage"))) found = read_usage(&r, out_usage);
+    *out_valid = json_end(&r, &err);
+    return *out_valid && found;
 }

@@ -4,6 +4,9 @@
 #include "base/mem.h"
 #include "os/tcp_info.h"
 
+#include <sys/socket.h>
+#include <sys/uio.h>
+
 #define PARTS_MAX 16
 
 // One queued write: a copy of what the kernel did not take.
@@ -34,7 +37,7 @@ static void on_uv_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b) {
 }
 
 bool tcp_init(struct tcp *tcp, struct loop *loop, const struct tcp_ops *ops, struct err *err) {
-    *tcp = (struct tcp){.ops = ops, .loop = loop};
+    *tcp = (struct tcp){.ops = ops, .loop = loop, .fd = -1};
     int rc = uv_tcp_init(loop_uv(loop), &tcp->uv);
     if (rc != 0) return err_set(err, ERR_IO, "cannot create a socket: %s", uv_strerror(rc));
     tcp->uv.data = tcp;
@@ -44,7 +47,7 @@ bool tcp_init(struct tcp *tcp, struct loop *loop, const struct tcp_ops *ops, str
 bool tcp_accept(struct tcp *tcp, uv_stream_t *listener) {
     if (uv_accept(listener, (uv_stream_t *)&tcp->uv) != 0) return false;
     uv_tcp_nodelay(&tcp->uv, 1);
-    return true;
+    return uv_fileno((uv_handle_t *)&tcp->uv, &tcp->fd) == 0;
 }
 
 static void on_uv_connect(uv_connect_t *req, int status) {
@@ -52,6 +55,7 @@ static void on_uv_connect(uv_connect_t *req, int status) {
     mem_free(req);
     if (tcp->closing) return;
     if (status == 0) uv_tcp_nodelay(&tcp->uv, 1);
+    if (status == 0) status = uv_fileno((uv_handle_t *)&tcp->uv, &tcp->fd);
     tcp->ops->on_connect(tcp, status);
 }
 
@@ -92,9 +96,9 @@ static void on_uv_written(uv_write_t *req, int status) {
 
 // A failure found while writing is told from the loop's next turn, not from inside tcp_write: an empty uv_write on a
 // broken socket comes back with the error.
-static void queue_rest(struct tcp *tcp, const uv_buf_t *bufs, size_t count, size_t skip) {
+static void queue_rest(struct tcp *tcp, const struct str *parts, size_t count, size_t skip) {
     size_t n = 0;
-    for (size_t i = 0; i < count; i++) n += bufs[i].len;
+    for (size_t i = 0; i < count; i++) n += parts[i].n;
     n -= skip;
     struct tcp_pending *pending = mem_alloc(sizeof *pending + n);
     if (!pending) {
@@ -107,9 +111,9 @@ static void queue_rest(struct tcp *tcp, const uv_buf_t *bufs, size_t count, size
     pending->n = n;
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
-        size_t cut = MIN(skip, bufs[i].len);
-        memcpy(pending->bytes + at, bufs[i].base + cut, bufs[i].len - cut);
-        at += bufs[i].len - cut;
+        size_t cut = MIN(skip, parts[i].n);
+        if (parts[i].n > cut) memcpy(pending->bytes + at, parts[i].p + cut, parts[i].n - cut);
+        at += parts[i].n - cut;
         skip -= cut;
     }
     tcp->queued += n;
@@ -123,22 +127,33 @@ static void queue_rest(struct tcp *tcp, const uv_buf_t *bufs, size_t count, size
     }
 }
 
+// Straight to the kernel; what it does not take is queued. Returns the bytes taken; an error shows when the queue is
+// worked off.
+static size_t send_now(struct tcp *tcp, const struct str *parts, size_t count) {
+    static_assert(offsetof(struct str, p) == offsetof(struct iovec, iov_base) &&
+                      offsetof(struct str, n) == offsetof(struct iovec, iov_len) &&
+                      sizeof(struct str) == sizeof(struct iovec),
+                  "a slice is an iovec");
+    union {
+        const struct str *in;
+        struct iovec *out; // sendmsg only reads, though its type lacks const
+    } vector = {.in = parts};
+    ssize_t n = -1;
+    struct msghdr message = {.msg_iov = vector.out, .msg_iovlen = count};
+    if (count == 1)
+        n = send(tcp->fd, parts[0].p, parts[0].n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    else
+        n = sendmsg(tcp->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return n > 0 ? (size_t)n : 0;
+}
+
 static size_t write_batch(struct tcp *tcp, const struct str *parts, size_t count) {
-    uv_buf_t bufs[PARTS_MAX];
     size_t total = 0;
-    for (size_t i = 0; i < count; i++) {
-        union {
-            const char *in;
-            char *out;
-        } base = {.in = parts[i].p}; // libuv's type lacks const; it only reads
-        bufs[i] = uv_buf_init(base.out, (unsigned)parts[i].n);
-        total += parts[i].n;
-    }
+    for (size_t i = 0; i < count; i++) total += parts[i].n;
     if (total == 0) return tcp->queued;
     tcp->written += total;
-    int taken = tcp->queued ? UV_EAGAIN : uv_try_write((uv_stream_t *)&tcp->uv, bufs, (unsigned)count);
-    size_t skip = taken > 0 ? (size_t)taken : 0;
-    if (skip < total) queue_rest(tcp, bufs, count, skip);
+    size_t taken = tcp->queued ? 0 : send_now(tcp, parts, count);
+    if (taken < total) queue_rest(tcp, parts, count, taken);
     return tcp->queued;
 }
 
@@ -184,10 +199,7 @@ void tcp_reset(struct tcp *tcp) {
     if (uv_tcp_close_reset(&tcp->uv, on_uv_closed) != 0) uv_close((uv_handle_t *)&tcp->uv, on_uv_closed);
 }
 
-uint64_t tcp_bytes_acked(struct tcp *tcp) {
-    uv_os_fd_t fd;
-    return uv_fileno((uv_handle_t *)&tcp->uv, &fd) == 0 ? tcp_info_bytes_acked(fd) : 0;
-}
+uint64_t tcp_bytes_acked(struct tcp *tcp) { return tcp_info_bytes_acked(tcp->fd); }
 
 struct str tcp_peer_text(struct tcp *tcp, char out[64]) {
     struct sockaddr_storage ss;

@@ -28,6 +28,7 @@ struct tcp {
     uv_tcp_t uv;
     const struct tcp_ops *ops;
     struct loop *loop;
+    int fd;                      // -1 until connected or accepted
     struct tcp_pending *pending; // what the kernel would not take yet
     size_t queued;               // its bytes
     char *into;                  // the next read goes here, up to into_room bytes; NULL = the loop's shared buffer

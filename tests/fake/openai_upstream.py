@@ -213,7 +213,7 @@ class Answer:
                   ('openai-processing-ms', '7')] + list(fields)
         fault, when = self.plan.text('fault'), self.plan.text('when', 'request')
         length = len(body) + {'short': -5, 'long': 5}.get(fault, 0)
-        if fault == 'chunked':
+        if fault in ('chunked', 'badchunk', 'bigchunk'):
             length = None
         if self.plan.has('after_head') or (fault and when != 'request'):
             self.head(status, fields, length)

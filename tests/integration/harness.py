@@ -285,7 +285,9 @@ class Penstock:
 
     def write_config(self, config):
         """YAML as text, or a dict, which JSON makes YAML of. Replaces the file at once."""
-        text = config if isinstance(config, str) else json.dumps(config, indent=1)
+        text = config
+        if not isinstance(config, str):  # sizes and durations are written without quotes
+            text = re.sub(r'"(\d+ ?(?:ms|s|m|h|d|[KMG]iB))"', r'\1', json.dumps(config, indent=1))
         with open(self.config_path + '.new', 'w', encoding='utf-8') as f:
             f.write(text + '\n')
         os.replace(self.config_path + '.new', self.config_path)
