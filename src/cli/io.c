@@ -48,7 +48,7 @@ struct str cli_data_dir(const struct cli_args *args) {
 
 int cli_print(const struct cli_io *io, const struct buf *text) {
     if (text->failed) return cli_fail(io, CLI_FAILED, "out of memory", NULL, NULL);
-    bool written = fwrite(text->p, 1, text->n, io->out) == text->n;
+    bool written = text->n == 0 || fwrite(text->p, 1, text->n, io->out) == text->n;
     if (written && fflush(io->out) == 0) return CLI_OK;
     return cli_fail(io, CLI_FAILED, "cannot write to standard output", NULL, NULL);
 }
