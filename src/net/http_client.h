@@ -4,9 +4,9 @@
 // with http_client_forget before it goes. An exchange ends with exactly one of on_end, on_error or
 // http_exchange_cancel; after that it is gone. Thread rule: the loop's thread. Units: milliseconds, bytes.
 //
-// A request is sent a second time, on a fresh connection, only when a reused connection failed before any byte of an
-// answer and the kernel says that the peer acknowledged none of the request's bytes: then it cannot have been
-// processed.
+// A request is sent a second time, on a fresh connection, only when a reused connection was closed, in order and not by a
+// reset, before any byte of an answer, and the kernel says that the peer acknowledged none of the request's bytes: then
+// it cannot have been processed.
 #ifndef NET_HTTP_CLIENT_H
 #define NET_HTTP_CLIENT_H
 

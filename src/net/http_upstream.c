@@ -84,11 +84,12 @@ static void fail(struct upstream *up, enum err_code code, const char *what) {
 }
 
 // A connection that rested in the pool may have been closed by the provider at the very moment we used it. When none of
-// this request's bytes were acknowledged the provider cannot have seen it, so it may go out again. The first byte the
-// kernel counts is the SYN's.
-static bool never_arrived(struct upstream *up) {
+// this request's bytes were acknowledged the provider cannot have seen it, so it may go out again. An orderly close
+// acknowledges what had arrived by then; a reset does not count, for it may follow the reading of bytes that were never
+// acknowledged. The first byte the kernel counts is the SYN's.
+static bool never_arrived(struct upstream *up, bool orderly) {
     uint64_t acked = tcp_bytes_acked(&up->stream.tcp);
-    return up->x->reused && !up->x->resent && up->state == UPSTREAM_HEAD && up->in.n == 0 && acked > 0 &&
+    return orderly && up->x->reused && !up->x->resent && up->state == UPSTREAM_HEAD && up->in.n == 0 && acked > 0 &&
            acked <= up->written_before + 1;
 }
 
@@ -122,7 +123,7 @@ static void on_end(struct stream *s, const char *reason) {
         fail(up, ERR_UPSTREAM_REFUSED, "the proxy closed the connection");
         return;
     case UPSTREAM_HEAD:
-        if (never_arrived(up))
+        if (never_arrived(up, reason == NULL))
             resend(up);
         else
             fail(up, ERR_UPSTREAM_RESET, reason ? reason : "closed the connection before answering");

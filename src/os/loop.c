@@ -25,6 +25,7 @@ struct loop {
     uint64_t turn_start;
     struct loop_stats stats;
     char *read_buffer;
+    struct tcp *corked;
 };
 
 static void run_tasks(struct task *task) {
@@ -55,18 +56,19 @@ static void on_tick(uv_timer_t *tick) {
     loop_timers_changed(loop);
 }
 
-static void run_deferred(struct loop *loop) {
-    while (loop->deferred) {
+static void end_turn(struct loop *loop) {
+    while (loop->deferred || loop->corked) {
         struct task *batch = loop->deferred;
         loop->deferred = NULL;
         loop->deferred_tail = &loop->deferred;
         run_tasks(batch);
+        tcp_flush_corked(loop);
     }
 }
 
 static void on_before_poll(uv_prepare_t *prepare) {
     struct loop *loop = prepare->data;
-    run_deferred(loop);
+    end_turn(loop);
     if (!loop->turned) return;
     loop->turned = false;
     uint64_t spent = clock_mono_ns() - loop->turn_start;
@@ -132,7 +134,7 @@ static void close_handle(uv_handle_t *handle, void *unused) {
 
 void loop_drain_handles(struct loop *loop) {
     on_wake(&loop->wake);
-    run_deferred(loop);
+    end_turn(loop);
     uv_walk(&loop->uv, close_handle, NULL);
     while (uv_run(&loop->uv, UV_RUN_DEFAULT)) {
     }
@@ -158,6 +160,9 @@ struct uv_loop_s *loop_uv(struct loop *loop) {
 }
 struct timer_heap *loop_timers(struct loop *loop) {
     return &loop->timers;
+}
+struct tcp **loop_corked(struct loop *loop) {
+    return &loop->corked;
 }
 char *loop_read_buffer(struct loop *loop) { return loop->read_buffer; }
 

@@ -7,7 +7,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define PARTS_MAX 16
+#define CORK_MIN ((size_t)4096)
+#define CORK_MAX ((size_t)16 * 1024) // larger writes gain nothing from waiting
 
 // One queued write: a copy of what the kernel did not take.
 struct tcp_pending {
@@ -147,25 +148,73 @@ static size_t send_now(struct tcp *tcp, const struct str *parts, size_t count) {
     return n > 0 ? (size_t)n : 0;
 }
 
-static size_t write_batch(struct tcp *tcp, const struct str *parts, size_t count) {
-    size_t total = 0;
-    for (size_t i = 0; i < count; i++) total += parts[i].n;
-    if (total == 0) return tcp->queued;
-    tcp->written += total;
+static void write_through(struct tcp *tcp, const struct str *parts, size_t count, size_t total) {
     size_t taken = tcp->queued ? 0 : send_now(tcp, parts, count);
     if (taken < total) queue_rest(tcp, parts, count, taken);
-    return tcp->queued;
+}
+
+// --- the cork ---
+
+static void cork_unlink(struct tcp *tcp) {
+    struct tcp **head = loop_corked(tcp->loop);
+    if (tcp->cork_prev)
+        tcp->cork_prev->cork_next = tcp->cork_next;
+    else
+        *head = tcp->cork_next;
+    if (tcp->cork_next) tcp->cork_next->cork_prev = tcp->cork_prev;
+    tcp->cork_next = tcp->cork_prev = NULL;
+}
+
+static void cork_drop(struct tcp *tcp) {
+    if (!tcp->cork) return;
+    cork_unlink(tcp);
+    pool_put(loop_pool(tcp->loop), tcp->cork, tcp->cork_cap);
+    tcp->cork = NULL;
+}
+
+static void cork_flush(struct tcp *tcp) {
+    if (!tcp->cork) return;
+    struct str all = str_of(tcp->cork, tcp->cork_n);
+    char *p = tcp->cork;
+    cork_unlink(tcp);
+    tcp->cork = NULL;
+    if (!tcp->closing && !tcp->failed) write_through(tcp, &all, 1, all.n);
+    pool_put(loop_pool(tcp->loop), p, tcp->cork_cap);
+}
+
+void tcp_flush_corked(struct loop *loop) {
+    while (*loop_corked(loop)) cork_flush(*loop_corked(loop));
+}
+
+// False when it does not fit or there is no memory: then it is written through.
+static bool cork_add(struct tcp *tcp, const struct str *parts, size_t count, size_t total) {
+    if (!tcp->cork) {
+        struct tcp **head = loop_corked(tcp->loop);
+        tcp->cork = pool_get(loop_pool(tcp->loop), MAX(total, CORK_MIN), &tcp->cork_cap);
+        if (!tcp->cork) return false;
+        tcp->cork_n = 0;
+        tcp->cork_next = *head;
+        if (*head) (*head)->cork_prev = tcp;
+        *head = tcp;
+    }
+    if (tcp->cork_cap - tcp->cork_n < total) return false;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].n) memcpy(tcp->cork + tcp->cork_n, parts[i].p, parts[i].n);
+        tcp->cork_n += parts[i].n;
+    }
+    return true;
 }
 
 size_t tcp_write(struct tcp *tcp, const struct str *parts, size_t count) {
+    size_t total = 0;
     if (tcp->closing || tcp->failed) return 0;
-    while (count > PARTS_MAX) {
-        write_batch(tcp, parts, PARTS_MAX);
-        parts += PARTS_MAX;
-        count -= PARTS_MAX;
-        if (tcp->closing || tcp->failed) return 0;
-    }
-    return write_batch(tcp, parts, count);
+    for (size_t i = 0; i < count; i++) total += parts[i].n;
+    if (total == 0) return tcp->queued;
+    tcp->written += total;
+    if (total <= CORK_MAX && !tcp->queued && cork_add(tcp, parts, count, total)) return 0;
+    cork_flush(tcp);
+    if (!tcp->closing && !tcp->failed) write_through(tcp, parts, count, total);
+    return tcp->queued;
 }
 
 size_t tcp_unsent(const struct tcp *tcp) { return tcp->uv.write_queue_size; }
@@ -176,6 +225,7 @@ static void on_uv_shutdown(uv_shutdown_t *req, int status) {
 }
 
 void tcp_shutdown(struct tcp *tcp) {
+    cork_flush(tcp);
     uv_shutdown_t *req = tcp->closing ? NULL : mem_alloc(sizeof *req);
     if (req && uv_shutdown(req, (uv_stream_t *)&tcp->uv, on_uv_shutdown) != 0) mem_free(req);
 }
@@ -187,6 +237,8 @@ static void on_uv_closed(uv_handle_t *handle) {
 
 void tcp_close(struct tcp *tcp) {
     if (tcp->closing) return;
+    cork_flush(tcp);
+    if (tcp->closing) return;
     tcp_read_stop(tcp);
     tcp->closing = true;
     uv_close((uv_handle_t *)&tcp->uv, on_uv_closed);
@@ -194,6 +246,7 @@ void tcp_close(struct tcp *tcp) {
 
 void tcp_reset(struct tcp *tcp) {
     if (tcp->closing) return;
+    cork_drop(tcp);
     tcp_read_stop(tcp);
     tcp->closing = true;
     if (uv_tcp_close_reset(&tcp->uv, on_uv_closed) != 0) uv_close((uv_handle_t *)&tcp->uv, on_uv_closed);

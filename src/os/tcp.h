@@ -33,6 +33,9 @@ struct tcp {
     size_t queued;               // its bytes
     char *into;                  // the next read goes here, up to into_room bytes; NULL = the loop's shared buffer
     size_t into_room;
+    struct tcp *cork_next, *cork_prev; // in the loop's list of those to flush
+    char *cork;                        // small writes of this turn; NULL = none
+    size_t cork_n, cork_cap;
     size_t read_hint; // at most this much per read into the shared buffer; 0 = all of it
     uint64_t written; // bytes given to tcp_write over its life
     bool reading, closing, failed;
@@ -46,8 +49,10 @@ struct sockaddr;
 int tcp_connect(struct tcp *tcp, const struct sockaddr *address);
 void tcp_read_start(struct tcp *tcp);
 void tcp_read_stop(struct tcp *tcp);
-// Writes the parts in order: what the kernel takes goes at once, the rest is copied and follows. After a failure the
-// bytes are dropped and on_end follows. Returns the bytes still queued (back-pressure: stop producing above a limit).
+// Writes the parts in order. Small writes leave together at the end of the loop's turn: one system call a connection,
+// and the peers are woken in a row; large ones go at once. What the kernel does not take is copied and follows. After a
+// failure the bytes are dropped and on_end follows. Returns the bytes still queued (back-pressure: stop producing above
+// a limit).
 size_t tcp_write(struct tcp *tcp, const struct str *parts, size_t count);
 static inline size_t tcp_queued(const struct tcp *tcp) { return tcp->queued; }
 // Says that we send no more, once what is queued has gone; reading goes on.
