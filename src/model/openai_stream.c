@@ -52,9 +52,11 @@ static bool read_usage_event(struct openai_stream *s, struct str event) {
     return str_eq(str_trim(choices), STR("]"));
 }
 
-// Whether the member that begins at `at` has anything but null for its value: most vendors repeat "usage":null.
+// Whether a key ends what stands at `at` (usage" without its first quote) and its value is an object: most vendors
+// repeat "usage":null.
 static bool usage_is_told(struct str events, size_t at) {
-    struct str rest = str_from(events, at + sizeof "\"usage\"" - 1);
+    if (at == 0 || events.p[at - 1] != '"') return false;
+    struct str rest = str_from(events, at + sizeof "usage\"" - 1);
     rest = str_from(rest, scan_space(rest));
     if (!rest.n || rest.p[0] != ':') return false;
     rest = str_from(rest, 1);
@@ -68,7 +70,8 @@ static void pass_events(struct openai_stream *s, struct str events, struct str o
     size_t n = 0, from = 0;
     s->events += count_events(events);
     for (;;) {
-        size_t at = from + scan_find(str_from(events, from), STR("\"usage\""));
+        // Searched for without its first quote: that byte is everywhere in JSON, this start and end are not.
+        size_t at = from + scan_find(str_from(events, from), STR("usage\""));
         if (at >= events.n) break;
         from = at + 1;
         if (!usage_is_told(events, at)) continue;
