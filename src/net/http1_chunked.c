@@ -3,7 +3,20 @@
 
 #define LINE_MAX_BYTES 4096 // of a size line with its extensions, or of all trailers
 
-enum { SIZE_FIRST, SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER_START, TRAILER, TRAILER_LF, END_LF };
+enum {
+    SIZE_FIRST,
+    SIZE,
+    SIZE_SPACE,
+    EXTENSION,
+    SIZE_LF,
+    DATA,
+    DATA_CR,
+    DATA_LF,
+    TRAILER_START,
+    TRAILER,
+    TRAILER_LF,
+    END_LF
+};
 
 void http1_chunked_init(struct http1_chunked *c) { *c = (struct http1_chunked){.state = SIZE_FIRST}; }
 
@@ -14,6 +27,12 @@ static int hex_value(char c) {
     return -1;
 }
 
+static bool after_size(struct http1_chunked *c, char b) {
+    bool space = b == ' ' || b == '\t';
+    c->state = b == '\r' ? SIZE_LF : space ? SIZE_SPACE : EXTENSION;
+    return b == '\r' || b == ';' || space;
+}
+
 static bool size_byte(struct http1_chunked *c, char b) {
     int v = hex_value(b);
     if (v >= 0) {
@@ -22,9 +41,7 @@ static bool size_byte(struct http1_chunked *c, char b) {
         c->state = SIZE;
         return true;
     }
-    if (c->state == SIZE_FIRST) return false;
-    c->state = b == '\r' ? SIZE_LF : EXTENSION;
-    return b == '\r' || b == ';' || b == ' ' || b == '\t';
+    return c->state != SIZE_FIRST && after_size(c, b);
 }
 
 // A byte of the framing; false when it has no business there.
@@ -33,6 +50,8 @@ static bool framing_byte(struct http1_chunked *c, char b) {
     case SIZE_FIRST:
     case SIZE:
         return size_byte(c, b);
+    case SIZE_SPACE:
+        return after_size(c, b);
     case EXTENSION:
         if (b == '\r') c->state = SIZE_LF;
         return b == '\r' || b == '\t' || (unsigned char)b >= 0x20;

@@ -76,9 +76,8 @@ static bool parse_version(struct str s, int *out_minor) {
 
 // What the framing fields said so far.
 struct framing {
-    struct str length, transfer, connection;
     unsigned hosts;
-    bool te_seen, length_seen;
+    bool te_seen, length_seen, close, keep_alive;
 };
 
 static enum http1_result note_length(struct framing *f, struct str value, uint64_t *out_length, struct err *err) {
@@ -104,7 +103,10 @@ static enum http1_result note_field(struct http1_head *h, struct framing *f, str
             h->expect_continue = str_eq_nocase(field.value, STR("100-continue"));
         break;
     case 10:
-        if (str_eq_nocase(field.name, STR("connection"))) f->connection = field.value;
+        if (str_eq_nocase(field.name, STR("connection"))) { // several lines are one list
+            f->close = f->close || http_list_has(field.value, STR("close"));
+            f->keep_alive = f->keep_alive || http_list_has(field.value, STR("keep-alive"));
+        }
         break;
     case 14:
         if (str_eq_nocase(field.name, STR("content-length")))
@@ -153,8 +155,7 @@ static enum http1_result parse_fields(struct str rest, size_t max_fields, struct
     if (f->te_seen && f->length_seen)
         return bad(err, ERR_INVALID_HTTP, "Content-Length and Transfer-Encoding exclude each other");
     if (f->te_seen && h->minor == 0) return bad(err, ERR_INVALID_HTTP, "HTTP/1.0 has no Transfer-Encoding");
-    h->keep_alive =
-        h->minor == 1 ? !http_list_has(f->connection, STR("close")) : http_list_has(f->connection, STR("keep-alive"));
+    h->keep_alive = !f->close && (h->minor == 1 || f->keep_alive);
     return HTTP1_DONE;
 }
 
@@ -166,7 +167,7 @@ static enum http1_result parse_request_line(struct str line, size_t max_target, 
         return bad(err, ERR_INVALID_HTTP, "the request line is not \"METHOD target HTTP/1.1\"");
     h->method_text = str_head(line, first);
     h->target = str_of(line.p + first + 1, last - first - 2);
-    if (!all_of(h->method_text, TOKEN) || h->method_text.n > 32)
+    if (h->method_text.n == 0 || !all_of(h->method_text, TOKEN) || h->method_text.n > 32)
         return bad(err, ERR_INVALID_HTTP, "the method is not a token");
     if (!parse_version(str_from(line, last), &h->minor))
         return bad(err, ERR_INVALID_HTTP, "the request line does not end in HTTP/1.0 or HTTP/1.1");
@@ -237,7 +238,9 @@ enum http1_result http1_response(struct str in, size_t *scanned, const struct ht
     h->content_length = 0;
     h->expect_continue = false;
     h->size = size;
-    bool ok = take_line(&rest, &line) && parse_status_line(line, h, err) == HTTP1_DONE &&
+    if (!take_line(&rest, &line))
+        return bad(err, ERR_UPSTREAM_INVALID, "the answer's status line does not end in CRLF");
+    bool ok = parse_status_line(line, h, err) == HTTP1_DONE &&
               parse_fields(rest, limits->max_fields, h, &f, err) == HTTP1_DONE;
     if (!ok) {
         err->code = ERR_UPSTREAM_INVALID;
