@@ -73,5 +73,5 @@ void pipeline_run(struct call *call) {
             return;
         }
     }
-    INVARIANT(!"an endpoint's last stage answers");
+    invariant_failed("an endpoint's last stage answers", __FILE__, __LINE__);
 }
