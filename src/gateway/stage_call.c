@@ -64,7 +64,8 @@ static bool send_http(struct call *call, struct err *err) {
                              .fields = fields,
                              .field_count = request_fields(call, fields),
                              .body = call->body,
-                             .body_count = call->body_count};
+                             .body_count = call->body_count,
+                             .once = call->runtime != call->gl->runtime};
     if (!r.target.p) return err_no_memory(err);
     return http_client_send(call->gl->client, &call->provider->origin, &r, &k_exchange_ops, call, &call->exchange, err);
 }

@@ -4,7 +4,7 @@
 static void fail_invalid(struct upstream *up, const char *why) {
     struct err err;
     const struct http_origin *o = up->pool->origin;
-    err_set(&err, ERR_UPSTREAM_INVALID, "provider \"%.*s\": %s", STR_ARG(o ? o->name : STR("?")), why);
+    err_set(&err, ERR_UPSTREAM_INVALID, "provider \"%.*s\": %s", STR_ARG(o->name), why);
     exchange_fail(up->x, &err);
 }
 
@@ -74,7 +74,7 @@ void upstream_body_closed(struct upstream *up) {
 static void proxy_answered(struct upstream *up, const struct http1_head *head) {
     const struct http_origin *o = up->pool->origin;
     struct err err;
-    if (head->status / 100 != 2 || !o) {
+    if (head->status / 100 != 2) {
         err_set(&err, ERR_UPSTREAM_REFUSED, "the proxy refused the connection with status %d", head->status);
         exchange_fail(up->x, &err);
         return;

@@ -16,18 +16,18 @@ bool http_client_create(struct loop *loop, size_t max_response_head, struct http
     return true;
 }
 
-static struct upstream_pool *pool_of(struct http_client *client, const struct http_origin *origin) {
+static struct upstream_pool *pool_of(struct http_client *client, const struct http_origin *origin, bool retired) {
     for (struct upstream_pool *pool = client->pools; pool; pool = pool->next)
-        if (pool->origin == origin) return pool;
+        if (pool->origin == origin && pool->retired == retired) return pool;
     struct upstream_pool *pool = mem_zalloc(1, sizeof *pool);
     if (!pool) return NULL;
-    *pool = (struct upstream_pool){.origin = origin, .client = client, .next = client->pools};
+    *pool = (struct upstream_pool){.origin = origin, .client = client, .next = client->pools, .retired = retired};
     client->pools = pool;
     return pool;
 }
 
 void upstream_pool_release(struct upstream_pool *pool) {
-    if (pool->origin || pool->connections) return;
+    if (!pool->retired || pool->users) return;
     struct upstream_pool **at = &pool->client->pools;
     while (*at != pool) at = &(*at)->next;
     *at = pool->next;
@@ -36,8 +36,8 @@ void upstream_pool_release(struct upstream_pool *pool) {
 
 void http_client_forget(struct http_client *client, const struct http_origin *origin) {
     for (struct upstream_pool *pool = client->pools; pool; pool = pool->next) {
-        if (pool->origin != origin) continue;
-        pool->origin = NULL;
+        if (pool->origin != origin || pool->retired) continue;
+        pool->retired = true;
         while (pool->idle) upstream_drop(pool->idle);
         upstream_pool_release(pool);
         return;
@@ -47,8 +47,8 @@ void http_client_forget(struct http_client *client, const struct http_origin *or
 void http_client_free(struct http_client *client) {
     if (!client) return;
     while (client->pools) {
-        INVARIANT(client->pools->connections == 0);
-        client->pools->origin = NULL;
+        INVARIANT(client->pools->users == 0);
+        client->pools->retired = true;
         upstream_pool_release(client->pools);
     }
     dns_free(client->dns);
@@ -104,17 +104,26 @@ static struct http_exchange *exchange_new(struct upstream_pool *pool, const stru
                                 .pool_cap = cap,
                                 .head_method = str_eq(r->method, STR("HEAD"))};
     x->head_n = head_write(x->head, pool->origin, r);
+    pool->users++;
     return x;
 }
 
-void exchange_free(struct http_exchange *x) { pool_put(loop_pool(x->pool->client->loop), x, x->pool_cap); }
+void exchange_free(struct http_exchange *x) {
+    struct upstream_pool *pool = x->pool;
+    pool_put(loop_pool(pool->client->loop), x, x->pool_cap);
+    pool->users--;
+    upstream_pool_release(pool);
+}
 
 bool http_client_send(struct http_client *client, const struct http_origin *origin, const struct http_request *request,
                       const struct http_exchange_ops *ops, void *user, struct http_exchange **out_exchange,
                       struct err *err) {
-    struct upstream_pool *pool = pool_of(client, origin);
+    struct upstream_pool *pool = pool_of(client, origin, request->once);
     struct http_exchange *x = pool ? exchange_new(pool, request) : NULL;
-    if (!x) return err_no_memory(err);
+    if (!x) {
+        if (pool) upstream_pool_release(pool);
+        return err_no_memory(err);
+    }
     x->ops = ops;
     x->user = user;
     x->deadline_ms = origin->total_ms ? loop_now_ms(client->loop) + origin->total_ms : UINT64_MAX;

@@ -4,9 +4,9 @@
 // with http_client_forget before it goes. An exchange ends with exactly one of on_end, on_error or
 // http_exchange_cancel; after that it is gone. Thread rule: the loop's thread. Units: milliseconds, bytes.
 //
-// A request is sent a second time, on a fresh connection, only when a reused connection was closed, in order and not by a
-// reset, before any byte of an answer, and the kernel says that the peer acknowledged none of the request's bytes: then
-// it cannot have been processed.
+// A request is sent a second time, on a fresh connection, only when a reused connection was closed, in order and not by
+// a reset, before any byte of an answer, and the kernel says that the peer acknowledged none of the request's bytes:
+// then it cannot have been processed.
 #ifndef NET_HTTP_CLIENT_H
 #define NET_HTTP_CLIENT_H
 
@@ -47,6 +47,7 @@ struct http_request {
     size_t field_count;
     const struct str *body; // slices; must stay until the exchange has ended
     size_t body_count;
+    bool once; // the origin was forgotten already: its connection is not kept
 };
 
 struct http_client;
@@ -57,7 +58,8 @@ void http_client_free(struct http_client *client);
 NODISCARD bool http_client_send(struct http_client *client, const struct http_origin *origin,
                                 const struct http_request *request, const struct http_exchange_ops *ops, void *user,
                                 struct http_exchange **out_exchange, struct err *err);
-// Closes the idle connections of an origin and any in use when they come back.
+// Closes the idle connections of an origin and any in use when they come back. Exchanges under way go on with it; it
+// may go once they have ended.
 void http_client_forget(struct http_client *client, const struct http_origin *origin);
 
 void *http_exchange_user(const struct http_exchange *x);

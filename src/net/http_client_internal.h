@@ -14,11 +14,12 @@
 struct upstream;
 
 struct upstream_pool {
-    const struct http_origin *origin; // NULL once forgotten: connections close when they come back
+    const struct http_origin *origin; // there as long as an exchange is under way
     struct http_client *client;
     struct upstream_pool *next;
     struct upstream *idle;
-    size_t idle_count, connections;
+    size_t idle_count, users; // users: connections and exchanges
+    bool retired;             // the origin was forgotten: connections close when they come back
 };
 
 struct http_client {

@@ -25,7 +25,7 @@ static void up_free(struct upstream *up) {
     buf_free(&up->in);
     mem_free(up->addresses);
     mem_free(up);
-    pool->connections--;
+    pool->users--;
     upstream_pool_release(pool);
 }
 
@@ -62,7 +62,7 @@ void upstream_arm(struct upstream *up) {
     const struct http_origin *o = up->pool->origin;
     struct http_exchange *x = up->x;
     uint64_t phase = IDLE_KEEP_MS, now = loop_now_ms(up->pool->client->loop);
-    if (x && o) {
+    if (x) {
         phase = up->state == UPSTREAM_BODY ? o->idle_ms : up->state == UPSTREAM_HEAD ? o->first_byte_ms : o->connect_ms;
         if (x->paused || phase == 0) phase = UINT64_MAX / 2;
         uint64_t left = x->deadline_ms > now ? x->deadline_ms - now : 0;
@@ -78,8 +78,7 @@ static void fail(struct upstream *up, enum err_code code, const char *what) {
     struct http_exchange *x = up->x;
     struct err err;
     const struct http_origin *o = up->pool->origin;
-    struct str name = o ? o->name : STR("the provider"), host = o ? o->host : STR("");
-    err_set(&err, code, "provider \"%.*s\" (%.*s:%u): %s", STR_ARG(name), STR_ARG(host), o ? o->port : 0, what);
+    err_set(&err, code, "provider \"%.*s\" (%.*s:%u): %s", STR_ARG(o->name), STR_ARG(o->host), o->port, what);
     exchange_fail(x, &err);
 }
 
@@ -101,7 +100,7 @@ static void resend(struct upstream *up) {
     up->x = NULL;
     upstream_drop(up);
     x->pool->client->stats.resent++;
-    if (!x->pool->origin || !upstream_attach(x->pool, x, true, &err)) {
+    if (!upstream_attach(x->pool, x, true, &err)) {
         err_set(&err, ERR_UPSTREAM_RESET, "the provider closed the connection");
         exchange_fail(x, &err);
     }
@@ -208,7 +207,7 @@ static void on_ready(struct stream *s) {
     const struct http_origin *o = up->pool->origin;
     mem_free(up->addresses);
     up->addresses = NULL;
-    if (!up->x || !o)
+    if (!up->x)
         upstream_drop(up);
     else if (o->proxy_host.n && o->tls && !up->proxied)
         proxy_connect(up);
@@ -233,7 +232,7 @@ static struct upstream *up_new(struct upstream_pool *pool) {
     up->fresh = true;
     buf_init(&up->in, pool->client->max_head + LOOP_READ_SIZE);
     timer_init(&up->timer, pool->client->loop, on_timer);
-    pool->connections++;
+    pool->users++;
     return up;
 }
 
@@ -241,7 +240,7 @@ static struct upstream *up_new(struct upstream_pool *pool) {
 static bool connect_next(struct upstream *up, const char *why) {
     struct http_exchange *x = up->x;
     const struct http_origin *o = up->pool->origin;
-    if (!o || !up->addresses || up->address_next >= up->addresses->count) {
+    if (!up->addresses || up->address_next >= up->addresses->count) {
         fail(up, ERR_UPSTREAM_REFUSED, why);
         return false;
     }
@@ -338,8 +337,8 @@ bool upstream_attach(struct upstream_pool *pool, struct http_exchange *x, bool f
 
 void upstream_to_idle(struct upstream *up) {
     struct upstream_pool *pool = up->pool;
-    bool keep =
-        up->keep_alive && pool->origin && pool->idle_count < pool->origin->max_idle && stream_queued(&up->stream) == 0;
+    bool keep = up->keep_alive && !pool->retired && pool->idle_count < pool->origin->max_idle &&
+                stream_queued(&up->stream) == 0;
     buf_free(&up->in);
     if (!keep) {
         up->state = UPSTREAM_CONNECT; // nothing of ours is under way: close without a reset
