@@ -34,8 +34,7 @@ static uint64_t stamp_file(struct str path, uint64_t stamp) {
     return hash_bytes(str_of((const char *)parts, sizeof parts), 1);
 }
 
-static uint64_t stamp_all(const struct server *s) {
-    const struct conf *c = s->conf;
+static uint64_t stamp_all(const struct conf *c) {
     uint64_t stamp = stamp_file(c->file, 0);
     for (size_t i = 0; i < c->listeners.n; i++) {
         const struct conf_tls *t = &c->listeners.p[i].tls;
@@ -73,12 +72,18 @@ static void work_run(struct work *work) {
     struct err err;
     r->look_changed = r->keys_edited = r->loaded = false;
     if (r->turn % KEYS_LOOK_TURNS == 0 && !keys_edited(r->server->keys, &r->keys_edited, &err)) r->keys_edited = false;
-    r->new_stamp = stamp_all(r->server);
-    if (!r->asked && r->new_stamp == r->stamp) return;
+    uint64_t before = stamp_all(r->server->conf);
+    r->new_stamp = before;
+    if (!r->asked && before == r->stamp) return;
     r->look_changed = true;
     buf_clear(&r->problems);
     r->loaded = load(r, &err);
     if (!r->loaded && !r->problems.n) buf_put(&r->problems, str_c(err.message));
+    // What changed while it was read is read again at the next look.
+    if (stamp_all(r->server->conf) != before)
+        r->new_stamp = 0;
+    else if (r->loaded)
+        r->new_stamp = stamp_all(r->conf);
 }
 
 // --- back on the main loop ---
@@ -147,8 +152,7 @@ static void work_done(struct work *work) {
             accept_new(r);
         else
             refuse_new(r);
-        // The files may have changed while they were read: then the next look sees another stamp.
-        r->stamp = r->loaded ? stamp_all(r->server) : r->new_stamp;
+        r->stamp = r->new_stamp;
     }
     if (r->again) {
         r->again = false;
@@ -176,7 +180,7 @@ bool reload_start(struct server *s, struct err *err) {
     if (!r) return err_no_memory(err);
     r->server = s;
     buf_init(&r->problems, 64 * 1024);
-    r->stamp = stamp_all(s);
+    r->stamp = stamp_all(s->conf);
     timer_init(&r->timer, s->loops[0].loop, on_timer);
     timer_set(&r->timer, LOOK_MS);
     s->reload = r;
