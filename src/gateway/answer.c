@@ -246,12 +246,7 @@ void call_reply(struct call *call, int status, struct str content_type, struct s
 }
 
 void call_abort(struct call *call) {
-    struct gateway_loop *gl = call->gl;
-    if (call->waiting) {
-        struct call **at = &gl->waiting;
-        while (*at != call) at = &(*at)->next_waiting;
-        *at = call->next_waiting;
-    }
+    wait_leave(call);
     stop_upstream(call);
     reply_forget_sync(call);
     if (!call->recorded) {

@@ -5,6 +5,7 @@
 #define GATEWAY_CALL_H
 
 #include "gateway/gateway.h"
+#include "gateway/wait.h"
 #include "model/demo.h"
 #include "model/openai_request.h"
 #include "model/openai_stream.h"
@@ -37,7 +38,8 @@ struct call {
     struct keyring *ring;
     const struct key_entry *key; // NULL: none was needed
     struct call *next_waiting;
-    bool waiting;
+    struct wait_list *waits_in;
+    bool asked; // the providers for their models
     // stage_read
     struct openai_request request;
     // stage_route

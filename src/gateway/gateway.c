@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "gateway/answer.h"
+#include "gateway/catalog.h"
 #include "gateway/meter.h"
 #include "gateway/pipeline.h"
 #include "model/openai_error.h"
@@ -45,7 +46,8 @@ bool gateway_loop_create(struct gateway *gateway, const struct gateway_loop_opti
     gl->shard = metrics_shard(gateway->o.metrics, i);
     gl->seed = rand_u64() | 1;
     request_ids_init(&gl->ids, o->epoch);
-    if (!meter_create(gl->shard, &gl->meter, err) || !http_client_create(o->loop, 64 * 1024, &gl->client, err)) {
+    if (!meter_create(gl->shard, &gl->meter, err) || !http_client_create(o->loop, 64 * 1024, &gl->client, err) ||
+        !catalog_create(gl, &gl->catalog, err)) {
         gateway_loop_free(gl);
         return false;
     }
@@ -60,6 +62,7 @@ static void forget_origins(struct gateway_loop *gl) {
 
 void gateway_loop_free(struct gateway_loop *gl) {
     if (!gl) return;
+    catalog_free(gl->catalog);
     http_client_free(gl->client);
     meter_free(gl->meter);
     keyring_unref(gl->ring);
@@ -67,7 +70,10 @@ void gateway_loop_free(struct gateway_loop *gl) {
     mem_free(gl);
 }
 
-void gateway_loop_quiesce(struct gateway_loop *gl) { forget_origins(gl); }
+void gateway_loop_quiesce(struct gateway_loop *gl) {
+    if (gl->catalog) catalog_stop(gl->catalog);
+    forget_origins(gl);
+}
 
 void gateway_loop_set_runtime(struct gateway_loop *gl, struct runtime *runtime) {
     forget_origins(gl);

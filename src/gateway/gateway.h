@@ -11,6 +11,7 @@
 
 #include "access/keyring.h"
 #include "gateway/runtime.h"
+#include "gateway/wait.h"
 #include "net/http_server.h"
 #include "obs/log.h"
 #include "obs/metrics.h"
@@ -20,6 +21,7 @@
 
 struct call;
 struct meter;
+struct catalog;
 struct keys;
 
 struct gateway_options {
@@ -52,7 +54,8 @@ struct gateway_loop {
     struct metric_shard *shard;
     struct meter *meter;
     struct request_ids ids;
-    struct call *waiting; // for a new key ring
+    struct catalog *catalog;
+    struct wait_list waiting; // for a new key ring
     bool refreshing;
     uint64_t seed;    // for weighted draws
     uint64_t active;  // calls

@@ -22,19 +22,16 @@ static void refresh_run(struct work *work) {
 static void refresh_done(struct work *work) {
     struct refresh *r = (struct refresh *)work;
     struct gateway_loop *gl = r->gl;
-    struct call *waiting = gl->waiting;
+    struct wait_list woken;
     gl->refreshing = false;
-    gl->waiting = NULL;
+    wait_move(&gl->waiting, &woken);
     if (r->ok) {
         keyring_unref(gl->ring);
         gl->ring = r->ring;
     } else {
         log_error(gl->gateway->o.log, LOG_MSG("the keys could not be read"), LOG_ERR(&r->err));
     }
-    while (waiting) {
-        struct call *call = waiting;
-        waiting = call->next_waiting;
-        call->waiting = false;
+    for (struct call *call; (call = wait_take(&woken));) {
         if (r->ok)
             pipeline_resume(call);
         else
@@ -55,9 +52,7 @@ static enum stage_result wait_for_ring(struct call *call, struct err *err) {
         }
         gl->refreshing = true;
     }
-    call->next_waiting = gl->waiting;
-    call->waiting = true;
-    gl->waiting = call;
+    wait_add(&gl->waiting, call);
     return STAGE_WAIT;
 }
 

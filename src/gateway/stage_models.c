@@ -3,6 +3,7 @@
 
 #include "base/json_write.h"
 #include "gateway/answer.h"
+#include "gateway/catalog.h"
 #include "os/clock.h"
 
 static const struct str k_demo_models[] = {STR_INIT("demo"),          STR_INIT("demo/echo"), STR_INIT("demo/slow"),
@@ -17,11 +18,15 @@ static void put_model(struct json_writer *w, struct str name, struct str owner, 
     json_put_object_end(w);
 }
 
+// A configuration that names models means those; without any, the providers say what they have.
+static bool asks_providers(const struct conf *conf) { return conf->models.n == 0 && conf->passthrough_models; }
+
 // Walks over all that the caller may see; wanted empty: writes all, else only that one. Returns how many were written.
 static size_t put_models(const struct call *call, struct json_writer *w, struct str wanted) {
     const struct conf *conf = call->runtime->conf;
     int64_t created = call->ts / (int64_t)NS_PER_SEC;
-    size_t n = 0;
+    size_t n = 0, listed_n = 0;
+    const struct catalog_model *listed = asks_providers(conf) ? catalog_models(call->gl->catalog, &listed_n) : NULL;
 #define SHOW(name, owner)                                                                                              \
     if ((!wanted.n || str_eq(wanted, (name))) && (!call->key || key_allows_model(call->key, (name)))) {                \
         put_model(w, (name), (owner), created);                                                                        \
@@ -33,6 +38,7 @@ static size_t put_models(const struct call *call, struct json_writer *w, struct 
         if (conf->providers.p[i].kind != PROVIDER_DEMO || !conf->passthrough_models) continue;
         for (size_t k = 0; k < ARRAY_LEN(k_demo_models); k++) SHOW(k_demo_models[k], STR("demo"))
     }
+    for (size_t i = 0; i < listed_n; i++) SHOW(listed[i].name, listed[i].owner)
 #undef SHOW
     return n;
 }
@@ -61,6 +67,10 @@ static struct str decode_path(struct arena *arena, struct str s) {
 enum stage_result stage_models(struct call *call, struct err *err) {
     struct json_writer w;
     struct str wanted = STR("");
+    size_t count;
+    bool ask = asks_providers(call->runtime->conf) && !call->asked && !catalog_models(call->gl->catalog, &count);
+    call->asked = true;
+    if (ask && catalog_refresh(call->gl->catalog, call)) return STAGE_WAIT;
     if (call->endpoint->below)
         wanted = decode_path(&call->req->arena, str_from(call->req->path, call->endpoint->path.n));
     json_writer_init(&w, &call->answer);

@@ -60,9 +60,13 @@ enum stage_result stage_ready(struct call *call, struct err *err) {
 }
 
 enum stage_result stage_metrics(struct call *call, struct err *err) {
-    if (!call->runtime->conf->server.public_metrics && !call->key) {
+    if (!call->runtime->conf->server.public_metrics) {
         enum stage_result r = stage_auth(call, err);
         if (r != STAGE_DONE) return r;
+        if (!call->key || !call->key->is_admin) {
+            err_set(err, ERR_FORBIDDEN, "the metrics are for admin keys (penstock key create --admin) only");
+            return STAGE_FAIL;
+        }
     }
     struct str accept = http_field_get(call->req->fields, call->req->field_count, STR("accept"));
     bool openmetrics = str_find(accept, STR("application/openmetrics-text")) < accept.n;
