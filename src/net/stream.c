@@ -62,7 +62,9 @@ static void on_end(struct tcp *tcp, int code) {
     if (code < 0)
         end(s, tcp_error_text(code));
     else
-        end(s, s->tls && !s->ready ? "the peer closed during the TLS handshake" : NULL);
+        end(s, !s->tls    ? NULL
+               : s->ready ? "the peer closed without a TLS close_notify, so its data may be cut short"
+                          : "the peer closed during the TLS handshake");
 }
 
 static void on_drained(struct tcp *tcp) {

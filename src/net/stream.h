@@ -24,7 +24,7 @@ struct stream {
     struct tcp tcp;
     const struct stream_ops *ops;
     struct tls *tls;
-    bool ready, ended, clean_end, delivering;
+    bool ready, ended, delivering;
 };
 
 // Adopts a waiting connection; tls_ctx NULL = plain. on_ready follows (at once, before return, for a plain stream).
