@@ -16,7 +16,8 @@ void openai_stream_free(struct openai_stream *s) { buf_free(&s->rest); }
 
 static uint64_t count_events(struct str s) {
     uint64_t n = 0;
-    for (size_t at; (at = scan_find(s, STR("data:"))) < s.n; s = str_from(s, at + 5)) n++;
+    for (size_t from = 0, at; (at = from + scan_find(str_from(s, from), STR("data:"))) < s.n; from = at + 5)
+        n += at == 0 || s.p[at - 1] == '\n';
     return n;
 }
 
@@ -24,8 +25,8 @@ static uint64_t count_events(struct str s) {
 static struct str event_around(struct str events, size_t at) {
     size_t begin = scan_last_blank_line(str_head(events, at));
     struct str tail = str_from(events, at);
-    size_t lf = scan_find(tail, STR("\n\n")), crlf = scan_find(tail, STR("\r\n\r\n"));
-    size_t end = MIN(lf < tail.n ? lf + 2 : tail.n, crlf < tail.n ? crlf + 4 : tail.n);
+    size_t lf = scan_find(tail, STR("\n\n")), crlf = scan_find(tail, STR("\n\r\n"));
+    size_t end = MIN(lf < tail.n ? lf + 2 : tail.n, crlf < tail.n ? crlf + 3 : tail.n);
     return str_of(events.p + begin, at + end - begin);
 }
 

@@ -22,7 +22,7 @@ struct openai_stream {
     uint64_t events; // data lines seen
 };
 
-#define OPENAI_STREAM_PARTS 2
+#define OPENAI_STREAM_PARTS 6
 
 void openai_stream_init(struct openai_stream *s, size_t max_event, bool strip_usage);
 void openai_stream_free(struct openai_stream *s);

@@ -1,0 +1,293 @@
+// Streams of events on their way to the client: cut at every byte, in every dialect of line ends, what comes out is
+// what went in, less the usage events that are to be taken out.
+#include "check.h"
+#include "model/openai_stream.h"
+
+#include <stdlib.h>
+
+#define MAX_EVENT ((size_t)4096)
+#define ROLE "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}],\"usage\":null}\n\n"
+#define WORD "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"h\xc3\xa9llo\"}}]}\n\n"
+#define USAGE                                                                                                          \
+    "data: "                                                                                                           \
+    "{\"id\":\"x\",\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3,\"total_tokens\":10}}\n\n"
+#define DONE "data: [DONE]\n\n"
+
+struct event {
+    struct str text;
+    bool usage_only;
+};
+struct fixture {
+    const char *name;
+    struct event events[8];
+    bool has_usage;
+    uint64_t prompt, output;
+    uint64_t data_lines;
+};
+
+#define E(lit)                                                                                                         \
+    { STR_INIT(lit), false }
+#define U(lit)                                                                                                         \
+    { STR_INIT(lit), true }
+
+static const struct fixture k_fixtures[] = {
+    {"plain", {E(ROLE), E(WORD), E(WORD), U(USAGE), E(DONE)}, true, 7, 3, 5},
+    {"no usage", {E(ROLE), E(WORD), E(DONE)}, false, 0, 0, 3},
+    {"usage first", {U(USAGE), E(WORD), E(DONE)}, true, 7, 3, 3},
+    {"usage last, no [DONE]", {E(WORD), U(USAGE)}, true, 7, 3, 2},
+    {"only usage", {U(USAGE)}, true, 7, 3, 1},
+    {"usage with choices stays",
+     {E(WORD),
+      E("data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1,"
+        "\"completion_tokens\":2}}\n\n"),
+      E(DONE)},
+     true,
+     1,
+     2,
+     3},
+    {"usage without choices stays",
+     {E("data: {\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n")},
+     true,
+     1,
+     2,
+     1},
+    {"white space in JSON",
+     {E(WORD),
+      U("data:   { \"choices\" : [ ] ,  \"usage\" :\t{ \"prompt_tokens\" : 5 , \"completion_tokens\" : 6 } } \n\n"),
+      E(DONE)},
+     true,
+     5,
+     6,
+     3},
+    {"CRLF",
+     {E("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\r\n\r\n"),
+      U("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\r\n\r\n"),
+      E("data: [DONE]\r\n\r\n")},
+     true,
+     1,
+     1,
+     3},
+    {"LF lines and CRLF blank lines",
+     {E("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\r\n"),
+      U("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\r\n"),
+      E("data: [DONE]\n\r\n")},
+     true,
+     1,
+     1,
+     3},
+    {"comments, ids and names",
+     {E(": keep-alive\n\n"), E("event: message\nid: 1\nretry: 5\n" WORD), E(":\n\n"),
+      U("event: message\nid: 2\n: a remark\n" USAGE), E(": bye\n" DONE)},
+     true,
+     7,
+     3,
+     3},
+    {"several data lines are let be",
+     {E("data: {\"choices\":[],\ndata: \"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\n"), E(DONE)},
+     false,
+     0,
+     0,
+     3},
+    {"usage in text",
+     {E("data: {\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\":{\\\"prompt_tokens\\\":1}\"}}]}\n\n"),
+      E("data: {\"choices\":[{\"delta\":{\"content\":\"usage\"}}],\"note\":\"usage\"}\n\n"),
+      E("data: {\"choices\":[{\"delta\":{\"content\":\"data: data: data:\"}}]}\n\n"), E(DONE)},
+     false,
+     0,
+     0,
+     4},
+    {"usage deeper down",
+     {E("data: {\"choices\":[],\"x\":{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}}\n\n"), E(DONE)},
+     false,
+     0,
+     0,
+     2},
+    {"usage deeper down and at the top",
+     {U("data: {\"x\":{\"usage\":null},\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":8}}\n\n"),
+      E(DONE)},
+     true,
+     9,
+     8,
+     2},
+    {"usage that is no usage",
+     {E("data: {\"choices\":[],\"usage\":{}}\n\n"), E("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":\"x\"}}\n\n"),
+      E("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}\n\n"), E("data: {\"choices\":[],\"usage\":[1]}\n\n"),
+      E("data: \"usage\":{\"prompt_tokens\":1}\n\n"), E(DONE)},
+     false,
+     0,
+     0,
+     6},
+    {"an error event", {E(WORD), E("event: error\ndata: {\"error\":{\"message\":\"no\"}}\n\n")}, false, 0, 0, 2},
+    {"data without a space",
+     {E("data:{\"choices\":[{}]}\n\n"),
+      U("data:"
+        "{\"choices\":[],\"usage\":{\"prompt_tokens\":1,"
+        "\"completion_tokens\":1}}\n\n"),
+      E("data:[DONE]\n\n")},
+     true,
+     1,
+     1,
+     3},
+    {"blank lines in a row", {E("\n\n\n"), E(WORD), E("\n\n"), E(WORD), U(USAGE), E(DONE)}, true, 7, 3, 4},
+};
+
+static void join(const struct fixture *f, bool strip, struct buf *out) {
+    for (size_t i = 0; i < ARRAY_LEN(f->events); i++)
+        if (!strip || !f->events[i].usage_only) buf_put(out, f->events[i].text);
+}
+
+// One piece, in memory of its own that is gone after the call: what was given out must have been taken by then.
+static bool feed(struct openai_stream *s, struct str piece, bool last, struct buf *out) {
+    struct str parts[OPENAI_STREAM_PARTS];
+    struct err err;
+    size_t count = 99;
+    char *p = malloc(piece.n + 1);
+    REQUIRE(p);
+    if (piece.n) memcpy(p, piece.p, piece.n);
+    bool ok = openai_stream_feed(s, str_of(p, piece.n), last, parts, &count, &err);
+    CHECK(count <= OPENAI_STREAM_PARTS);
+    if (!ok) CHECK(err.code == ERR_UPSTREAM_TOO_LARGE && count == 0);
+    for (size_t i = 0; ok && i < count; i++) {
+        CHECK(parts[i].n > 0);
+        buf_put(out, parts[i]);
+    }
+    free(p);
+    return ok;
+}
+
+// way < n: cut there; from n on: pieces of way - n + 1 bytes.
+static void run(const struct fixture *f, struct str input, struct str want, size_t way, bool strip, bool empty_end) {
+    struct openai_stream s;
+    struct buf out = BUF_INIT((size_t)1 << 20);
+    size_t step = way < input.n ? 0 : way - input.n + 1;
+    openai_stream_init(&s, MAX_EVENT, strip);
+    for (size_t at = 0, n; at < input.n; at += n) {
+        n = step ? MIN(step, input.n - at) : at == 0 && way ? way : input.n - at;
+        bool last = at + n == input.n && !empty_end;
+        CHECK(feed(&s, str_of(input.p + at, n), last, &out));
+    }
+    if (empty_end) CHECK(feed(&s, STR_NONE, true, &out));
+    if (!str_eq(buf_str(&out), want)) fprintf(stderr, "fixture \"%s\", way %zu\n", f->name, way);
+    CHECK_STR(buf_str(&out), want);
+    CHECK(s.has_usage == f->has_usage);
+    if (f->has_usage) CHECK(s.usage.prompt == f->prompt && s.usage.output == f->output);
+    CHECK_INT(s.events, f->data_lines);
+    buf_free(&out);
+    openai_stream_free(&s);
+}
+
+static void test_every_cut(void) {
+    for (size_t i = 0; i < ARRAY_LEN(k_fixtures); i++) {
+        for (unsigned strip = 0; strip < 2; strip++) {
+            const struct fixture *f = &k_fixtures[i];
+            struct buf input = BUF_INIT((size_t)1 << 16), want = BUF_INIT((size_t)1 << 16);
+            join(f, false, &input);
+            join(f, strip, &want);
+            for (size_t way = 0; way < input.n + 8; way++) {
+                run(f, buf_str(&input), buf_str(&want), way, strip, false);
+                run(f, buf_str(&input), buf_str(&want), way, strip, true);
+            }
+            buf_free(&input);
+            buf_free(&want);
+        }
+    }
+}
+
+// Without the last blank line, and broken off at every byte: all of it comes out at the end.
+static void test_no_blank_line_at_the_end(void) {
+    struct str text = STR(ROLE WORD WORD DONE);
+    for (size_t n = 0; n <= text.n; n++) {
+        for (size_t step = 1; step < 200; step += 33) {
+            struct openai_stream s;
+            struct buf out = BUF_INIT((size_t)1 << 16);
+            openai_stream_init(&s, MAX_EVENT, true);
+            for (size_t at = 0; at < n; at += step)
+                CHECK(feed(&s, str_of(text.p + at, MIN(step, n - at)), false, &out));
+            CHECK(feed(&s, STR_NONE, true, &out));
+            CHECK_STR(buf_str(&out), str_head(text, n));
+            buf_free(&out);
+            openai_stream_free(&s);
+        }
+    }
+    struct openai_stream s;
+    struct buf out = BUF_INIT((size_t)1 << 16);
+    openai_stream_init(&s, MAX_EVENT, true);
+    struct str usage = STR(USAGE);
+    CHECK(feed(&s, STR(WORD), false, &out));
+    CHECK(feed(&s, str_head(usage, usage.n - 1), true, &out)); // one LF is missing
+    CHECK_STR(buf_str(&out), STR(WORD));
+    CHECK(s.has_usage);
+    buf_free(&out);
+    openai_stream_free(&s);
+}
+
+static void test_whole_events_only(void) {
+    struct openai_stream s;
+    struct buf out = BUF_INIT((size_t)1 << 16);
+    struct str word = STR(WORD);
+    openai_stream_init(&s, MAX_EVENT, false);
+    CHECK(feed(&s, str_head(word, word.n - 1), false, &out));
+    CHECK_INT(out.n, 0);
+    CHECK(feed(&s, STR("\ndata: {"), false, &out));
+    CHECK_STR(buf_str(&out), word);
+    CHECK(feed(&s, STR("}\n\n"), false, &out));
+    CHECK(feed(&s, STR("data: [DONE]\n\n"), false, &out));
+    CHECK(s.done);
+    buf_free(&out);
+    openai_stream_free(&s);
+}
+
+static void test_oversized(void) {
+    for (size_t step = 1; step <= 8192; step *= 16) {
+        struct openai_stream s;
+        struct buf out = BUF_INIT((size_t)1 << 20);
+        char block[8192];
+        memset(block, 'x', sizeof block);
+        openai_stream_init(&s, MAX_EVENT, false);
+        CHECK(feed(&s, STR(WORD "data: "), false, &out));
+        bool ok = true;
+        size_t sent = 6;
+        for (; ok && sent < 3 * MAX_EVENT; sent += step) ok = feed(&s, str_of(block, step), false, &out);
+        CHECK(!ok);
+        CHECK(sent >= MAX_EVENT - step);
+        CHECK(s.rest.cap <= 4 * MAX_EVENT + 2 * sizeof block);
+        CHECK_STR(buf_str(&out), STR(WORD));
+        buf_free(&out);
+        openai_stream_free(&s);
+    }
+    // Exactly the limit is taken.
+    struct openai_stream s;
+    struct buf out = BUF_INIT((size_t)1 << 20);
+    char block[MAX_EVENT];
+    memset(block, 'x', sizeof block);
+    openai_stream_init(&s, MAX_EVENT, false);
+    CHECK(feed(&s, str_of(block, sizeof block), false, &out));
+    CHECK(feed(&s, STR("\n\n"), false, &out));
+    CHECK_INT(out.n, MAX_EVENT + 2);
+    buf_free(&out);
+    openai_stream_free(&s);
+}
+
+static void test_several_usage_events_in_one_read(void) {
+    struct openai_stream s;
+    struct buf out = BUF_INIT((size_t)1 << 20);
+    openai_stream_init(&s, MAX_EVENT, true);
+    CHECK(feed(&s, STR(USAGE USAGE WORD USAGE WORD USAGE DONE), true, &out));
+    CHECK_STR(buf_str(&out), STR(WORD WORD DONE));
+    buf_free(&out);
+    openai_stream_free(&s);
+}
+
+static void test_nothing(void) {
+    struct openai_stream s;
+    struct buf out = BUF_INIT(100);
+    openai_stream_init(&s, MAX_EVENT, true);
+    for (int i = 0; i < 3; i++) CHECK(feed(&s, STR_NONE, false, &out));
+    CHECK(feed(&s, STR_NONE, true, &out));
+    CHECK(out.n == 0 && !s.has_usage && !s.done && s.events == 0);
+    buf_free(&out);
+    openai_stream_free(&s);
+}
+
+TEST_MAIN(test_every_cut, test_no_blank_line_at_the_end, test_whole_events_only, test_oversized,
+          test_several_usage_events_in_one_read, test_nothing)
