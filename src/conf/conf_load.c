@@ -63,7 +63,10 @@ static bool tree_build(struct load *l, struct str text, struct str name, bool *o
     if (!parse(l, text, name, &l->root)) return false;
     l->roots[l->n_roots++] = l->root;
     bool ok = true, supplied;
-    for (size_t i = 0; l->env && i < l->env->n_overrides; i++) ok = override_apply(l, &l->env->overrides[i]) && ok;
+    // A file that is no map is refused when it is bound; an override must not stand in for it.
+    bool open = conf_node_is_null(l->root) || l->root->kind == NODE_MAP;
+    for (size_t i = 0; open && l->env && i < l->env->n_overrides; i++)
+        ok = override_apply(l, &l->env->overrides[i]) && ok;
     struct buf found = BUF_INIT(65536);
     conf_discover(l->env, &found);
     struct str copy = arena_str(&l->scratch, buf_str(&found));
