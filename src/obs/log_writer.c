@@ -110,6 +110,7 @@ static void chunk_write(struct log *log, struct log_chunk *chunk) {
 }
 
 void log_writer_run(void *arg) {
+    thread_background();
     struct log *log = arg;
     mutex_lock(&log->mutex);
     while (work_wait(log)) {

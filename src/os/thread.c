@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 void mutex_init(struct mutex *m) { INVARIANT(pthread_mutex_init(&m->os, NULL) == 0); }
@@ -108,6 +109,12 @@ void thread_name_set(const char *name) {
     char cut[16];
     snprintf(cut, sizeof cut, "%.15s", name);
     (void)pthread_setname_np(pthread_self(), cut); // a name is a convenience
+}
+
+void thread_background(void) {
+    struct sched_param none = {0};
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+    setpriority(PRIO_PROCESS, (id_t)gettid(), 10);  // Linux: of this thread alone
 }
 
 bool thread_pin(unsigned cpu) {

@@ -287,6 +287,7 @@ static bool last_rounds(struct ledger *l) {
 }
 
 void ledger_apply_main(void *arg) {
+    thread_background();
     struct ledger *l = arg;
     bool ok = everything(l);
     mutex_lock(&l->m);
