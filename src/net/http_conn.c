@@ -10,6 +10,7 @@
 #define ARENA_SLACK ((size_t)1 << 20) // for what the handler puts beside the body
 #define EARLY_MAX ((size_t)16 * 1024) // of early bytes before reading stops
 #define LINGER_MS 1000
+#define ACCEPT_RETRY_MS 50
 #define FIRST_READ ((size_t)32 * 1024)
 #define IN_MIN ((size_t)2048)
 
@@ -107,6 +108,8 @@ static void conn_finish(struct http_conn *conn) {
 static void on_closed(struct stream *s) {
     struct http_conn *conn = of_stream(s);
     struct http_server *server = conn->server;
+    if (conn->state != CONN_CLOSED) conn_gone(conn); // closed below us: out of memory while writing
+    timer_stop(&conn->timer);
     req_free(conn);
     in_release(conn);
     if (conn->h2) http2_free(conn->h2);
@@ -515,11 +518,25 @@ static const struct stream_ops k_stream_ops = {
     .on_closed = on_closed,
 };
 
+static void on_retry(struct timer *timer) {
+    struct http_listener *listener = CONTAINER_OF(timer, struct http_listener, retry);
+    if (listener->socket) http_conn_accept(listener, listener->waiting);
+}
+
+void http_listener_init(struct http_listener *listener, struct http_server *server) {
+    *listener = (struct http_listener){.server = server};
+    timer_init(&listener->retry, server->loop, on_retry);
+}
+
 void http_conn_accept(struct http_listener *listener, uv_stream_t *waiting) {
     struct http_server *server = listener->server;
     struct http_conn *conn = mem_zalloc(1, sizeof *conn);
     struct err err;
-    if (!conn) return; // the connection waits; the next event tries again
+    if (!conn) { // the connection waits in the listener, which takes no other meanwhile: try again soon
+        listener->waiting = waiting;
+        timer_set(&listener->retry, ACCEPT_RETRY_MS);
+        return;
+    }
     conn->server = server;
     conn->state = CONN_HANDSHAKE;
     conn->tls = listener->tls != NULL;

@@ -22,7 +22,7 @@ bool http_server_listen(struct http_server *server, struct str host, uint16_t po
     if (server->listener_count == HTTP_LISTENERS_MAX)
         return err_set(err, ERR_CONFIG_INVALID, "no more than %d listeners", HTTP_LISTENERS_MAX);
     struct http_listener *l = &server->listeners[server->listener_count];
-    *l = (struct http_listener){.server = server};
+    http_listener_init(l, server);
     if (!listener_open(server->loop, host, port, on_waiting, l, &l->socket, out_port, err)) return false;
     l->tls = tls_ctx ? tls_ctx_ref(tls_ctx) : NULL;
     server->listener_count++;
@@ -46,6 +46,7 @@ static void close_listeners(struct http_server *server) {
         struct http_listener *l = &server->listeners[i];
         if (l->socket) listener_close(l->socket);
         l->socket = NULL;
+        timer_stop(&l->retry);
     }
 }
 

@@ -13,6 +13,8 @@ struct http_listener {
     struct http_server *server;
     struct listener *socket;
     struct tls_ctx *tls;
+    uv_stream_t *waiting; // a connection that there was no memory for
+    struct timer retry;
 };
 
 struct http_server {
@@ -82,6 +84,7 @@ extern const struct http_reply_ops http1_reply_ops;
 // The bytes of an HTTP/1.1 response head, in the arena; p is NULL when out of memory. framing: whole field lines.
 struct str http1_head_text(struct http_server *server, struct arena *arena, int status, const struct http_field *fields,
                            size_t count, struct str framing);
+void http_listener_init(struct http_listener *listener, struct http_server *server);
 void http_conn_accept(struct http_listener *listener, uv_stream_t *stream);
 // No request on it, nothing to send.
 bool http_conn_is_idle(const struct http_conn *conn);
