@@ -1,59 +1,22 @@
-// A client connection: reads HTTP/1.1 requests off it one after the other, or hands it to HTTP/2.
+// A client connection from accept to close: its states, its timer, and who reads from it.
 //
-// States: HANDSHAKE → HEAD → (BODY) → REPLY → HEAD … → LINGER → CLOSED. Early bytes (pipelining) wait in `in`.
+// HANDSHAKE → HEAD → (BODY) → REPLY → HEAD … → LINGER → CLOSED, or HTTP2. Requests are read by http1_request.c or
+// http2.c.
 #include "net/http_server_internal.h"
 
 #include "base/mem.h"
 #include "net/http2.h"
 #include "os/clock.h"
 
-#define ARENA_SLACK ((size_t)1 << 20) // for what the handler puts beside the body
-#define EARLY_MAX ((size_t)16 * 1024) // of early bytes before reading stops
 #define LINGER_MS 1000
 #define ACCEPT_RETRY_MS 50
 #define FIRST_READ ((size_t)32 * 1024)
-#define IN_MIN ((size_t)2048)
-
-static void conn_process(struct http_conn *conn);
 
 static struct http_conn *of_stream(struct stream *s) { return CONTAINER_OF(s, struct http_conn, stream); }
 
-// --- the bytes that wait ---
-
-static void in_release(struct http_conn *conn) {
-    pool_put(loop_pool(conn->server->loop), conn->in, conn->in_cap);
-    conn->in = NULL;
-    conn->in_n = conn->in_cap = conn->scanned = 0;
-}
-
-static bool in_append(struct http_conn *conn, struct str s) {
-    struct pool *pool = loop_pool(conn->server->loop);
-    if (conn->in_cap - conn->in_n < s.n) {
-        size_t cap;
-        char *p = pool_get(pool, MAX(conn->in_n + s.n, IN_MIN), &cap);
-        if (!p) return false;
-        if (conn->in_n) memcpy(p, conn->in, conn->in_n);
-        pool_put(pool, conn->in, conn->in_cap);
-        conn->in = p;
-        conn->in_cap = cap;
-    }
-    if (s.n) memcpy(conn->in + conn->in_n, s.p, s.n);
-    conn->in_n += s.n;
-    return true;
-}
-
-static void in_consume(struct http_conn *conn, size_t n) {
-    conn->scanned = 0;
-    conn->in_n -= n;
-    if (conn->in_n == 0)
-        in_release(conn);
-    else
-        memmove(conn->in, conn->in + n, conn->in_n);
-}
-
 // --- the end of a connection ---
 
-static void req_free(struct http_conn *conn) {
+void conn_req_free(struct http_conn *conn) {
     if (!conn->req) return;
     struct arena arena = conn->req->arena; // the request lives in its own arena
     conn->req = NULL;
@@ -77,7 +40,7 @@ static void conn_gone(struct http_conn *conn) {
     conn_close(conn);
     if (state == CONN_HTTP2) http2_abort_all(conn->h2);
     if (state == CONN_REPLY && conn->req) conn->server->handler.on_abort(conn->req);
-    req_free(conn);
+    conn_req_free(conn);
 }
 
 void conn_abort(struct http_conn *conn) {
@@ -85,12 +48,12 @@ void conn_abort(struct http_conn *conn) {
     conn->state = CONN_CLOSED;
     timer_stop(&conn->timer);
     stream_reset(&conn->stream);
-    req_free(conn);
+    conn_req_free(conn);
 }
 
 static void conn_linger(struct http_conn *conn) {
     conn->state = CONN_LINGER;
-    in_release(conn);
+    http1_early_free(conn);
     stream_shutdown(&conn->stream);
     stream_read_into(&conn->stream, NULL, 0);
     stream_read_start(&conn->stream);
@@ -110,8 +73,8 @@ static void on_closed(struct stream *s) {
     struct http_server *server = conn->server;
     if (conn->state != CONN_CLOSED) conn_gone(conn); // closed below us: out of memory while writing
     timer_stop(&conn->timer);
-    req_free(conn);
-    in_release(conn);
+    conn_req_free(conn);
+    http1_early_free(conn);
     if (conn->h2) http2_free(conn->h2);
     if (conn->prev)
         conn->prev->next = conn->next;
@@ -141,156 +104,14 @@ void conn_reject(struct http_conn *conn, const struct err *err) {
     if (parts[0].p && !body.failed) stream_write(&conn->stream, parts, 2);
     buf_free(&body);
     arena_free(&arena);
-    req_free(conn);
+    conn_req_free(conn);
     if (conn->state != CONN_CLOSED) conn_finish(conn);
 }
 
-static void reject_with(struct http_conn *conn, enum err_code code, const char *why) {
+void conn_reject_with(struct http_conn *conn, enum err_code code, const char *why) {
     struct err err;
     err_set(&err, code, "%s", why);
     conn_reject(conn, &err);
-}
-
-// --- one request ---
-
-static void relocate(struct str *s, const char *from, const char *to) {
-    if (s->p) s->p = to + (s->p - from);
-}
-
-// Absolute-form names a path of this server all the same (RFC 9112, 3.2.2).
-static struct str origin_form(struct str target) {
-    size_t scheme = str_starts(target, STR("http://")) ? 7 : str_starts(target, STR("https://")) ? 8 : 0;
-    if (!scheme) return target;
-    struct str rest = str_from(target, scheme);
-    size_t slash = str_find_char(rest, '/');
-    return slash < rest.n ? str_from(rest, slash) : STR("/");
-}
-
-// The head's text moves into the request's arena, so that the connection's buffer can go.
-static struct http_req *req_new(struct http_conn *conn, const struct http1_head *head, const char *text) {
-    const struct http_server *server = conn->server;
-    struct arena arena;
-    arena_init(&arena, loop_pool(server->loop), 4096 - 16,
-               server->options.max_body + server->options.max_head + ARENA_SLACK);
-    struct http1_req *wrapper = ARENA_NEW(&arena, struct http1_req);
-    char *copy = wrapper ? arena_alloc(&arena, head->size) : NULL;
-    struct http_field *fields = copy ? arena_alloc(&arena, sizeof *fields * (head->field_count + 1)) : NULL;
-    if (!fields) {
-        arena_free(&arena);
-        return NULL;
-    }
-    memcpy(copy, text, head->size);
-    for (size_t i = 0; i < head->field_count; i++) {
-        fields[i] = head->fields[i];
-        relocate(&fields[i].name, text, copy);
-        relocate(&fields[i].value, text, copy);
-    }
-    wrapper->conn = conn;
-    struct http_req *req = &wrapper->req;
-    *req = (struct http_req){.ops = &http1_reply_ops,
-                             .server = conn->server,
-                             .loop = server->loop,
-                             .method = head->method,
-                             .method_text = head->method_text,
-                             .target = head->target,
-                             .host = head->host,
-                             .fields = fields,
-                             .field_count = head->field_count,
-                             .protocol = head->minor ? "HTTP/1.1" : "HTTP/1.0",
-                             .tls = conn->tls,
-                             .start_ns = conn->first_byte_ns};
-    relocate(&req->method_text, text, copy);
-    relocate(&req->target, text, copy);
-    relocate(&req->host, text, copy);
-    req->target = origin_form(req->target);
-    http_target_split(req->target, &req->path, &req->query);
-    req->arena = arena;
-    return req;
-}
-
-static void dispatch(struct http_conn *conn) {
-    struct http_req *req = conn->req;
-    stream_read_into(&conn->stream, NULL, 0);
-    timer_clear(&conn->timer);
-    conn->state = CONN_REPLY;
-    conn->server->stats.requests++;
-    req->peer = str_of(conn->peer, conn->peer_n);
-    conn->server->handler.on_request(req);
-}
-
-// A body of known length goes into one piece of memory, read straight from the socket once the first part is in.
-static void body_start(struct http_conn *conn, const struct http1_head *head) {
-    if (head->framing == HTTP1_CHUNKED) {
-        http1_chunked_init(&conn->chunked);
-        buf_init(&conn->chunked_body, conn->server->options.max_body);
-        return;
-    }
-    char *body = arena_alloc(&conn->req->arena, (size_t)head->content_length);
-    conn->body_n = 0;
-    conn->req->body = str_of(body, body ? (size_t)head->content_length : 0);
-}
-
-static bool head_done(struct http_conn *conn, const struct http1_head *head, const char *text) {
-    if (head->framing == HTTP1_LENGTH && head->content_length > conn->server->options.max_body) {
-        struct err err;
-        err_set(&err, ERR_BODY_TOO_LARGE, "the body is %llu bytes; the limit is %zu (limits.max_body)",
-                (unsigned long long)head->content_length, conn->server->options.max_body);
-        conn_reject(conn, &err);
-        return false;
-    }
-    conn->req = req_new(conn, head, text);
-    conn->keep_alive = head->keep_alive;
-    conn->http10 = head->minor == 0;
-    if (conn->req && head->framing != HTTP1_NO_BODY) body_start(conn, head);
-    if (!conn->req || (head->framing == HTTP1_LENGTH && !conn->req->body.p)) {
-        reject_with(conn, ERR_NO_MEMORY, "there was no memory for the request");
-        return false;
-    }
-    if (head->framing == HTTP1_NO_BODY) {
-        dispatch(conn);
-        return true;
-    }
-    conn->state = CONN_BODY;
-    if (head->expect_continue && head->minor == 1)
-        stream_write(&conn->stream, &STR("HTTP/1.1 100 Continue\r\n\r\n"), 1);
-    return true;
-}
-
-// Takes what belongs to the body from *in.
-static void take_counted(struct http_conn *conn, struct str *in) {
-    struct http_req *req = conn->req;
-    size_t n = MIN(in->n, req->body.n - conn->body_n);
-    char *to = (char *)(uintptr_t)req->body.p + conn->body_n;
-    if (in->p != to && n) memcpy(to, in->p, n);
-    conn->body_n += n;
-    *in = str_from(*in, n);
-    if (conn->body_n == req->body.n)
-        dispatch(conn);
-    else
-        stream_read_into(&conn->stream, to + n, req->body.n - conn->body_n);
-}
-
-static void take_chunked(struct http_conn *conn, struct str *in) {
-    struct str data;
-    enum http1_result r;
-    while ((r = http1_chunked_next(&conn->chunked, in, &data)) == HTTP1_MORE && data.n)
-        buf_put(&conn->chunked_body, data);
-    if (conn->chunked_body.failed) {
-        reject_with(conn, ERR_BODY_TOO_LARGE, "the body is larger than the limit (limits.max_body)");
-    } else if (r == HTTP1_BAD) {
-        reject_with(conn, ERR_INVALID_HTTP, "the chunked body is malformed");
-    } else if (r == HTTP1_DONE) {
-        conn->req->body = buf_str(&conn->chunked_body);
-        dispatch(conn);
-    }
-}
-
-static void take_body(struct http_conn *conn, struct str *in) {
-    timer_set(&conn->timer, conn->server->options.body_ms);
-    if (conn->req->body.p)
-        take_counted(conn, in);
-    else
-        take_chunked(conn, in);
 }
 
 static size_t h2_write(void *owner, const struct str *parts, size_t count) {
@@ -306,7 +127,7 @@ static void h2_finish(void *owner) {
     if (conn->state == CONN_HTTP2) conn_finish(conn);
 }
 
-static void go_http2(struct http_conn *conn, struct str in) {
+void conn_go_http2(struct http_conn *conn, struct str in) {
     struct http2_link link = {.owner = conn,
                               .write = h2_write,
                               .finish = h2_finish,
@@ -322,65 +143,6 @@ static void go_http2(struct http_conn *conn, struct str in) {
     if (in.n) http2_feed(conn->h2, in);
 }
 
-// Takes a head from *in when it is complete; what it needs further must be kept by the caller. False: wait for more.
-static bool take_head(struct http_conn *conn, struct str *in) {
-    const struct http_server_options *o = &conn->server->options;
-    struct http1_limits limits = {.max_head = o->max_head, .max_fields = o->max_fields, .max_target = o->max_target};
-    struct http1_head head;
-    struct err err;
-    switch (http1_request(*in, &conn->scanned, &limits, &head, &err)) {
-    case HTTP1_MORE:
-        return false;
-    case HTTP1_BAD:
-        conn_reject(conn, &err);
-        return false;
-    case HTTP1_DONE:
-        break;
-    }
-    conn->scanned = 0;
-    if (head.upgrade_h2c) {
-        struct str all = *in;
-        *in = STR_NONE;
-        go_http2(conn, all);
-        return true;
-    }
-    const char *text = in->p;
-    *in = str_from(*in, head.size);
-    return head_done(conn, &head, text);
-}
-
-// Moves on as far as *in goes; what is left must be kept.
-static void advance(struct http_conn *conn, struct str *in) {
-    while (in->n) {
-        if (conn->state == CONN_HEAD) {
-            if (conn->first_byte_ns == 0) {
-                conn->first_byte_ns = clock_mono_ns();
-                timer_set(&conn->timer, conn->server->options.header_ms);
-            }
-            if (!take_head(conn, in)) return;
-        } else if (conn->state == CONN_BODY) {
-            take_body(conn, in);
-        } else {
-            return;
-        }
-    }
-}
-
-// Works off the early bytes. Never re-entered: a reply given inside on_request comes back to the loop here.
-static void conn_process(struct http_conn *conn) {
-    if (conn->processing) return;
-    conn->processing = true;
-    while (conn->in_n && (conn->state == CONN_HEAD || conn->state == CONN_BODY)) {
-        struct str rest = str_of(conn->in, conn->in_n);
-        advance(conn, &rest);
-        if (conn->in_n == 0 || conn->state >= CONN_LINGER) break;
-        size_t used = conn->in_n - rest.n;
-        if (used == 0) break;
-        in_consume(conn, used);
-    }
-    conn->processing = false;
-}
-
 static void rest_idle(struct http_conn *conn) {
     conn->state = CONN_HEAD;
     conn->first_byte_ns = 0;
@@ -392,13 +154,13 @@ static void rest_idle(struct http_conn *conn) {
 void conn_reply_done(struct http_conn *conn) {
     if (conn->state == CONN_CLOSED) return;
     bool keep = conn->keep_alive && !conn->server->draining;
-    req_free(conn);
+    conn_req_free(conn);
     if (!keep) {
         conn_finish(conn);
         return;
     }
     rest_idle(conn);
-    conn_process(conn);
+    http1_next(conn);
 }
 
 void conn_watch_write(struct http_conn *conn) {
@@ -411,7 +173,7 @@ void conn_watch_write(struct http_conn *conn) {
 static void on_ready(struct stream *s) {
     struct http_conn *conn = of_stream(s);
     if (str_eq(stream_alpn(s), STR("h2"))) {
-        go_http2(conn, STR_NONE);
+        conn_go_http2(conn, STR_NONE);
         return;
     }
     conn->state = CONN_HEAD;
@@ -421,26 +183,13 @@ static void on_ready(struct stream *s) {
 
 static void on_read(struct stream *s, char *p, size_t n) {
     struct http_conn *conn = of_stream(s);
-    struct str in = str_of(p, n);
     conn->server->stats.bytes_in += n;
     if (conn->state == CONN_HTTP2) {
         timer_set(&conn->timer, conn->server->options.keepalive_ms);
-        http2_feed(conn->h2, in);
-        return;
+        http2_feed(conn->h2, str_of(p, n));
+    } else if (conn->state != CONN_LINGER && conn->state != CONN_CLOSED) {
+        http1_take(conn, str_of(p, n));
     }
-    if (conn->state == CONN_LINGER || conn->state == CONN_CLOSED) return;
-    if (conn->in_n == 0) {
-        conn->processing = true;
-        advance(conn, &in);
-        conn->processing = false;
-        if (in.n == 0 || conn->state >= CONN_LINGER) return;
-    }
-    if (!in_append(conn, in)) {
-        reject_with(conn, ERR_NO_MEMORY, "there was no memory for the request");
-        return;
-    }
-    if (conn->state == CONN_REPLY && conn->in_n > EARLY_MAX) stream_read_stop(&conn->stream);
-    conn_process(conn);
 }
 
 static void on_end(struct stream *s, const char *reason) {
@@ -479,12 +228,12 @@ static void on_timer(struct timer *timer) {
     switch ((enum http_conn_state)conn->state) {
     case CONN_HEAD:
         if (conn->first_byte_ns)
-            reject_with(conn, ERR_REQUEST_TIMEOUT, "the request's head did not arrive in time (timeouts.header)");
+            conn_reject_with(conn, ERR_REQUEST_TIMEOUT, "the request's head did not arrive in time (timeouts.header)");
         else
             conn_close(conn);
         break;
     case CONN_BODY:
-        reject_with(conn, ERR_REQUEST_TIMEOUT, "the request's body stopped arriving (timeouts.body)");
+        conn_reject_with(conn, ERR_REQUEST_TIMEOUT, "the request's body stopped arriving (timeouts.body)");
         break;
     case CONN_REPLY:
         if (moving)
@@ -561,7 +310,7 @@ void http_conn_accept(struct http_listener *listener, uv_stream_t *waiting) {
         if (conn->tls)
             conn_close(conn);
         else
-            reject_with(conn, ERR_OVERLOADED, "too many connections (limits.max_connections); try again shortly");
+            conn_reject_with(conn, ERR_OVERLOADED, "too many connections (limits.max_connections); try again shortly");
     }
 }
 

@@ -72,6 +72,11 @@ struct http1_req {
 void conn_reply_done(struct http_conn *conn);
 // Answers with *err on the server's own account and closes.
 void conn_reject(struct http_conn *conn, const struct err *err);
+void conn_reject_with(struct http_conn *conn, enum err_code code, const char *why);
+// Frees the request and all in its arena.
+void conn_req_free(struct http_conn *conn);
+// HTTP/2 from here on; `in` begins with the client's preface, or is empty.
+void conn_go_http2(struct http_conn *conn, struct str in);
 void conn_close(struct http_conn *conn);
 // Resets the connection without a word to the handler.
 void conn_abort(struct http_conn *conn);
@@ -79,6 +84,12 @@ void conn_abort(struct http_conn *conn);
 void conn_watch_write(struct http_conn *conn);
 // "date: …" of this second.
 struct str http_server_date(struct http_server *server);
+
+// http1_request.c: takes bytes that were read; goes on with those that wait, unless it is doing so already; forgets
+// them.
+void http1_take(struct http_conn *conn, struct str in);
+void http1_next(struct http_conn *conn);
+void http1_early_free(struct http_conn *conn);
 
 extern const struct http_reply_ops http1_reply_ops;
 // The bytes of an HTTP/1.1 response head, in the arena; p is NULL when out of memory. framing: whole field lines.
