@@ -11,12 +11,15 @@ static void fail_invalid(struct upstream *up, const char *why) {
 // The answer is complete: the connection goes back first, so that whoever hears of it may use it at once.
 static void finish(struct upstream *up, struct str data) {
     struct http_exchange *x = up->x;
+    struct buf in = up->in; // data may lie in it
+    buf_init(&up->in, in.max);
     up->x = NULL;
     x->up = NULL;
     upstream_to_idle(up);
     x->pool->client->stats.active--;
     x->ops->on_data(x, data, true);
     exchange_free(x);
+    buf_free(&in);
 }
 
 static void body_counted(struct upstream *up, struct str in) {
@@ -79,6 +82,7 @@ static void proxy_answered(struct upstream *up, const struct http1_head *head) {
         exchange_fail(up->x, &err);
         return;
     }
+    buf_clear(&up->in); // the proxy's answer is not the provider's
     up->proxied = true;
     up->state = UPSTREAM_CONNECT;
     if (!stream_start_tls(&up->stream, o->tls, o->host, &err)) exchange_fail(up->x, &err);
