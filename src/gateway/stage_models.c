@@ -6,8 +6,8 @@
 #include "gateway/catalog.h"
 #include "os/clock.h"
 
-static const struct str k_demo_models[] = {STR_INIT("demo"),          STR_INIT("demo/echo"), STR_INIT("demo/slow"),
-                                           STR_INIT("demo/fail-503"), STR_INIT("demo/cut"),  STR_INIT("demo/stall")};
+static const struct str k_demo_models[] = {STR_INIT("demo"),     STR_INIT("echo"), STR_INIT("slow"),
+                                           STR_INIT("fail-503"), STR_INIT("cut"),  STR_INIT("stall")};
 
 static void put_model(struct json_writer *w, struct str name, struct str owner, int64_t created) {
     json_put_object(w);
@@ -35,8 +35,12 @@ static size_t put_models(const struct call *call, struct json_writer *w, struct 
     for (size_t i = 0; i < conf->models.n; i++) SHOW(conf->models.p[i].name, STR("penstock"))
     for (size_t i = 0; i < conf->aliases.n; i++) SHOW(conf->aliases.p[i].name, STR("penstock"))
     for (size_t i = 0; i < conf->providers.n; i++) {
-        if (conf->providers.p[i].kind != PROVIDER_DEMO || !conf->passthrough_models) continue;
-        for (size_t k = 0; k < ARRAY_LEN(k_demo_models); k++) SHOW(k_demo_models[k], STR("demo"))
+        const struct conf_provider *p = &conf->providers.p[i];
+        if (p->kind != PROVIDER_DEMO || !conf->passthrough_models) continue;
+        for (size_t k = 0; k < ARRAY_LEN(k_demo_models); k++) {
+            struct str name = arena_printf(&call->req->arena, "%.*s/%.*s", STR_ARG(p->name), STR_ARG(k_demo_models[k]));
+            if (name.p) SHOW(name, p->name)
+        }
     }
     for (size_t i = 0; i < listed_n; i++) SHOW(listed[i].name, listed[i].owner)
 #undef SHOW

@@ -26,6 +26,13 @@ WAIT = 20  # seconds: how long anything may take before a test gives up
 PORT_LOCKS = []  # sockets whose names mark ports as taken, for suites that run at the same time
 
 
+def sanitized():
+    """Whether the binary was built with a sanitizer, whose memory is not the server's own."""
+    with open(BINARY, 'rb') as f:
+        content = f.read()
+    return b'__asan_init' in content or b'__tsan_init' in content
+
+
 def free_port():
     """A port that no server has and that the kernel does not give to clients."""
     while True:

@@ -119,7 +119,7 @@ test("models", async () => {
   for await (const model of client.models.list()) names.push(model.id);
   assert.ok(names.includes("small") && names.includes("quick"), names.join());
   assert.equal((await client.models.retrieve("small")).id, "small");
-  assert.equal((await client.models.retrieve("demo/echo")).id, "demo/echo");
+  assert.equal((await client.models.retrieve("offline/echo")).id, "offline/echo");
   await rejected(client.models.retrieve("nothing"), OpenAI.NotFoundError);
 });
 
