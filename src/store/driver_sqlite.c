@@ -6,6 +6,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/thread.h"
+#include "store/sqlite_bulk.h"
 
 #include <errno.h>
 #include <sqlite3.h>
@@ -14,6 +15,7 @@ struct sqlite {
     struct sql base;
     sqlite3 *os;
     struct map statements; // text → struct sqlite_stmt
+    struct sqlite_bulk bulk;
     char *path;
 };
 
@@ -138,7 +140,9 @@ static void sqlite_close(struct sql *base) {
         mem_free(st);
     }
     map_free(&db->statements);
+    sqlite_bulk_close(&db->bulk);
     sqlite3_close(db->os);
+    sqlite_bulk_free(&db->bulk);
     mem_free(db->path);
     mem_free(db);
 }
@@ -313,6 +317,27 @@ static bool sqlite_has_table(struct sql *base, struct str name, bool *out_has, s
     return true;
 }
 
+// --- bulk insertion ---
+
+static bool sqlite_bulk_begins(struct sql *base, struct str table, unsigned columns, struct err *err) {
+    struct sqlite *db = of(base);
+    int rc = sqlite_bulk_begin(&db->bulk, db->os, table, columns);
+    return rc == SQLITE_OK || failed(db, rc, "insert into a table", err);
+}
+static bool sqlite_bulk_add(struct sql *base, const int64_t *values, uint64_t nulls) {
+    return image_add(&of(base)->bulk.image, values, nulls);
+}
+static bool sqlite_bulk_loads(struct sql *base, struct err *err) {
+    struct sqlite *db = of(base);
+    int rc = sqlite_bulk_load(&db->bulk, db->os);
+    return rc == SQLITE_OK || failed(db, rc, "insert rows", err);
+}
+static bool sqlite_bulk_inserts(struct sql *base, struct err *err) {
+    struct sqlite *db = of(base);
+    int rc = sqlite_bulk_insert(&db->bulk);
+    return rc == SQLITE_OK || failed(db, rc, "insert rows", err);
+}
+
 static bool sqlite_data_version(struct sql *base, uint64_t *out_version, struct err *err) {
     int64_t v;
     if (!sql_query_i64(base, STR("PRAGMA data_version"), &v, err)) return false;
@@ -342,5 +367,9 @@ const struct sql_ops sql_driver_sqlite = {
     .last_id = sqlite_last_id,
     .in_transaction = sqlite_in_transaction,
     .has_table = sqlite_has_table,
+    .bulk_begin = sqlite_bulk_begins,
+    .bulk_add = sqlite_bulk_add,
+    .bulk_load = sqlite_bulk_loads,
+    .bulk_insert = sqlite_bulk_inserts,
     .data_version = sqlite_data_version,
 };

@@ -57,6 +57,10 @@ struct sql_ops {
     int64_t (*last_id)(struct sql *db);
     bool (*in_transaction)(struct sql *db);
     bool (*has_table)(struct sql *db, struct str name, bool *out_has, struct err *err);
+    bool (*bulk_begin)(struct sql *db, struct str table, unsigned columns, struct err *err);
+    bool (*bulk_add)(struct sql *db, const int64_t *values, uint64_t nulls);
+    bool (*bulk_load)(struct sql *db, struct err *err);
+    bool (*bulk_insert)(struct sql *db, struct err *err);
     bool (*data_version)(struct sql *db, uint64_t *out_version, struct err *err);
 };
 
@@ -99,6 +103,22 @@ static inline bool sql_col_is_null(struct sql_stmt *st, int column) { return st-
 static inline int64_t sql_col_i64(struct sql_stmt *st, int column) { return st->db->ops->col_i64(st, column); }
 static inline struct str sql_col_text(struct sql_stmt *st, int column) { return st->db->ops->col_text(st, column); }
 static inline struct str sql_col_blob(struct sql_stmt *st, int column) { return st->db->ops->col_blob(st, column); }
+
+// Many rows of integers at a fraction of what a statement a row costs; a connection gathers one lot at a time.
+//
+// Begins a lot for the table, which has this many columns (2 … 64), the first its INTEGER PRIMARY KEY.
+NODISCARD static inline bool sql_bulk_begin(struct sql *db, struct str table, unsigned columns, struct err *err) {
+    return db->ops->bulk_begin(db, table, columns, err);
+}
+// In the order of their keys. Bit i of nulls: column i is NULL; the table's NOT NULL and CHECK are not looked at. False
+// when out of memory, or when the lot takes no more or not this one: insert them in another way then.
+NODISCARD static inline bool sql_bulk_add(struct sql *db, const int64_t *values, uint64_t nulls) {
+    return db->ops->bulk_add(db, values, nulls);
+}
+// Hands the lot, of a row at least, to the database; no transaction may be open.
+NODISCARD static inline bool sql_bulk_load(struct sql *db, struct err *err) { return db->ops->bulk_load(db, err); }
+// Inserts what was loaded, all or (ERR_EXISTS: one of the keys is there) nothing.
+NODISCARD static inline bool sql_bulk_insert(struct sql *db, struct err *err) { return db->ops->bulk_insert(db, err); }
 
 // Rows changed by the last statement, and the row id of the last insert.
 static inline int64_t sql_changes(struct sql *db) { return db->ops->changes(db); }
