@@ -74,13 +74,14 @@ void upstream_arm(struct upstream *up) {
         timer_clear(&up->timer);
 }
 
-static void fail(struct upstream *up, enum err_code code, const char *what) {
-    struct http_exchange *x = up->x;
+static void fail_exchange(struct http_exchange *x, enum err_code code, const char *what) {
     struct err err;
-    const struct http_origin *o = up->pool->origin;
+    const struct http_origin *o = x->pool->origin;
     err_set(&err, code, "provider \"%.*s\" (%.*s:%u): %s", STR_ARG(o->name), STR_ARG(o->host), o->port, what);
     exchange_fail(x, &err);
 }
+
+static void fail(struct upstream *up, enum err_code code, const char *what) { fail_exchange(up->x, code, what); }
 
 // A connection that rested in the pool may have been closed by the provider at the very moment we used it. When none of
 // this request's bytes were acknowledged the provider cannot have seen it, so it may go out again. An orderly close
@@ -106,7 +107,7 @@ static void resend(struct upstream *up) {
     }
 }
 
-static bool connect_next(struct upstream *up, const char *why);
+static void connect_next(struct upstream *up, const char *why);
 
 static void on_end(struct stream *s, const char *reason) {
     struct upstream *up = of_stream(s);
@@ -236,40 +237,54 @@ static struct upstream *up_new(struct upstream_pool *pool) {
     return up;
 }
 
-// Tries the next address. A connection whose attempt failed is of no more use, so each try has its own.
-static bool connect_next(struct upstream *up, const char *why) {
-    struct http_exchange *x = up->x;
+// The exchange and the addresses left go over to a new connection; NULL when there is no memory for it.
+static struct upstream *successor(struct upstream *up) {
+    struct upstream *next = up_new(up->pool);
+    if (!next) return NULL;
+    next->addresses = up->addresses;
+    next->address_next = up->address_next;
+    next->x = up->x;
+    next->x->up = next;
+    up->addresses = NULL;
+    up->x = NULL;
+    upstream_drop(up);
+    return next;
+}
+
+// Connects to the next address, or to one behind it when the system refuses outright. A connection whose attempt failed
+// is of no more use, so each try has its own. False: *err (left as it is when no address was left), and the exchange
+// has no connection any more.
+static bool connect_try(struct upstream *up, struct err *err) {
     const struct http_origin *o = up->pool->origin;
-    if (!up->addresses || up->address_next >= up->addresses->count) {
-        fail(up, ERR_UPSTREAM_REFUSED, why);
-        return false;
+    struct http_exchange *x = up->x;
+    while (up->addresses && up->address_next < up->addresses->count) {
+        struct upstream *try = up->initialised ? successor(up) : up;
+        if (!try) {
+            err_no_memory(err);
+            break;
+        }
+        up = try;
+        up->state = UPSTREAM_CONNECT;
+        const struct sockaddr *address = (const struct sockaddr *)&up->addresses->addresses[up->address_next++];
+        up->initialised = stream_init(&up->stream, up->pool->client->loop, &k_stream_ops, err);
+        if (!up->initialised) break;
+        if (stream_connect(&up->stream, address, o->proxy_host.n ? NULL : o->tls, o->host, err)) {
+            up->pool->client->stats.connects++;
+            upstream_arm(up);
+            return true;
+        }
     }
-    struct upstream *try = up->initialised ? up_new(up->pool) : up;
+    up->x = NULL;
+    x->up = NULL;
+    upstream_drop(up);
+    return false;
+}
+
+static void connect_next(struct upstream *up, const char *why) {
+    struct http_exchange *x = up->x;
     struct err err;
-    if (!try) {
-        fail(up, ERR_NO_MEMORY, "out of memory");
-        return false;
-    }
-    if (try != up) {
-        try->addresses = up->addresses;
-        try->address_next = up->address_next;
-        up->addresses = NULL;
-        up->x = NULL;
-        upstream_drop(up);
-        try->x = x;
-        x->up = try;
-    }
-    try->state = UPSTREAM_CONNECT;
-    const struct sockaddr *address = (const struct sockaddr *)&try->addresses->addresses[try->address_next++];
-    bool direct_tls = o->tls && !o->proxy_host.n;
-    try->initialised = stream_init(&try->stream, up->pool->client->loop, &k_stream_ops, &err);
-    if (!try->initialised || !stream_connect(&try->stream, address, direct_tls ? o->tls : NULL, o->host, &err)) {
-        fail(try, err.code, err.message);
-        return false;
-    }
-    try->pool->client->stats.connects++;
-    upstream_arm(try);
-    return true;
+    err_set(&err, ERR_UPSTREAM_REFUSED, "%s", why);
+    if (!connect_try(up, &err)) fail_exchange(x, err.code, err.message);
 }
 
 static void on_resolved(void *ctx, const struct dns_answer *answer, const char *error) {
@@ -308,19 +323,9 @@ static bool connect_start(struct upstream_pool *pool, struct http_exchange *x, s
         return true;
     }
     // A failure here is reported by return value, since callbacks may not come before http_client_send returns.
-    up->state = UPSTREAM_CONNECT;
-    up->address_next = 1;
-    const struct sockaddr *address = (const struct sockaddr *)&up->addresses->addresses[0];
-    up->initialised = stream_init(&up->stream, pool->client->loop, &k_stream_ops, err);
-    if (!up->initialised || !stream_connect(&up->stream, address, o->tls && !proxy ? o->tls : NULL, o->host, err)) {
-        up->x = NULL;
-        x->up = NULL;
-        upstream_drop(up);
-        return false;
-    }
-    pool->client->stats.connects++;
-    upstream_arm(up);
-    return true;
+    err_set(err, ERR_UPSTREAM_REFUSED, "no address");
+    return connect_try(up, err) ||
+           err_wrap(err, "provider \"%.*s\" (%.*s:%u)", STR_ARG(o->name), STR_ARG(o->host), o->port);
 }
 
 bool upstream_attach(struct upstream_pool *pool, struct http_exchange *x, bool fresh, struct err *err) {
