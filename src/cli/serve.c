@@ -52,12 +52,15 @@ static void put_providers(const struct conf *conf, struct buf *b) {
 }
 
 static void put_curl(const struct server_started *s, struct buf *b) {
-    const char *key = s->admin_key.n ? "" : "$PENSTOCK_API_KEY";
+    bool known = s->admin_key.n || !s->conf->auth.required;
+    struct str key = s->admin_key.n ? s->admin_key : STR("$PENSTOCK_API_KEY");
+    buf_printf(b, "  Try it    curl %.*s/v1/chat/completions \\\n", STR_ARG(s->url));
+    if (s->conf->auth.required) buf_printf(b, "              -H \"Authorization: Bearer %.*s\" \\\n", STR_ARG(key));
     buf_printf(b,
-               "  Try it    curl %.*s/v1/chat/completions \\\n"
-               "              -H \"Authorization: Bearer %.*s%s\" -H \"Content-Type: application/json\" \\\n"
+               "              -H \"Content-Type: application/json\" \\\n"
                "              -d '{\"model\":\"%.*s\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n",
-               STR_ARG(s->url), STR_ARG(s->admin_key), key, STR_ARG(s->example_model));
+               STR_ARG(s->example_model));
+    if (!known) buf_lit(b, "            with a key in PENSTOCK_API_KEY; \"penstock key create\" makes one\n");
 }
 
 static void on_started(void *ctx, const struct server_started *s) {

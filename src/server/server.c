@@ -151,10 +151,10 @@ static struct str example_model(const struct conf *conf, struct arena *arena) {
         {PROVIDER_DEEPSEEK, STR_INIT("deepseek-chat")},
         {PROVIDER_OPENROUTER, STR_INIT("openai/gpt-4o-mini")},
         {PROVIDER_XAI, STR_INIT("grok-3-mini")},
-        {PROVIDER_DEMO, STR_INIT("demo")},
     };
     if (conf->models.n) return conf->models.p[0].name;
     const struct conf_provider *p = &conf->providers.p[0];
+    if (p->kind == PROVIDER_DEMO) return STR("demo");
     for (size_t i = 0; i < ARRAY_LEN(small); i++)
         if ((int)small[i].kind == p->kind)
             return arena_printf(arena, "%.*s/%.*s", STR_ARG(p->name), STR_ARG(small[i].model));
