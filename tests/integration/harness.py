@@ -288,7 +288,11 @@ class Penstock:
         self.has_config = config is not None
         if self.has_config:
             self.write_config(config(self) if callable(config) else config)
-        self.key = self.create_key('--name', 'test')['key']
+        try:
+            self.key = self.create_key('--name', 'test')['key']
+        except BaseException:
+            self.remove()
+            raise
 
     def write_config(self, config):
         """YAML as text, or a dict, which JSON makes YAML of. Replaces the file at once."""
