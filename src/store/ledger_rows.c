@@ -6,8 +6,9 @@
 
 // Past this many distinct names the copy of the table is dropped and begun anew.
 #define NAMES_MAX 10000
-// Distinct keys of one batch whose last use is gathered before it is written.
-#define KEYS_MAX 64
+// Fewer rows are not worth a bulk insertion.
+#define BULK_MIN 128
+#define COLUMNS 19
 
 #define UPSERT                                                                                                         \
     "INSERT INTO usage (id, ts, key_id, provider_id, model_id, upstream_model_id, endpoint, status, flags, tokens_in," \
@@ -21,9 +22,10 @@
     " latency_us=excluded.latency_us, ttft_us=excluded.ttft_us, error_id=excluded.error_id"                            \
     " WHERE usage.status = 0 AND excluded.status <> 0"
 
-struct last_use {
-    uint64_t id;
-    int64_t ts;
+// One row, in the order of UPSERT's columns, which is that of the table. Bit i of nulls: column i is NULL.
+struct row {
+    int64_t v[COLUMNS];
+    uint64_t nulls;
 };
 
 static void names_clear(struct ledger_rows *rows) {
@@ -34,6 +36,7 @@ static void names_clear(struct ledger_rows *rows) {
     }
     map_free(&rows->names);
     map_init(&rows->names, rand_u64()); // names come from clients
+    memset(rows->recent, 0, sizeof rows->recent);
 }
 
 bool ledger_rows_open(struct ledger_rows *rows, struct str database, unsigned busy_ms, struct err *err) {
@@ -54,14 +57,28 @@ void ledger_rows_close(struct ledger_rows *rows) {
     if (!rows->db) return;
     names_clear(rows);
     map_free(&rows->names);
+    vec_free(&rows->scratch);
     sql_close(rows->db);
     *rows = (struct ledger_rows){0};
+}
+
+// Opened when there is something to write: most lots of rows bring no new name.
+static bool transaction_begin(struct ledger_rows *rows, struct err *err) {
+    if (!rows->in_transaction) rows->in_transaction = sql_begin(rows->db, err);
+    return rows->in_transaction;
+}
+
+static bool transaction_end(struct ledger_rows *rows, struct err *err) {
+    if (!rows->in_transaction) return true;
+    rows->in_transaction = false;
+    return sql_commit(rows->db, err);
 }
 
 static bool name_find(struct ledger_rows *rows, struct str text, int64_t *out_id, struct err *err) {
     struct sql_stmt *st;
     bool row;
-    if (!sql_prepare(rows->db, STR("INSERT INTO name (text) VALUES (?1) ON CONFLICT (text) DO NOTHING"), &st, err))
+    if (!transaction_begin(rows, err) ||
+        !sql_prepare(rows->db, STR("INSERT INTO name (text) VALUES (?1) ON CONFLICT (text) DO NOTHING"), &st, err))
         return false;
     sql_bind_text(st, 1, text);
     if (!sql_run(st, err) || !sql_prepare(rows->db, STR("SELECT id FROM name WHERE text = ?1"), &st, err)) return false;
@@ -73,14 +90,20 @@ static bool name_find(struct ledger_rows *rows, struct str text, int64_t *out_id
     return true;
 }
 
-// The text's id, stored when it is new; 0 for the empty text.
-static bool name_id(struct ledger_rows *rows, struct str text, int64_t *out_id, struct err *err) {
-    if (text.n == 0) {
-        *out_id = 0;
-        return true;
-    }
+// By length and last bytes: names of one kind differ there.
+static struct ledger_name *recent_slot(struct ledger_rows *rows, struct str text) {
+    uint64_t tail = 0;
+    if (text.n >= sizeof tail)
+        memcpy(&tail, text.p + text.n - sizeof tail, sizeof tail);
+    else
+        memcpy(&tail, text.p, text.n);
+    static_assert(LEDGER_RECENT_NAMES == 64, "as many as six bits count");
+    return &rows->recent[((tail ^ text.n) * 0x9e3779b97f4a7c15ULL) >> 58];
+}
+
+static bool name_slow(struct ledger_rows *rows, struct str text, int64_t *out_id, struct err *err) {
     void *known = map_get(&rows->names, text);
-    if (LIKELY(known)) {
+    if (known) {
         *out_id = (int64_t)(intptr_t)known;
         return true;
     }
@@ -88,85 +111,116 @@ static bool name_id(struct ledger_rows *rows, struct str text, int64_t *out_id, 
     if (rows->names.n >= NAMES_MAX) names_clear(rows);
     char *key = mem_strdup(text);
     // Not remembering it costs a look-up the next time, no more.
-    if (key && !map_put(&rows->names, str_of(key, text.n), (void *)(intptr_t)*out_id)) mem_free(key);
-    return true;
-}
-
-static void bind_id(struct sql_stmt *st, int index, int64_t id) {
-    if (id)
-        sql_bind_i64(st, index, id);
+    if (key && map_put(&rows->names, str_of(key, text.n), (void *)(intptr_t)*out_id))
+        *recent_slot(rows, text) = (struct ledger_name){str_of(key, text.n), *out_id};
     else
-        sql_bind_null(st, index);
-}
-
-static bool insert(struct ledger_rows *rows, struct sql_stmt *st, const struct usage_record *r, struct err *err) {
-    int64_t provider, model, upstream, error;
-    if (!name_id(rows, r->provider, &provider, err) || !name_id(rows, r->model, &model, err) ||
-        !name_id(rows, r->upstream_model, &upstream, err) || !name_id(rows, r->error, &error, err))
-        return false;
-    sql_bind_i64(st, 1, (int64_t)r->id);
-    sql_bind_i64(st, 2, r->ts);
-    bind_id(st, 3, (int64_t)r->key_id);
-    bind_id(st, 4, provider);
-    bind_id(st, 5, model);
-    bind_id(st, 6, upstream);
-    sql_bind_i64(st, 7, r->endpoint);
-    sql_bind_i64(st, 8, r->status);
-    sql_bind_i64(st, 9, r->flags);
-    sql_bind_i64(st, 10, (int64_t)r->tokens_in);
-    sql_bind_i64(st, 11, (int64_t)r->tokens_cached);
-    sql_bind_i64(st, 12, (int64_t)r->tokens_cache_write);
-    sql_bind_i64(st, 13, (int64_t)r->tokens_out);
-    sql_bind_i64(st, 14, (int64_t)r->tokens_reasoning);
-    sql_bind_i64(st, 15, r->cost_nano);
-    sql_bind_i64(st, 16, (int64_t)r->latency_us);
-    sql_bind_i64(st, 17, (int64_t)r->ttft_us);
-    bind_id(st, 18, error);
-    sql_bind_i64(st, 19, r->tenant_id ? (int64_t)r->tenant_id : 1);
-    return sql_run(st, err);
-}
-
-static bool keys_write(struct ledger_rows *rows, struct last_use *keys, size_t *n, struct err *err) {
-    struct sql_stmt *st;
-    if (*n == 0) return true;
-    if (!sql_prepare(rows->db, STR("UPDATE api_key SET last_used_at = ?2 WHERE id = ?1 AND last_used_at < ?2"), &st,
-                     err))
-        return false;
-    for (size_t i = 0; i < *n; i++) {
-        sql_bind_i64(st, 1, (int64_t)keys[i].id);
-        sql_bind_i64(st, 2, keys[i].ts);
-        if (!sql_run(st, err)) return false;
-    }
-    *n = 0;
+        mem_free(key);
     return true;
 }
 
-static bool key_note(struct ledger_rows *rows, struct last_use keys[KEYS_MAX], size_t *n, const struct usage_record *r,
-                     struct err *err) {
-    if (r->key_id == 0) return true;
-    for (size_t i = 0; i < *n; i++) {
-        if (keys[i].id != r->key_id) continue;
-        keys[i].ts = MAX(keys[i].ts, r->ts);
+// The text's id, stored when it is new, into the column; NULL for the empty text.
+static inline bool name_set(struct ledger_rows *rows, struct row *row, unsigned column, struct str text,
+                            struct err *err) {
+    row->v[column] = 0;
+    if (text.n == 0) {
+        row->nulls |= 1ULL << column;
         return true;
     }
-    if (*n == KEYS_MAX && !keys_write(rows, keys, n, err)) return false;
-    keys[(*n)++] = (struct last_use){r->key_id, r->ts};
+    const struct ledger_name *known = recent_slot(rows, text);
+    if (UNLIKELY(!str_eq(known->text, text))) return name_slow(rows, text, &row->v[column], err);
+    row->v[column] = known->id;
+    return true;
+}
+
+static bool row_make(struct ledger_rows *rows, const struct usage_record *r, struct row *out_row, struct err *err) {
+    *out_row =
+        (struct row){.v = {(int64_t)r->id, r->ts, (int64_t)r->key_id, [6] = r->endpoint, r->status, r->flags,
+                           (int64_t)r->tokens_in, (int64_t)r->tokens_cached, (int64_t)r->tokens_cache_write,
+                           (int64_t)r->tokens_out, (int64_t)r->tokens_reasoning, r->cost_nano, (int64_t)r->latency_us,
+                           (int64_t)r->ttft_us, [18] = r->tenant_id ? (int64_t)r->tenant_id : 1},
+                     .nulls = r->key_id ? 0 : 1U << 2};
+    return name_set(rows, out_row, 3, r->provider, err) && name_set(rows, out_row, 4, r->model, err) &&
+           name_set(rows, out_row, 5, r->upstream_model, err) && name_set(rows, out_row, 17, r->error, err);
+}
+
+static bool keys_write(struct ledger_rows *rows, struct err *err) {
+    struct sql_stmt *st;
+    if (rows->n_keys == 0) return true;
+    if (!transaction_begin(rows, err) ||
+        !sql_prepare(rows->db, STR("UPDATE api_key SET last_used_at = ?2 WHERE id = ?1 AND last_used_at < ?2"), &st,
+                     err))
+        return false;
+    for (size_t i = 0; i < rows->n_keys; i++) {
+        sql_bind_i64(st, 1, (int64_t)rows->keys[i].id);
+        sql_bind_i64(st, 2, rows->keys[i].ts);
+        if (!sql_run(st, err)) return false;
+    }
+    rows->n_keys = 0;
+    return true;
+}
+
+static bool key_note(struct ledger_rows *rows, const struct usage_record *r, struct err *err) {
+    if (r->key_id == 0) return true;
+    for (size_t i = 0; i < rows->n_keys; i++) {
+        if (rows->keys[i].id != r->key_id) continue;
+        rows->keys[i].ts = MAX(rows->keys[i].ts, r->ts);
+        return true;
+    }
+    if (rows->n_keys == LEDGER_KEYS_MAX && !keys_write(rows, err)) return false;
+    rows->keys[rows->n_keys++] = (struct ledger_last_use){r->key_id, r->ts};
+    return true;
+}
+
+// False: it is of a newer version, and there is nothing to be made of it here.
+static bool item_decode(const struct ledger_item *item, struct usage_record *out_rec) {
+    if (!usage_decode(item->payload, out_rec)) return false;
+    if (item->unknown) out_rec->status = USAGE_STATUS_UNKNOWN;
     return true;
 }
 
 static bool items_write(struct ledger_rows *rows, const struct ledger_batch *batch, struct err *err) {
-    struct last_use keys[KEYS_MAX];
-    size_t n_keys = 0;
     struct sql_stmt *st;
+    struct usage_record rec;
+    struct row row;
     if (!sql_prepare(rows->db, STR(UPSERT), &st, err)) return false;
     for (size_t i = 0; i < batch->items.n; i++) {
-        struct usage_record rec;
-        // Of a newer version: nothing to be made of it here.
-        if (!usage_decode(batch->items.p[i].payload, &rec)) continue;
-        if (batch->items.p[i].unknown) rec.status = USAGE_STATUS_UNKNOWN;
-        if (!insert(rows, st, &rec, err) || !key_note(rows, keys, &n_keys, &rec, err)) return false;
+        if (!item_decode(&batch->items.p[i], &rec)) continue;
+        if (!row_make(rows, &rec, &row, err) || !key_note(rows, &rec, err)) return false;
+        for (unsigned c = 0; c < COLUMNS; c++) {
+            if (row.nulls >> c & 1)
+                sql_bind_null(st, (int)c + 1);
+            else
+                sql_bind_i64(st, (int)c + 1, row.v[c]);
+        }
+        if (!sql_run(st, err)) return false;
     }
-    return keys_write(rows, keys, &n_keys, err);
+    return true;
+}
+
+// *out_any: there were rows, and all are in the lot.
+static bool lot_gather(struct ledger_rows *rows, const struct ledger_batch *batch, bool *out_any, struct err *err) {
+    struct usage_record rec;
+    struct row row;
+    *out_any = false;
+    for (size_t i = 0; i < batch->items.n; i++) {
+        if (!item_decode(&batch->items.p[i], &rec)) continue;
+        if (!row_make(rows, &rec, &row, err) || !key_note(rows, &rec, err)) return false;
+        *out_any = sql_bulk_add(rows->db, row.v, row.nulls);
+        if (!*out_any) return true;
+    }
+    return true;
+}
+
+// Names have to be committed before, because a lot is loaded outside of a transaction; one that no row uses in the end
+// does no harm. *out_loaded false: these rows are to be inserted one by one.
+static bool lot_load(struct ledger_rows *rows, const struct ledger_batch *batch, bool *out_loaded, struct err *err) {
+    struct err ignored;
+    *out_loaded = false;
+    if (batch->items.n < BULK_MIN || !sql_bulk_begin(rows->db, STR("usage"), COLUMNS, &ignored)) return true;
+    bool any;
+    if (!lot_gather(rows, batch, &any, err) || !transaction_end(rows, err)) return false;
+    *out_loaded = any && sql_bulk_load(rows->db, &ignored);
+    return true;
 }
 
 static bool marks_write(struct ledger_rows *rows, const struct ledger_batch *batch, struct err *err) {
@@ -192,25 +246,66 @@ static int item_order(const void *a, const void *b) {
     return (x->id > y->id) - (x->id < y->id);
 }
 
-// In order of the key, so that the tree grows at its end.
-static void items_sort(struct ledger_batch *batch) {
-    for (size_t i = 1; i < batch->items.n; i++) {
-        if (batch->items.p[i - 1].id <= batch->items.p[i].id) continue;
-        qsort(batch->items.p, batch->items.n, sizeof *batch->items.p, item_order);
-        return;
+// By the bytes of the ids that differ, the last one first.
+static void items_radix(struct ledger_item *items, struct ledger_item *scratch, size_t n, uint64_t differing) {
+    struct ledger_item *from = items, *to = scratch;
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        size_t start[257] = {0};
+        if (!(differing >> shift & 255)) continue;
+        for (size_t i = 0; i < n; i++) start[(from[i].id >> shift & 255) + 1]++;
+        for (unsigned b = 1; b < 256; b++) start[b] += start[b - 1];
+        for (size_t i = 0; i < n; i++) to[start[from[i].id >> shift & 255]++] = from[i];
+        struct ledger_item *t = from;
+        from = to;
+        to = t;
     }
+    if (from != items) memcpy(items, from, n * sizeof *items);
+}
+
+// In order of the key, so that the tree grows at its end.
+static void items_sort(struct ledger_rows *rows, struct ledger_batch *batch) {
+    struct ledger_item *items = batch->items.p;
+    size_t n = batch->items.n;
+    uint64_t differing = 0;
+    bool sorted = true;
+    for (size_t i = 1; i < n; i++) {
+        differing |= items[i - 1].id ^ items[i].id;
+        sorted &= items[i - 1].id <= items[i].id;
+    }
+    if (sorted) return;
+    if (n > rows->scratch.cap) {
+        vec_free(&rows->scratch);
+        rows->scratch.p = mem_zalloc(n, sizeof *rows->scratch.p);
+        rows->scratch.cap = rows->scratch.p ? n : 0;
+    }
+    if (n < BULK_MIN || !rows->scratch.p)
+        qsort(items, n, sizeof *items, item_order);
+    else
+        items_radix(items, rows->scratch.p, n, differing);
+}
+
+static bool transact(struct ledger_rows *rows, const struct ledger_batch *batch, bool loaded, struct err *err) {
+    return transaction_begin(rows, err) && (loaded ? sql_bulk_insert(rows->db, err) : items_write(rows, batch, err)) &&
+           keys_write(rows, err) && marks_write(rows, batch, err) && transaction_end(rows, err);
+}
+
+static void undo(struct ledger_rows *rows) {
+    sql_rollback(rows->db);
+    rows->in_transaction = false;
+    names_clear(rows); // those the transaction stored are gone with it
 }
 
 bool ledger_rows_write(struct ledger_rows *rows, struct ledger_batch *batch, struct err *err) {
+    bool loaded;
     if (batch->items.n == 0 && batch->marks.n == 0) return true;
-    items_sort(batch);
-    if (!sql_begin(rows->db, err)) return false;
-    if (items_write(rows, batch, err) && marks_write(rows, batch, err)) {
-        if (sql_commit(rows->db, err)) return true;
-    } else {
-        sql_rollback(rows->db);
-    }
-    names_clear(rows); // those the transaction stored are gone with it
+    items_sort(rows, batch);
+    rows->n_keys = 0;
+    if (lot_load(rows, batch, &loaded, err) && transact(rows, batch, loaded, err)) return true;
+    undo(rows);
+    // Of a batch that was applied before, in part or whole.
+    if (!loaded || err->code != ERR_EXISTS) return false;
+    if (transact(rows, batch, false, err)) return true;
+    undo(rows);
     return false;
 }
 

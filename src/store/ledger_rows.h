@@ -10,17 +10,36 @@
 #include "store/sql.h"
 #include "store/usage.h"
 
-struct ledger_rows {
-    struct sql *db;
-    struct map names; // text → id in `name`; owns its keys
-};
-
 // A record in its encoded form: small to sort.
 struct ledger_item {
     uint64_t id;
     struct str payload;
     bool unknown; // a BEGIN without its END: the row gets USAGE_STATUS_UNKNOWN
 };
+
+// Distinct keys whose last use is gathered before it is written.
+#define LEDGER_KEYS_MAX 64
+// Names met lately, in front of the map.
+#define LEDGER_RECENT_NAMES 64
+
+struct ledger_last_use {
+    uint64_t id;
+    int64_t ts;
+};
+struct ledger_name {
+    struct str text; // owned by the map
+    int64_t id;
+};
+struct ledger_rows {
+    struct sql *db;
+    bool in_transaction;
+    struct map names; // text → id in `name`; owns its keys
+    struct ledger_name recent[LEDGER_RECENT_NAMES];
+    struct ledger_last_use keys[LEDGER_KEYS_MAX];
+    size_t n_keys;
+    VEC(struct ledger_item) scratch;
+};
+
 // How far a segment is applied once the batch is; offset 0: forget the segment.
 struct ledger_mark {
     uint64_t segment;

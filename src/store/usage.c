@@ -69,7 +69,7 @@ struct reader {
     bool bad;
 };
 
-static uint64_t get_u64(struct reader *r, uint64_t max) {
+static uint64_t get_long(struct reader *r, uint64_t max) {
     uint64_t v = 0;
     for (unsigned shift = 0; r->p < r->end && shift < 64; shift += 7) {
         unsigned char c = *r->p++;
@@ -82,6 +82,12 @@ static uint64_t get_u64(struct reader *r, uint64_t max) {
     }
     r->bad = true;
     return 0;
+}
+
+static inline uint64_t get_u64(struct reader *r, uint64_t max) {
+    // Most are short: flags, counts, lengths.
+    if (LIKELY(r->p < r->end) && *r->p < 0x80 && *r->p <= max) return *r->p++;
+    return get_long(r, max);
 }
 
 static int64_t get_i64(struct reader *r) {
