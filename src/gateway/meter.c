@@ -13,9 +13,12 @@ static void look_up(struct metric_shard *shard, struct str endpoint, struct str 
 #define WITH(family, ...)                                                                                              \
     metric_find(shard, METRIC_##family, (const struct str[]){__VA_ARGS__},                                             \
                 sizeof((const struct str[]){__VA_ARGS__}) / sizeof(struct str))
+    *out = (struct meter_series){.requests_ok = WITH(REQUESTS, endpoint, model, provider, STR("200")),
+                                 .duration = metric_find(shard, METRIC_REQUEST_DURATION, three, 3)};
+    if (!provider.n) return; // no model call: nothing else is counted for it
     *out = (struct meter_series){
-        .requests_ok = WITH(REQUESTS, endpoint, model, provider, STR("200")),
-        .duration = metric_find(shard, METRIC_REQUEST_DURATION, three, 3),
+        .requests_ok = out->requests_ok,
+        .duration = out->duration,
         .first_token = metric_find(shard, METRIC_FIRST_TOKEN, three, 3),
         .input = WITH(TOKENS, model, provider, STR("input")),
         .output = WITH(TOKENS, model, provider, STR("output")),

@@ -45,13 +45,17 @@ static enum http1_result bad(struct err *err, enum err_code code, const char *wh
     return HTTP1_BAD;
 }
 
-// Finds "\r\n\r\n" at or after *scanned; returns the head's size, or 0.
+#define HEAD_BARE_LF SIZE_MAX
+
+// Finds "\r\n\r\n" at or after *scanned; returns the head's size, 0 when it has not ended, or HEAD_BARE_LF: a line that
+// ends without CR will never be right, so nobody needs to wait for the rest.
 static size_t head_end(struct str in, size_t *scanned) {
     size_t from = *scanned > 3 ? *scanned - 3 : 0;
     struct str rest = str_from(in, from);
     while (rest.n >= 4) {
         const char *nl = memchr(rest.p, '\n', rest.n - 2);
         if (!nl) break;
+        if (nl == in.p || nl[-1] != '\r') return HEAD_BARE_LF;
         if (nl[1] == '\r' && nl[2] == '\n') return (size_t)(nl - in.p) + 3;
         rest = str_of(nl + 1, (size_t)(in.p + in.n - nl - 1));
     }
@@ -196,6 +200,7 @@ enum http1_result http1_request(struct str in, size_t *scanned, const struct htt
     }
     size_t size = head_end(str_from(in, lead), scanned);
     if (size == 0) return need_more(in, limits->max_head, err);
+    if (size == HEAD_BARE_LF) return bad(err, ERR_INVALID_HTTP, "a header line does not end in CRLF");
     if (size + lead > limits->max_head) return bad(err, ERR_HEADERS_TOO_LARGE, "the header section is too large");
     struct framing f = {0};
     struct str rest = str_of(in.p + lead, size), line;
@@ -229,6 +234,7 @@ enum http1_result http1_response(struct str in, size_t *scanned, const struct ht
     if (in.n && memcmp(in.p, "HTTP/1.", MIN(in.n, (size_t)7)) != 0)
         return bad(err, ERR_UPSTREAM_INVALID, "the answer is not HTTP/1.x");
     size_t size = head_end(in, scanned);
+    if (size == HEAD_BARE_LF) return bad(err, ERR_UPSTREAM_INVALID, "a line of its head does not end in CRLF");
     if (size == 0 || size > limits->max_head) {
         if (size == 0 && in.n < limits->max_head) return HTTP1_MORE;
         return bad(err, ERR_UPSTREAM_INVALID, "the answer's header section is too large");
