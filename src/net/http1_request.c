@@ -5,8 +5,9 @@
 
 #include "os/clock.h"
 
-#define ARENA_SLACK ((size_t)1 << 20) // for what the handler puts beside the body
-#define EARLY_MAX ((size_t)16 * 1024) // of early bytes before reading stops
+#define ARENA_SLACK ((size_t)1 << 20)   // for what the handler puts beside the body
+#define EARLY_MAX ((size_t)16 * 1024)   // of early bytes before reading stops
+#define UNREAD_MAX ((size_t)256 * 1024) // of replies not read by the client before it may ask for more
 #define IN_MIN ((size_t)2048)
 
 // --- the bytes that wait ---
@@ -211,9 +212,15 @@ static bool take_head(struct http_conn *conn, struct str *in) {
     return head_done(conn, &head, text);
 }
 
+// A client that asks and asks without reading the replies must not fill our memory.
+static bool must_read_first(const struct http_conn *conn) {
+    return conn->state == CONN_HEAD && stream_queued(&conn->stream) > UNREAD_MAX;
+}
+
 // Moves on as far as *in goes; what is left must be kept.
 static void advance(struct http_conn *conn, struct str *in) {
     while (in->n) {
+        if (must_read_first(conn)) return;
         if (conn->state == CONN_HEAD) {
             if (conn->first_byte_ns == 0) {
                 conn->first_byte_ns = clock_mono_ns();
@@ -251,9 +258,13 @@ void http1_take(struct http_conn *conn, struct str in) {
         if (in.n == 0 || conn->state >= CONN_LINGER) return;
     }
     if (!in_append(conn, in)) {
-        conn_reject_with(conn, ERR_NO_MEMORY, "there was no memory for the request");
+        if (conn->state == CONN_REPLY)
+            http_conn_stop(conn); // the handler has the request before this one
+        else
+            conn_reject_with(conn, ERR_NO_MEMORY, "there was no memory for the request");
         return;
     }
-    if (conn->state == CONN_REPLY && conn->in_n > EARLY_MAX) stream_read_stop(&conn->stream);
     http1_next(conn);
+    bool busy = conn->state == CONN_REPLY && conn->in_n > EARLY_MAX;
+    if (busy || must_read_first(conn)) stream_read_stop(&conn->stream);
 }

@@ -19,6 +19,7 @@ static struct http_conn *of_stream(struct stream *s) { return CONTAINER_OF(s, st
 void conn_req_free(struct http_conn *conn) {
     if (!conn->req) return;
     struct arena arena = conn->req->arena; // the request lives in its own arena
+    stream_read_into(&conn->stream, NULL, 0);
     conn->req = NULL;
     conn->held_head = STR_NONE;
     conn->body_n = 0;
@@ -62,10 +63,12 @@ static void conn_linger(struct http_conn *conn) {
 
 // All was handed over; once it has been sent, say goodbye in a way that lets the client read it.
 static void conn_finish(struct http_conn *conn) {
-    if (stream_queued(&conn->stream) == 0)
+    if (stream_queued(&conn->stream) == 0) {
         conn_linger(conn);
-    else
-        conn->state = CONN_LINGER; // on_drained goes on from here
+        return;
+    }
+    conn->state = CONN_LINGER; // on_drained goes on from here
+    conn_watch_write(conn);
 }
 
 static void on_closed(struct stream *s) {
@@ -147,7 +150,10 @@ static void rest_idle(struct http_conn *conn) {
     conn->state = CONN_HEAD;
     conn->first_byte_ns = 0;
     conn->stream.tcp.read_hint = FIRST_READ;
-    timer_set(&conn->timer, conn->server->options.keepalive_ms);
+    if (stream_queued(&conn->stream))
+        conn_watch_write(conn);
+    else
+        timer_set(&conn->timer, conn->server->options.keepalive_ms);
     stream_read_start(&conn->stream);
 }
 
@@ -213,6 +219,9 @@ static void on_drained(struct stream *s) {
         break;
     case CONN_HEAD:
         if (conn->first_byte_ns == 0) timer_set(&conn->timer, conn->server->options.keepalive_ms);
+        stream_read_start(&conn->stream);
+        http1_next(conn);
+        if (conn->server->draining && http_conn_is_idle(conn)) conn_linger(conn);
         break;
     case CONN_HANDSHAKE:
     case CONN_BODY:
@@ -225,6 +234,11 @@ static void on_timer(struct timer *timer) {
     struct http_conn *conn = CONTAINER_OF(timer, struct http_conn, timer);
     size_t unsent = tcp_unsent(&conn->stream.tcp);
     bool moving = unsent && unsent != conn->unsent_before;
+    bool said_all = conn->state == CONN_LINGER || (conn->state == CONN_HEAD && conn->first_byte_ns == 0);
+    if (moving && said_all) { // a slow reader is not an idle client
+        conn_watch_write(conn);
+        return;
+    }
     switch ((enum http_conn_state)conn->state) {
     case CONN_HEAD:
         if (conn->first_byte_ns)

@@ -158,6 +158,8 @@ static inline void rig_serve(struct wire *w) {
         rig->accepted++;
         while (wire_read_request(fd, &request)) {
             rig_saw_request(rig);
+            // The end leaves together with the last bytes, so that whoever has the answer could know of the end.
+            if (rig->close_after) setsockopt(fd, IPPROTO_TCP, TCP_CORK, &(int){1}, sizeof(int));
             if (!wire_send_cut(fd, rig->answer, rig->cut % (rig->answer.n + 1))) break;
             if (rig->cut_all) rig->cut++;
             if (rig->close_after || rig->reset_after) break;

@@ -178,8 +178,9 @@ static void test_head_without_end(void) {
 }
 
 static void test_refused(void) {
-    static const struct str hosts[] = {STR_INIT("127.0.0.1"), STR_INIT("::1"), STR_INIT("localhost"),
-                                       STR_INIT("no-such-host.invalid")};
+    static const struct str hosts[] = {
+        STR_INIT("127.0.0.1"),       STR_INIT("::1"),     STR_INIT("localhost"),    STR_INIT("no-such-host.invalid"),
+        STR_INIT("255.255.255.255"), STR_INIT("fe80::1"), STR_INIT("no such\1host")};
     for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
         struct rig rig;
         rig_open(&rig, true);
