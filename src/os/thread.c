@@ -114,7 +114,7 @@ void thread_name_set(const char *name) {
 void thread_background(void) {
     struct sched_param none = {0};
     pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
-    setpriority(PRIO_PROCESS, (id_t)gettid(), 10);  // Linux: of this thread alone
+    setpriority(PRIO_PROCESS, (id_t)gettid(), 10); // Linux: of this thread alone
 }
 
 bool thread_pin(unsigned cpu) {

@@ -1,7 +1,7 @@
 // Reloads the configuration on SIGHUP and when its file, a certificate or a key changes.
 //
-// The new configuration is read and checked whole on the worker pool; only then does every loop get it. When anything is
-// wrong the old one stays.
+// The new configuration is read and checked whole on the worker pool; only then does every loop get it. When anything
+// is wrong the old one stays.
 #include "server/server_internal.h"
 
 #include "base/hash.h"
