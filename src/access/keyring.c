@@ -3,6 +3,7 @@
 
 #include "base/json_read.h"
 #include "base/vec.h"
+#include "os/rand.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 struct keyring {
     uint64_t refs;
     const struct datadir *dir;
+    uint64_t mark;       // random, not 0: tells rings apart even when one lies where another lay
     uint64_t generation; // of dir, before the rows were read
     uint64_t edits;      // key_edits, before the rows were read
     VEC(struct key_entry) entries;
@@ -101,6 +103,7 @@ bool keyring_load(struct sql *db, const struct datadir *dir, struct keyring **ou
     ring->dir = dir;
     arena_init(&ring->arena, NULL, 0, SIZE_MAX / 2);
     // Before the rows: a change that comes in between then shows as one more reload, never as none.
+    ring->mark = rand_u64() | 1;
     ring->generation = datadir_key_generation(dir);
     if (key_edits(db, &ring->edits, err) && key_each(db, add_row, ring, err) && build_slots(ring, err)) {
         *out_ring = ring;
@@ -189,26 +192,28 @@ bool keyring_check(const struct keyring *ring, struct str presented, int64_t now
             "The API key %.*s… is not known here: check that it was made on this server and copied whole, or "
             "ask the operator for a new one (`penstock key create`).",
             KEY_PREFIX_LEN, presented.p);
+    if (!usable(entry, now_ns, err)) return false;
     *out_entry = entry;
-    return usable(entry, now_ns, err);
+    return true;
 }
 
 static void memo_begin(struct keyring_memo *memo, const struct keyring *ring) {
     memset(memo, 0, sizeof *memo);
-    memo->ring = ring;
+    memo->ring = ring->mark;
     randombytes_buf(memo->seed, sizeof memo->seed);
 }
 
 bool keyring_check_memo(const struct keyring *ring, struct keyring_memo *memo, struct str presented, int64_t now_ns,
                         const struct key_entry **out_entry, struct err *err) {
     unsigned char tag[crypto_shorthash_siphashx24_BYTES];
-    if (memo->ring != ring) memo_begin(memo, ring);
+    if (memo->ring != ring->mark) memo_begin(memo, ring);
     crypto_shorthash_siphashx24(tag, (const unsigned char *)presented.p, presented.n, memo->seed);
     size_t slot = tag[0] % KEYRING_MEMO_SLOTS;
     const struct key_entry *entry = memo->slots[slot].entry;
     if (LIKELY(entry && sodium_memcmp(tag, memo->slots[slot].tag, sizeof tag) == 0)) {
+        if (!usable(entry, now_ns, err)) return false;
         *out_entry = entry;
-        return usable(entry, now_ns, err);
+        return true;
     }
     if (!keyring_check(ring, presented, now_ns, out_entry, err)) return false;
     memo->slots[slot].entry = *out_entry;

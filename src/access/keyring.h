@@ -48,7 +48,7 @@ NODISCARD bool keyring_check(const struct keyring *ring, struct str presented, i
 // the full hash; revocation and expiry are looked at every time. One a loop, zeroed to begin with.
 #define KEYRING_MEMO_SLOTS 64
 struct keyring_memo {
-    const struct keyring *ring;
+    uint64_t ring; // the mark of the ring it belongs to
     unsigned char seed[16];
     struct {
         unsigned char tag[16];

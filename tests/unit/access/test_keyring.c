@@ -182,6 +182,40 @@ static void test_other_process(void) {
     datadir_close(&dir);
 }
 
+// The memo answers as the ring does, for every kind of key, the first time and the next, and forgets with its ring.
+static void test_memo(void) {
+    struct datadir dir;
+    struct sql *db = open_all("memo", &dir);
+    struct key_created plain = create(db, &dir, (struct key_wanted){0});
+    struct key_created brief = create(db, &dir, (struct key_wanted){.expires_at = k_now + 100});
+    struct keyring *ring;
+    struct keyring_memo memo = {0};
+    const struct key_entry *entry = NULL;
+    REQUIRE(keyring_load(db, &dir, &ring, &err));
+    for (int turn = 0; turn < 3; turn++) {
+        CHECK(keyring_check_memo(ring, &memo, secret_str(&plain.text), k_now, &entry, &err) && entry->id == plain.id);
+        CHECK(keyring_check_memo(ring, &memo, secret_str(&brief.text), k_now, &entry, &err) && entry->id == brief.id);
+        entry = NULL;
+        CHECK(!keyring_check_memo(ring, &memo, secret_str(&brief.text), k_now + 100, &entry, &err) && !entry);
+        CHECK(strstr(err.message, "expired") != NULL);
+        CHECK(!keyring_check_memo(ring, &memo, STR("ps-0123456789012345678901234567890123456789-_z"), k_now, &entry,
+                                  &err));
+        CHECK(!keyring_check_memo(ring, &memo, STR(""), k_now, &entry, &err) && !entry);
+    }
+    // Rings come and go, also at the same address; none may be answered for with what another knew.
+    for (int turn = 0; turn < 20; turn++) {
+        keyring_unref(ring);
+        if (turn == 10) REQUIRE(key_revoke(db, &dir, plain.id, k_now, &err));
+        REQUIRE(keyring_load(db, &dir, &ring, &err));
+        CHECK(keyring_check_memo(ring, &memo, secret_str(&plain.text), k_now, &entry, &err) == (turn < 10));
+    }
+    keyring_unref(ring);
+    key_created_free(&plain);
+    key_created_free(&brief);
+    sql_close(db);
+    datadir_close(&dir);
+}
+
 static void test_edits_by_hand(void) {
     struct datadir dir;
     struct sql *db = open_all("hand", &dir), *hand;
@@ -319,5 +353,5 @@ static void test_locked(void) {
     datadir_close(&dir);
 }
 
-TEST_MAIN(test_check, test_models, test_models_from_rows, test_other_process, test_edits_by_hand, test_many,
+TEST_MAIN(test_check, test_memo, test_models, test_models_from_rows, test_other_process, test_edits_by_hand, test_many,
           test_no_memory, test_locked)
