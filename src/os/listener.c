@@ -25,7 +25,7 @@ static bool parse_host(struct str host, uint16_t port, struct sockaddr_storage *
     char text[64];
     if (str_eq(host, STR("localhost"))) host = STR("127.0.0.1");
     if (str_eq(host, STR("*")) || host.n == 0) host = STR("0.0.0.0");
-    if (host.n < sizeof text) {
+    if (host.n < sizeof text && !memchr(host.p, 0, host.n)) {
         memcpy(text, host.p, host.n);
         text[host.n] = '\0';
         if (uv_ip4_addr(text, port, (struct sockaddr_in *)out) == 0) return true;

@@ -54,7 +54,7 @@ void timer_init(struct timer *timer, struct loop *loop, timer_fn *fn) {
 
 void timer_set(struct timer *t, uint64_t ms) {
     struct timer_heap *h = loop_timers(t->loop);
-    t->deadline = loop_now_ms(t->loop) + ms;
+    t->deadline = loop_now_ms(t->loop) + MAX(ms, (uint64_t)1); // one that sets itself anew must not hold up the turn
     if (t->index && t->queued <= t->deadline) return;
     if (t->index) heap_remove(h, t);
     t->queued = t->deadline;

@@ -21,7 +21,8 @@ struct timer {
 };
 
 void timer_init(struct timer *timer, struct loop *loop, timer_fn *fn);
-// Due `ms` from now, once. Replaces an earlier setting. If the heap cannot grow the timer fires with the next one.
+// Due `ms` (at least 1) from now, once. Replaces an earlier setting. If there is no memory for the heap to grow, the
+// deadline is lost; setting it again tries again.
 void timer_set(struct timer *timer, uint64_t ms);
 // Forgets the deadline; may stay in the heap until its old time. Cheap.
 static inline void timer_clear(struct timer *timer) { timer->deadline = 0; }
