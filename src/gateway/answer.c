@@ -34,6 +34,9 @@ static void try_next(struct call *call) {
     call->mode = ANSWER_NONE;
     call->passed_count = 0;
     buf_clear(&call->answer);
+    size_t max_event = call->stream.max_event;
+    openai_stream_free(&call->stream); // the start of an event may be in it
+    openai_stream_init(&call->stream, max_event, false);
     pipeline_resume(call);
 }
 
