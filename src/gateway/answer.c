@@ -207,10 +207,7 @@ static void data_stream(struct call *call, struct str data, bool last) {
         reply_head(call, call->status, STR_NONE, HTTP_LENGTH_UNKNOWN);
     }
     size_t queued = http_reply_data(call->req, parts, count, false);
-    if (queued > (size_t)call->runtime->conf->limits.stream_buffer && call->exchange && !call->paused) {
-        call->paused = true;
-        http_exchange_pause(call->exchange);
-    }
+    if (queued > (size_t)call->runtime->conf->limits.stream_buffer) answer_pause(call);
 }
 
 void answer_data(struct call *call, struct str data, bool last) {

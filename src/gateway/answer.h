@@ -13,6 +13,10 @@ void answer_data(struct call *call, struct str data, bool last);
 // The upstream failed. Before anything was sent to the client, the next target is tried if the error allows it.
 void answer_error(struct call *call, const struct err *err);
 
+// The client reads too slowly: the upstream's answer is held up, until the client has caught up.
+void answer_pause(struct call *call);
+void answer_resume(struct call *call);
+
 // Ends the call with an error of our own.
 void call_fail(struct call *call, const struct err *err);
 // Ends the call with a body of our own making.

@@ -118,12 +118,7 @@ static void on_request(struct http_req *req) {
 
 static void on_abort(struct http_req *req) { call_abort(req->user); }
 
-static void on_drained(struct http_req *req) {
-    struct call *call = req->user;
-    if (!call->paused) return;
-    call->paused = false;
-    if (call->exchange) http_exchange_resume(call->exchange);
-}
+static void on_drained(struct http_req *req) { answer_resume(req->user); }
 
 static void on_reject(void *ctx, const struct err *err, struct str peer, struct arena *arena, struct buf *out_body,
                       struct http_field *out_fields, size_t *io_count) {

@@ -72,11 +72,16 @@ static bool send_http(struct call *call, struct err *err) {
 
 // --- the demonstration ---
 
+#define DEMO_BURST ((size_t)16 * 1024) // of pieces without a wait between them, before others have their turn
+
 static void demo_step(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, timer);
     struct buf piece = BUF_INIT(4 << 20);
     struct err err;
-    enum demo_next next = demo_next(&call->demo, &piece);
+    enum demo_next next;
+    do next = demo_next(&call->demo, &piece);
+    while (next == DEMO_MORE && demo_wait_ms(&call->demo) == 0 && piece.n < DEMO_BURST && !piece.failed);
+    if (piece.n && (next == DEMO_BREAK || next == DEMO_HANG)) next = DEMO_MORE; // once what came before it is out
     struct str data = buf_str(&piece);
     if (piece.failed || next == DEMO_BREAK) {
         err_set(&err, ERR_UPSTREAM_RESET, "provider \"demo\": it broke off, as it was asked to");
@@ -100,6 +105,24 @@ static bool demo_start(struct call *call, struct err *err) {
     timer_set(&call->timer, demo_wait_ms(&call->demo));
     answer_head(call, call->demo.status, &type, 1);
     return true;
+}
+
+// --- a slow client ---
+
+void answer_pause(struct call *call) {
+    if (call->paused) return;
+    call->paused = true;
+    if (call->exchange) http_exchange_pause(call->exchange);
+    timer_clear(&call->timer);
+}
+
+void answer_resume(struct call *call) {
+    if (!call->paused) return;
+    call->paused = false;
+    if (call->exchange)
+        http_exchange_resume(call->exchange);
+    else if (call->provider->demo && !call->recorded)
+        timer_set(&call->timer, demo_wait_ms(&call->demo));
 }
 
 // --- the target in turn ---

@@ -6,7 +6,8 @@
 #include "model/demo_input.h"
 #include "model/openai_error.h"
 
-#define CUT_AFTER 40 // bytes of text before `cut` and `stall` stop
+#define CUT_AFTER 40            // bytes of text before `cut` and `stall` stop
+#define WORD_MAX ((size_t)1024) // bytes of one piece of text
 
 enum { STEP_ROLE, STEP_WORDS, STEP_FINISH, STEP_USAGE, STEP_DONE };
 
@@ -151,7 +152,7 @@ static void put_usage_event(const struct demo *d, struct buf *out) {
 static struct str next_word(struct demo *d) {
     struct str rest = str_from(d->text, d->at);
     size_t n = str_find_char(rest, ' ');
-    struct str word = str_head(rest, n < rest.n ? n + 1 : rest.n);
+    struct str word = utf8_head(str_head(rest, n < rest.n ? n + 1 : rest.n), WORD_MAX);
     d->at += word.n;
     return word;
 }
