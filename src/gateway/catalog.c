@@ -107,8 +107,13 @@ static void read_answer(struct catalog *c, struct asking *a) {
     }
 }
 
-static void all_answered(struct catalog *c) {
+static void wake_all(struct catalog *c) {
     struct wait_list woken;
+    wait_move(&c->waiting, &woken);
+    for (struct call *call; (call = wait_take(&woken));) pipeline_resume(call);
+}
+
+static void all_answered(struct catalog *c) {
     for (size_t i = 0; i < c->runtime->conf->providers.n; i++) {
         if (c->asking[i].provider) read_answer(c, &c->asking[i]);
         buf_free(&c->asking[i].body);
@@ -118,8 +123,7 @@ static void all_answered(struct catalog *c) {
     c->asking = NULL;
     c->complete = true;
     c->fetched_ms = loop_now_ms(c->gl->loop);
-    wait_move(&c->waiting, &woken);
-    for (struct call *call; (call = wait_take(&woken));) pipeline_resume(call);
+    wake_all(c);
 }
 
 static void answered(struct asking *a, bool failed) {
@@ -184,12 +188,16 @@ bool catalog_refresh(struct catalog *c, struct call *call) {
         c->runtime = runtime_ref(c->gl->runtime);
         const struct conf *conf = c->runtime->conf;
         c->asking = mem_zalloc(conf->providers.n, sizeof *c->asking);
-        for (size_t i = 0; c->asking && i < conf->providers.n; i++)
+        if (!c->asking) {
+            wake_all(c); // they answer without
+            return false;
+        }
+        for (size_t i = 0; i < conf->providers.n; i++)
             if (!c->runtime->providers[i].demo) ask(c, &c->asking[i], &c->runtime->providers[i]);
         timer_set(&c->timer, WAIT_MS);
     }
     if (c->pending == 0) {
-        if (c->asking) all_answered(c);
+        all_answered(c);
         return false;
     }
     wait_add(&c->waiting, call);
