@@ -119,9 +119,12 @@ void loops_drain(struct server *s) { give_order(s, drain); }
 
 static void stop(struct task *task) {
     struct loop_order *order = CONTAINER_OF(task, struct loop_order, task);
-    order->sl->drain_until_ms = 1;
-    http_server_stop(order->sl->http);
-    timer_set(&order->sl->tick, 0);
+    struct server_loop *sl = order->sl;
+    if (!sl->done) { // a loop that has finished is counted once
+        sl->drain_until_ms = 1;
+        http_server_stop(sl->http);
+        timer_set(&sl->tick, 0);
+    }
     order_done(order);
 }
 
