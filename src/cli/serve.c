@@ -67,6 +67,9 @@ static void on_started(void *ctx, const struct server_started *s) {
     const struct cli_args *args = ctx;
     struct buf b = BUF_INIT(64 * 1024);
     buf_printf(&b, "\nPenstock %s\n\n  Address   %.*s\n", cli_version(), STR_ARG(s->url));
+    for (size_t i = 1; i < s->conf->listeners.n; i++)
+        buf_printf(&b, "            %s://%.*s\n", s->conf->listeners.p[i].tls.cert.n ? "https" : "http",
+                   STR_ARG(s->conf->listeners.p[i].address));
     buf_lit(&b, "  Providers ");
     put_providers(s->conf, &b);
     if (s->conf->file.n) buf_printf(&b, "\n  Config    %.*s", STR_ARG(s->conf->file));

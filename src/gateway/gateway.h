@@ -37,6 +37,7 @@ struct gateway_options {
 struct gateway {
     struct gateway_options o;
     uint64_t started_ns; // monotonic
+    char via[32];        // what this process adds to Via: by it a request that came back is known
     atomic_bool ready, draining;
     struct mutex lock; // for what follows
     char reload_error[512];

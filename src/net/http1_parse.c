@@ -1,6 +1,8 @@
 // HTTP/1.1 message heads: strict parsing of bytes from outside, no copying.
 #include "net/http1_parse.h"
 
+#define TLS_RECORD 0x16 // the first byte of a TLS handshake
+
 static const char k_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 // Byte classes: what may stand in a token, and in a field value or request target.
@@ -150,7 +152,8 @@ static enum http1_result parse_fields(struct str rest, size_t max_fields, struct
         struct str line;
         if (!take_line(&rest, &line)) return bad(err, ERR_INVALID_HTTP, "a header line does not end in CRLF");
         if (line.n == 0) break;
-        if (h->field_count == max_fields) return bad(err, ERR_HEADERS_TOO_LARGE, "too many header fields");
+        if (h->field_count == max_fields)
+            return bad(err, ERR_HEADERS_TOO_LARGE, "too many header fields (limits.max_headers)");
         struct http_field *field = &h->fields[h->field_count];
         if (parse_field(line, field, err) != HTTP1_DONE || note_field(h, f, *field, err) != HTTP1_DONE)
             return HTTP1_BAD;
@@ -175,7 +178,7 @@ static enum http1_result parse_request_line(struct str line, size_t max_target, 
         return bad(err, ERR_INVALID_HTTP, "the method is not a token");
     if (!parse_version(str_from(line, last), &h->minor))
         return bad(err, ERR_INVALID_HTTP, "the request line does not end in HTTP/1.0 or HTTP/1.1");
-    if (h->target.n > max_target) return bad(err, ERR_URI_TOO_LONG, "the request target is too long");
+    if (h->target.n > max_target) return bad(err, ERR_URI_TOO_LONG, "the request target is too long (limits.max_uri)");
     if (h->target.n == 0 || !all_of(h->target, TARGET))
         return bad(err, ERR_INVALID_HTTP, "the request target holds a forbidden character");
     h->method = http_method_parse(h->method_text);
@@ -183,7 +186,8 @@ static enum http1_result parse_request_line(struct str line, size_t max_target, 
 }
 
 static enum http1_result need_more(struct str in, size_t max_head, struct err *err) {
-    if (in.n >= max_head) return bad(err, ERR_HEADERS_TOO_LARGE, "the header section is too large");
+    if (in.n >= max_head)
+        return bad(err, ERR_HEADERS_TOO_LARGE, "the header section is too large (limits.max_header_bytes)");
     return HTTP1_MORE;
 }
 
@@ -198,10 +202,15 @@ enum http1_result http1_request(struct str in, size_t *scanned, const struct htt
         if (h->upgrade_h2c) return HTTP1_DONE;
         if (in.n > 2) return HTTP1_MORE; // "P" and "PR" could still become POST, PUT, PATCH, PROPFIND
     }
+    if (in.n > lead && in.p[lead] != '\r' && !(k_class[(unsigned char)in.p[lead]] & TOKEN))
+        return bad(err, ERR_INVALID_HTTP,
+                   in.p[lead] == TLS_RECORD ? "this port speaks plain HTTP, not TLS: use http://"
+                                            : "this is not an HTTP request");
     size_t size = head_end(str_from(in, lead), scanned);
     if (size == 0) return need_more(in, limits->max_head, err);
     if (size == HEAD_BARE_LF) return bad(err, ERR_INVALID_HTTP, "a header line does not end in CRLF");
-    if (size + lead > limits->max_head) return bad(err, ERR_HEADERS_TOO_LARGE, "the header section is too large");
+    if (size + lead > limits->max_head)
+        return bad(err, ERR_HEADERS_TOO_LARGE, "the header section is too large (limits.max_header_bytes)");
     struct framing f = {0};
     struct str rest = str_of(in.p + lead, size), line;
     h->host = STR_NONE;
@@ -241,6 +250,8 @@ enum http1_result http1_response(struct str in, size_t *scanned, const struct ht
     }
     struct framing f = {0};
     struct str rest = str_of(in.p, size), line;
+    h->upgrade_h2c = false;
+    h->host = STR_NONE;
     h->content_length = 0;
     h->expect_continue = false;
     h->size = size;

@@ -170,6 +170,16 @@ void http_exchange_resume(struct http_exchange *x) {
     stream_read_start(&x->up->stream);
 }
 
+void http_client_origin_stats(const struct http_client *client, const struct http_origin *origin, size_t *out_idle,
+                              size_t *out_active) {
+    *out_idle = *out_active = 0;
+    for (const struct upstream_pool *pool = client->pools; pool; pool = pool->next) {
+        if (pool->origin != origin) continue;
+        *out_idle += pool->idle_count;
+        *out_active += pool->connections - pool->idle_count;
+    }
+}
+
 void http_client_stats_get(const struct http_client *client, struct http_client_stats *out_stats) {
     *out_stats = client->stats;
     out_stats->idle = 0;

@@ -73,6 +73,9 @@ bool http_exchange_reused(const struct http_exchange *x);
 struct http_client_stats {
     uint64_t requests, connects, reused, resent, idle, active, dns_lookups;
 };
+// Connections to one origin: resting, and in use or being made.
+void http_client_origin_stats(const struct http_client *client, const struct http_origin *origin, size_t *out_idle,
+                              size_t *out_active);
 void http_client_stats_get(const struct http_client *client, struct http_client_stats *out_stats);
 
 #endif

@@ -18,8 +18,9 @@ struct upstream_pool {
     struct http_client *client;
     struct upstream_pool *next;
     struct upstream *idle;
-    size_t idle_count, users; // users: connections and exchanges
-    bool retired;             // the origin was forgotten: connections close when they come back
+    size_t idle_count, connections; // the idle ones among them
+    size_t users;                   // connections and exchanges
+    bool retired;                   // the origin was forgotten: connections close when they come back
 };
 
 struct http_client {

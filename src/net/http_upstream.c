@@ -25,6 +25,7 @@ static void up_free(struct upstream *up) {
     buf_free(&up->in);
     mem_free(up->addresses);
     mem_free(up);
+    pool->connections--;
     pool->users--;
     upstream_pool_release(pool);
 }
@@ -233,6 +234,7 @@ static struct upstream *up_new(struct upstream_pool *pool) {
     up->fresh = true;
     buf_init(&up->in, pool->client->max_head + LOOP_READ_SIZE);
     timer_init(&up->timer, pool->client->loop, on_timer);
+    pool->connections++;
     pool->users++;
     return up;
 }

@@ -41,17 +41,23 @@ static void draw_first(const struct conf_target **list, size_t from, size_t to, 
     list[from] = chosen;
 }
 
-static void order_targets(const struct conf_model *model, uint64_t draw, const struct conf_target **list, size_t n) {
-    for (size_t i = 0; i < n; i++) { // insertion sort by priority: stable, and lists are short
+// The targets that are not taken out (weight 0), by priority; of more than fit, the last are left out.
+static size_t order_targets(const struct conf_model *model, uint64_t draw,
+                            const struct conf_target *list[ROUTE_TARGETS_MAX]) {
+    size_t n = 0;
+    for (size_t i = 0; i < model->targets.n; i++) { // insertion sort: stable, and lists are short
         const struct conf_target *t = &model->targets.p[i];
-        size_t at = i;
-        for (; at > 0 && list[at - 1]->priority > t->priority; at--) list[at] = list[at - 1];
-        list[at] = t;
+        if (t->weight <= 0) continue;
+        size_t at = n < ROUTE_TARGETS_MAX ? n++ : ROUTE_TARGETS_MAX;
+        for (; at > 0 && list[at - 1]->priority > t->priority; at--)
+            if (at < ROUTE_TARGETS_MAX) list[at] = list[at - 1];
+        if (at < ROUTE_TARGETS_MAX) list[at] = t;
     }
     for (size_t from = 0, to; from < n; from = to) {
         for (to = from + 1; to < n && list[to]->priority == list[from]->priority;) to++;
         if (to - from > 1) draw_first(list, from, to, draw);
     }
+    return n;
 }
 
 bool route_resolve(const struct conf *conf, struct str name, uint64_t draw, struct route *out_route, struct err *err) {
@@ -66,8 +72,10 @@ bool route_resolve(const struct conf *conf, struct str name, uint64_t draw, stru
         return true;
     }
     const struct conf_target *list[ROUTE_TARGETS_MAX];
-    r->count = MIN(choice.model->targets.n, (size_t)ROUTE_TARGETS_MAX);
-    order_targets(choice.model, draw, list, r->count);
+    r->count = order_targets(choice.model, draw, list);
+    if (r->count == 0)
+        return err_set(err, ERR_OVERLOADED, "all targets of model \"%.*s\" are taken out (weight 0)",
+                       STR_ARG(str_head(name, 100)));
     for (size_t i = 0; i < r->count; i++)
         r->targets[i] = (struct route_target){list[i]->peer, list[i]->model,
                                               price_find(conf, choice.model, list[i]->peer, list[i]->model)};

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "model/price.h"
 
-#define ROUTE_TARGETS_MAX 8
+#define ROUTE_TARGETS_MAX 16
 
 struct route_target {
     const struct conf_provider *provider;

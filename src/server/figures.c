@@ -27,6 +27,19 @@ static void set_own(struct metric_shard *shard, enum metric_family family, uint6
     metric_set(shard, metric_find(shard, family, NULL, 0), v);
 }
 
+static void connections_of_loop(struct server_loop *sl, struct metric_shard *shard) {
+    const struct runtime *rt = sl->gl->runtime;
+    for (size_t i = 0; i < rt->conf->providers.n; i++) {
+        const struct runtime_provider *p = &rt->providers[i];
+        size_t idle, active;
+        if (p->demo) continue;
+        http_client_origin_stats(sl->gl->client, &p->origin, &idle, &active);
+        const struct str idle_labels[] = {p->conf->name, STR("idle")}, active_labels[] = {p->conf->name, STR("active")};
+        metric_set(shard, metric_find(shard, METRIC_UPSTREAM_CONNECTIONS, idle_labels, 2), idle);
+        metric_set(shard, metric_find(shard, METRIC_UPSTREAM_CONNECTIONS, active_labels, 2), active);
+    }
+}
+
 void figures_of_loop(struct server_loop *sl) {
     struct metric_shard *shard = sl->gl->shard;
     struct http_server_stats http;
@@ -41,6 +54,7 @@ void figures_of_loop(struct server_loop *sl) {
     set_own(shard, METRIC_ACTIVE_REQUESTS, sl->gl->active);
     set_own(shard, METRIC_UPSTREAM_CONNECTS, client.connects);
     set_own(shard, METRIC_UPSTREAM_REUSED, client.reused);
+    connections_of_loop(sl, shard);
     metric_set(shard, metric_find(shard, METRIC_LOOP_BUSY, &index, 1), loop.busy_ns);
     metric_set(shard, metric_find(shard, METRIC_LOOP_MAX_TURN, &index, 1), loop.max_turn_ns);
 }
