@@ -15,6 +15,7 @@ bool gateway_create(const struct gateway_options *options, struct gateway **out_
     if (!g) return err_no_memory(err);
     g->o = *options;
     g->started_ns = clock_mono_ns();
+    snprintf(g->via, sizeof g->via, "1.1 penstock-%08x", (unsigned)(rand_u64() & 0xffffffffu));
     mutex_init(&g->lock);
     *out_gateway = g;
     return true;

@@ -28,23 +28,27 @@ static const struct http_exchange_ops k_exchange_ops = {.on_head = on_head, .on_
 
 // The client's fields that mean something to a provider.
 static bool passes_upstream(struct str name) {
-    static const struct str exact[] = {STR_INIT("accept"),          STR_INIT("user-agent"),
-                                       STR_INIT("idempotency-key"), STR_INIT("traceparent"),
-                                       STR_INIT("tracestate"),      STR_INIT("x-client-request-id")};
+    static const struct str exact[] = {
+        STR_INIT("via"),         STR_INIT("accept"),     STR_INIT("user-agent"),         STR_INIT("idempotency-key"),
+        STR_INIT("traceparent"), STR_INIT("tracestate"), STR_INIT("x-client-request-id")};
     if (name.n > 7 && str_eq_nocase(str_head(name, 7), STR("openai-"))) return true;
     for (size_t i = 0; i < ARRAY_LEN(exact); i++)
         if (str_eq_nocase(name, exact[i])) return true;
     return false;
 }
 
-static size_t request_fields(const struct call *call, struct http_field out[CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX + 2]) {
+static size_t request_fields(const struct call *call, struct http_field out[CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX + 3]) {
     const struct runtime_provider *p = call->provider;
     size_t n = 0;
     out[n++] = (struct http_field){STR("content-type"), STR("application/json")};
     for (size_t i = 0; i < p->field_count; i++) out[n++] = p->fields[i];
-    for (size_t i = 0; i < call->req->field_count && n < CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX; i++)
-        if (passes_upstream(call->req->fields[i].name)) out[n++] = call->req->fields[i];
+    for (size_t i = 0; i < call->req->field_count && n < CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX; i++) {
+        const struct http_field *f = &call->req->fields[i];
+        // What the configuration sets is not the client's to choose.
+        if (passes_upstream(f->name) && !http_field_get(p->fields, p->field_count, f->name).p) out[n++] = *f;
+    }
     out[n++] = (struct http_field){STR("accept-encoding"), STR("identity")};
+    out[n++] = (struct http_field){STR("via"), str_c(call->gl->gateway->via)};
     return n;
 }
 
@@ -57,7 +61,7 @@ static struct str upstream_path(const struct call *call) {
 }
 
 static bool send_http(struct call *call, struct err *err) {
-    struct http_field fields[CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX + 2];
+    struct http_field fields[CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX + 3];
     struct http_request r = {.method = STR("POST"),
                              .target = upstream_path(call),
                              .authority = call->provider->authority,
@@ -148,6 +152,7 @@ enum stage_result stage_call(struct call *call, struct err *err) {
         else if (sent)
             sent = send_http(call, err);
         if (sent) return STAGE_WAIT;
+        record_attempt(call, str_c(err_info(err->code)->wire_code));
         bool next = err_info(err->code)->retryable && call->target + 1 < call->route.count;
         if (!next) return STAGE_FAIL;
         call->target++;
