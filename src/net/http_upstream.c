@@ -150,6 +150,10 @@ static void on_timer(struct timer *timer) {
         return;
     }
     bool total = loop_now_ms(up->pool->client->loop) >= x->deadline_ms;
+    if (!total && up->state == UPSTREAM_CONNECT && up->addresses && up->address_next < up->addresses->count) {
+        connect_next(up, "no connection in time (timeouts.connect)");
+        return;
+    }
     const char *what = total                         ? "the answer was not complete in time (timeouts.total)"
                        : up->state == UPSTREAM_BODY  ? "the answer stopped arriving (timeouts.idle)"
                        : up->state == UPSTREAM_HEAD  ? "no answer in time (timeouts.first_byte)"
