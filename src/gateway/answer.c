@@ -242,6 +242,12 @@ void call_fail(struct call *call, const struct err *err) {
 }
 
 void call_reply(struct call *call, int status, struct str content_type, struct str body) {
+    struct err err;
+    if (call->answer.failed) { // the body was made there, and is cut short
+        err_no_memory(&err);
+        call_fail(call, &err);
+        return;
+    }
     finish_whole(call, status, content_type, body);
 }
 
