@@ -146,13 +146,10 @@ static bool prepare(struct call *call, struct err *err) {
 
 enum stage_result stage_call(struct call *call, struct err *err) {
     while (true) {
-        bool sent = prepare(call, err);
-        if (sent && call->provider->demo)
-            sent = demo_start(call, err);
-        else if (sent)
-            sent = send_http(call, err);
-        if (sent) return STAGE_WAIT;
-        record_attempt(call, str_c(err_info(err->code)->wire_code));
+        if (prepare(call, err)) {
+            if (call->provider->demo ? demo_start(call, err) : send_http(call, err)) return STAGE_WAIT;
+            record_attempt(call, str_c(err_info(err->code)->wire_code));
+        }
         bool next = err_info(err->code)->retryable && call->target + 1 < call->route.count;
         if (!next) return STAGE_FAIL;
         call->target++;
