@@ -108,6 +108,8 @@ NODISCARD bool file_map_open(struct str path, size_t size, unsigned mode, struct
 void file_map_close(struct file_map *map);
 // Bytes [offset, offset + n) reach the disk (msync), with the file's size.
 NODISCARD bool file_map_sync(const struct file_map *map, size_t offset, size_t n, struct err *err);
+// Makes [offset, offset + n) ready for stores, which then do not stop to look the pages up one at a time. Only a hint.
+void file_map_prepare(const struct file_map *map, size_t offset, size_t n);
 // The whole pages within [offset, offset + n) leave this process's resident set; their content stays in the page cache.
 void file_map_forget(const struct file_map *map, size_t offset, size_t n);
 

@@ -64,6 +64,17 @@ bool file_map_sync(const struct file_map *map, size_t offset, size_t n, struct e
     return file_failed(err, errno, "sync", map->file.path);
 }
 
+void file_map_prepare(const struct file_map *map, size_t offset, size_t n) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), from = offset / page * page;
+    INVARIANT(offset <= map->n && n <= map->n - offset);
+#ifdef MADV_POPULATE_WRITE
+    // An older kernel refuses: then each page is looked up at the first store into it.
+    if (n) (void)madvise(map->p + from, offset - from + n, MADV_POPULATE_WRITE);
+#else
+    (void)from;
+#endif
+}
+
 void file_map_forget(const struct file_map *map, size_t offset, size_t n) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     INVARIANT(offset <= map->n && n <= map->n - offset);

@@ -17,7 +17,7 @@ static void options_set(struct ledger *l, const struct ledger_options *opt) {
     if (!l->opt.queue_max) l->opt.queue_max = 100000;
     if (!l->opt.sync_ms) l->opt.sync_ms = 5;
     if (!l->opt.apply_ms) l->opt.apply_ms = 200;
-    if (!l->opt.apply_batch) l->opt.apply_batch = 2000;
+    if (!l->opt.apply_batch) l->opt.apply_batch = 4000;
 }
 
 void ledger_tell(struct ledger *l, enum ledger_event event, const struct err *err) {

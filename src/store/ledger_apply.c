@@ -58,13 +58,13 @@ bool ledger_apply_unknown(struct ledger *l, const struct begun *begun, struct st
 }
 
 static void note_begun(struct ledger *l, struct ledger_segment *s, uint64_t id) {
-    if (!id || begun_get(&l->begun, id)) return;
-    if (begun_put(&l->begun, id, s))
-        s->open++;
-    else
-        s->pinned = true;
+    bool added;
+    if (!id) return;
+    if (!begun_put(&l->begun, id, s, &added)) s->pinned = true;
+    s->open += added;
 }
 
+// As soon as the END is seen in a segment: that one stays until it is applied, so that of the BEGIN need not.
 static void note_ended(struct ledger *l, uint64_t id) {
     struct ledger_segment *s = begun_take(&l->begun, id);
     if (s) s->open--;
@@ -80,9 +80,9 @@ static COLD void note_damage(struct ledger *l, struct ledger_segment *s, size_t 
 }
 
 // There is room: ledger_open reserved apply_batch items.
-static void batch_add(struct ledger *l, struct ledger_item item) {
+static void end_add(struct ledger *l, uint64_t id, struct str payload) {
     INVARIANT(l->batch.items.n < l->batch.items.cap);
-    l->batch.items.p[l->batch.items.n++] = item;
+    l->batch.items.p[l->batch.items.n++] = (struct ledger_item){.id = id, .payload = payload};
 }
 
 // Adds the segment's new records to the batch until it is full.
@@ -100,10 +100,12 @@ static void collect_segment(struct ledger *l, struct ledger_segment *s) {
     scan.at = s->applied;
     while (l->batch.items.n < l->opt.apply_batch && wal_scan_live(&scan, &r) == WAL_RECORD) {
         uint64_t id = usage_decode_id(r.payload);
-        if (r.type == WAL_BEGIN)
+        if (r.type == WAL_BEGIN) {
             note_begun(l, s, id);
-        else
-            batch_add(l, (struct ledger_item){.id = id, .payload = r.payload});
+        } else {
+            note_ended(l, id);
+            end_add(l, id, r.payload);
+        }
         s->scanned = r.end;
     }
     if (l->batch.items.n < l->opt.apply_batch && scan.at < bytes.n) {
@@ -134,13 +136,12 @@ static struct queued *collect_queue(struct ledger *l, uint64_t *out_n) {
     struct queued *list = ledger_queue_take(l, l->opt.apply_batch - l->batch.items.n, out_n);
     for (const struct queued *q = list; q; q = q->next) {
         struct str payload = {q->payload, q->n};
-        batch_add(l, (struct ledger_item){.id = usage_decode_id(payload), .payload = payload});
+        end_add(l, usage_decode_id(payload), payload);
     }
     return list;
 }
 
 static void batch_done(struct ledger *l, const struct segments *all) {
-    for (size_t i = 0; i < l->batch.items.n; i++) note_ended(l, l->batch.items.p[i].id);
     for (size_t i = 0; i < all->list.n; i++) {
         struct ledger_segment *s = all->list.p[i];
         if (s->scanned == s->applied) continue;
@@ -149,6 +150,12 @@ static void batch_done(struct ledger *l, const struct segments *all) {
     }
     l->forget.list.n = 0;
     atom_add_relaxed(&l->applied, l->batch.items.n);
+}
+
+// What was only in memory has ended for good when it is in the table, not before.
+static void queue_done(struct ledger *l, struct queued *list) {
+    for (const struct queued *q = list; q; q = q->next) note_ended(l, usage_decode_id(str_of(q->payload, q->n)));
+    ledger_queue_free(list);
 }
 
 static bool is_spent(const struct ledger_segment *s) {
@@ -201,7 +208,7 @@ static bool apply_round(struct ledger *l, size_t retained_max) {
         ok = ledger_apply_write(l);
         if (ok) {
             batch_done(l, &all);
-            ledger_queue_free(queued);
+            queue_done(l, queued);
         } else {
             ledger_queue_return(l, queued, n_queued);
         }

@@ -32,10 +32,14 @@ static bool grow(struct begun *b) {
     return true;
 }
 
-bool begun_put(struct begun *b, uint64_t id, void *where) {
+bool begun_put(struct begun *b, uint64_t id, void *where, bool *out_new) {
     INVARIANT(id && where);
+    *out_new = false;
     if (b->n * 2 >= b->cap && !grow(b)) return false;
-    b->slots[slot_of(b, id)] = (struct begun_slot){id, where};
+    struct begun_slot *slot = &b->slots[slot_of(b, id)];
+    *out_new = slot->id == 0;
+    if (!*out_new) return true;
+    *slot = (struct begun_slot){id, where};
     b->n++;
     return true;
 }

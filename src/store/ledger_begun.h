@@ -18,8 +18,8 @@ struct begun {
 void begun_free(struct begun *b);
 // NULL when absent.
 void *begun_get(const struct begun *b, uint64_t id);
-// Of an id that is absent, id and where not zero.
-NODISCARD bool begun_put(struct begun *b, uint64_t id, void *where);
+// Unless it is there; id and where not zero. *out_new: it was not.
+NODISCARD bool begun_put(struct begun *b, uint64_t id, void *where, bool *out_new);
 // What was there, or NULL.
 void *begun_take(struct begun *b, uint64_t id);
 // Takes out all that are `where`.

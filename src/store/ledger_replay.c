@@ -38,9 +38,9 @@ static bool note(struct replay *r, struct dead_file *f, const struct wal_record 
     uint64_t id = usage_decode_id(record->payload);
     if (id == 0) return true; // of a newer version
     if (record->type == WAL_BEGIN) {
-        if (begun_get(&r->begun, id)) return true;
-        f->open++;
-        return begun_put(&r->begun, id, f);
+        bool added, ok = begun_put(&r->begun, id, f, &added);
+        f->open += added;
+        return ok;
     }
     struct dead_file *where = begun_take(&r->begun, id);
     if (where) where->open--;

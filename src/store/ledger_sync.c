@@ -150,6 +150,7 @@ static bool segments_sync(struct ledger *l, struct segments *all, bool *out_any)
         }
         if (wal_tail(s->wal) == s->synced) continue;
         if (wal_tail(s->wal) > WAL_HEADER_SIZE) *out_any = true;
+        if (segment_state(s) == SEGMENT_LIVE) wal_prepare(s->wal);
         if (!wal_sync(s->wal, s->synced, &s->synced, &err)) ok = false;
     }
     if (l->dir_dirty && ok) {

@@ -15,6 +15,24 @@ struct str usage_endpoint_name(unsigned endpoint) {
     return names[endpoint < USAGE_ENDPOINT_COUNT ? endpoint : USAGE_ENDPOINT_OTHER];
 }
 
+// Seven bits a byte, the lowest first: eight bytes of it at once, from and to the 56 bits they hold.
+static uint64_t spread(uint64_t v) {
+    v = (v & 0x000000000fffffffULL) | (v & 0x00fffffff0000000ULL) << 4;
+    v = (v & 0x00003fff00003fffULL) | (v & 0x0fffc0000fffc000ULL) << 2;
+    return (v & 0x007f007f007f007fULL) | (v & 0x3f803f803f803f80ULL) << 1;
+}
+static uint64_t gather(uint64_t v) {
+    v = (v & 0x007f007f007f007fULL) | (v & 0x7f007f007f007f00ULL) >> 1;
+    v = (v & 0x00003fff00003fffULL) | (v & 0x3fff00003fff0000ULL) >> 2;
+    return (v & 0x000000000fffffffULL) | (v & 0x0fffffff00000000ULL) >> 4;
+}
+static uint64_t little(uint64_t v) {
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    return v;
+}
+
 static char *put_u64(char *p, uint64_t v) {
     while (v >= 0x80) {
         *p++ = (char)(v | 0x80);
@@ -24,10 +42,20 @@ static char *put_u64(char *p, uint64_t v) {
     return p;
 }
 
+// For long ones: writes more bytes than it takes, so more must follow.
+static char *put_wide(char *p, uint64_t v) {
+    uint64_t more = v >> 56;
+    unsigned n = more ? 8 : (70 - (unsigned)__builtin_clzll(v | 1)) / 7;
+    uint64_t goes_on = more ? UINT64_MAX : (1ULL << (8 * (n - 1))) - 1;
+    uint64_t bytes = little(spread(v & 0x00ffffffffffffffULL) | (goes_on & 0x8080808080808080ULL));
+    memcpy(p, &bytes, sizeof bytes);
+    return more ? put_u64(p + n, more) : p + n;
+}
+
 static char *put_count(char *p, uint64_t v) { return put_u64(p, MIN(v, USAGE_COUNT_MAX)); }
 
 // Zigzag: small numbers of either sign are short.
-static char *put_i64(char *p, int64_t v) { return put_u64(p, ((uint64_t)v << 1) ^ (uint64_t)(v >> 63)); }
+static uint64_t zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
 
 static char *put_name(char *p, struct str s) {
     s = str_head(s, USAGE_NAME_MAX);
@@ -41,10 +69,10 @@ size_t usage_encode(const struct usage_record *rec, char *out) {
     INVARIANT(rec->id != 0 && rec->id <= INT64_MAX);
     char *p = out;
     *p++ = FORMAT;
-    p = put_u64(p, rec->id);
+    p = put_wide(p, rec->id);
     p = put_u64(p, MIN(rec->tenant_id, (uint64_t)INT64_MAX));
     p = put_u64(p, MIN(rec->key_id, (uint64_t)INT64_MAX));
-    p = put_i64(p, rec->ts);
+    p = put_wide(p, zigzag(rec->ts));
     p = put_u64(p, rec->endpoint);
     p = put_u64(p, MIN(rec->status, 999));
     p = put_u64(p, rec->flags);
@@ -53,7 +81,7 @@ size_t usage_encode(const struct usage_record *rec, char *out) {
     p = put_count(p, rec->tokens_cache_write);
     p = put_count(p, rec->tokens_out);
     p = put_count(p, rec->tokens_reasoning);
-    p = put_i64(p, MAX(MIN(rec->cost_nano, USAGE_COST_MAX), -USAGE_COST_MAX));
+    p = put_u64(p, zigzag(MAX(MIN(rec->cost_nano, USAGE_COST_MAX), -USAGE_COST_MAX)));
     p = put_count(p, rec->latency_us);
     p = put_count(p, rec->ttft_us);
     p = put_name(p, rec->provider);
@@ -69,7 +97,7 @@ struct reader {
     bool bad;
 };
 
-static uint64_t get_long(struct reader *r, uint64_t max) {
+static uint64_t get_bytewise(struct reader *r, uint64_t max) {
     uint64_t v = 0;
     for (unsigned shift = 0; r->p < r->end && shift < 64; shift += 7) {
         unsigned char c = *r->p++;
@@ -82,6 +110,25 @@ static uint64_t get_long(struct reader *r, uint64_t max) {
     }
     r->bad = true;
     return 0;
+}
+
+// Up to nine bytes at once, where so many may be read; what is wrong with them the careful way finds out.
+static uint64_t get_long(struct reader *r, uint64_t max) {
+    uint64_t bytes;
+    if (r->end - r->p < 9) return get_bytewise(r, max);
+    memcpy(&bytes, r->p, sizeof bytes);
+    bytes = little(bytes);
+    uint64_t ends = ~bytes & 0x8080808080808080ULL, v;
+    unsigned n = 9;
+    if (ends) {
+        n = (unsigned)__builtin_ctzll(ends) / 8 + 1;
+        v = gather(bytes & (ends ^ (ends - 1)));
+    } else {
+        v = gather(bytes) | (uint64_t)r->p[8] << 56;
+    }
+    if (r->p[n - 1] == 0 || r->p[n - 1] >= 0x80 || v > max) return get_bytewise(r, max);
+    r->p += n;
+    return v;
 }
 
 static inline uint64_t get_u64(struct reader *r, uint64_t max) {

@@ -3,8 +3,8 @@
 // A segment is a header (magic, version, number, epoch, checksum) and records (length, CRC-32C, type, payload) up to
 // the first zero length. The CRC is seeded with the header's, so bytes of another segment never pass for a record of
 // this one. Ownership: the creator owns a segment until wal_segment_free. Thread rule: wal_append belongs to one
-// thread; another may read up to wal_tail and call wal_sync; the rest belongs to the owner. Units: bytes; offsets count
-// from the file's start.
+// thread; another may read up to wal_tail, and one call wal_sync and wal_prepare; the rest belongs to the owner. Units:
+// bytes; offsets count from the file's start.
 #ifndef STORE_WAL_H
 #define STORE_WAL_H
 
@@ -77,6 +77,8 @@ size_t wal_tail(const struct wal_segment *s);
 struct str wal_bytes(const struct wal_segment *s);
 // All committed before the call is on disk after it, given that the bytes before `from` were; out_synced: up to where.
 NODISCARD bool wal_sync(struct wal_segment *s, size_t from, size_t *out_synced, struct err *err);
+// Sees to it that the next appends find their pages mapped.
+void wal_prepare(struct wal_segment *s);
 // Whole pages before offset leave the resident set; they can still be read.
 void wal_forget(struct wal_segment *s, size_t offset);
 

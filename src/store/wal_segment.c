@@ -9,9 +9,13 @@ struct wal_segment {
     struct file_map map;
     uint64_t number;
     uint64_t tail; // atomic: offset past the last committed record
-    size_t forgotten;
+    size_t forgotten, prepared;
     uint32_t seed;
 };
+
+// Stores find this much mapped ahead of them: more than is appended between two rounds of the thread that maps it.
+#define PREPARED_AHEAD ((size_t)256 << 10)
+#define FORGET_STEP ((size_t)512 << 10)
 
 static uint32_t header_put(char *p, size_t size, uint64_t number, uint64_t epoch) {
     memcpy(p, WAL_MAGIC, sizeof WAL_MAGIC);
@@ -96,9 +100,17 @@ bool wal_sync(struct wal_segment *s, size_t from, size_t *out_synced, struct err
     return true;
 }
 
+void wal_prepare(struct wal_segment *s) {
+    size_t tail = wal_tail(s);
+    if (s->prepared >= MIN(tail + PREPARED_AHEAD / 2, s->map.n)) return;
+    size_t from = MAX(s->prepared, tail), to = MIN(tail + PREPARED_AHEAD, s->map.n);
+    file_map_prepare(&s->map, from, to - from);
+    s->prepared = to;
+}
+
 void wal_forget(struct wal_segment *s, size_t offset) {
-    // In steps: a call a record would cost more than the pages are worth.
-    if (offset - s->forgotten < 65536) return;
+    // In large steps: each call interrupts the other processors that map the file.
+    if (offset - s->forgotten < FORGET_STEP) return;
     file_map_forget(&s->map, s->forgotten, offset - s->forgotten);
     s->forgotten = offset & ~(size_t)65535;
 }

@@ -128,6 +128,33 @@ static void test_malformed(void) {
     CHECK(!usage_decode(STR_NONE, &got));
 }
 
+// Numbers of each length, spelled as a loop over their groups would.
+static void check_number(uint64_t v) {
+    char out[USAGE_ENCODED_MAX], want[10];
+    struct usage_record got, rec = {.id = v, .ts = (int64_t)(v << 1) ^ -(int64_t)(v & 1), .tenant_id = v};
+    size_t k = 0;
+    for (uint64_t rest = v; k == 0 || rest; rest >>= 7) want[k++] = (char)((rest & 0x7f) | (rest >> 7 ? 0x80 : 0));
+    memset(out, 0x55, sizeof out);
+    size_t n = usage_encode(&rec, out);
+    CHECK_STR(str_of(out + 1, k), str_of(want, k));
+    CHECK_STR(str_of(out + 1 + k, k), str_of(want, k));
+    // Nothing is left behind the record: what follows a segment's last one must be zero.
+    for (size_t i = n; i < sizeof out; i++) CHECK_INT(out[i], 0x55);
+    char *exact = mem_must(mem_alloc(n));
+    memcpy(exact, out, n);
+    REQUIRE(usage_decode(str_of(exact, n), &got));
+    check_same(&got, &rec);
+    mem_free(exact);
+}
+
+static void test_every_width(void) {
+    for (unsigned bit = 0; bit < 63; bit++)
+        for (uint64_t d = 0; d < 3; d++)
+            if ((1ULL << bit) + d > 1) check_number((1ULL << bit) + d - 1);
+    check_number(INT64_MAX);
+    for (uint64_t v = INT64_MAX, i = 0; i < 2000; i++, v = v / 3 * 2 + i % 7) check_number(v | 1);
+}
+
 static void test_names(void) {
     CHECK_STR(usage_endpoint_name(USAGE_ENDPOINT_CHAT), STR("chat"));
     CHECK_STR(usage_endpoint_name(USAGE_ENDPOINT_MODELS), STR("models"));
@@ -135,4 +162,4 @@ static void test_names(void) {
     for (unsigned i = 0; i < USAGE_ENDPOINT_COUNT; i++) CHECK(usage_endpoint_name(i).n > 0);
 }
 
-TEST_MAIN(test_round_trip, test_limits, test_every_truncation, test_malformed, test_names)
+TEST_MAIN(test_round_trip, test_limits, test_every_truncation, test_malformed, test_every_width, test_names)
