@@ -49,7 +49,8 @@ static void read_member(struct json_reader *r, struct str key, enum json_kind ki
     } else if (json_string_eq(key, STR("completion_tokens_details"))) {
         read_details(r, kind, &ignored, &c->reasoning, &c->audio_out);
     } else if (json_string_eq(key, STR("prompt_cache_hit_tokens"))) {
-        c->cached = MAX(c->cached, read_count(r, kind));
+        uint64_t hit = read_count(r, kind);
+        c->cached = MAX(c->cached, hit);
     } else if (json_string_eq(key, STR("cache_creation_input_tokens"))) {
         c->cache_write = read_count(r, kind);
     }

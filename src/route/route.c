@@ -31,11 +31,10 @@ static bool unknown_model(const struct conf *conf, struct str name, struct err *
 // Moves the target drawn by weight to the front of its priority group [from, to).
 static void draw_first(const struct conf_target **list, size_t from, size_t to, uint64_t draw) {
     uint64_t total = 0;
-    for (size_t i = from; i < to; i++) total += (uint64_t)MAX(list[i]->weight, 0);
-    if (total == 0) return;
+    for (size_t i = from; i < to; i++) total += (uint64_t)list[i]->weight; // each is above 0
     uint64_t at = draw % total;
     size_t pick = from;
-    while (at >= (uint64_t)MAX(list[pick]->weight, 0)) at -= (uint64_t)MAX(list[pick++]->weight, 0);
+    for (; at >= (uint64_t)list[pick]->weight; pick++) at -= (uint64_t)list[pick]->weight;
     const struct conf_target *chosen = list[pick];
     memmove(&list[from + 1], &list[from], (pick - from) * sizeof *list);
     list[from] = chosen;

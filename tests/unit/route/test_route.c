@@ -1,0 +1,155 @@
+// From a model's name to targets: priorities, weights, aliases, names passed through, and names that nobody has.
+#include "check.h"
+#include "route/route.h"
+
+static const char *no_var(void *ctx, const char *name) {
+    (void)ctx, (void)name;
+    return NULL;
+}
+static bool no_file(void *ctx, struct str path, size_t max, struct buf *out, struct err *err) {
+    (void)ctx, (void)path, (void)max, (void)out;
+    return err_set(err, ERR_NOT_FOUND, "no such file");
+}
+
+static struct conf *load(struct str text) {
+    struct conf_problems problems;
+    struct conf_env env = {.get = no_var, .read_file = no_file};
+    struct conf *c = NULL;
+    conf_problems_init(&problems);
+    if (!conf_load_text(text, STR("penstock.yaml"), &env, &problems, &c)) {
+        struct buf b = BUF_INIT(1 << 16);
+        conf_problems_print(&problems, &b);
+        fprintf(stderr, "%.*s", STR_ARG(buf_str(&b)));
+        buf_free(&b);
+    }
+    conf_problems_free(&problems);
+    REQUIRE(c != NULL);
+    return c;
+}
+
+#define PROVIDERS                                                                                                      \
+    "providers:\n"                                                                                                     \
+    "  - {name: a, kind: openai, base_url: 'http://127.0.0.1:1/v1', api_key: k}\n"                                     \
+    "  - {name: b, kind: openai, base_url: 'http://127.0.0.1:2/v1', api_key: k}\n"                                     \
+    "  - {name: c, kind: openai, base_url: 'http://127.0.0.1:3/v1', api_key: k}\n"
+
+// "abc": the providers' names in the order of the targets.
+static void order_of(const struct route *r, char out[ROUTE_TARGETS_MAX + 1]) {
+    for (size_t i = 0; i < r->count; i++) out[i] = r->targets[i].provider->name.p[0];
+    out[r->count] = '\0';
+}
+
+static void test_priorities_and_weights(void) {
+    struct conf *c = load(STR(PROVIDERS "models:\n"
+                                        "  - name: m\n"
+                                        "    targets:\n"
+                                        "      - {provider: a, model: x, priority: 5}\n"
+                                        "      - {provider: b, model: y, priority: 1, weight: 3}\n"
+                                        "      - {provider: c, model: z, priority: 1, weight: 1}\n"));
+    unsigned first_b = 0, first_c = 0;
+    for (uint64_t draw = 0; draw < 4000; draw++) {
+        struct route r;
+        struct err err;
+        char order[ROUTE_TARGETS_MAX + 1];
+        REQUIRE(route_resolve(c, STR("m"), draw, &r, &err));
+        CHECK(r.model != NULL);
+        CHECK_INT(r.count, 3);
+        order_of(&r, order);
+        first_b += str_eq(str_c(order), STR("bca"));
+        first_c += str_eq(str_c(order), STR("cba"));
+    }
+    CHECK_INT(first_b, 3000); // every draw counts the same
+    CHECK_INT(first_c, 1000);
+    struct route r;
+    struct err err;
+    REQUIRE(route_resolve(c, STR("m"), UINT64_MAX, &r, &err));
+    CHECK_INT(r.count, 3);
+    conf_unref(c);
+}
+
+static void test_weight_of_nothing(void) {
+    struct conf *c = load(STR(PROVIDERS "models:\n"
+                                        "  - {name: m, targets: [{provider: a, weight: 0}, {provider: b}]}\n"));
+    struct route r;
+    struct err err;
+    char order[ROUTE_TARGETS_MAX + 1];
+    for (uint64_t draw = 0; draw < 100; draw++) {
+        REQUIRE(route_resolve(c, STR("m"), draw, &r, &err));
+        order_of(&r, order);
+        CHECK_STR(str_c(order), STR("b"));
+        CHECK_STR(r.targets[0].model, STR("m"));
+    }
+    conf_unref(c);
+}
+
+// More targets than a route holds: those of the lowest priority numbers stay, wherever they stand.
+static void test_many_targets(void) {
+    struct buf text = BUF_INIT(1 << 16);
+    buf_lit(&text, PROVIDERS "models:\n  - name: m\n    targets:\n");
+    for (int i = 0; i < 40; i++) buf_printf(&text, "      - {provider: a, model: m%02d, priority: %d}\n", i, 40 - i);
+    struct conf *c = load(buf_str(&text));
+    struct route r;
+    struct err err;
+    REQUIRE(route_resolve(c, STR("m"), 7, &r, &err));
+    CHECK_INT(r.count, ROUTE_TARGETS_MAX);
+    for (size_t i = 0; i < r.count; i++) {
+        char want[8];
+        snprintf(want, sizeof want, "m%02zu", 39 - i);
+        CHECK_STR(r.targets[i].model, str_c(want));
+    }
+    conf_unref(c);
+    buf_free(&text);
+}
+
+static void test_names(void) {
+    struct conf *c =
+        load(STR(PROVIDERS "models:\n"
+                           "  - {name: fast-model, targets: [{provider: a, model: up}], price: {input: 1, output: 2}}\n"
+                           "aliases: {quick: fast-model, other: b/deep/name}\n"));
+    struct route r;
+    struct err err;
+    REQUIRE(route_resolve(c, STR("quick"), 0, &r, &err));
+    CHECK(r.model && r.count == 1);
+    CHECK_STR(r.targets[0].model, STR("up"));
+    CHECK(r.targets[0].price.known);
+    REQUIRE(route_resolve(c, STR("other"), 0, &r, &err));
+    CHECK(!r.model && r.count == 1);
+    CHECK_STR(r.targets[0].provider->name, STR("b"));
+    CHECK_STR(r.targets[0].model, STR("deep/name"));
+    CHECK(!r.targets[0].price.known);
+    REQUIRE(route_resolve(c, STR("c/gpt-4o"), 0, &r, &err));
+    CHECK_STR(r.targets[0].provider->name, STR("c"));
+    CHECK_STR(r.targets[0].model, STR("gpt-4o"));
+    CHECK(r.targets[0].price.known);
+    conf_unref(c);
+}
+
+static void test_unknown_names(void) {
+    struct conf *c = load(STR(PROVIDERS "models:\n  - {name: fast-model, targets: [{provider: a, model: up}]}\n"
+                                        "passthrough_models: false\n"));
+    static const struct {
+        struct str name;
+        bool suggested;
+    } cases[] = {
+        {STR_INIT("fast-modle"), true}, {STR_INIT("zzzzzzzzzzzzzzzzzzzz"), false}, {STR_INIT("a/gpt-4o"), false},
+        {STR_INIT("/"), false},         {STR_INIT("\x01\xff\"\\"), false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct route r = {.count = 77};
+        struct err err;
+        CHECK(!route_resolve(c, cases[i].name, 0, &r, &err));
+        CHECK_INT(err.code, ERR_MODEL_NOT_FOUND);
+        CHECK_INT(err.status, 404);
+        CHECK_STR(str_c(err.param), STR("model"));
+        CHECK((strstr(err.message, "did you mean") != NULL) == cases[i].suggested);
+        CHECK_INT(r.count, 77);
+    }
+    char long_name[256];
+    struct route r;
+    struct err err;
+    memset(long_name, 'x', sizeof long_name);
+    CHECK(!route_resolve(c, str_of(long_name, sizeof long_name), 0, &r, &err));
+    conf_unref(c);
+}
+
+TEST_MAIN(test_priorities_and_weights, test_weight_of_nothing, test_many_targets, test_names, test_unknown_names)
