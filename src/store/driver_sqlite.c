@@ -337,6 +337,7 @@ static bool sqlite_bulk_inserts(struct sql *base, struct err *err) {
     int rc = sqlite_bulk_insert(&db->bulk);
     return rc == SQLITE_OK || failed(db, rc, "insert rows", err);
 }
+static void sqlite_bulk_ends(struct sql *base) { sqlite_bulk_end(&of(base)->bulk, of(base)->os); }
 
 static bool sqlite_data_version(struct sql *base, uint64_t *out_version, struct err *err) {
     int64_t v;
@@ -371,5 +372,6 @@ const struct sql_ops sql_driver_sqlite = {
     .bulk_add = sqlite_bulk_add,
     .bulk_load = sqlite_bulk_loads,
     .bulk_insert = sqlite_bulk_inserts,
+    .bulk_end = sqlite_bulk_ends,
     .data_version = sqlite_data_version,
 };

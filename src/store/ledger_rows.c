@@ -216,7 +216,12 @@ static bool lot_gather(struct ledger_rows *rows, const struct ledger_batch *batc
 static bool lot_load(struct ledger_rows *rows, const struct ledger_batch *batch, bool *out_loaded, struct err *err) {
     struct err ignored;
     *out_loaded = false;
-    if (batch->items.n < BULK_MIN || !sql_bulk_begin(rows->db, STR("usage"), COLUMNS, &ignored)) return true;
+    if (batch->items.n < BULK_MIN) {
+        sql_bulk_end(rows->db); // quiet times: its memory is not needed
+        vec_free(&rows->scratch);
+        return true;
+    }
+    if (!sql_bulk_begin(rows->db, STR("usage"), COLUMNS, &ignored)) return true;
     bool any;
     if (!lot_gather(rows, batch, &any, err) || !transaction_end(rows, err)) return false;
     *out_loaded = any && sql_bulk_load(rows->db, &ignored);

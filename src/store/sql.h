@@ -61,6 +61,7 @@ struct sql_ops {
     bool (*bulk_add)(struct sql *db, const int64_t *values, uint64_t nulls);
     bool (*bulk_load)(struct sql *db, struct err *err);
     bool (*bulk_insert)(struct sql *db, struct err *err);
+    void (*bulk_end)(struct sql *db);
     bool (*data_version)(struct sql *db, uint64_t *out_version, struct err *err);
 };
 
@@ -119,6 +120,8 @@ NODISCARD static inline bool sql_bulk_add(struct sql *db, const int64_t *values,
 NODISCARD static inline bool sql_bulk_load(struct sql *db, struct err *err) { return db->ops->bulk_load(db, err); }
 // Inserts what was loaded, all or (ERR_EXISTS: one of the keys is there) nothing.
 NODISCARD static inline bool sql_bulk_insert(struct sql *db, struct err *err) { return db->ops->bulk_insert(db, err); }
+// Gives the memory of lots back, until the next one begins; no transaction may be open.
+static inline void sql_bulk_end(struct sql *db) { db->ops->bulk_end(db); }
 
 // Rows changed by the last statement, and the row id of the last insert.
 static inline int64_t sql_changes(struct sql *db) { return db->ops->changes(db); }

@@ -100,10 +100,20 @@ int sqlite_bulk_insert(struct sqlite_bulk *bulk) {
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
+void sqlite_bulk_end(struct sqlite_bulk *bulk, sqlite3 *db) {
+    statement_drop(bulk);
+    // As long as it is attached SQLite reads the pages.
+    if (bulk->attached && sqlite3_exec(db, "DETACH " SCHEMA, NULL, NULL, NULL) != SQLITE_OK) return;
+    bulk->attached = false;
+    sqlite_bulk_free(bulk);
+}
+
 void sqlite_bulk_close(struct sqlite_bulk *bulk) { statement_drop(bulk); }
 
 void sqlite_bulk_free(struct sqlite_bulk *bulk) {
     table_drop(bulk);
     mem_free(bulk->loaded);
+    bulk->loaded = NULL;
+    bulk->loaded_cap = 0;
     image_free(&bulk->image);
 }

@@ -24,6 +24,8 @@ int sqlite_bulk_begin(struct sqlite_bulk *bulk, sqlite3 *db, struct str table, u
 int sqlite_bulk_load(struct sqlite_bulk *bulk, sqlite3 *db);
 // Inserts what was loaded.
 int sqlite_bulk_insert(struct sqlite_bulk *bulk);
+// Frees what it can, until the next begin; no transaction may be open.
+void sqlite_bulk_end(struct sqlite_bulk *bulk, sqlite3 *db);
 // Before sqlite3_close.
 void sqlite_bulk_close(struct sqlite_bulk *bulk);
 void sqlite_bulk_free(struct sqlite_bulk *bulk);

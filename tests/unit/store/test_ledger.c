@@ -80,6 +80,58 @@ static void test_second_server_refused(void) {
     ledger_close(l, 20000);
 }
 
+// Each record with names of its own and one of many keys, more than are remembered, in batches of all sizes.
+static void test_many_names(void) {
+    struct fixture f;
+    struct err err;
+    fixture_make(&f);
+    struct ledger_options opt = fixture_options(&f);
+    opt.segment_bytes = 4 << 20;
+    struct ledger *l = NULL;
+    REQUIRE(ledger_open(&opt, &l, &err));
+    for (uint64_t id = 1; id <= 12000; id++) {
+        char model[32], upstream[8];
+        struct usage_record rec = fixture_record(id);
+        rec.model = str_of(model, (size_t)snprintf(model, sizeof model, "model-%d", (int)id));
+        rec.upstream_model = str_of(upstream, (size_t)snprintf(upstream, sizeof upstream, "%d", (int)(id % 997)));
+        rec.error = id % 5 ? STR_NONE : STR("overloaded");
+        rec.key_id = id % 300;
+        CHECK_INT(ledger_end(ledger_writer(l, id % 2), &rec), LEDGER_KEPT);
+        if (id % 3000 == 7) WAIT_FOR(fixture_health(l).applied == id);
+    }
+    ledger_close(l, 20000);
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM usage"), 12000);
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM usage u JOIN name m ON m.id = u.model_id JOIN name p ON p.id ="
+                                " u.upstream_model_id WHERE m.text = 'model-' || u.id AND p.text = '' || (u.id % 997)"),
+              12000);
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM usage WHERE (error_id IS NULL) = (id % 5 <> 0) AND key_id IS"
+                                " nullif(id % 300, 0)"),
+              12000);
+    CHECK_INT(fixture_query(&f, "SELECT last_used_at FROM api_key WHERE id = 3"), 1000000 + 11703);
+}
+
+// A large batch of which some rows are there already, one of them as unknown.
+static void test_batch_over_rows(void) {
+    struct fixture f;
+    struct err err;
+    fixture_make(&f);
+    struct sql *db = fixture_db(&f);
+    REQUIRE(sql_exec(db, STR("INSERT INTO usage (id, ts, status) VALUES (700, 1, 0), (701, 77, 404)"), &err));
+    REQUIRE(sql_begin(db, &err)); // so that all of it is one batch
+    struct ledger *l = fixture_open(&f);
+    for (uint64_t id = 1000; id > 0; id--) {
+        struct usage_record rec = fixture_record(id);
+        while (ledger_end(ledger_writer(l, 0), &rec) == LEDGER_LOST) usleep(100);
+    }
+    sql_rollback(db);
+    sql_close(db);
+    ledger_close(l, 20000);
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM usage"), 1000);
+    CHECK_INT(fixture_query(&f, "SELECT tokens_in FROM usage WHERE id = 700"), 2100);
+    CHECK_INT(fixture_query(&f, "SELECT ts FROM usage WHERE id = 701 AND status = 404"), 77);
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM usage WHERE status = 200 AND tokens_in = id * 3"), 999);
+}
+
 static void test_many_segments(void) {
     struct fixture f;
     fixture_make(&f);
@@ -316,5 +368,5 @@ static void test_kill_drill(void) {
 }
 
 TEST_MAIN(test_close_leaves_rows_only, test_applied_while_running, test_sync_wait, test_second_server_refused,
-          test_many_segments, test_begun_and_killed, test_replay_twice, test_damaged_segment, test_foreign_files,
-          test_kill_drill)
+          test_many_names, test_batch_over_rows, test_many_segments, test_begun_and_killed, test_replay_twice,
+          test_damaged_segment, test_foreign_files, test_kill_drill)
