@@ -28,10 +28,10 @@ static bool unknown_model(const struct conf *conf, struct str name, struct err *
     return false;
 }
 
-// Moves the target drawn by weight to the front of its priority group [from, to).
+// Moves the target drawn by weight to the front of its priority group [from, to). All weights are above 0.
 static void draw_first(const struct conf_target **list, size_t from, size_t to, uint64_t draw) {
     uint64_t total = 0;
-    for (size_t i = from; i < to; i++) total += (uint64_t)list[i]->weight; // each is above 0
+    for (size_t i = from; i < to; i++) total += (uint64_t)list[i]->weight;
     uint64_t at = draw % total;
     size_t pick = from;
     for (; at >= (uint64_t)list[pick]->weight; pick++) at -= (uint64_t)list[pick]->weight;
