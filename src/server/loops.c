@@ -78,57 +78,79 @@ uint16_t loops_port(const struct server *s) { return s->ports[0]; }
 
 // --- orders, carried out on each loop's own thread ---
 
-static void give_order(struct server *s, void (*fn)(struct task *task)) {
-    for (unsigned i = 0; i < s->n_loops; i++) {
-        struct server_loop *sl = &s->loops[i];
-        struct loop_order *order = mem_must(mem_zalloc(1, sizeof *order));
-        *order = (struct loop_order){.task = {.fn = fn}, .sl = sl, .runtime = runtime_ref(s->runtime)};
-        for (size_t k = 0; k < HTTP_LISTENERS_MAX; k++) order->tls[k] = s->tls[k] ? tls_ctx_ref(s->tls[k]) : NULL;
-        loop_post(sl->loop, &order->task);
-    }
-}
-
-static void order_done(struct loop_order *order) {
-    runtime_unref(order->runtime);
-    server_tls_free(order->tls, HTTP_LISTENERS_MAX);
-    mem_free(order);
-}
-
 static void apply(struct task *task) {
-    struct loop_order *order = CONTAINER_OF(task, struct loop_order, task);
+    struct loop_settings *order = CONTAINER_OF(task, struct loop_settings, task);
     struct server_loop *sl = order->sl;
     struct http_server_options o = gateway_server_options(order->runtime->conf, sl->server->n_loops);
     gateway_loop_set_runtime(sl->gl, order->runtime);
     http_server_set_options(sl->http, &o);
     for (size_t i = 0; i < sl->server->n_listeners; i++) http_server_set_tls(sl->http, i, order->tls[i]);
-    order_done(order);
+    runtime_unref(order->runtime);
+    server_tls_free(order->tls, HTTP_LISTENERS_MAX);
+    mem_free(order);
 }
 
-void loops_apply(struct server *s) { give_order(s, apply); }
+// All that is needed, or nothing: a reload reaches every loop or none.
+static struct loop_settings *settings_new(struct server *s) {
+    struct loop_settings *list = NULL;
+    for (unsigned i = 0; i < s->n_loops; i++) {
+        struct loop_settings *order = mem_zalloc(1, sizeof *order);
+        if (order) {
+            *order = (struct loop_settings){.task = {.fn = apply}, .sl = &s->loops[i], .next = list};
+            list = order;
+            continue;
+        }
+        for (struct loop_settings *next; list; list = next) {
+            next = list->next;
+            mem_free(list);
+        }
+        return NULL;
+    }
+    return list;
+}
+
+bool loops_apply(struct server *s, struct runtime *runtime, struct tls_ctx *const tls[HTTP_LISTENERS_MAX],
+                 struct err *err) {
+    struct loop_settings *order = settings_new(s);
+    if (!order) return err_no_memory(err);
+    for (struct loop_settings *next; order; order = next) {
+        next = order->next;
+        order->runtime = runtime_ref(runtime);
+        for (size_t k = 0; k < HTTP_LISTENERS_MAX; k++) order->tls[k] = tls[k] ? tls_ctx_ref(tls[k]) : NULL;
+        loop_post(order->sl->loop, &order->task);
+    }
+    return true;
+}
 
 static void drain(struct task *task) {
-    struct loop_order *order = CONTAINER_OF(task, struct loop_order, task);
-    struct server_loop *sl = order->sl;
-    sl->drain_until_ms = loop_now_ms(sl->loop) + (uint64_t)order->runtime->conf->server.drain_timeout + 1;
+    struct server_loop *sl = CONTAINER_OF(task, struct server_loop, drain);
+    uint64_t timeout_ms = (uint64_t)sl->gl->runtime->conf->server.drain_timeout;
+    sl->drain_until_ms = loop_now_ms(sl->loop) + timeout_ms + 1;
     http_server_drain(sl->http);
     timer_set(&sl->tick, 0);
-    order_done(order);
 }
 
-void loops_drain(struct server *s) { give_order(s, drain); }
+void loops_drain(struct server *s) {
+    for (unsigned i = 0; i < s->n_loops; i++) {
+        s->loops[i].drain.fn = drain;
+        loop_post(s->loops[i].loop, &s->loops[i].drain);
+    }
+}
 
 static void stop(struct task *task) {
-    struct loop_order *order = CONTAINER_OF(task, struct loop_order, task);
-    struct server_loop *sl = order->sl;
-    if (!sl->done) { // a loop that has finished is counted once
-        sl->drain_until_ms = 1;
-        http_server_stop(sl->http);
-        timer_set(&sl->tick, 0);
-    }
-    order_done(order);
+    struct server_loop *sl = CONTAINER_OF(task, struct server_loop, stop);
+    if (sl->done) return; // a loop that has finished is counted once
+    sl->drain_until_ms = 1;
+    http_server_stop(sl->http);
+    timer_set(&sl->tick, 0);
 }
 
-void loops_stop(struct server *s) { give_order(s, stop); }
+void loops_stop(struct server *s) {
+    for (unsigned i = 0; i < s->n_loops; i++) {
+        s->loops[i].stop.fn = stop;
+        loop_post(s->loops[i].loop, &s->loops[i].stop);
+    }
+}
 
 // Nothing is under way on this loop any more; the last one to say so ends them all.
 static void finish(struct server_loop *sl) {

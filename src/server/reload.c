@@ -104,8 +104,25 @@ static void count(struct server *s, const char *result) {
     metrics_add(s->metrics, metric_series(s->metrics, METRIC_CONFIG_RELOADS, &label, 1), 1);
 }
 
+static void refuse_new(struct reload *r) {
+    struct server *s = r->server;
+    const char *why = buf_cstr(&r->problems);
+    log_error(s->log, LOG_MSG("the new configuration was refused; the old one stays"),
+              LOG_STR("reason", buf_str(&r->problems)));
+    gateway_note_reload(s->gateway, why ? why : "out of memory");
+    count(s, "error");
+}
+
 static void accept_new(struct reload *r) {
     struct server *s = r->server;
+    struct err err;
+    if (!loops_apply(s, r->runtime, r->tls, &err)) {
+        buf_put(&r->problems, str_c(err.message));
+        refuse_new(r);
+        discard(r);
+        r->new_stamp = 0; // tried again at the next look
+        return;
+    }
     struct buf restart = BUF_INIT(8192);
     size_t n = conf_restart_reasons(s->conf, r->conf, &restart);
     server_tls_free(s->tls, HTTP_LISTENERS_MAX);
@@ -118,21 +135,11 @@ static void accept_new(struct reload *r) {
     r->conf = NULL;
     r->runtime = NULL;
     log_level_set(s->log, (enum log_level)s->conf->log.level);
-    loops_apply(s);
     gateway_note_reload(s->gateway, NULL);
     count(s, "ok");
     log_info(s->log, LOG_MSG("configuration reloaded"), LOG_STR("file", s->conf->file));
     if (n) log_warn(s->log, LOG_MSG("some changes need a restart"), LOG_STR("changes", str_trim(buf_str(&restart))));
     buf_free(&restart);
-}
-
-static void refuse_new(struct reload *r) {
-    struct server *s = r->server;
-    const char *why = buf_cstr(&r->problems);
-    log_error(s->log, LOG_MSG("the new configuration was refused; the old one stays"),
-              LOG_STR("reason", buf_str(&r->problems)));
-    gateway_note_reload(s->gateway, why ? why : "out of memory");
-    count(s, "error");
 }
 
 static void tell_edited_keys(struct reload *r) {

@@ -125,12 +125,14 @@ static void on_signal(void *ctx, enum signal_kind kind) {
         reload_now(s);
         return;
     }
-    if (s->stopping) {
+    if (s->stopping) return;
+    if (s->draining) {
+        s->stopping = true;
         log_warn(s->log, LOG_MSG("stopping at once"));
         loops_stop(s);
         return;
     }
-    s->stopping = true;
+    s->draining = true;
     log_info(s->log, LOG_MSG("draining: requests in progress are finished, new ones are refused"),
              LOG_INT("timeout_ms", s->conf->server.drain_timeout));
     atomic_store(&s->gateway->draining, true);

@@ -21,11 +21,13 @@ struct server_loop {
     uint32_t epoch;          // of its request ids
     uint64_t drain_until_ms; // loop time; 0 = not draining
     bool done;
+    struct task drain, stop; // what the main thread has the loop do; each is posted once
 };
 
-// What the main thread has a loop do, on the loop's own thread.
-struct loop_order {
+// New settings on their way to a loop.
+struct loop_settings {
     struct task task;
+    struct loop_settings *next; // of another loop, until posted
     struct server_loop *sl;
     struct runtime *runtime;
     struct tls_ctx *tls[HTTP_LISTENERS_MAX];
@@ -50,7 +52,7 @@ struct server {
     struct signals *signals;
     struct reload *reload;
     atomic_uint running; // loops that have not finished draining
-    bool stopping;
+    bool draining, stopping;
     struct secret admin_key;
 };
 
@@ -65,10 +67,12 @@ void server_tls_free(struct tls_ctx **tls, size_t n);
 NODISCARD bool loops_create(struct server *s, struct err *err);
 NODISCARD bool loops_start(struct server *s, struct err *err);
 void loops_free(struct server *s);
-// Hands new settings (s->runtime, s->tls) to every loop.
-void loops_apply(struct server *s);
+// Hands new settings to every loop, which take references of their own; false: to none.
+NODISCARD bool loops_apply(struct server *s, struct runtime *runtime, struct tls_ctx *const tls[HTTP_LISTENERS_MAX],
+                           struct err *err);
+// Once each, drain first.
 void loops_drain(struct server *s);
-// Any thread: aborts what is left.
+// Aborts what is left.
 void loops_stop(struct server *s);
 uint16_t loops_port(const struct server *s);
 
