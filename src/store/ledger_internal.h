@@ -51,6 +51,7 @@ struct waiter {
 };
 
 struct ledger_writer {
+    uint64_t begun; // BEGIN records appended
     struct ledger *ledger;
     unsigned index;
     struct ledger_segment *current; // NULL: none to be had

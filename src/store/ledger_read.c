@@ -33,18 +33,20 @@
                                                       " ON u.id = newest UNION ALL SELECT *" FROM_PENDING              \
                                                       " ORDER BY 2 DESC, 1 DESC LIMIT ?5"
 
-#define SUMS                                                                                                           \
+// failed: what else than the status tells an error, of a stream that broke off.
+#define SUMS(failed)                                                                                                   \
     ", count(*) AS n, sum(tokens_in) AS t1, sum(tokens_cached) AS t2, sum(tokens_cache_write) AS t3,"                  \
     " sum(tokens_out) AS t4, sum(tokens_reasoning) AS t5, sum(cost_nano) AS cost, sum(latency_us) AS t6,"              \
-    " sum(ttft_us) AS t7, sum(ttft_us > 0) AS n7, sum(status >= 400) AS e, sum((flags & 2) <> 0) AS f"
+    " sum(ttft_us) AS t7, sum(ttft_us > 0) AS n7, sum(status >= 400 OR " failed ") AS e, sum((flags & 2) <> 0) AS f"
 #define SUMS_OF_SUMS                                                                                                   \
     ", sum(n), sum(t1), sum(t2), sum(t3), sum(t4), sum(t5), sum(cost) AS total, sum(t6), sum(t7), sum(n7), sum(e),"    \
     " sum(f)"
 // Grouped by number in the table, and by name only then.
 #define GROUPED(of_table, shown, of_pending, order)                                                                    \
     STR_INIT("SELECT one" SUMS_OF_SUMS " FROM (SELECT " shown " AS one, * FROM (SELECT " of_table                      \
-             " AS g" SUMS FROM_TABLE " GROUP BY g) UNION ALL SELECT " of_pending " AS one, " of_pending                \
-             " AS g" SUMS FROM_PENDING " GROUP BY one) GROUP BY one ORDER BY " order " LIMIT ?5")
+             " AS g" SUMS("error_id IS NOT NULL") FROM_TABLE                                                           \
+             " GROUP BY g) UNION ALL SELECT " of_pending " AS one, " of_pending " AS g" SUMS("error <> ''")            \
+                 FROM_PENDING " GROUP BY one) GROUP BY one ORDER BY " order " LIMIT ?5")
 #define DAY "ts / 86400000000000"
 
 static_assert(USAGE_PRICE_UNKNOWN == 2, "as SUMS has it");
@@ -142,7 +144,7 @@ static void record_read(struct sql_stmt *st, struct ledger_row *out_row) {
                                          .error = sql_col_text(st, 17),
                                          .tenant_id = col_u64(st, 18)};
     out_row->requests = 1;
-    out_row->errors = out_row->rec.status >= 400;
+    out_row->errors = out_row->rec.status >= 400 || out_row->rec.error.n;
     out_row->unpriced = (out_row->rec.flags & USAGE_PRICE_UNKNOWN) != 0;
 }
 

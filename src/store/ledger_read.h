@@ -25,7 +25,7 @@ struct ledger_row {
     struct usage_record rec; // a group: tokens, cost are sums, latency and ttft averages, and of the other fields only
                              // what it was grouped by is set: key_id; model; provider; ts = midnight UTC
     uint64_t requests;       // 1, or the group's count
-    uint64_t errors;         // of those with a status of 400 or more
+    uint64_t errors;         // of those with a status of 400 or more, or an error in the middle of a stream
     uint64_t unpriced;       // of those with USAGE_PRICE_UNKNOWN
 };
 

@@ -2,6 +2,8 @@
 #include "base/mem.h"
 #include "store/ledger_internal.h"
 
+#define BEGINS_PER_LOOK 256
+
 void ledger_kick(struct ledger *l) {
     mutex_lock(&l->m);
     l->kicked = true;
@@ -44,12 +46,15 @@ static inline bool append(struct ledger_writer *w, enum wal_type type, const str
         p = wal_reserve(w->current->wal, USAGE_ENCODED_MAX);
     }
     wal_commit(w->current->wal, type, usage_encode(rec, p));
-    rouse_if_asleep(w->ledger);
     return true;
 }
 
 enum ledger_result ledger_begin(struct ledger_writer *w, const struct usage_record *rec) {
-    return LIKELY(append(w, WAL_BEGIN, rec)) ? LEDGER_KEPT : LEDGER_LOST;
+    if (UNLIKELY(!append(w, WAL_BEGIN, rec))) return LEDGER_LOST;
+    // A BEGIN alone need not reach the disk: it matters to a process that is killed, and the page cache outlives that.
+    // But many of them use up the segment, and the next one must be ready by then.
+    if (UNLIKELY(++w->begun % BEGINS_PER_LOOK == 0)) rouse_if_asleep(w->ledger);
+    return LEDGER_KEPT;
 }
 
 static COLD enum ledger_result end_in_memory(struct ledger_writer *w, const struct usage_record *rec) {
@@ -61,7 +66,9 @@ static COLD enum ledger_result end_in_memory(struct ledger_writer *w, const stru
 enum ledger_result ledger_end(struct ledger_writer *w, const struct usage_record *rec) {
     // Counted first: the apply thread must never have seen more than were taken.
     atom_store(&w->ended, atom_load_relaxed(&w->ended) + 1);
-    return LIKELY(append(w, WAL_END, rec)) ? LEDGER_KEPT : end_in_memory(w, rec);
+    if (UNLIKELY(!append(w, WAL_END, rec))) return end_in_memory(w, rec);
+    rouse_if_asleep(w->ledger);
+    return LEDGER_KEPT;
 }
 
 bool ledger_sync_wait(struct ledger_writer *w, void (*done)(void *arg, bool ok), void *arg) {

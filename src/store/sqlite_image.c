@@ -31,8 +31,11 @@ static unsigned put_varint(unsigned char *p, uint64_t v) {
         return 9;
     }
     unsigned n = (70 - (unsigned)__builtin_clzll(v)) / 7;
-    for (unsigned i = n; i--; v >>= 7) p[i] = (unsigned char)(v | 0x80);
-    p[n - 1] &= 0x7f;
+    p[n - 1] = v & 0x7f;
+    for (unsigned i = n - 1; i--;) {
+        v >>= 7;
+        p[i] = (unsigned char)(v | 0x80);
+    }
     return n;
 }
 

@@ -134,6 +134,7 @@ static void mixed_make(struct ledger *l) {
         rec.provider = id % 2 ? STR("one") : STR("two");
         rec.status = id % 10 ? 200 : 503;
         if (id % 10 == 0) rec.error = STR("overloaded");
+        if (id == 5) rec.error = STR("upstream_reset"); // in the middle of a stream: status 200
         if (id % 15 == 0) rec.flags |= USAGE_PRICE_UNKNOWN;
         CHECK_INT(ledger_end(ledger_writer(l, 0), &rec), LEDGER_KEPT);
     }
@@ -146,7 +147,7 @@ static void mixed_check(const struct fixture *f) {
     CHECK_INT(s.counts[0], 15);
     CHECK_INT(s.requests, 30);
     CHECK_INT(s.in, 3 * sum_to(30));
-    CHECK_INT(s.errors, 3);
+    CHECK_INT(s.errors, 4);
     CHECK_INT(s.unpriced, 2);
     CHECK_INT(read_query(f, (struct ledger_query){.group = LEDGER_GROUP_MODEL}).rows, 3);
     CHECK_INT(read_query(f, (struct ledger_query){.group = LEDGER_GROUP_KEY}).rows, 5);
