@@ -138,7 +138,6 @@ bool http_client_send(struct http_client *client, const struct http_origin *orig
 }
 
 void *http_exchange_user(const struct http_exchange *x) { return x->user; }
-bool http_exchange_reused(const struct http_exchange *x) { return x->reused; }
 
 void exchange_fail(struct http_exchange *x, const struct err *err) {
     if (x->up) {

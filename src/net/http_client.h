@@ -68,7 +68,6 @@ void http_exchange_cancel(struct http_exchange *x);
 // Stops and resumes reading (back-pressure); data already read is still delivered.
 void http_exchange_pause(struct http_exchange *x);
 void http_exchange_resume(struct http_exchange *x);
-bool http_exchange_reused(const struct http_exchange *x);
 
 struct http_client_stats {
     uint64_t requests, connects, reused, resent, idle, active, dns_lookups;

@@ -57,7 +57,7 @@ struct upstream {
     uint64_t left;           // of a counted body
     uint64_t written_before; // bytes sent on this connection before the present request
     uint8_t state, framing;
-    bool keep_alive, fresh, initialised, proxied;
+    bool keep_alive, initialised, proxied;
 };
 
 struct http_exchange {

@@ -235,7 +235,6 @@ static struct upstream *up_new(struct upstream_pool *pool) {
     struct upstream *up = mem_zalloc(1, sizeof *up);
     if (!up) return NULL;
     up->pool = pool;
-    up->fresh = true;
     buf_init(&up->in, pool->client->max_head + LOOP_READ_SIZE);
     timer_init(&up->timer, pool->client->loop, on_timer);
     pool->connections++;
@@ -357,7 +356,6 @@ void upstream_to_idle(struct upstream *up) {
         return;
     }
     up->state = UPSTREAM_IDLE;
-    up->fresh = false;
     up->prev = NULL;
     up->next = pool->idle;
     if (pool->idle) pool->idle->prev = up;
