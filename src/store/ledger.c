@@ -20,6 +20,17 @@ static void options_set(struct ledger *l, const struct ledger_options *opt) {
     if (!l->opt.apply_batch) l->opt.apply_batch = 4000;
 }
 
+uint64_t ledger_ended(const struct ledger *l) {
+    uint64_t n = 0;
+    for (unsigned i = 0; i < l->n_writers; i++) n += atom_load(&l->writers[i].ended);
+    return n;
+}
+
+bool ledger_has_waiting(const struct ledger *l, uint64_t n) {
+    uint64_t settled = atom_load(&l->applied) + atom_load(&l->dropped);
+    return (int64_t)(ledger_ended(l) - settled) >= (int64_t)n;
+}
+
 void ledger_tell(struct ledger *l, enum ledger_event event, const struct err *err) {
     if (event != LEDGER_REPLAYED && event != LEDGER_RECOVERED) {
         struct str message = str_head(str_c(err->message), sizeof l->last_error - 1);
@@ -181,7 +192,7 @@ void ledger_health(struct ledger *l, struct ledger_health *out_health) {
     h.batches = atom_load(&l->batches);
     h.disk_full = atom_load(&l->disk_full) || atom_load(&l->disk_failed);
     h.db_busy = atom_load(&l->db_busy);
-    for (unsigned i = 0; i < l->n_writers; i++) h.appended += atom_load(&l->writers[i].ended);
+    h.appended = ledger_ended(l);
     h.applied = applied + h.replayed;
     h.pending = h.appended - MIN(h.appended, applied + h.dropped);
     mutex_lock(&l->m);

@@ -189,8 +189,16 @@ static bool segments_retire(struct ledger *l, const struct segments *all, size_t
     return true;
 }
 
-// Applies what there is; false when the database refused.
-static bool apply_round(struct ledger *l, size_t retained_max) {
+// A transaction of a few rows costs nearly what one of thousands does: what is left behind a full batch waits, unless
+// it makes half a batch.
+static bool next_batch(struct ledger *l, bool full, bool drain) {
+    if (!full || drain || ledger_has_waiting(l, l->opt.apply_batch / 2)) return full;
+    l->left_some = true;
+    return false;
+}
+
+// Applies what there is, or (unless drain) most of it; false when the database refused.
+static bool apply_round(struct ledger *l, size_t retained_max, bool drain) {
     struct segments all = {0};
     mutex_lock(&l->m);
     for (size_t i = 0; i < l->segments.list.n; i++) {
@@ -204,11 +212,12 @@ static bool apply_round(struct ledger *l, size_t retained_max) {
         uint64_t n_queued;
         collect(l, &all);
         struct queued *queued = collect_queue(l, &n_queued);
-        more = l->batch.items.n >= l->opt.apply_batch;
+        bool full = l->batch.items.n >= l->opt.apply_batch;
         ok = ledger_apply_write(l);
         if (ok) {
             batch_done(l, &all);
             queue_done(l, queued);
+            more = next_batch(l, full, drain);
         } else {
             ledger_queue_return(l, queued, n_queued);
         }
@@ -246,13 +255,16 @@ static void after_round(struct ledger *l, bool ok) {
         l->apply_wanted = l->backing_off = true;
         l->apply_urgent = false;
         l->apply_due = clock_mono_ns() + MAX(l->apply_backoff_ms, BACKOFF_MIN_MS) * NS_PER_MS;
+    } else if (l->left_some) {
+        ledger_apply_want(l, false);
     }
+    l->left_some = false;
     mutex_unlock(&l->m);
 }
 
 static bool everything(struct ledger *l) {
     if (!l->replayed_all) l->replayed_all = ledger_replay(l);
-    return l->replayed_all && apply_round(l, RETAINED_MAX);
+    return l->replayed_all && apply_round(l, RETAINED_MAX, false);
 }
 
 static void segments_close(struct ledger *l) {
@@ -282,7 +294,7 @@ static bool last_rounds(struct ledger *l) {
     segments_close(l);
     for (;;) {
         if (!l->replayed_all) l->replayed_all = ledger_replay(l);
-        if (l->replayed_all && apply_round(l, 0) && all_applied(l)) return true;
+        if (l->replayed_all && apply_round(l, 0, true) && all_applied(l)) return true;
         mutex_lock(&l->m);
         uint64_t now = clock_mono_ns(), deadline = l->stop_deadline;
         if (now < deadline)

@@ -97,7 +97,7 @@ struct ledger {
     struct ledger_numbers dead;   // files to replay
     struct ledger_numbers forget; // segments done, whose marks go with the next batch
     unsigned apply_backoff_ms;
-    bool replayed_all, all_applied;
+    bool replayed_all, all_applied, left_some;
 
     // atomic
     uint64_t applied, applied_replay, dropped, unknown, damaged, syncs, batches;
@@ -146,6 +146,9 @@ void ledger_apply_want(struct ledger *l, bool urgent);
 bool ledger_replay(struct ledger *l);
 
 // ledger.c
+// END records taken so far; and whether at least n of them wait to be applied.
+uint64_t ledger_ended(const struct ledger *l);
+bool ledger_has_waiting(const struct ledger *l, uint64_t n);
 void ledger_tell(struct ledger *l, enum ledger_event event, const struct err *err);
 // Sets or clears one of the flags disk_full, disk_failed and db_busy, and tells the operator when it changed. err NULL
 // = cleared.

@@ -150,8 +150,8 @@ static bool segments_sync(struct ledger *l, struct segments *all, bool *out_any)
         }
         if (wal_tail(s->wal) == s->synced) continue;
         if (wal_tail(s->wal) > WAL_HEADER_SIZE) *out_any = true;
-        if (segment_state(s) == SEGMENT_LIVE) wal_prepare(s->wal);
         if (!wal_sync(s->wal, s->synced, &s->synced, &err)) ok = false;
+        if (segment_state(s) == SEGMENT_LIVE) wal_prepare(s->wal);
     }
     if (l->dir_dirty && ok) {
         ok = dir_sync(str_c(l->dir), &err);
@@ -185,12 +185,6 @@ static void waiters_call(struct waiter *list, bool ok) {
     }
 }
 
-static uint64_t ended_total(const struct ledger *l) {
-    uint64_t n = 0;
-    for (unsigned i = 0; i < l->n_writers; i++) n += atom_load(&l->writers[i].ended);
-    return n;
-}
-
 // One round; true when another is due soon.
 static bool sync_round(struct ledger *l, struct waiter *waiters, bool closing) {
     struct segments all = {0};
@@ -201,11 +195,9 @@ static bool sync_round(struct ledger *l, struct waiter *waiters, bool closing) {
     vec_free(&all.list);
     waiters_call(waiters, drained && synced);
     tell_dropped(l);
-    uint64_t ended = ended_total(l);
+    uint64_t ended = ledger_ended(l);
     mutex_lock(&l->m);
-    uint64_t waiting = ended - atom_load(&l->applied) - atom_load(&l->dropped);
-    if (any || !drained || ended != l->applied_hint)
-        ledger_apply_want(l, (int64_t)waiting >= (int64_t)l->opt.apply_batch);
+    if (any || !drained || ended != l->applied_hint) ledger_apply_want(l, ledger_has_waiting(l, l->opt.apply_batch));
     l->applied_hint = ended;
     mutex_unlock(&l->m);
     return any || !drained || !synced || !spared;
