@@ -116,13 +116,13 @@ static void finish_upstream_error(struct call *call, struct str body) {
                 "provider \"%.*s\" refused the credentials configured for it (status %d); check its api_key",
                 STR_ARG(name), status);
         call_fail(call, &err);
-    } else if (known && status >= 400) {
+    } else if (known && status >= 400 && status < 600) {
         call->error = err_info(ERR_UPSTREAM_STATUS)->wire_code;
         finish_whole(call, status, STR("application/json"), body);
     } else {
         err_set(&err, ERR_UPSTREAM_STATUS, "provider \"%.*s\" answered with status %d and no error object",
                 STR_ARG(name), status);
-        if (status >= 500 || status == 429) err.status = status;
+        if ((status >= 500 && status < 600) || status == 429) err.status = status;
         call_fail(call, &err);
     }
 }
@@ -135,6 +135,10 @@ static void whole_arrived(struct call *call, struct str body) {
         return;
     }
     call->usage_known = openai_usage_of_answer(body, &valid, &call->usage);
+    if (!valid && has_next_target(call)) {
+        try_next(call);
+        return;
+    }
     if (!valid) {
         struct err err;
         err_set(&err, ERR_UPSTREAM_INVALID, "provider \"%.*s\" answered with status %d and a body that is not JSON",
