@@ -169,10 +169,7 @@ void conn_reply_done(struct http_conn *conn) {
     http1_next(conn);
 }
 
-void conn_watch_write(struct http_conn *conn) {
-    conn->unsent_before = tcp_unsent(&conn->stream.tcp);
-    timer_set(&conn->timer, conn->server->options.write_ms);
-}
+void conn_watch_write(struct http_conn *conn) { timer_set(&conn->timer, conn->server->options.write_ms); }
 
 // --- events ---
 
@@ -233,7 +230,10 @@ static void on_drained(struct stream *s) {
 static void on_timer(struct timer *timer) {
     struct http_conn *conn = CONTAINER_OF(timer, struct http_conn, timer);
     size_t unsent = tcp_unsent(&conn->stream.tcp);
-    bool moving = unsent && unsent != conn->unsent_before;
+    // Not by what is unsent: the kernel asks for more in large steps only, a slow reader takes long for one.
+    uint64_t acked = unsent ? tcp_bytes_acked(&conn->stream.tcp) : 0;
+    bool moving = unsent && acked != conn->acked_before;
+    conn->acked_before = acked;
     bool said_all = conn->state == CONN_LINGER || (conn->state == CONN_HEAD && conn->first_byte_ns == 0);
     if (moving && said_all) { // a slow reader is not an idle client
         conn_watch_write(conn);

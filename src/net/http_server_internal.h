@@ -51,7 +51,7 @@ struct http_conn {
     size_t scanned; // of `in`, for the head's end
     struct http_req *req;
     struct http2 *h2;
-    size_t unsent_before; // at the last look of the write timer
+    uint64_t acked_before; // bytes the client had acknowledged at the last look of the write timer
     struct buf chunked_body;
     struct http1_chunked chunked;
     size_t body_n; // bytes of req->body that are there

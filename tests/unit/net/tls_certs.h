@@ -13,7 +13,7 @@
 struct test_cert {
     X509 *x509;
     EVP_PKEY *key;
-    char cert_path[128], key_path[128];
+    char cert_path[512], key_path[512];
 };
 
 struct test_cert_spec {
