@@ -18,8 +18,16 @@
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+// Each argument is evaluated once.
+#define MIN(a, b) PICK_WITH((a), <, (b), __COUNTER__)
+#define MAX(a, b) PICK_WITH((a), >, (b), __COUNTER__)
+#define PICK_WITH(a, op, b, n) PICK_NAMED(a, op, b, n)
+#define PICK_NAMED(a, op, b, n)                                                                                        \
+    __extension__({                                                                                                    \
+        __typeof__(1 ? a : b) first_##n = a;                                                                           \
+        __typeof__(1 ? a : b) second_##n = b;                                                                          \
+        first_##n op second_##n ? first_##n : second_##n;                                                              \
+    })
 
 // A broken invariant is a bug of ours, never bad input: say where and abort, in release builds too.
 #define INVARIANT(cond) ((cond) ? (void)0 : invariant_failed(#cond, __FILE__, __LINE__))

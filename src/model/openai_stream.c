@@ -85,9 +85,6 @@ static void pass_events(struct openai_stream *s, struct str events, struct str o
         events = str_from(events, from);
         from = 0;
     }
-    if (scan_find(events.n > 64 ? str_from(events, events.n - 64) : events, STR("data: [DONE]")) <
-        MIN(events.n, (size_t)64))
-        s->done = true;
     if (events.n) out_parts[n++] = events;
     *out_count = n;
 }

@@ -17,7 +17,6 @@ struct openai_stream {
     size_t max_event;
     bool strip_usage; // take the usage event out
     bool has_usage;   // usage was seen
-    bool done;        // "data: [DONE]" was seen
     struct usage usage;
     uint64_t events; // data lines seen
 };

@@ -17,7 +17,6 @@ struct loop {
     uint64_t tick_at; // when the uv timer is set for; UINT64_MAX = not set
     struct timer_heap timers;
     struct pool pool;
-    struct task *deferred, **deferred_tail;
     struct task *posted; // lock-free stack, newest first
     bool stopping;
     bool turned;
@@ -56,19 +55,9 @@ static void on_tick(uv_timer_t *tick) {
     loop_timers_changed(loop);
 }
 
-static void end_turn(struct loop *loop) {
-    while (loop->deferred || loop->corked) {
-        struct task *batch = loop->deferred;
-        loop->deferred = NULL;
-        loop->deferred_tail = &loop->deferred;
-        run_tasks(batch);
-        tcp_flush_corked(loop);
-    }
-}
-
 static void on_before_poll(uv_prepare_t *prepare) {
     struct loop *loop = prepare->data;
-    end_turn(loop);
+    tcp_flush_corked(loop);
     if (!loop->turned) return;
     loop->turned = false;
     uint64_t spent = clock_mono_ns() - loop->turn_start;
@@ -78,8 +67,7 @@ static void on_before_poll(uv_prepare_t *prepare) {
         __atomic_store_n(&loop->stats.max_turn_ns, spent, __ATOMIC_RELAXED);
 }
 
-// libuv runs this after the poll's callbacks; what they deferred must run before the next poll sleeps, and the prepare
-// handle does that. A turn is timed from here to there plus the callbacks, which uv_now stamps at their start.
+// A turn is timed from the start of the poll's callbacks, which uv_now stamps, to the next prepare.
 static void on_after_poll(uv_check_t *check) {
     struct loop *loop = check->data;
     loop->turned = true;
@@ -99,7 +87,6 @@ bool loop_create(unsigned index, struct loop **out_loop, struct err *err) {
     loop->read_buffer = buffer;
     loop->index = index;
     loop->tick_at = UINT64_MAX;
-    loop->deferred_tail = &loop->deferred;
     pool_init(&loop->pool, POOL_IDLE_MAX);
     if (uv_async_init(&loop->uv, &loop->wake, on_wake) != 0) {
         uv_loop_close(&loop->uv);
@@ -134,7 +121,7 @@ static void close_handle(uv_handle_t *handle, void *unused) {
 
 void loop_drain_handles(struct loop *loop) {
     on_wake(&loop->wake);
-    end_turn(loop);
+    tcp_flush_corked(loop);
     uv_walk(&loop->uv, close_handle, NULL);
     while (uv_run(&loop->uv, UV_RUN_DEFAULT)) {
     }
@@ -180,12 +167,6 @@ void loop_post(struct loop *loop, struct task *task) {
         task->next = head;
     } while (!__atomic_compare_exchange_n(&loop->posted, &head, task, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
     uv_async_send(&loop->wake);
-}
-
-void loop_defer(struct loop *loop, struct task *task) {
-    task->next = NULL;
-    *loop->deferred_tail = task;
-    loop->deferred_tail = &task->next;
 }
 
 static void work_run(uv_work_t *req) {

@@ -24,7 +24,7 @@ NODISCARD bool loop_create(unsigned index, struct loop **out_loop, struct err *e
 void loop_run(struct loop *loop);
 // Any thread: ends loop_run after the current turn.
 void loop_stop(struct loop *loop);
-// After loop_run: runs what was posted or deferred and lets everything that is closing finish, so that the owners of
+// After loop_run: runs what was posted and lets everything that is closing finish, so that the owners of
 // what was on the loop may be freed before the loop itself.
 void loop_drain_handles(struct loop *loop);
 void loop_free(struct loop *loop);
@@ -35,9 +35,6 @@ uint64_t loop_now_ms(const struct loop *loop);
 struct pool *loop_pool(struct loop *loop);
 // Any thread: task->fn runs on the loop's thread, in the order posted.
 void loop_post(struct loop *loop, struct task *task);
-// Runs task->fn once on the loop's thread at the end of this turn's events: for work that must not re-enter its caller.
-void loop_defer(struct loop *loop, struct task *task);
-
 // What blocks: `run` on a pool thread, then `done` back on the loop. False when it could not be queued.
 struct work {
     void (*run)(struct work *work);  // a pool thread

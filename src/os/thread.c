@@ -117,14 +117,6 @@ void thread_background(void) {
     setpriority(PRIO_PROCESS, (id_t)gettid(), 10); // Linux: of this thread alone
 }
 
-bool thread_pin(unsigned cpu) {
-    cpu_set_t set;
-    if (cpu >= CPU_SETSIZE) return false;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    return pthread_setaffinity_np(pthread_self(), sizeof set, &set) == 0;
-}
-
 unsigned thread_cpus(void) {
     cpu_set_t set;
     CPU_ZERO(&set);

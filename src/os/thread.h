@@ -56,8 +56,6 @@ void thread_name_set(const char *name);
 // The calling thread does work nobody waits for: it gives way to the event loops at once and still gets its share of a
 // busy processor (nice 10, SCHED_BATCH).
 void thread_background(void);
-// Binds the calling thread to one processor; false where that is not possible.
-bool thread_pin(unsigned cpu);
 // Processors this process may use, at least 1.
 unsigned thread_cpus(void);
 

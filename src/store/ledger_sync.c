@@ -228,7 +228,6 @@ static void rest(struct ledger *l, bool busy) {
 }
 
 void ledger_sync_main(void *arg) {
-    thread_background();
     struct ledger *l = arg;
     mutex_lock(&l->m);
     while (!l->sync_stop) {

@@ -74,7 +74,7 @@ size_t usage_encode(const struct usage_record *rec, char *out) {
     p = put_u64(p, MIN(rec->key_id, (uint64_t)INT64_MAX));
     p = put_wide(p, zigzag(rec->ts));
     p = put_u64(p, rec->endpoint);
-    p = put_u64(p, MIN(rec->status, 999));
+    p = put_u64(p, MIN((unsigned)rec->status, 999U));
     p = put_u64(p, rec->flags);
     p = put_count(p, rec->tokens_in);
     p = put_count(p, rec->tokens_cached);

@@ -1,4 +1,4 @@
-// The event loop: messages from threads, deferred tasks, work on the pool, and the end.
+// The event loop: messages from threads, work on the pool, and the end.
 #include "base/mem.h"
 #include "check.h"
 #include "os/loop.h"
@@ -19,8 +19,6 @@ struct rig {
     struct loop *loop;
     int last[THREADS];
     int received, deferred, worked;
-    struct task tasks[4];
-    char order[8];
     struct timer timer;
 };
 
@@ -108,46 +106,6 @@ static void test_stop_from_a_thread(void) {
     }
 }
 
-// --- deferred tasks ---
-
-static void put(char c) {
-    size_t n = strlen(g_rig->order);
-    if (n + 1 < sizeof g_rig->order) g_rig->order[n] = c;
-}
-static void deferred_c(struct task *task) {
-    (void)task;
-    put('c');
-    loop_stop(g_rig->loop);
-}
-static void deferred_a(struct task *task) {
-    (void)task;
-    put('a');
-    g_rig->tasks[2].fn = deferred_c;
-    loop_defer(g_rig->loop, &g_rig->tasks[2]); // from inside one: behind those already there
-}
-static void deferred_b(struct task *task) {
-    (void)task;
-    put('b');
-}
-static void on_timer(struct timer *timer) {
-    (void)timer;
-    g_rig->tasks[0].fn = deferred_a;
-    g_rig->tasks[1].fn = deferred_b;
-    loop_defer(g_rig->loop, &g_rig->tasks[0]);
-    loop_defer(g_rig->loop, &g_rig->tasks[1]);
-    put('-'); // not before the callback has ended
-}
-
-static void test_defer(void) {
-    struct rig rig;
-    open_rig(&rig);
-    timer_init(&rig.timer, rig.loop, on_timer);
-    timer_set(&rig.timer, 1);
-    loop_run(rig.loop);
-    CHECK_STR(str_c(rig.order), STR("-abc"));
-    loop_free(rig.loop);
-}
-
 // --- work ---
 
 #define JOBS 64
@@ -197,6 +155,11 @@ static void test_create_without_memory(void) {
     CHECK_INT(after.bytes, before.bytes);
 }
 
+static void on_timer(struct timer *timer) {
+    (void)timer;
+    loop_stop(g_rig->loop);
+}
+
 static void test_stats(void) {
     struct rig rig;
     struct loop_stats stats;
@@ -211,5 +174,5 @@ static void test_stats(void) {
     loop_free(rig.loop);
 }
 
-TEST_MAIN(test_posts_from_threads, test_posts_at_the_end, test_stop_from_a_thread, test_defer, test_work,
+TEST_MAIN(test_posts_from_threads, test_posts_at_the_end, test_stop_from_a_thread, test_work,
           test_create_without_memory, test_stats)
