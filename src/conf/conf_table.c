@@ -480,10 +480,11 @@ static const struct opt storage_opts[] = {
     {.name = "group_interval",
      .type = OPT_DURATION,
      AT(conf_storage, group_interval),
-     .def = "5ms",
+     .def = "4ms",
      .min = 1,
      .max = 10000,
-     .help = "How often `group` writes reach the disk."},
+     .help = "How long records may wait before they are brought to the disk; with the time that takes, 4 ms keep what "
+             "a crash of the machine may lose to about 5 ms."},
     {.name = "queue_records",
      .type = OPT_INT,
      AT(conf_storage, queue_records),

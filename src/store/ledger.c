@@ -15,7 +15,7 @@ static void options_set(struct ledger *l, const struct ledger_options *opt) {
     if (!l->opt.segment_bytes) l->opt.segment_bytes = 4U << 20;
     l->opt.segment_bytes = MAX(MIN(l->opt.segment_bytes, WAL_SEGMENT_MAX), WAL_SEGMENT_MIN);
     if (!l->opt.queue_max) l->opt.queue_max = 100000;
-    if (!l->opt.sync_ms) l->opt.sync_ms = 5;
+    if (!l->opt.sync_ms) l->opt.sync_ms = 4;
     if (!l->opt.apply_ms) l->opt.apply_ms = 200;
     if (!l->opt.apply_batch) l->opt.apply_batch = 4000;
 }
