@@ -70,7 +70,7 @@ static void defaults(void) {
     CHECK_INT(c->timeouts.total, 600000);
     CHECK_INT(c->timeouts.write, 60000);
     CHECK_INT(c->log.level, CONF_LOG_INFO);
-    CHECK_INT(c->storage.group_interval, 5);
+    CHECK_INT(c->storage.group_interval, 4);
     CHECK_STR(c->storage.data, STR("./data"));
     CHECK(c->storage.data.p[c->storage.data.n] == 0);
     REQUIRE(c->providers.n == 1);
