@@ -65,7 +65,13 @@ static void set_port(struct dns_answer *answer, uint16_t port) {
     }
 }
 
+// What needs no resolver: addresses, and localhost (RFC 6761, 6.3), which a bare system may not know.
 static bool literal(const char *host, struct dns_answer *out) {
+    if (str_eq_nocase(str_c(host), STR("localhost"))) {
+        out->count = 2;
+        return uv_ip4_addr("127.0.0.1", 0, (struct sockaddr_in *)&out->addresses[0]) == 0 &&
+               uv_ip6_addr("::1", 0, (struct sockaddr_in6 *)&out->addresses[1]) == 0;
+    }
     out->count = 1;
     return uv_ip4_addr(host, 0, (struct sockaddr_in *)&out->addresses[0]) == 0 ||
            uv_ip6_addr(host, 0, (struct sockaddr_in6 *)&out->addresses[0]) == 0;

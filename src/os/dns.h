@@ -1,6 +1,7 @@
 // Host names to addresses, without blocking the loop; answers are kept for a short while.
 //
-// Thread rule: the loop's thread (the lookup itself runs on the worker pool). Literal addresses are answered at once.
+// Thread rule: the loop's thread (the lookup itself runs on the worker pool). Literal addresses and localhost
+// are answered at once.
 #ifndef OS_DNS_H
 #define OS_DNS_H
 
