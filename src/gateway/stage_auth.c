@@ -28,6 +28,9 @@ static void refresh_done(struct work *work) {
     if (r->ok) {
         keyring_unref(gl->ring);
         gl->ring = r->ring;
+        if (keyring_damaged(gl->ring))
+            log_warn(gl->gateway->o.log, LOG_MSG("keys whose list of models cannot be read may use no model"),
+                     LOG_INT("keys", keyring_damaged(gl->ring)));
     } else {
         log_error(gl->gateway->o.log, LOG_MSG("the keys could not be read"), LOG_ERR(&r->err));
     }

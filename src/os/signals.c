@@ -3,7 +3,6 @@
 
 #include "base/mem.h"
 
-#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <uv.h>
@@ -58,5 +57,3 @@ uint64_t process_raise_files(void) {
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) getrlimit(RLIMIT_NOFILE, &limit);
     return limit.rlim_cur;
 }
-
-void process_trim(void) { malloc_trim(0); }

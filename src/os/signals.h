@@ -17,7 +17,5 @@ void signals_end(struct signals *signals);
 
 // As many open files as the system lets this process have; returns how many that is.
 uint64_t process_raise_files(void);
-// Hands freed memory back to the system.
-void process_trim(void);
 
 #endif
