@@ -18,6 +18,9 @@ enum conf_tls_version { TLS_1_2, TLS_1_3 };
 enum conf_log_level { CONF_LOG_TRACE, CONF_LOG_DEBUG, CONF_LOG_INFO, CONF_LOG_WARN, CONF_LOG_ERROR };
 enum conf_log_format { CONF_LOG_AUTO, CONF_LOG_JSON, CONF_LOG_PRETTY };
 enum conf_durability { DURABILITY_GROUP, DURABILITY_SYNC };
+enum conf_vault_auth { VAULT_AUTH_TOKEN, VAULT_AUTH_APPROLE, VAULT_AUTH_KUBERNETES };
+
+#define CONF_VERSION 2 // of the file's format
 
 struct conf_sni {
     struct str name; // "api.example.com" or "*.example.com"
@@ -39,7 +42,8 @@ struct conf_listener {
 struct conf_server {
     int64_t workers; // event loops; 0 = one a core
     int64_t drain_timeout;
-    bool public_metrics; // /metrics without a key
+    struct str host;       // with port: the listener when `listeners` is not given
+    int64_t port;
 };
 struct conf_limits {
     int64_t max_body, max_header_bytes, max_headers, max_uri;
@@ -114,9 +118,61 @@ struct conf_storage {
 };
 struct conf_metrics {
     int64_t max_series;
+    bool is_public; // /metrics without a key
+};
+
+// HashiCorp Vault or OpenBao, for ${vault:…}.
+struct conf_vault {
+    struct str address;    // empty = none
+    struct str name_space; // X-Vault-Namespace, or empty
+    int auth;              // enum conf_vault_auth
+    struct str mount;      // of the auth method; empty = its usual one
+    struct secret token;   // VAULT_AUTH_TOKEN
+    struct secret secret_id;
+    struct str role_id;  // VAULT_AUTH_APPROLE
+    struct str role;     // VAULT_AUTH_KUBERNETES
+    struct str jwt_file; // likewise: the service account's token
+    struct str tls_ca;
+    bool tls_verify;
+    int64_t timeout;
+    int64_t poll_interval; // how often secrets in use are read again
+};
+
+// Who is told of events by HTTP.
+struct conf_webhook {
+    struct str name, url;
+    struct secret secret;            // signs the body; empty = unsigned
+    OPT_LIST_OF(struct str) events;  // names, or "config.*"; empty = all
+    int64_t timeout;
+};
+
+// What a tenant sets for itself; what it leaves open is its parent's, and at last the general value.
+struct conf_tenant_limits {
+    int64_t max_body, max_response; // OPT_UNSET = inherited; after loading never
+};
+struct conf_branding {
+    struct str name;    // how the tenant's people know the service
+    struct str support; // whom they ask: ends the messages of refusals
+};
+struct conf_tenant {
+    struct str name;
+    struct str parent;                  // another tenant, or empty
+    OPT_LIST_OF(struct str) allow_models; // names or "gpt-*"; empty = all that the parent may use
+    OPT_LIST_OF(struct conf_model) models; // its own; they go before the parent's of the same name
+    OPT_LIST_OF(struct opt_pair) aliases;
+    OPT_LIST_OF(struct conf_named_price) prices;
+    struct conf_tenant_limits limits;
+    struct conf_provider_timeouts timeouts;
+    struct conf_branding branding;
+    // Derived.
+    const struct conf_tenant *up; // NULL = the general configuration
+    struct map model_map, alias_map, price_map;
 };
 
 struct conf {
+    int64_t version;
+    OPT_LIST_OF(struct str) include; // taken up when layers are joined
+    bool profiles;                   // likewise
     OPT_LIST_OF(struct conf_listener) listeners; // at least one
     struct conf_server server;
     struct conf_limits limits;
@@ -130,19 +186,30 @@ struct conf {
     struct conf_log log;
     struct conf_storage storage;
     struct conf_metrics metrics;
+    struct conf_vault vault;
+    OPT_LIST_OF(struct conf_webhook) webhooks;
+    OPT_LIST_OF(struct conf_tenant) tenants;
 
     // Derived.
-    struct str file; // where it was read; empty = none
+    struct str file;                // the main file; empty = none
+    struct str profile;             // empty = none
+    OPT_LIST_OF(struct str) watch;  // files and directories whose change may change the configuration: the files read,
+                                    // conf.d/, what include patterns look into, ${file:…}
+    OPT_LIST_OF(struct str) vault_refs; // "path#key" of each ${vault:…} that was resolved
+    // What the layers say, joined, with references as written; NULL = nothing is set. A node's source and pos tell
+    // where a value came from, its `under` what it took the place of. `base` is the same without the live changes.
+    const struct conf_node *root, *base;
     bool discovered; // no providers were configured: these were found
-    struct map provider_map, model_map, alias_map, price_map;
+    struct map provider_map, model_map, alias_map, price_map, tenant_map;
     struct arena arena;
+    struct arena tree_arena; // of root and base and their sources; wiped at the end
     OPT_LIST_OF(struct secret) secrets; // spans that the last unref wipes
     atomic_uint refs;
 };
 
 extern const struct opt_table conf_table; // the whole: describes struct conf
 
-// path empty = no file: defaults, and the providers that env knows of. True = *out_conf set, though *problems may hold
+// Reads and joins all layers (enum conf_layer), then checks the whole. path empty = no file: defaults, and the providers that env knows of. True = *out_conf set, though *problems may hold
 // warnings; false = *problems says why. *problems must be initialised and is sorted afterwards.
 NODISCARD bool conf_load(struct str path, const struct conf_env *env, struct conf_problems *problems,
                          struct conf **out_conf);

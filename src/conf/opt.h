@@ -25,6 +25,7 @@ enum opt_type {
     OPT_STRS,       // OPT_LIST_OF(struct str)
     OPT_MAP,        // OPT_LIST_OF(struct opt_pair): name to text
     OPT_STRUCT_MAP, // OPT_LIST_OF(struct) whose first member is a struct str that takes the name
+    OPT_PROFILES,   // bool, never set: a map from names to parts of the whole table, taken up when layers are joined
 };
 
 enum opt_flag {
@@ -32,6 +33,9 @@ enum opt_flag {
     OPT_PRIVATE = 1 << 1,  // never shown (OPT_SECRET always is)
     OPT_RELOAD = 1 << 2,   // a reload applies it; without the flag a restart is needed
     OPT_MAYBE = 1 << 3,    // numbers and durations without default: OPT_UNSET when absent
+    OPT_NAMED = 1 << 4,    // OPT_LIST: items are known by their first option `name`; layers join, and a comparison
+                           // pairs, those of the same name
+    OPT_DRAIN = 1 << 5,    // with OPT_RELOAD: connections and streams that are open keep the old value until they end
 };
 #define OPT_UNSET INT64_C(-1)
 
@@ -56,6 +60,9 @@ struct opt {
     const char *(*check_key)(struct str key); // maps: likewise for the names
     const char *help;                         // one or two sentences, Markdown
     const char *example;                      // YAML for the value, or NULL
+    const char *since;                        // the version it came with; NULL = 0.1.0
+    const char *see;                          // related keys, spaces between; NULL = those beside it
+    const char *deprecated;                   // what to use in its place, or NULL
 };
 
 struct opt_table {

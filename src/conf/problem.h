@@ -17,10 +17,25 @@ struct conf_pos {
     uint32_t line, col;
 };
 
-// Where text came from; borrowed by nodes until the load is over.
+// Where a value may come from; a later one goes before an earlier one.
+enum conf_layer {
+    LAYER_DEFAULT,  // the option table
+    LAYER_FOUND,    // providers found in the environment and on this machine
+    LAYER_INCLUDE,  // included files and conf.d/
+    LAYER_FILE,     // the main file
+    LAYER_ENV,      // PENSTOCK_CONFIG_JSON, then PENSTOCK_SECTION__KEY
+    LAYER_PROFILE,  // the section of `profiles` that --env names
+    LAYER_OVERRIDE, // --config-override and the command line's own options
+    LAYER_LIVE,     // changes made while running, by API or command line
+};
+// "default", "found", "include", "file", "environment", "profile", "command line", "live".
+const char *conf_layer_name(enum conf_layer layer);
+
+// Where text came from; borrowed by nodes as long as their tree lives.
 struct conf_source {
-    struct str name; // as shown: "penstock.yaml"
+    struct str name; // as shown: "penstock.yaml", "$PENSTOCK_LOG__LEVEL", "--config-override", "live change by …"
     struct str text; // for excerpts; may be empty
+    enum conf_layer layer;
 };
 
 enum conf_severity {

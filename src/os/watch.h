@@ -1,0 +1,25 @@
+// Tells that files or directories changed: by the system's notices (inotify), and by a slow look where there are none.
+//
+// A file is watched by its directory, and by the directory that its symbolic links lead through, so that atomic renames,
+// Kubernetes' ..data symlink swaps, editors' temporary files and files that do not exist yet are all seen. What is told
+// is only that something in those directories changed; whether it matters is for the owner to find out (file_stat).
+//
+// Ownership: watch_create … watch_free. Thread rule: the loop's thread. Units: milliseconds.
+#ifndef OS_WATCH_H
+#define OS_WATCH_H
+
+#include "os/loop.h"
+
+struct watch;
+typedef void watch_fn(void *ctx);
+// fn is called debounce_ms after the last notice of a burst, at the latest 10 × that after its first, and every look_ms
+// regardless (network file systems give no notices); 0 = never.
+NODISCARD bool watch_create(struct loop *loop, unsigned debounce_ms, unsigned look_ms, watch_fn *fn, void *ctx,
+                            struct watch **out_watch, struct err *err);
+// Watches these paths (files or directories, existing or not) and no others from now on.
+NODISCARD bool watch_set(struct watch *watch, const struct str *paths, size_t n, struct err *err);
+// Directories now watched, for tests and figures.
+size_t watch_count(const struct watch *watch);
+void watch_free(struct watch *watch);
+
+#endif
