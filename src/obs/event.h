@@ -22,18 +22,23 @@ struct event {
 };
 NODISCARD bool event_bus_create(struct event_bus **out_bus, struct err *err);
 void event_bus_free(struct event_bus *bus);
-// data longer than EVENT_DATA_MAX is left out of the event, which then says {"truncated":true}.
+// data longer than EVENT_DATA_MAX is left out of the event, which then says {"truncated":true}. A NULL bus hears
+// nothing.
 void event_tell(struct event_bus *bus, struct str name, struct str data);
-// Calls back for each kept event after `after`, oldest first, under the bus's lock: fn must not call the bus. Returns the
-// last seq there is.
+// Calls back for each kept event after `after`, oldest first, under the bus's lock: fn must not call the bus. Returns
+// the last seq there is.
 typedef void event_visit(void *ctx, const struct event *event);
 uint64_t event_each(struct event_bus *bus, uint64_t after, event_visit *fn, void *ctx);
 
-// wake is called on the telling thread, without the bus's lock, after an event was added: it posts to the owner's loop or
-// signals its thread. Embed it in the owner; remove returns when no wake is under way.
+// wake is called on the telling thread, without the bus's lock, after an event was added: it posts to the owner's loop
+// or signals its thread. Several threads may be in one listener's wake at once; it may call event_each, but must not
+// tell, listen or unlisten. Embed it in the owner, who sets `wake`; the rest is the bus's. event_unlisten returns when
+// no wake is under way, and none follows.
 struct event_listener {
     struct event_listener *next, *prev;
     void (*wake)(struct event_listener *listener);
+    unsigned waking; // threads that are in wake
+    bool leaving;
 };
 void event_listen(struct event_bus *bus, struct event_listener *listener);
 void event_unlisten(struct event_bus *bus, struct event_listener *listener);
