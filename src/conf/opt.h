@@ -117,5 +117,7 @@ typedef void opt_diff_fn(void *ctx, const struct opt *opt, struct str path, stru
 void opt_diff(const struct opt_table *table, const void *a, const void *b, opt_diff_fn *fn, void *ctx);
 // The reference of a table and all below it, as Markdown.
 void opt_describe(const struct opt_table *table, struct buf *out);
+// Its JSON Schema (2020-12), over several lines; the root's OPT_PROFILES hold the same without anything required.
+void opt_schema(const struct opt_table *table, const char *title, const char *description, struct buf *out);
 
 #endif

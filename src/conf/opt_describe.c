@@ -1,33 +1,6 @@
 // Writes the reference of an option table as Markdown.
 #include "conf/opt_impl.h"
-
-static void type_put(struct buf *out, const struct opt *opt) {
-    static const char *const names[] = {
-        [OPT_BOOL] = "true or false",
-        [OPT_INT] = "number",
-        [OPT_SIZE] = "size",
-        [OPT_DURATION] = "duration",
-        [OPT_DECIMAL] = "amount",
-        [OPT_STR] = "text",
-        [OPT_SECRET] = "secret",
-        [OPT_ENUM] = NULL,
-        [OPT_STRUCT] = "map of options",
-        [OPT_LIST] = "list",
-        [OPT_STRS] = "list of texts",
-        [OPT_MAP] = "map of texts",
-        [OPT_STRUCT_MAP] = "map, by name",
-    };
-    if (opt->type != OPT_ENUM) {
-        buf_put(out, str_c(names[opt->type]));
-        return;
-    }
-    for (const struct opt_enum *e = opt->values; e->name; e++)
-        buf_printf(out, "%s`%s`", e == opt->values ? "" : ", ", e->name);
-}
-
-static bool is_number(const struct opt *opt) {
-    return opt->type == OPT_INT || opt->type == OPT_SIZE || opt->type == OPT_DURATION || opt->type == OPT_DECIMAL;
-}
+#include "conf/opt_text.h"
 
 // A "|" would end the cell.
 static void cell_put(struct buf *out, struct str text) {
@@ -37,9 +10,30 @@ static void cell_put(struct buf *out, struct str text) {
     }
 }
 
+// Names that stand for themselves have no help, and a long list has a table of its own.
+#define VALUES_MAX 8
+static void values_put(struct buf *out, const struct opt *opt) {
+    size_t n = 0;
+    while (opt->values && opt->values[n].name) n++;
+    for (size_t i = 0; i < n && n <= VALUES_MAX; i++) {
+        if (!opt->values[i].help) continue;
+        buf_printf(out, " `%s`: ", opt->values[i].name);
+        cell_put(out, str_c(opt->values[i].help));
+    }
+}
+
+// A change applies at once unless it says otherwise.
+static void apply_put(struct buf *out, const struct opt *opt) {
+    bool leaf = opt->type != OPT_STRUCT && opt->type != OPT_STRUCT_MAP && opt->type != OPT_PROFILES;
+    if (!leaf) return;
+    if (!(opt->flags & OPT_RELOAD)) buf_lit(out, " *Needs a restart.*");
+    if ((opt->flags & OPT_RELOAD) && (opt->flags & OPT_DRAIN)) buf_lit(out, " *Open connections keep the old value.*");
+}
+
 static void row_put(struct buf *out, const struct opt *opt) {
+    struct buf limits = BUF_INIT(1024);
     buf_printf(out, "| `%s` | ", opt->name);
-    type_put(out, opt);
+    opt_type_put(out, opt);
     buf_lit(out, " | ");
     if (opt->flags & OPT_REQUIRED)
         buf_lit(out, "**required**");
@@ -47,18 +41,18 @@ static void row_put(struct buf *out, const struct opt *opt) {
         buf_printf(out, "`%s`", opt->def);
     buf_lit(out, " | ");
     cell_put(out, str_c(opt->help));
-    if (is_number(opt) && (opt->min || opt->max)) {
-        buf_lit(out, " Range: ");
-        opt_range_put(out, opt);
-        buf_putc(out, '.');
-    }
+    values_put(out, opt);
+    opt_limits_put(&limits, opt);
+    if (limits.n) buf_printf(out, " %s: %.*s.", opt_is_number(opt) ? "Range" : "Limits", STR_ARG(buf_str(&limits)));
+    buf_free(&limits);
     if (opt->example) {
         buf_lit(out, " Example: `");
         cell_put(out, str_c(opt->example));
         buf_lit(out, "`.");
     }
-    bool leaf = opt->type != OPT_STRUCT && opt->type != OPT_LIST && opt->type != OPT_STRUCT_MAP;
-    if (leaf && !(opt->flags & OPT_RELOAD)) buf_lit(out, " *Needs a restart.*");
+    apply_put(out, opt);
+    if (opt->since) buf_printf(out, " *Since %s.*", opt->since);
+    if (opt->deprecated) buf_printf(out, " **Deprecated:** use %s.", opt->deprecated);
     buf_lit(out, " |\n");
 }
 
