@@ -1,4 +1,4 @@
-// Opening, reopening and closing the log, and its levels and figures.
+// Opening, changing and closing the log, and its levels and figures.
 #include "obs/log_impl.h"
 
 #include "base/mem.h"
@@ -10,20 +10,29 @@
 #define CLOSE_WAIT_NS (2 * NS_PER_SEC)
 #define STDERR_FD 2
 
-static bool file_for(const char *path, struct file *out_file, struct err *err) {
-    return file_open(str_c(path), FILE_WRITE | FILE_CREATE | FILE_APPEND, 0640, out_file, err);
+static bool target_open(struct str path, struct log_target *out_target, struct err *err) {
+    static char stderr_name[] = "standard error";
+    if (path.n == 0) {
+        *out_target = (struct log_target){.file = {.fd = STDERR_FD, .path = stderr_name}, .is_stderr = true};
+        return true;
+    }
+    struct file file;
+    if (!file_open(path, FILE_WRITE | FILE_CREATE | FILE_APPEND, 0640, &file, err)) return err_wrap(err, "log");
+    *out_target = (struct log_target){.file = file};
+    return true;
 }
 
 static void log_free(struct log *log) {
     while (log->head) {
         struct log_chunk *chunk = log->head;
         log->head = chunk->next;
+        log_target_close(&chunk->target);
         mem_free(chunk);
     }
     mem_free(log->spare);
-    if (!log->to_stderr) file_close(&log->file);
-    file_close(&log->next_file);
+    log_target_close(&log->target);
     mem_free(log->path);
+    mutex_free(&log->target_mutex);
     mutex_free(&log->mutex);
     cond_free(&log->wake);
     cond_free(&log->done);
@@ -31,26 +40,19 @@ static void log_free(struct log *log) {
 }
 
 static bool log_start(struct log *log, struct str path, struct err *err) {
-    static char stderr_name[] = "standard error";
-    if (path.n == 0) {
-        log->to_stderr = true;
-        log->file = (struct file){.fd = STDERR_FD, .path = stderr_name};
-    } else {
-        log->path = mem_strdup(path);
-        if (!log->path) return err_no_memory(err);
-        if (!file_for(log->path, &log->file, err)) return err_wrap(err, "log");
-    }
-    return thread_start(&log->writer, "log", WRITER_STACK, log_writer_run, log, err);
+    if (path.n && !(log->path = mem_strdup(path))) return err_no_memory(err);
+    return target_open(path, &log->target, err) &&
+           thread_start(&log->writer, "log", WRITER_STACK, log_writer_run, log, err);
 }
 
 bool log_open(const struct log_options *options, struct log **out_log, struct err *err) {
     struct log *log = mem_zalloc(1, sizeof *log);
     if (!log) return err_no_memory(err);
     log->level = options->level;
-    log->format = options->format;
-    log->color = options->color;
+    log->style = (uint64_t)options->format | (options->color ? LOG_STYLE_COLOR : 0);
     log->queue_max = options->queue_max ? options->queue_max : QUEUE_MAX_DEFAULT;
     log->flush_ns = (options->flush_ms ? options->flush_ms : FLUSH_MS_DEFAULT) * NS_PER_MS;
+    mutex_init(&log->target_mutex);
     mutex_init(&log->mutex);
     cond_init(&log->wake);
     cond_init(&log->done);
@@ -90,16 +92,37 @@ void log_close(struct log *log) {
     log_free(log);
 }
 
+// Opens the file before anything changes, without the lock that writers take. Holds target_mutex.
+static bool target_change(struct log *log, struct str path, const struct log_options *look, struct err *err) {
+    struct log_target target;
+    if (!target_open(path, &target, err)) return false;
+    if (log_queue_target(log, &target, look)) return true;
+    log_target_close(&target);
+    return err_no_memory(err);
+}
+
 bool log_reopen(struct log *log, struct err *err) {
-    if (!log || log->to_stderr) return true;
-    struct file file;
-    if (!file_for(log->path, &file, err)) return err_wrap(err, "log");
-    mutex_lock(&log->mutex);
-    struct file unused = log->next_file;
-    log->next_file = file;
-    mutex_unlock(&log->mutex);
-    file_close(&unused);
-    return true;
+    if (!log) return true;
+    mutex_lock(&log->target_mutex);
+    bool ok = !log->path || target_change(log, str_c(log->path), NULL, err);
+    mutex_unlock(&log->target_mutex);
+    return ok;
+}
+
+bool log_retarget(struct log *log, const struct log_options *options, struct err *err) {
+    if (!log) return true;
+    char *path = options->file.n ? mem_strdup(options->file) : NULL;
+    if (options->file.n && !path) return err_no_memory(err);
+    mutex_lock(&log->target_mutex);
+    bool ok = target_change(log, options->file, options, err);
+    if (ok) {
+        char *old = log->path;
+        log->path = path;
+        path = old;
+    }
+    mutex_unlock(&log->target_mutex);
+    mem_free(path);
+    return ok;
 }
 
 bool log_flush(struct log *log, unsigned timeout_ms) {

@@ -34,6 +34,10 @@ NODISCARD bool log_open(const struct log_options *options, struct log **out_log,
 void log_close(struct log *log);
 // Opens the file anew by its name, after it was rotated away; nothing to do for standard error.
 NODISCARD bool log_reopen(struct log *log, struct err *err);
+// From now on lines of this level and format go to this file; those handed in before go where the log went then. Nobody
+// waits. A line that another thread has begun keeps the format it began with. queue_max and flush_ms stay what they
+// were. On failure nothing changes.
+NODISCARD bool log_retarget(struct log *log, const struct log_options *options, struct err *err);
 void log_level_set(struct log *log, enum log_level level);
 // Events of this level are kept; ask before work that only a log line needs.
 bool log_on(const struct log *log, enum log_level level);
@@ -91,6 +95,7 @@ struct log_line {
     struct log *log;
     enum log_level level;
     bool full;
+    bool json, color; // the log's when the line was begun
     size_t n;
     char text[LOG_LINE_MAX];
 };

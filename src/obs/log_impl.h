@@ -1,7 +1,7 @@
 // What the files of the log share: its struct, and the formats of a line.
 //
-// Thread rule: `level` is read and written atomically; what stands below the mutex is guarded by it; `file` is the
-// writer thread's.
+// Thread rule: `level` and `style` are read and written atomically; `path` is guarded by `target_mutex`, which is taken
+// before `mutex`, if both are; what stands below `mutex` is guarded by it; `target` is the writer thread's.
 #ifndef OBS_LOG_IMPL_H
 #define OBS_LOG_IMPL_H
 
@@ -11,8 +11,16 @@
 
 #define LOG_CHUNK_BYTES ((size_t)32 * 1024)
 
+// Where lines go.
+struct log_target {
+    struct file file; // path is NULL: none
+    bool is_stderr;   // nothing of it is ours
+};
+void log_target_close(struct log_target *target);
+
 struct log_chunk {
     struct log_chunk *next;
+    struct log_target target; // to change to before these lines
     size_t n;
     uint64_t lines;
     char bytes[LOG_CHUNK_BYTES];
@@ -20,14 +28,13 @@ struct log_chunk {
 
 struct log {
     uint64_t level; // enum log_level
-    enum log_format format;
-    bool color;
-    bool to_stderr;
+    uint64_t style; // enum log_format, and LOG_STYLE_COLOR
+    struct mutex target_mutex;
     char *path; // NULL for standard error
     size_t queue_max;
     uint64_t flush_ns;
     struct thread writer;
-    struct file file;
+    struct log_target target;
     uint64_t reported; // dropped lines that a line in the log has told of; the writer's
 
     struct mutex mutex;
@@ -37,13 +44,15 @@ struct log {
     struct log_chunk *spare; // kept, so that a quiet log allocates nothing
     size_t waiting;          // bytes queued or being written
     uint64_t accepted, settled, dropped;
-    uint64_t progress;     // writes that ended
-    struct file next_file; // from log_reopen, to be taken by the writer
+    uint64_t progress; // writes that ended
     bool urgent, stop, ended;
 };
+#define LOG_STYLE_COLOR 0x100
 
-// Queues one line. False when they were dropped.
+// Queues one line. False when it was dropped.
 bool log_queue_put(struct log *log, struct str line, bool urgent);
+// Queues a change of target and takes *target over; level, format and colour of `look`, unless NULL, hold from then on.
+NODISCARD bool log_queue_target(struct log *log, struct log_target *target, const struct log_options *look);
 // Ends the line's text without handing it in.
 void log_line_finish(struct log_line *line);
 // The writer thread.

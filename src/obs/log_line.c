@@ -40,8 +40,6 @@ static bool fits(struct log_line *line, size_t n) {
     return false;
 }
 
-static bool is_json(const struct log_line *line) { return line->log->format == LOG_JSON; }
-
 static struct str value_cut(struct log_line *line, struct str value) {
     if (LIKELY(value.n <= LOG_VALUE_MAX)) return value;
     line->full = true;
@@ -52,7 +50,7 @@ static struct str value_cut(struct log_line *line, struct str value) {
 }
 
 static void begin_pretty(struct log_line *line, enum log_level level, int64_t unix_ns, struct str message) {
-    bool color = line->log->color;
+    bool color = line->color;
     if (color) put(line, STR(DIM));
     time_text(line->text + line->n, unix_ns);
     line->n += TIME_TEXT_LEN;
@@ -71,9 +69,12 @@ void log_line_begin(struct log_line *line, struct log *log, enum log_level level
     line->full = false;
     line->n = 0;
     if (!log) return;
+    uint64_t style = atom_load_relaxed(&log->style);
+    line->json = (style & ~(uint64_t)LOG_STYLE_COLOR) == LOG_JSON;
+    line->color = (style & LOG_STYLE_COLOR) != 0;
     if (unix_ns == 0) unix_ns = clock_unix_ns();
     message = value_cut(line, message);
-    if (!is_json(line)) {
+    if (!line->json) {
         begin_pretty(line, level, unix_ns, message);
         return;
     }
@@ -88,15 +89,15 @@ void log_line_begin(struct log_line *line, struct log *log, enum log_level level
 // The key in the line's format; `json_key` is ,"key": so that JSON takes it as it is.
 static bool put_key(struct log_line *line, struct str json_key, size_t value_max) {
     if (UNLIKELY(!line->log) || !fits(line, json_key.n + value_max + sizeof DIM + sizeof RESET)) return false;
-    if (LIKELY(is_json(line))) {
+    if (LIKELY(line->json)) {
         put(line, json_key);
         return true;
     }
     put(line, STR(" "));
-    if (line->log->color) put(line, STR(DIM));
+    if (line->color) put(line, STR(DIM));
     put(line, str_of(json_key.p + 2, json_key.n - 4));
     put(line, STR("="));
-    if (line->log->color) put(line, STR(RESET));
+    if (line->color) put(line, STR(RESET));
     return true;
 }
 
@@ -105,7 +106,7 @@ void log_line_put_str(struct log_line *line, struct str json_key, struct str val
     if (!put_key(line, json_key, 2)) return;
     value = value_cut(line, value);
     bool whole;
-    if (LIKELY(is_json(line))) {
+    if (LIKELY(line->json)) {
         line->text[line->n++] = '"';
         whole = log_text_json(line->text, FIELDS_MAX - 1, &line->n, value);
         line->text[line->n++] = '"';
@@ -151,7 +152,7 @@ void log_line_put_fixed(struct log_line *line, struct str json_key, uint64_t val
 }
 
 void log_line_finish(struct log_line *line) {
-    if (is_json(line))
+    if (line->json)
         put(line, line->full ? STR(TAIL) : STR("}\n"));
     else
         put(line, line->full ? STR(TAIL_PRETTY) : STR("\n"));

@@ -16,9 +16,18 @@ static struct log_chunk *chunk_new(struct log *log) {
         if (!chunk) return NULL;
     }
     chunk->next = NULL;
+    chunk->target = (struct log_target){0};
     chunk->n = 0;
     chunk->lines = 0;
     return chunk;
+}
+
+static void chunk_queue(struct log *log, struct log_chunk *chunk) {
+    if (log->tail)
+        log->tail->next = chunk;
+    else
+        log->head = chunk;
+    log->tail = chunk;
 }
 
 // A chunk with room for n bytes at the end of the queue; NULL when the queue is full.
@@ -26,12 +35,7 @@ static struct log_chunk *chunk_for(struct log *log, size_t n) {
     if (log->waiting + n > log->queue_max) return NULL;
     if (log->tail && LOG_CHUNK_BYTES - log->tail->n >= n) return log->tail;
     struct log_chunk *chunk = chunk_new(log);
-    if (!chunk) return NULL;
-    if (log->tail)
-        log->tail->next = chunk;
-    else
-        log->head = chunk;
-    log->tail = chunk;
+    if (chunk) chunk_queue(log, chunk);
     return chunk;
 }
 
@@ -53,6 +57,39 @@ bool log_queue_put(struct log *log, struct str line, bool urgent) {
     mutex_unlock(&log->mutex);
     // The first line starts the writer's interval, a chunk that is full ends it.
     if (urgent || chunk != old_tail) cond_signal(&log->wake);
+    return true;
+}
+
+void log_target_close(struct log_target *target) {
+    if (!target->is_stderr) file_close(&target->file);
+    *target = (struct log_target){0};
+}
+
+// A chunk of its own carries the change, so that the lines before it keep their target. One that no line has followed
+// yet is used again: a writer that is stuck does not collect them.
+bool log_queue_target(struct log *log, struct log_target *target, const struct log_options *look) {
+    struct log_target unused = {0};
+    mutex_lock(&log->mutex);
+    struct log_chunk *chunk = log->tail;
+    if (!chunk || chunk->n) {
+        chunk = chunk_new(log);
+        if (!chunk) {
+            mutex_unlock(&log->mutex);
+            return false;
+        }
+        chunk_queue(log, chunk);
+    }
+    unused = chunk->target;
+    chunk->target = *target;
+    *target = (struct log_target){0};
+    if (look) {
+        atom_store_relaxed(&log->level, (uint64_t)look->level);
+        atom_store_relaxed(&log->style, (uint64_t)look->format | (look->color ? LOG_STYLE_COLOR : 0));
+    }
+    log->urgent = true;
+    mutex_unlock(&log->mutex);
+    cond_signal(&log->wake);
+    log_target_close(&unused);
     return true;
 }
 
@@ -81,20 +118,18 @@ static void drops_report(struct log *log) {
     log_line_u64(&line, "lines", dropped - log->reported);
     log_line_finish(&line);
     struct err err;
-    if (file_append(&log->file, str_of(line.text, line.n), &err)) log->reported = dropped;
-}
-
-static void file_renew(struct log *log) {
-    if (!log->next_file.path) return;
-    file_close(&log->file);
-    log->file = log->next_file;
-    log->next_file = (struct file){0};
+    if (file_append(&log->target.file, str_of(line.text, line.n), &err)) log->reported = dropped;
 }
 
 // Writes one chunk without the mutex, then settles it.
 static void chunk_write(struct log *log, struct log_chunk *chunk) {
     struct err err;
-    bool written = file_append(&log->file, str_of(chunk->bytes, chunk->n), &err);
+    if (chunk->target.file.path) {
+        log_target_close(&log->target);
+        log->target = chunk->target;
+        chunk->target = (struct log_target){0};
+    }
+    bool written = file_append(&log->target.file, str_of(chunk->bytes, chunk->n), &err);
     mutex_lock(&log->mutex);
     log->waiting -= chunk->n;
     log->settled += chunk->lines;
@@ -117,7 +152,6 @@ void log_writer_run(void *arg) {
         struct log_chunk *list = log->head;
         log->head = log->tail = NULL;
         log->urgent = false;
-        file_renew(log);
         mutex_unlock(&log->mutex);
         while (list) {
             struct log_chunk *next = list->next;

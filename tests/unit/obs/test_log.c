@@ -1,4 +1,4 @@
-// Tests the log: JSON and pretty lines, hostile text, limits, levels, reopening, slow readers, many threads.
+// Tests the log: JSON and pretty lines, hostile text, limits, levels, changes of target, slow readers, many threads.
 #include "check.h"
 
 #include "base/json_read.h"
@@ -203,6 +203,76 @@ static void test_reopen(void) {
     buf_free(&text);
 }
 
+static void check_file(struct str path, const char *want, const char *lacks) {
+    struct buf text;
+    read_back(path, &text);
+    CHECK(str_find(buf_str(&text), str_c(want)) < text.n);
+    if (lacks) CHECK(str_find(buf_str(&text), str_c(lacks)) == text.n);
+    buf_free(&text);
+}
+
+static void test_retarget(void) {
+    char p[128], q[128];
+    struct str one = path_of(p, "target.1"), two = path_of(q, "target.2");
+    struct err err;
+    struct log *log;
+    struct log_options options = {.file = one, .format = LOG_JSON, .level = LOG_INFO, .flush_ms = 60000};
+    REQUIRE(log_open(&options, &log, &err));
+    log_info(log, LOG_MSG("first")); // still waits when the target changes
+    log_debug(log, LOG_MSG("quiet"));
+    options = (struct log_options){.file = two, .format = LOG_PRETTY, .level = LOG_DEBUG, .color = true};
+    CHECK(log_retarget(log, &options, &err));
+    log_debug(log, LOG_MSG("second"));
+
+    // A target that cannot be opened changes nothing.
+    options = (struct log_options){.file = STR("/nonexistent/dir/log"), .format = LOG_JSON, .level = LOG_ERROR};
+    CHECK(!log_retarget(log, &options, &err));
+    CHECK(strstr(err.message, "/nonexistent/dir/log") && log_on(log, LOG_DEBUG));
+    log_debug(log, LOG_MSG("third"));
+    CHECK(log_flush(log, 5000));
+    check_file(one, "\"msg\":\"first\"}\n", "second");
+    check_file(two, "\x1b[36mdebug\x1b[0m second\n", "first");
+    check_file(two, "\x1b[36mdebug\x1b[0m third\n", "quiet");
+
+    // The new name is the one that is opened anew, and going back appends.
+    REQUIRE(file_remove(two, &err));
+    CHECK(log_reopen(log, &err));
+    log_info(log, LOG_MSG("fourth"));
+    options = (struct log_options){.file = one, .format = LOG_PRETTY, .level = LOG_WARN};
+    CHECK(log_retarget(log, &options, &err));
+    log_info(log, LOG_MSG("not this"));
+    log_warn(log, LOG_MSG("fifth"));
+    log_close(log);
+    check_file(two, "fourth", "third");
+    check_file(one, "first\"}\n", "not this");
+    check_file(one, " warn  fifth\n", "\x1b");
+}
+
+// From a file to standard error and back: standard error stays open.
+static void test_retarget_stderr(void) {
+    char p[128], q[128];
+    struct str path = path_of(p, "target.3");
+    struct err err;
+    int saved = dup(2), fd = open(path_of(q, "stderr").p, O_RDWR | O_CREAT | O_APPEND, 0600);
+    REQUIRE(saved >= 0 && fd >= 0 && dup2(fd, 2) == 2);
+    struct log *log = open_log(path, LOG_JSON, 0);
+    struct log_options options = {.format = LOG_JSON, .level = LOG_INFO};
+    bool ok = log_retarget(log, &options, &err);
+    log_info(log, LOG_MSG("to the terminal"));
+    ok = ok && log_reopen(log, &err);
+    options.file = path;
+    ok = ok && log_retarget(log, &options, &err);
+    log_info(log, LOG_MSG("to the file"));
+    log_close(log);
+    CHECK(write(2, "open\n", 5) == 5);
+    REQUIRE(dup2(saved, 2) == 2);
+    CHECK(ok);
+    check_file(str_c(q), "to the terminal\"}\nopen\n", "to the file");
+    check_file(path, "to the file", "to the terminal");
+    close(saved);
+    close(fd);
+}
+
 static void test_bad_files(void) {
     struct log *log = NULL;
     struct err err;
@@ -232,6 +302,7 @@ static void test_null_log(void) {
     log_line_end(&line);
     log_level_set(NULL, LOG_INFO);
     CHECK(!log_on(NULL, LOG_ERROR) && log_flush(NULL, 1) && log_reopen(NULL, &err));
+    CHECK(log_retarget(NULL, &(struct log_options){.file = STR("/nonexistent")}, &err));
     log_stats_get(NULL, &stats);
     CHECK_INT(stats.lines, 0);
     log_close(NULL);
@@ -272,6 +343,42 @@ static void test_slow_pipe(void) {
     close(fd);
 }
 
+static size_t open_files(void) {
+    struct file_names names = {0};
+    struct err err;
+    REQUIRE(dir_list(STR("/proc/self/fd"), &names, &err));
+    size_t n = names.n;
+    file_names_free(&names);
+    return n;
+}
+
+// A writer that is stuck collects no targets, and what was meant for the pipe goes there in the end.
+static void test_retarget_stuck(void) {
+    char p[128], q[128], chunk[4096];
+    struct str path = path_of(p, "stuck.pipe"), next = path_of(q, "stuck.next");
+    struct err err;
+    REQUIRE(mkfifo(p, 0600) == 0);
+    int fd = open(p, O_RDWR);
+    REQUIRE(fd >= 0);
+    struct log *log = open_log(path, LOG_JSON, 0);
+    for (int i = 0; i < 4000; i++) log_info(log, LOG_MSG("a line of some length for the pipe"), LOG_INT("i", i));
+    size_t before = open_files();
+    struct log_options options = {.file = next, .format = LOG_JSON, .level = LOG_INFO};
+    for (int i = 0; i < 50; i++) CHECK(log_retarget(log, &options, &err));
+    CHECK_INT(open_files(), before + 1);
+    log_info(log, LOG_MSG("after the pipe"));
+    for (size_t lines = 0; lines < 4000;) {
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        REQUIRE(n > 0);
+        for (ssize_t i = 0; i < n; i++) lines += chunk[i] == '\n';
+        CHECK(str_find(str_of(chunk, (size_t)n), STR("after")) == (size_t)n);
+    }
+    log_close(log);
+    CHECK_INT(open_files(), before - 1);
+    check_file(next, "after the pipe", "a line of some length");
+    close(fd);
+}
+
 // Closing gives up on a pipe that nobody reads: the process can end though the writer is stuck in its write.
 static void test_close_stuck(void) {
     char p[128];
@@ -304,6 +411,47 @@ static void many_lines(void *arg) {
     struct job *job = arg;
     for (int i = 0; i < LINES; i++)
         log_info(job->log, LOG_MSG("from a thread"), LOG_INT("thread", job->id), LOG_INT("i", i));
+}
+
+// Adds each thread's lines in the file.
+static void count_lines(struct str path, size_t io_count[THREADS]) {
+    struct buf text;
+    struct err err;
+    read_back(path, &text);
+    struct str rest = buf_str(&text), line;
+    while (str_split(&rest, '\n', &line) && line.n) {
+        struct json_field f[] = {{.name = STR_INIT("thread")}, {.name = STR_INIT("i")}};
+        int64_t thread, i;
+        REQUIRE(json_scan(line, f, 2, &err));
+        REQUIRE(json_raw_i64(f[0].raw, &thread) && json_raw_i64(f[1].raw, &i) && thread >= 0 && thread < THREADS);
+        CHECK(i >= 0 && i < LINES);
+        io_count[thread]++;
+    }
+    buf_free(&text);
+}
+
+// The target goes to and fro under writers: each line is in one file or the other.
+static void test_retarget_threads(void) {
+    char p[128], q[128];
+    struct str paths[2] = {path_of(p, "to"), path_of(q, "fro")};
+    struct log *log = open_log(paths[0], LOG_JSON, (size_t)16 << 20);
+    struct job jobs[THREADS];
+    struct err err;
+    for (int i = 0; i < THREADS; i++) {
+        jobs[i] = (struct job){.log = log, .id = i};
+        REQUIRE(thread_start(&jobs[i].thread, "lines", 0, many_lines, &jobs[i], &err));
+    }
+    for (int i = 1; i < 60; i++) {
+        struct log_options options = {.file = paths[i % 2], .format = LOG_JSON, .level = i % 3 ? LOG_INFO : LOG_DEBUG};
+        CHECK(log_retarget(log, &options, &err));
+        if (i % 5 == 0) CHECK(log_reopen(log, &err));
+        if (i % 7 == 0) log_flush(log, 1000);
+    }
+    for (int i = 0; i < THREADS; i++) thread_join(&jobs[i].thread);
+    log_close(log);
+    size_t count[THREADS] = {0};
+    for (int i = 0; i < 2; i++) count_lines(paths[i], count);
+    for (int i = 0; i < THREADS; i++) CHECK_INT(count[i], LINES);
 }
 
 static void test_threads(void) {
@@ -364,6 +512,13 @@ static void test_no_memory(void) {
         CHECK_INT(err.code, ERR_NO_MEMORY);
         REQUIRE(i < 50);
     }
+    char q[128];
+    options.file = path_of(q, "memory.2");
+    for (uint64_t i = 1; i <= 3; i++) { // the name twice, and the chunk
+        mem_fail_nth(i);
+        CHECK(!log_retarget(log, &options, &err) && err.code == ERR_NO_MEMORY);
+        mem_fail_nth(0);
+    }
     mem_fail_nth(1);
     log_info(log, LOG_MSG("there is no chunk for this"));
     mem_fail_nth(0);
@@ -386,5 +541,5 @@ static void remove_dir(void) {
 }
 
 TEST_MAIN(make_dir, test_json_event, test_hostile_text, test_long_lines, test_fixed, test_time_and_pretty, test_reopen,
-          test_bad_files, test_null_log, test_slow_pipe, test_close_stuck, test_threads, test_gate, test_no_memory,
-          remove_dir)
+          test_retarget, test_retarget_stderr, test_bad_files, test_null_log, test_slow_pipe, test_retarget_stuck,
+          test_close_stuck, test_threads, test_retarget_threads, test_gate, test_no_memory, remove_dir)
