@@ -1,4 +1,4 @@
-// HTTP for the control plane: one request, awaited, with a time for each step. On libcurl.
+// HTTP for the control plane: one request on libcurl, awaited, with a time for each step.
 //
 // Ownership: the answer's body is the caller's buf; fetch_answer_free releases it. Thread rule: blocks, so it is for
 // worker threads and the command line; any thread. Units: milliseconds, microseconds for steps. Errors: ERR_UPSTREAM_…
