@@ -17,6 +17,7 @@ struct reader {
     VEC(struct anchor) anchors;
     uint32_t depth;
     uint32_t nodes;
+    yaml_mark_t last; // the end of the last thing read that has text of its own
 };
 
 static struct conf_pos pos_of(yaml_mark_t m) { return (struct conf_pos){(uint32_t)m.line + 1, (uint32_t)m.column + 1}; }
@@ -66,7 +67,13 @@ static bool fail_syntax(struct reader *r) {
 }
 
 static bool next_event(struct reader *r, yaml_event_t *event) {
-    return yaml_parser_parse(&r->yaml, event) ? true : fail_syntax(r);
+    if (!yaml_parser_parse(&r->yaml, event)) return fail_syntax(r);
+    bool closes = event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT;
+    // A list or map in block style ends, for libyaml, where the next thing begins: comments would belong to it.
+    if (closes ? event->end_mark.index > event->start_mark.index
+               : event->type == YAML_SCALAR_EVENT || event->type == YAML_ALIAS_EVENT)
+        r->last = event->end_mark;
+    return true;
 }
 
 static struct conf_node *node_new(struct reader *r, enum conf_node_kind kind, yaml_mark_t mark) {
@@ -76,6 +83,7 @@ static struct conf_node *node_new(struct reader *r, enum conf_node_kind kind, ya
         return NULL;
     }
     *node = (struct conf_node){.kind = kind, .weight = 1, .pos = pos_of(mark), .source = r->source};
+    if (kind == NODE_SCALAR) node->end = pos_of(r->last);
     return node;
 }
 
@@ -116,7 +124,7 @@ static bool node_read(struct reader *r, const yaml_event_t *event, struct conf_n
 static bool weight_add(struct reader *r, struct conf_node *node, const struct conf_node *child, yaml_mark_t mark) {
     node->weight += child->weight; // both are at most CONF_NODES_MAX
     if (node->weight <= CONF_NODES_MAX) return true;
-    return fail_at(r, mark, "too many values: more than 200000 once aliases are expanded");
+    return fail_at(r, mark, "too many values: more than 1000000 once aliases are expanded");
 }
 
 static bool scalar_read(struct reader *r, const yaml_event_t *event, struct conf_node **out_node) {
@@ -164,6 +172,7 @@ static bool list_read(struct reader *r, const yaml_event_t *event, struct conf_n
     if (!node || !tag_check(r, event, event->data.sequence_start.tag, &is_text)) return false;
     node_vec items = {0};
     bool ok = list_items(r, node, &items);
+    node->end = pos_of(r->last);
     vec_free(&items);
     if (ok) *out_node = node;
     return ok;
@@ -247,6 +256,7 @@ static bool map_read(struct reader *r, const yaml_event_t *event, struct conf_no
     struct map_reading m = {0};
     map_init(&m.seen, (uint64_t)(uintptr_t)node);
     bool ok = map_pairs(r, node, &m);
+    node->end = pos_of(r->last);
     vec_free(&m.keys);
     vec_free(&m.values);
     vec_free(&m.merged);
@@ -271,7 +281,7 @@ static bool node_read_anchored(struct reader *r, const yaml_event_t *event, stru
 static bool node_read(struct reader *r, const yaml_event_t *event, struct conf_node **out_node) {
     if (event->type == YAML_ALIAS_EVENT) return alias_read(r, event, out_node);
     if (r->depth >= CONF_DEPTH_MAX) return fail_at(r, event->start_mark, "nested more than 32 deep");
-    if (++r->nodes > CONF_NODES_MAX) return fail_at(r, event->start_mark, "too many values: more than 200000");
+    if (++r->nodes > CONF_NODES_MAX) return fail_at(r, event->start_mark, "too many values: more than 1000000");
     r->depth++;
     bool ok = node_read_anchored(r, event, out_node);
     r->depth--;
@@ -304,7 +314,7 @@ bool conf_parse(const struct conf_source *source, struct arena *a, struct conf_p
     struct reader r = {.source = source, .arena = a, .problems = problems};
     if (source->text.n > CONF_FILE_MAX) {
         conf_problem_add(problems, CONF_ERROR, source, (struct conf_pos){0},
-                         "the file is larger than 1 MiB, the most that is read");
+                         "the file is larger than 8 MiB, the most that is read");
         return false;
     }
     if (!yaml_parser_initialize(&r.yaml)) return fail_memory(&r);
