@@ -43,6 +43,8 @@ NODISCARD bool file_truncate(const struct file *f, uint64_t size, struct err *er
 // Blocks for [0, size) are really there afterwards, and the file is at least that long: no later write within can find
 // the disk full.
 NODISCARD bool file_allocate(const struct file *f, uint64_t size, struct err *err);
+// The time of modification becomes now, as after a write: watchers are told of one.
+NODISCARD bool file_touch(const struct file *f, struct err *err);
 NODISCARD bool file_size(const struct file *f, uint64_t *out_size, struct err *err);
 
 // Appends the whole file to *out; more than `max` bytes is an error. On failure *out is as before.

@@ -16,32 +16,34 @@
 #define CONFIG_HISTORY_KEEP 1000 // versions; older ones go
 
 struct config_live_row {
-    struct str key;     // a conf_path
-    struct str value;   // JSON; "null" takes the value away
-    struct str actor;   // "admin key ps-abc123 (ops)", "command line (root)"
+    struct str key;   // a conf_path
+    struct str value; // JSON; "null" takes the value away
+    struct str actor; // "admin key ps-abc123 (ops)", "command line (root)"
     int64_t at;
-    int64_t version;    // that it came with
+    int64_t version; // that it came with
 };
 struct config_live_list {
     struct config_live_row *p;
     size_t n;
 };
 struct config_version_row {
-    int64_t version;    // 1, 2, …
+    int64_t version; // 1, 2, …
     int64_t at;
     struct str actor;   // as above; "file" and "start" for changes that nobody made through Penstock
     struct str cause;   // "start", "file", "signal", "api", "cli", "rollback to 3"
     struct str file;    // the main file, or empty
     struct str changes; // JSON array as conf_changes_json writes it, secrets masked
     struct str tree;    // YAML of the joined layers; filled by config_version_find only
-    uint64_t digest;    // of the tree: the same tree is not recorded twice in a row
+    uint64_t
+        digest; // of the tree, 0 = unknown; the same is not recorded twice in a row unless live changes come with it
 };
 
 NODISCARD bool config_live_read(struct sql *db, const struct datadir *dir, struct arena *a,
                                 struct config_live_list *out_list, struct err *err);
-// One transaction: adds the version (row->version is ignored; the next number is given out) and, when `live` is not NULL,
-// replaces the live changes, whose rows of version 0 get the new number. `expected`: the newest version that the change
-// was made from, or -1; when there is a newer one, ERR_EXISTS and nothing is written.
+// One transaction: adds the version (row->version is ignored; the next number is given out) and, when `live` is not
+// NULL, replaces the live changes, whose rows of version 0 get the new number. `expected`: the newest version that the
+// change was made from, or -1; when there is a newer one, ERR_EXISTS and nothing is written. Without live changes, and
+// with the digest of the newest version, nothing is written either, and that version's number is given.
 NODISCARD bool config_version_add(struct sql *db, const struct datadir *dir, const struct config_version_row *row,
                                   const struct config_live_list *live, int64_t expected, int64_t *out_version,
                                   struct err *err);

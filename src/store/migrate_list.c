@@ -58,8 +58,39 @@
     ") STRICT;\n"                                                                                                      \
     "CREATE TABLE wal_applied (segment INTEGER PRIMARY KEY, offset INTEGER NOT NULL) STRICT;\n"
 
+// Values of sealed_secret and config_live and the trees of config_version are sealed (store/sealed.h): a nonce and a
+// tag make them longer than 40 bytes. Sealed trees stand last, so that a list of versions need not read over them.
+#define SECOND                                                                                                         \
+    "CREATE TABLE sealed_secret ("                                                                                     \
+    " tenant_id INTEGER NOT NULL DEFAULT 1,"                                                                           \
+    " name TEXT NOT NULL,"                                                                                             \
+    " value BLOB NOT NULL CHECK (length(value) > 40),"                                                                 \
+    " created_at INTEGER NOT NULL,"                                                                                    \
+    " updated_at INTEGER NOT NULL,"                                                                                    \
+    " PRIMARY KEY (tenant_id, name)"                                                                                   \
+    ") STRICT;\n"                                                                                                      \
+    "CREATE TABLE config_version ("                                                                                    \
+    " version INTEGER PRIMARY KEY,"                                                                                    \
+    " at INTEGER NOT NULL,"                                                                                            \
+    " actor TEXT NOT NULL,"                                                                                            \
+    " cause TEXT NOT NULL,"                                                                                            \
+    " file TEXT NOT NULL,"                                                                                             \
+    " changes TEXT NOT NULL,"                                                                                          \
+    " digest INTEGER NOT NULL,"                                                                                        \
+    " tree BLOB NOT NULL CHECK (length(tree) > 40)"                                                                    \
+    ") STRICT;\n"                                                                                                      \
+    "CREATE TABLE config_live ("                                                                                       \
+    " position INTEGER PRIMARY KEY,"                                                                                   \
+    " key TEXT NOT NULL UNIQUE,"                                                                                       \
+    " value BLOB NOT NULL CHECK (length(value) > 40),"                                                                 \
+    " actor TEXT NOT NULL,"                                                                                            \
+    " at INTEGER NOT NULL,"                                                                                            \
+    " version INTEGER NOT NULL"                                                                                        \
+    ") STRICT;\n"
+
 static const struct migration steps[] = {
     {.version = 1, .name = STR_INIT("keys, leases and usage"), .script = STR_INIT(FIRST)},
+    {.version = 2, .name = STR_INIT("sealed secrets and configuration history"), .script = STR_INIT(SECOND)},
 };
 
 const struct migrations migrations_all = {steps, ARRAY_LEN(steps)};

@@ -4,6 +4,9 @@
 
 #include "store/datadir.h"
 
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/inotify.h>
 #include <sys/wait.h>
 
 static struct err err;
@@ -42,6 +45,35 @@ static void test_create(void) {
 
     REQUIRE(datadir_open(temp_path("other"), &again, &err) && datadir_open(temp_path("new/data"), &dir, &err));
     CHECK(!str_eq(secret_str(&dir.secret), secret_str(&again.secret)));
+    datadir_close(&again);
+    datadir_close(&dir);
+}
+
+// Other processes see the counter, and watchers of the directory a modification.
+static void test_config_changed(void) {
+    struct datadir dir = {0}, again = {0};
+    struct file_info before = {0}, after = {0};
+    union {
+        struct inotify_event event;
+        char bytes[sizeof(struct inotify_event) + NAME_MAX + 1];
+    } told = {.bytes = ""};
+    REQUIRE(datadir_open(temp_path("live"), &dir, &err) && datadir_open(temp_path("live"), &again, &err));
+    CHECK_INT(mode_of(below("live", "config.gen")), 0600);
+    CHECK_INT(datadir_config_generation(&dir), 0);
+    const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    REQUIRE(utimensat(AT_FDCWD, below("live", "config.gen").p, old, 0) == 0);
+    REQUIRE(file_stat(below("live", "config.gen"), &before, &err));
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    REQUIRE(watch >= 0 && inotify_add_watch(watch, temp_path("live").p, IN_MODIFY | IN_ATTRIB) >= 0);
+
+    datadir_config_changed(&again);
+    CHECK_INT(datadir_config_generation(&dir), 1);
+    CHECK_INT(datadir_key_generation(&dir), 0);
+    CHECK(file_stat(below("live", "config.gen"), &after, &err) && after.modified_ns > before.modified_ns);
+    CHECK(read(watch, &told, sizeof told) > 0);
+    CHECK(told.event.mask == IN_MODIFY);
+    CHECK_STR(str_c(told.bytes + sizeof told.event), STR("config.gen"));
+    close(watch);
     datadir_close(&again);
     datadir_close(&dir);
 }
@@ -141,4 +173,4 @@ static void test_no_memory(void) {
     CHECK_INT(after.bytes, before.bytes);
 }
 
-TEST_MAIN(test_create, test_database, test_bad, test_race, test_no_memory)
+TEST_MAIN(test_create, test_config_changed, test_database, test_bad, test_race, test_no_memory)

@@ -40,7 +40,8 @@ static void test_own_schema(void) {
     CHECK(migrate(db, migrations_all, &err));
     CHECK_INT(version_of(db), (int)migrations_all.n);
     CHECK(migrate(db, migrations_all, &err));
-    static const char *const tables[] = {"api_key", "id_lease", "usage", "name", "wal_applied", "change_count"};
+    static const char *const tables[] = {"api_key",      "id_lease",      "usage",          "name",       "wal_applied",
+                                         "change_count", "sealed_secret", "config_version", "config_live"};
     for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
         bool has = false;
         CHECK(sql_has_table(db, str_c(tables[i]), &has, &err) && has);
