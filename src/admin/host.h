@@ -20,20 +20,20 @@ enum admin_wish_kind {
 };
 struct admin_wish {
     enum admin_wish_kind kind;
-    bool dry_run;       // everything is prepared and checked, nothing is put in force
-    struct str actor;   // "admin key ps-abc123 (ops)"
-    int64_t version;    // WISH_ROLLBACK
-    int64_t expected;   // WISH_PATCH, WISH_REVERT: the newest version the wish was made from, or -1
+    bool dry_run;               // everything is prepared and checked, nothing is put in force
+    struct str actor;           // "admin key ps-abc123 (ops)"
+    int64_t version;            // WISH_ROLLBACK
+    int64_t expected;           // WISH_PATCH, WISH_REVERT: the newest version the wish was made from, or -1
     struct conf_override *list; // WISH_PATCH: key and value; WISH_REVERT: key
     size_t n;
     // The answer; text lives in `arena`, which is the owner's.
     struct arena *arena;
     bool ok;
-    struct err err;               // when not: ERR_CONFIG_INVALID has `problems`
-    struct str problems;          // JSON array, as conf_problems_json
-    struct str changes;           // JSON array, as conf_changes_json
-    int64_t new_version;          // now in force; 0 = nothing changed
-    size_t restarts;              // changes that only a restart applies
+    struct err err;                        // when not: ERR_CONFIG_INVALID has `problems`
+    struct str problems;                   // JSON array, as conf_problems_json
+    struct str changes;                    // JSON array, as conf_changes_json
+    int64_t new_version;                   // now in force; 0 = nothing changed
+    size_t restarts;                       // changes that only a restart applies
     void (*done)(struct admin_wish *wish); // on loop `loop`
     struct loop *loop;
     struct task task; // the host's

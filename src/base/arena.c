@@ -2,6 +2,7 @@
 #include "base/arena.h"
 
 #include "base/mem.h"
+#include "base/secret.h"
 
 #include <stdio.h>
 
@@ -28,6 +29,11 @@ void arena_free(struct arena *a) {
     }
     a->next = a->end = NULL;
     a->held = 0;
+}
+
+void arena_wipe_free(struct arena *a) {
+    for (struct arena_block *b = a->head; b; b = b->next) secret_wipe(b + 1, b->cap - sizeof *b);
+    arena_free(a);
 }
 
 void *arena_alloc_slow(struct arena *a, size_t n) {

@@ -22,6 +22,8 @@ struct arena {
 // Takes no memory until the first allocation. block_size 0 = 4 KiB.
 void arena_init(struct arena *a, struct pool *pool, size_t block_size, size_t max);
 void arena_free(struct arena *a); // afterwards it is empty and usable again
+// As arena_free, overwriting everything first: for arenas that held secrets.
+void arena_wipe_free(struct arena *a);
 NODISCARD void *arena_alloc_slow(struct arena *a, size_t n);
 
 // 16-byte aligned, not zeroed.

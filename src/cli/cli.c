@@ -85,10 +85,42 @@ static int run_command(const struct cli_args *args) {
         return cmd_usage(args);
     case CLI_CMD_CHAT:
         return cmd_chat(args);
-    case CLI_CMD_CONFIG_CHECK:
-        return cmd_config_check(args);
+    case CLI_CMD_CONFIG_INIT:
+        return cmd_config_init(args);
+    case CLI_CMD_CONFIG_VALIDATE:
+        return cmd_config_validate(args);
+    case CLI_CMD_CONFIG_SHOW:
+        return cmd_config_show(args);
+    case CLI_CMD_CONFIG_TRACE:
+        return cmd_config_trace(args);
+    case CLI_CMD_CONFIG_TEST:
+        return cmd_config_test(args);
+    case CLI_CMD_CONFIG_DIFF:
+        return cmd_config_diff(args);
+    case CLI_CMD_CONFIG_SCHEMA:
+        return cmd_config_schema(args);
     case CLI_CMD_CONFIG_DOCS:
         return cmd_config_docs(args);
+    case CLI_CMD_CONFIG_EXPLAIN:
+        return cmd_config_explain(args);
+    case CLI_CMD_CONFIG_MIGRATE:
+        return cmd_config_migrate(args);
+    case CLI_CMD_CONFIG_IMPORT:
+        return cmd_config_import(args);
+    case CLI_CMD_CONFIG_SET:
+        return cmd_config_set(args);
+    case CLI_CMD_CONFIG_UNSET:
+        return cmd_config_unset(args);
+    case CLI_CMD_CONFIG_HISTORY:
+        return cmd_config_history(args);
+    case CLI_CMD_CONFIG_ROLLBACK:
+        return cmd_config_rollback(args);
+    case CLI_CMD_SECRET_SET:
+        return cmd_secret_set(args);
+    case CLI_CMD_SECRET_LIST:
+        return cmd_secret_list(args);
+    case CLI_CMD_SECRET_DELETE:
+        return cmd_secret_delete(args);
     case CLI_CMD_COMPLETION:
         return run_completion(args);
     case CLI_CMD_MAN:

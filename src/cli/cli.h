@@ -18,6 +18,7 @@ enum cli_exit {
     CLI_NOT_FOUND = 4,
     CLI_REFUSED = 5,
     CLI_UNREACHABLE = 6,
+    CLI_PARTLY = 7,
     CLI_INTERRUPTED = 130,
 };
 
@@ -34,6 +35,7 @@ struct cli_io {
 };
 
 #define CLI_OPERANDS_MAX 64
+#define CLI_OVERRIDES_MAX 64
 struct cli_args {
     const struct cli_command *command;    // NULL: none was named
     const struct cli_group *group;        // "penstock key" alone
@@ -41,6 +43,8 @@ struct cli_args {
     unsigned counts[CLI_OPTION_COUNT];
     const char *operands[CLI_OPERANDS_MAX];
     size_t n_operands;
+    const char *overrides[CLI_OVERRIDES_MAX]; // each --config-override, in order
+    size_t n_overrides;
     struct cli_io *io;
 };
 

@@ -9,6 +9,8 @@
 enum cli_option_id {
     // serve
     CLI_CONFIG,
+    CLI_OVERRIDE,
+    CLI_PROFILE,
     CLI_LISTEN,
     CLI_WORKERS,
     CLI_LOG_LEVEL,
@@ -28,6 +30,22 @@ enum cli_option_id {
     // chat
     CLI_URL,
     CLI_SYSTEM,
+    // config, secret
+    CLI_SOURCES,
+    CLI_EFFECTIVE,
+    CLI_DEFAULTS,
+    CLI_CHANGED,
+    CLI_TENANT,
+    CLI_OFFLINE,
+    CLI_ENV_REFERENCE,
+    CLI_TEMPLATE,
+    CLI_LIST,
+    CLI_INTERACTIVE,
+    CLI_OUTPUT,
+    CLI_FORCE,
+    CLI_FROM_FILE,
+    CLI_YES,
+    CLI_DRY_RUN,
     // everywhere
     CLI_DATA,
     CLI_JSON,
@@ -67,8 +85,24 @@ enum cli_command_id {
     CLI_CMD_KEY_REVOKE,
     CLI_CMD_USAGE,
     CLI_CMD_CHAT,
-    CLI_CMD_CONFIG_CHECK,
+    CLI_CMD_CONFIG_INIT,
+    CLI_CMD_CONFIG_VALIDATE,
+    CLI_CMD_CONFIG_SHOW,
+    CLI_CMD_CONFIG_TRACE,
+    CLI_CMD_CONFIG_TEST,
+    CLI_CMD_CONFIG_DIFF,
+    CLI_CMD_CONFIG_SCHEMA,
     CLI_CMD_CONFIG_DOCS,
+    CLI_CMD_CONFIG_EXPLAIN,
+    CLI_CMD_CONFIG_MIGRATE,
+    CLI_CMD_CONFIG_IMPORT,
+    CLI_CMD_CONFIG_SET,
+    CLI_CMD_CONFIG_UNSET,
+    CLI_CMD_CONFIG_HISTORY,
+    CLI_CMD_CONFIG_ROLLBACK,
+    CLI_CMD_SECRET_SET,
+    CLI_CMD_SECRET_LIST,
+    CLI_CMD_SECRET_DELETE,
     CLI_CMD_COMPLETION,
     CLI_CMD_MAN,
     CLI_CMD_VERSION,
@@ -101,21 +135,21 @@ struct cli_group {
     const char *name;
     const char *summary;
 };
-#define CLI_GROUP_COUNT 2
+#define CLI_GROUP_COUNT 3
 extern const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT];
 
 struct cli_status {
     int code;
     const char *meaning;
 };
-#define CLI_STATUS_COUNT 8
+#define CLI_STATUS_COUNT 9
 extern const struct cli_status CLI_STATUSES[CLI_STATUS_COUNT];
 
 struct cli_variable {
     const char *name;
     const char *meaning;
 };
-#define CLI_VARIABLE_COUNT 4
+#define CLI_VARIABLE_COUNT 7
 extern const struct cli_variable CLI_VARIABLES[CLI_VARIABLE_COUNT];
 
 bool cli_option_is_global(enum cli_option_id id);

@@ -13,8 +13,24 @@ int cmd_key_list(const struct cli_args *args);
 int cmd_key_revoke(const struct cli_args *args);
 int cmd_usage(const struct cli_args *args);
 int cmd_chat(const struct cli_args *args);
-int cmd_config_check(const struct cli_args *args);
+int cmd_config_init(const struct cli_args *args);
+int cmd_config_validate(const struct cli_args *args);
+int cmd_config_show(const struct cli_args *args);
+int cmd_config_trace(const struct cli_args *args);
+int cmd_config_test(const struct cli_args *args);
+int cmd_config_diff(const struct cli_args *args);
+int cmd_config_schema(const struct cli_args *args);
 int cmd_config_docs(const struct cli_args *args);
+int cmd_config_explain(const struct cli_args *args);
+int cmd_config_migrate(const struct cli_args *args);
+int cmd_config_import(const struct cli_args *args);
+int cmd_config_set(const struct cli_args *args);
+int cmd_config_unset(const struct cli_args *args);
+int cmd_config_history(const struct cli_args *args);
+int cmd_config_rollback(const struct cli_args *args);
+int cmd_secret_set(const struct cli_args *args);
+int cmd_secret_list(const struct cli_args *args);
+int cmd_secret_delete(const struct cli_args *args);
 int cmd_version(const struct cli_args *args);
 
 // Writes text to standard output; the exit code.

@@ -100,6 +100,13 @@ static bool unknown_option(struct parse *p, struct str name) {
 }
 
 static bool note_option(struct parse *p, enum cli_option_id id, const char *value) {
+    if (id == CLI_OVERRIDE) {
+        if (p->args->n_overrides == CLI_OVERRIDES_MAX) {
+            SAY(p->problem->what, "--config-override is given more than %d times", CLI_OVERRIDES_MAX);
+            return false;
+        }
+        p->args->overrides[p->args->n_overrides++] = value;
+    }
     if (p->args->counts[id]++ == 0) p->seen[p->n_seen++] = id;
     p->args->values[id] = value;
     return true;

@@ -1,6 +1,7 @@
 // What differs between two configurations, by meaning: each change with how it is applied and whom it touches.
 //
-// Ownership: struct conf_changes owns its arena. Thread rule: pure. Secrets: old and new text of private values is "***".
+// Ownership: struct conf_changes owns its arena. Thread rule: pure. Secrets: old and new text of private values is
+// "***".
 #ifndef CONF_CHANGE_H
 #define CONF_CHANGE_H
 
@@ -13,14 +14,14 @@ enum conf_apply {
     APPLY_RESTART, // only when the server is started anew
 };
 struct conf_change {
-    struct str path;               // as in path.h; of an item for CHANGE_ADDED and CHANGE_REMOVED
+    struct str path; // as in path.h; of an item for CHANGE_ADDED and CHANGE_REMOVED
     enum conf_change_kind kind;
     enum conf_apply apply;
-    struct str before, after;      // as text; empty where there is none
-    bool secret;                   // both are masked
+    struct str before, after; // as text; empty where there is none
+    bool secret;              // both are masked
     // Names of whom it touches, sorted, separated by ", "; empty = nobody in particular (or, for `all`, everybody).
     struct str models, aliases, tenants, listeners;
-    bool all;                      // every request
+    bool all; // every request
 };
 struct conf_changes {
     struct arena arena;

@@ -13,6 +13,13 @@ void conf_unref(struct conf *c) {
     map_free(&c->model_map);
     map_free(&c->alias_map);
     map_free(&c->price_map);
+    map_free(&c->tenant_map);
+    for (size_t i = 0; i < c->tenants.n; i++) {
+        map_free(&c->tenants.p[i].model_map);
+        map_free(&c->tenants.p[i].alias_map);
+        map_free(&c->tenants.p[i].price_map);
+    }
+    arena_wipe_free(&c->tree_arena);
     arena_free(&c->arena);
     mem_free(c);
 }

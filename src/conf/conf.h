@@ -42,7 +42,7 @@ struct conf_listener {
 struct conf_server {
     int64_t workers; // event loops; 0 = one a core
     int64_t drain_timeout;
-    struct str host;       // with port: the listener when `listeners` is not given
+    struct str host; // with port: the listener when `listeners` is not given
     int64_t port;
 };
 struct conf_limits {
@@ -141,8 +141,8 @@ struct conf_vault {
 // Who is told of events by HTTP.
 struct conf_webhook {
     struct str name, url;
-    struct secret secret;            // signs the body; empty = unsigned
-    OPT_LIST_OF(struct str) events;  // names, or "config.*"; empty = all
+    struct secret secret;           // signs the body; empty = unsigned
+    OPT_LIST_OF(struct str) events; // names, or "config.*"; empty = all
     int64_t timeout;
 };
 
@@ -156,8 +156,8 @@ struct conf_branding {
 };
 struct conf_tenant {
     struct str name;
-    struct str parent;                  // another tenant, or empty
-    OPT_LIST_OF(struct str) allow_models; // names or "gpt-*"; empty = all that the parent may use
+    struct str parent;                     // another tenant, or empty
+    OPT_LIST_OF(struct str) allow_models;  // names or "gpt-*"; empty = all that the parent may use
     OPT_LIST_OF(struct conf_model) models; // its own; they go before the parent's of the same name
     OPT_LIST_OF(struct opt_pair) aliases;
     OPT_LIST_OF(struct conf_named_price) prices;
@@ -171,8 +171,8 @@ struct conf_tenant {
 
 struct conf {
     int64_t version;
-    OPT_LIST_OF(struct str) include; // taken up when layers are joined
-    bool profiles;                   // likewise
+    OPT_LIST_OF(struct str) include;             // taken up when layers are joined
+    bool profiles;                               // likewise
     OPT_LIST_OF(struct conf_listener) listeners; // at least one
     struct conf_server server;
     struct conf_limits limits;
@@ -191,26 +191,29 @@ struct conf {
     OPT_LIST_OF(struct conf_tenant) tenants;
 
     // Derived.
-    struct str file;                // the main file; empty = none
-    struct str profile;             // empty = none
-    OPT_LIST_OF(struct str) watch;  // files and directories whose change may change the configuration: the files read,
-                                    // conf.d/, what include patterns look into, ${file:…}
+    struct str file;    // the main file; empty = none
+    struct str profile; // empty = none
+    OPT_LIST_OF(struct str)
+    watch; // files and directories whose change may change the configuration: the files read,
+           // conf.d/, what include patterns look into, ${file:…}
     OPT_LIST_OF(struct str) vault_refs; // "path#key" of each ${vault:…} that was resolved
     // What the layers say, joined, with references as written; NULL = nothing is set. A node's source and pos tell
-    // where a value came from, its `under` what it took the place of. `base` is the same without the live changes.
-    const struct conf_node *root, *base;
+    // where a value came from, its `under` what it took the place of. `stated` is without what was found, `base`
+    // without the live changes too.
+    const struct conf_node *root, *base, *stated;
     bool discovered; // no providers were configured: these were found
     struct map provider_map, model_map, alias_map, price_map, tenant_map;
     struct arena arena;
-    struct arena tree_arena; // of root and base and their sources; wiped at the end
+    struct arena tree_arena;            // of root and base and their sources; wiped at the end
     OPT_LIST_OF(struct secret) secrets; // spans that the last unref wipes
     atomic_uint refs;
 };
 
 extern const struct opt_table conf_table; // the whole: describes struct conf
 
-// Reads and joins all layers (enum conf_layer), then checks the whole. path empty = no file: defaults, and the providers that env knows of. True = *out_conf set, though *problems may hold
-// warnings; false = *problems says why. *problems must be initialised and is sorted afterwards.
+// Reads and joins all layers (enum conf_layer), then checks the whole. path empty = no file: defaults, and the
+// providers that env knows of. True = *out_conf set, though *problems may hold warnings; false = *problems says why.
+// *problems must be initialised and is sorted afterwards.
 NODISCARD bool conf_load(struct str path, const struct conf_env *env, struct conf_problems *problems,
                          struct conf **out_conf);
 // As conf_load, on text in hand.

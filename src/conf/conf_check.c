@@ -1,5 +1,5 @@
 // The rules between values for listeners and providers, and the fields derived from them.
-#include "conf/conf_impl.h"
+#include "conf/conf_tables.h"
 
 void conf_complain(struct opt_bind *b, enum conf_severity severity, const void *field, const void *fallback,
                    const char *fmt, ...) {
@@ -48,14 +48,45 @@ static void check_tls(struct opt_bind *b, const struct conf_listener *l, size_t 
     }
 }
 
+// Without `listeners` there is the one of server.host and server.port.
+static void listener_default(struct opt_bind *b, struct conf *c) {
+    if (c->listeners.n || opt_mark_find(b, &c->listeners)) return;
+    bool v6 = str_find_char(c->server.host, ':') < c->server.host.n, partial = b->partial;
+    struct conf_listener *l = ARENA_NEW(b->arena, struct conf_listener);
+    struct str text =
+        arena_printf(b->arena, v6 ? "[%.*s]:%lld" : "%.*s:%lld", STR_ARG(c->server.host), (long long)c->server.port);
+    char *z = text.p ? arena_cstr(b->arena, text) : NULL;
+    if (!l || !z) {
+        b->failed = true;
+        return;
+    }
+    b->partial = true;
+    opt_bind_root(b, &listener_table, NULL, l);
+    b->partial = partial;
+    l->address = str_of(z, text.n);
+    c->listeners.p = l;
+    c->listeners.n = 1;
+}
+
+static bool is_wildcard(struct str host) {
+    return !host.n || str_eq(host, STR("*")) || str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("::"));
+}
+
+// Two of one port, of which one takes every address.
+static bool overlap(const struct conf_addr *a, const struct conf_addr *b) {
+    if (a->port != b->port) return false;
+    return str_eq_nocase(a->host, b->host) || is_wildcard(a->host) || is_wildcard(b->host);
+}
+
 static void check_listeners(struct opt_bind *b, struct conf *c) {
+    listener_default(b, c);
     for (size_t i = 0; i < c->listeners.n; i++) {
         struct conf_listener *l = &c->listeners.p[i];
         check_tls(b, l, i);
         if (!l->address.n || conf_addr_parse(l->address, &l->addr) || !l->addr.port) continue;
         for (size_t k = 0; k < i; k++) {
             const struct conf_listener *o = &c->listeners.p[k];
-            if (o->addr.port != l->addr.port || !str_eq_nocase(o->addr.host, l->addr.host)) continue;
+            if (!overlap(&o->addr, &l->addr)) continue;
             conf_complain(b, CONF_ERROR, &l->address, l,
                           "listeners[%zu]: the address %.*s is taken by listeners[%zu] at line %u", i,
                           STR_ARG(l->address), k, line_of(b, &o->address));

@@ -4,9 +4,32 @@
 
 #include "conf/conf.h"
 
-// Puts a value at a dotted key ("listeners.0.address") of the tree: maps and lists on the way are copied, or made.
-// *root may be NULL.
-NODISCARD bool conf_node_set(struct conf_node **root, struct str key, struct conf_node *value, struct arena *a);
+// All that a load collects before values are bound.
+struct load {
+    const struct conf_env *env;
+    struct conf_problems *problems;
+    struct conf *conf;          // trees and sources live in its tree_arena
+    struct conf_node *included; // include files and conf.d, joined
+    struct conf_node *tree;     // what is joined so far
+    VEC(struct str) files;      // read, or looked for: to be watched
+    VEC(struct buf) texts;      // of the files, for excerpts; wiped at the end
+    VEC(struct conf_source *) sources;
+    struct conf *below; // storage and vault, as the layers below the live changes say
+    struct arena below_arena;
+    struct conf_stores stores; // of `below`
+};
+bool load_fail(struct load *l, const struct conf_source *source, const char *what);
+// Parses text that outlives the load; a source is made for it.
+NODISCARD bool load_parse(struct load *l, struct str text, struct str name, enum conf_layer layer,
+                          struct conf_node **out_node);
+// The layers in their order, each joined into l->tree. False when one of them can't be used; all are tried.
+bool layer_files(struct load *l, struct str text, struct str name);
+bool layer_environment(struct load *l);
+bool layer_profile(struct load *l);
+bool layer_overrides(struct load *l);
+bool layer_live(struct load *l);
+extern const struct opt_table conf_stores_table; // the sections that say where secrets and live changes are
+
 // The YAML of a `providers` list with what env knows of: keys in the environment, servers found; else `demo`.
 void conf_discover(const struct conf_env *env, struct buf *out);
 // All rules between values; fills the derived fields and maps. Problems go to b->problems.

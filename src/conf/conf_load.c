@@ -1,79 +1,98 @@
-// From bytes to a frozen snapshot: parse, override, discover, bind, check.
+// From layers to a frozen snapshot: join, discover, bind, check.
 #include "conf/conf_impl.h"
+#include "conf/migrate.h"
+#include "conf/tree.h"
 
-#define ARENA_MAX ((size_t)64 << 20)
+#include "base/secret.h"
 
-struct load {
-    const struct conf_env *env;
-    struct conf_problems *problems;
-    struct arena scratch; // the tree, and sources made up on the way
-    struct conf_node *root;
-    struct conf_node *roots[3]; // trees read, for wiping: the file, providers found, default listener
-    size_t n_roots;
-};
+#define ARENA_MAX ((size_t)256 << 20)
 
-static bool fail(struct load *l, const struct conf_source *source, const char *what) {
+bool load_fail(struct load *l, const struct conf_source *source, const char *what) {
     conf_problem_add(l->problems, CONF_ERROR, source, (struct conf_pos){0}, "%s", what);
     return false;
 }
 
-static bool parse(struct load *l, struct str text, struct str name, struct conf_node **out_node) {
-    struct conf_source *source = ARENA_NEW(&l->scratch, struct conf_source);
-    if (!source) return fail(l, NULL, "out of memory");
-    *source = (struct conf_source){.name = name, .text = text};
-    return conf_parse(source, &l->scratch, l->problems, out_node);
+bool load_parse(struct load *l, struct str text, struct str name, enum conf_layer layer, struct conf_node **out_node) {
+    struct arena *a = &l->conf->tree_arena;
+    struct conf_source *source = ARENA_NEW(a, struct conf_source);
+    char *z = arena_cstr(a, name);
+    if (!source || !z || !vec_push(&l->sources, source)) return load_fail(l, NULL, "out of memory");
+    *source = (struct conf_source){.name = str_of(z, name.n), .text = text, .layer = layer};
+    if (!conf_parse(source, a, l->problems, out_node)) return false;
+    return layer > LAYER_FILE || layer < LAYER_INCLUDE || conf_migrate_tree(out_node, a, l->problems);
 }
 
-static bool literal(struct load *l, const struct conf_override *o, struct conf_node **out_node) {
-    struct conf_source *source = ARENA_NEW(&l->scratch, struct conf_source);
-    struct conf_node *node = ARENA_NEW(&l->scratch, struct conf_node);
-    char *z = arena_cstr(&l->scratch, o->value);
-    if (!source || !node || !z) return fail(l, NULL, "out of memory");
-    *source = (struct conf_source){.name = o->origin};
-    // A command line has no types: "4" is a number where one is wanted.
-    *node = (struct conf_node){.kind = NODE_SCALAR, .plain = true, .weight = 1, .source = source};
-    node->text = str_of(z, o->value.n);
-    *out_node = node;
-    return true;
-}
-
-static bool override_apply(struct load *l, const struct conf_override *o) {
+// Providers, when none are given: what the environment and a look around say.
+static bool supply_providers(struct load *l, bool *out_discovered) {
+    struct conf_path path = {.steps = {STR("providers")}, .n = 1};
     struct conf_node *value = NULL;
-    if (!(o->literal ? literal(l, o, &value) : parse(l, o->value, o->origin, &value))) return false;
-    if (!value && !literal(l, &(struct conf_override){.origin = o->origin}, &value)) return false;
-    if (conf_node_set(&l->root, o->key, value, &l->scratch)) return true;
-    struct conf_source source = {.name = o->origin};
-    conf_problem_add(l->problems, CONF_ERROR, &source, (struct conf_pos){0},
-                     "\"%.*s\" is no key that can be set: write names and list positions with dots between",
-                     STR_ARG(o->key));
-    return false;
+    struct err err;
+    *out_discovered = conf_node_is_null(conf_node_get(l->tree, path.steps[0]));
+    if (!*out_discovered || (l->tree && l->tree->kind != NODE_MAP)) return true;
+    struct buf found = BUF_INIT(65536);
+    conf_discover(l->env, &found);
+    struct str kept = arena_str(&l->conf->tree_arena, buf_str(&found));
+    buf_free(&found);
+    if (!kept.p || !load_parse(l, kept, STR("the environment"), LAYER_FOUND, &value)) return false;
+    return conf_tree_set(&conf_table, &l->tree, &path, value, &l->conf->tree_arena, &err) ||
+           load_fail(l, NULL, err.message);
 }
 
-// Adds `key: text` when the tree has nothing there.
-static bool supply(struct load *l, struct str key, struct str text, struct str name, bool *out_supplied) {
-    *out_supplied = conf_node_is_null(conf_node_get(l->root, key));
-    if (!*out_supplied || (l->root && l->root->kind != NODE_MAP)) return true;
-    struct conf_node *value = NULL;
-    if (!parse(l, text, name, &value)) return false;
-    l->roots[l->n_roots++] = value;
-    return conf_node_set(&l->root, key, value, &l->scratch) || fail(l, NULL, "out of memory");
+// The sections that say where secrets and live changes are, from what the layers so far say. ${secret:…} may name
+// Vault's token, so where the sealed secrets are is found first.
+static void bind_stores(struct load *l) {
+    static const struct conf_vault no_vault = {0};
+    struct conf_problems problems; // they come again when the whole is bound
+    struct opt_bind b = {.arena = &l->below_arena, .env = l->env, .problems = &problems};
+    conf_problems_init(&problems);
+    for (int turn = 0; turn < 2; turn++) {
+        if (turn) {
+            l->stores = (struct conf_stores){.data = l->below->storage.data, .vault = &no_vault};
+            b.stores = &l->stores;
+        }
+        memset(l->below, 0, sizeof *l->below);
+        b.below = true;
+        opt_bind_root(&b, &conf_stores_table, l->tree, l->below);
+    }
+    l->stores.vault = &l->below->vault;
+    opt_bind_free(&b);
+    conf_problems_free(&problems);
+}
+
+static bool join_layers(struct load *l, struct str text, struct str name) {
+    bool ok = layer_files(l, text, name);
+    if (!ok && !l->tree) return false;
+    // A file that is no map is refused when it is bound; nothing may stand in for it.
+    if (l->tree && l->tree->kind != NODE_MAP) return ok;
+    ok = layer_environment(l) && ok;
+    ok = layer_profile(l) && ok;
+    ok = layer_overrides(l) && ok;
+    l->conf->base = l->tree;
+    bind_stores(l);
+    return layer_live(l) && ok;
 }
 
 static bool tree_build(struct load *l, struct str text, struct str name, bool *out_discovered) {
-    if (!parse(l, text, name, &l->root)) return false;
-    l->roots[l->n_roots++] = l->root;
-    bool ok = true, supplied;
-    // A file that is no map is refused when it is bound; an override must not stand in for it.
-    bool open = conf_node_is_null(l->root) || l->root->kind == NODE_MAP;
-    for (size_t i = 0; open && l->env && i < l->env->n_overrides; i++)
-        ok = override_apply(l, &l->env->overrides[i]) && ok;
-    struct buf found = BUF_INIT(65536);
-    conf_discover(l->env, &found);
-    struct str copy = arena_str(&l->scratch, buf_str(&found));
-    buf_free(&found);
-    if (!copy.p) return fail(l, NULL, "out of memory");
-    return supply(l, STR("providers"), copy, STR("the environment"), out_discovered) &&
-           supply(l, STR("listeners"), STR("[{address: \"127.0.0.1:8080\"}]"), STR("defaults"), &supplied) && ok;
+    bool ok = join_layers(l, text, name);
+    if (!ok && !l->tree) return false;
+    l->conf->stated = l->tree;
+    return supply_providers(l, out_discovered) && ok;
+}
+
+static bool keep_list(struct conf *c, const struct str *from, size_t n, struct str **out_p, size_t *out_n) {
+    struct str *list = n ? ARENA_ARRAY(&c->arena, struct str, n) : NULL;
+    size_t kept = 0;
+    if (n && !list) return false;
+    for (size_t i = 0; i < n; i++) {
+        bool seen = false;
+        for (size_t k = 0; k < kept && !seen; k++) seen = str_eq(list[k], from[i]);
+        char *z = seen ? NULL : arena_cstr(&c->arena, from[i]);
+        if (z) list[kept++] = str_of(z, from[i].n);
+        if (!seen && !z) return false;
+    }
+    *out_p = list;
+    *out_n = kept;
+    return true;
 }
 
 static void secrets_keep(struct opt_bind *b, struct conf *c) {
@@ -90,46 +109,80 @@ static void secrets_keep(struct opt_bind *b, struct conf *c) {
     for (size_t i = 0; i < n; i++) secret_wipe(b->secrets.p[i].p, b->secrets.p[i].n);
 }
 
+static void watch_keep(struct load *l, struct opt_bind *b, struct conf *c) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < b->refs.files.n; i++) ok = vec_push(&l->files, b->refs.files.p[i]);
+    ok = ok && keep_list(c, l->files.p, l->files.n, &c->watch.p, &c->watch.n) &&
+         keep_list(c, b->refs.vault.p, b->refs.vault.n, &c->vault_refs.p, &c->vault_refs.n);
+    if (!ok) load_fail(l, NULL, "out of memory");
+}
+
 static void fill(struct load *l, struct conf *c, struct str name, bool discovered) {
-    struct opt_bind b = {.arena = &c->arena, .env = l->env, .problems = l->problems};
-    opt_bind_root(&b, &conf_table, l->root, c);
+    struct opt_bind b = {.arena = &c->arena, .env = l->env, .stores = &l->stores, .problems = l->problems};
+    c->root = l->tree;
+    opt_bind_root(&b, &conf_table, l->tree, c);
     if (!b.failed) conf_check(&b, c);
     secrets_keep(&b, c);
-    if (b.failed && !l->problems->errors) fail(l, NULL, "out of memory");
+    watch_keep(l, &b, c);
+    if (b.failed && !l->problems->errors) load_fail(l, NULL, "out of memory");
     opt_bind_free(&b);
     c->discovered = discovered;
     char *z = arena_cstr(&c->arena, name);
     if (z)
         c->file = str_of(z, name.n);
     else
-        fail(l, NULL, "out of memory");
+        load_fail(l, NULL, "out of memory");
 }
 
 static struct conf *conf_new(uint64_t seed) {
     struct conf *c = mem_zalloc(1, sizeof *c);
     if (!c) return NULL;
     arena_init(&c->arena, NULL, 16384, ARENA_MAX);
+    arena_init(&c->tree_arena, NULL, 16384, ARENA_MAX);
     map_init(&c->provider_map, seed);
     map_init(&c->model_map, seed);
     map_init(&c->alias_map, seed);
     map_init(&c->price_map, seed);
+    map_init(&c->tenant_map, seed);
     atomic_init(&c->refs, 1);
     return c;
 }
 
+// What only the load needed: the files' text, from which excerpts were made.
+static void load_end(struct load *l) {
+    for (size_t i = 0; i < l->sources.n; i++) l->sources.p[i]->text = STR_NONE;
+    for (size_t i = 0; i < l->texts.n; i++) {
+        secret_wipe(l->texts.p[i].p, l->texts.p[i].p ? l->texts.p[i].cap : 0);
+        buf_free(&l->texts.p[i]);
+    }
+    vec_free(&l->texts);
+    vec_free(&l->sources);
+    vec_free(&l->files);
+}
+
+static void load_run(struct load *l, struct conf *c, struct str text, struct str name) {
+    bool discovered = false;
+    l->below = mem_zalloc(1, sizeof *l->below);
+    if (!l->below) {
+        load_fail(l, NULL, "out of memory");
+        return;
+    }
+    arena_init(&l->below_arena, NULL, 4096, ARENA_MAX);
+    if (tree_build(l, text, name, &discovered) || l->tree) fill(l, c, name, discovered);
+    arena_wipe_free(&l->below_arena);
+    mem_free(l->below);
+}
+
 bool conf_load_text(struct str text, struct str name, const struct conf_env *env, struct conf_problems *problems,
                     struct conf **out_conf) {
-    struct load l = {.env = env, .problems = problems};
+    struct conf *c = conf_new((uint64_t)(uintptr_t)problems ^ (uint64_t)(uintptr_t)text.p);
+    struct load l = {.env = env, .problems = problems, .conf = c};
     size_t before = problems->errors;
-    bool discovered = false;
-    arena_init(&l.scratch, NULL, 16384, ARENA_MAX);
-    struct conf *c = conf_new((uint64_t)(uintptr_t)&l ^ (uint64_t)(uintptr_t)text.p);
-    if (!c)
-        fail(&l, NULL, "out of memory");
-    else if (tree_build(&l, text, name, &discovered) || l.root)
-        fill(&l, c, name, discovered);
-    for (size_t i = 0; i < l.n_roots; i++) conf_node_wipe(l.roots[i]);
-    arena_free(&l.scratch);
+    if (c)
+        load_run(&l, c, text, name);
+    else
+        load_fail(&l, NULL, "out of memory");
+    load_end(&l);
     conf_problems_sort(problems);
     if (problems->errors == before) {
         *out_conf = c;

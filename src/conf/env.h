@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/vec.h"
 #include "conf/provider_preset.h"
 
 // A model server that a probe found listening on this machine.
@@ -17,9 +18,9 @@ struct conf_local {
 
 // A value given elsewhere than in a file, which goes before it: the command line's, or a live change.
 struct conf_override {
-    struct str key;    // a conf_path: "storage.data", "listeners.0.address", "models.\"gpt-4.1\".targets"
-    struct str value;  // text for what takes text, a number or the like; YAML for lists and maps. "null" takes the value
-                       // (of a list: the item) away
+    struct str key;   // a conf_path: "storage.data", "listeners.0.address", "models.\"gpt-4.1\".targets"
+    struct str value; // text for what takes text, a number or the like; YAML for lists and maps. "null" takes the value
+                      // (of a list: the item) away
     struct str origin; // for messages: "--data"
     bool literal;      // value is text as it stands, whatever characters are in it
 };
@@ -38,8 +39,8 @@ struct conf_env {
     const char *(*get)(void *ctx, const char *name);
     // Appends the file's bytes to *out; more than `max` is an error.
     bool (*read_file)(void *ctx, struct str path, size_t max, struct buf *out, struct err *err);
-    // Appends the paths that match, in order, a line each; none is no error. A pattern without * ? [ is looked for as it
-    // is.
+    // Appends the paths that match, in order, a line each; none is no error. A pattern without * ? [ is looked for as
+    // it is.
     bool (*match_files)(void *ctx, struct str pattern, struct buf *out_lines, struct err *err);
     const char *const *variables; // "NAME=value", ends with NULL; those that begin with PENSTOCK_ may set options
     // Looks a secret up and appends it. NULL: references to stores can't be resolved.

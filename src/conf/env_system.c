@@ -12,6 +12,16 @@ static bool system_read(void *ctx, struct str path, size_t max, struct buf *out,
     return file_read_all(path, max, out, err);
 }
 
+static bool system_match(void *ctx, struct str pattern, struct buf *out_lines, struct err *err) {
+    (void)ctx;
+    return file_match(pattern, out_lines, err);
+}
+
+extern char **environ;
+
 struct conf_env conf_env_system(void) {
-    return (struct conf_env){.get = system_get, .read_file = system_read};
+    return (struct conf_env){.get = system_get,
+                             .read_file = system_read,
+                             .match_files = system_match,
+                             .variables = (const char *const *)environ};
 }

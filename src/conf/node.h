@@ -7,9 +7,9 @@
 
 #include "conf/problem.h"
 
-#define CONF_FILE_MAX ((size_t)1 << 20) // bytes in a file
+#define CONF_FILE_MAX ((size_t)8 << 20) // bytes in a file
 #define CONF_DEPTH_MAX 32               // lists and maps inside one another
-#define CONF_NODES_MAX 200000           // nodes after aliases are expanded
+#define CONF_NODES_MAX 1000000          // nodes after aliases are expanded
 
 enum conf_node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 

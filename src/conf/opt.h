@@ -93,9 +93,19 @@ struct opt_mark {
     size_t order; // a struct and its first member share an address: the later mark is the member's
 };
 
+// What references named, for those who watch over them.
+struct opt_refs {
+    VEC(struct str) files; // ${file:…}
+    VEC(struct str) vault; // ${vault:…}
+};
+
 struct opt_bind {
     struct arena *arena; // takes the values' text and lists
     const struct conf_env *env;
+    const struct conf_stores *stores; // NULL: ${secret:…} and ${vault:…} can't be used here
+    bool partial;                     // what is required may be missing: a part of a configuration
+    bool below;                       // only some options are wanted now: other keys of the root are passed over
+    struct opt_refs refs;
     struct conf_problems *problems;
     VEC(struct opt_mark) marks;
     bool sorted;                // marks, by field and order; they are, once any was looked for

@@ -91,10 +91,19 @@ static bool scalar_text(struct opt_bind *b, const struct opt *opt, const struct 
         return z ? true : no_memory(b);
     }
     struct err err;
-    if (!ref_expand(b->env, node->text, b->arena, out_text, &err))
-        return complain(b, severity_of(opt), node, at, "%s", err.message);
+    if (!ref_expand(b, node->text, out_text, &err)) return complain(b, severity_of(opt), node, at, "%s", err.message);
     keep_secret(b, *out_text); // whatever it is for, it may have come from a secret place
     return true;
+}
+
+// A reference that was not looked up.
+static bool open_reference(const struct opt_bind *b, const struct conf_node *node) {
+    return b->env && b->env->offline && str_find(node->text, STR("${")) < node->text.n;
+}
+
+// Outside files nothing tells numbers from text: what wants a number takes both.
+static bool untyped(const struct opt *opt, const struct conf_node *node) {
+    return opt->type == OPT_SIZE || opt->type == OPT_DURATION || !node->source || node->source->layer > LAYER_FILE;
 }
 
 static bool bind_text(struct opt_bind *b, const struct opt *opt, const struct conf_node *node, const struct place *at,
@@ -102,6 +111,10 @@ static bool bind_text(struct opt_bind *b, const struct opt *opt, const struct co
     struct str text;
     if (node->kind != NODE_SCALAR || conf_node_is_null(node)) return expected(b, opt, node, at, "text");
     if (!scalar_text(b, opt, node, at, &text)) return false;
+    if (open_reference(b, node)) {
+        *out = text; // what it stands for is not known
+        return true;
+    }
     size_t max = opt->max > 0 && opt->type != OPT_STRS && opt->type != OPT_MAP ? (size_t)opt->max : TEXT_MAX;
     if (!text_is_clean(text))
         return complain(b, severity_of(opt), node, at,
@@ -192,8 +205,9 @@ static bool bind_scalar(struct opt_bind *b, const struct opt *opt, const struct 
     struct str text;
     if (node->kind != NODE_SCALAR) return expected(b, opt, node, at, what);
     if (!scalar_text(b, opt, node, at, &text)) return false;
+    if (open_reference(b, node)) return true;
     if (opt->type == OPT_ENUM) return bind_enum(b, opt, node, at, text, out);
-    if (!node->plain && !ref_present(node->text))
+    if (!node->plain && !ref_present(node->text) && !untyped(opt, node))
         return complain(b, CONF_ERROR, node, at, "expected %s, found the text \"%.*s\"; leave out the quotes", what,
                         STR_ARG(str_head(text, 60)));
     if (opt->type == OPT_BOOL) return bind_bool(b, opt, node, at, text, out);
@@ -227,6 +241,7 @@ static void bind_default(const struct opt *opt, void *out) {
     case OPT_STRS:
     case OPT_MAP:
     case OPT_STRUCT_MAP:
+    case OPT_PROFILES:
         break;
     }
 }
@@ -312,6 +327,8 @@ static void bind_value(struct opt_bind *b, const struct opt *opt, const struct c
     case OPT_STRUCT_MAP:
         bind_map(b, opt, node, at, out);
         break;
+    case OPT_PROFILES: // taken up when layers are joined
+        break;
     }
 }
 
@@ -364,11 +381,11 @@ static bool bind_table(struct opt_bind *b, const struct opt_table *table, const 
             continue;
         }
         if (opt->type == OPT_STRUCT) bind_table(b, opt->sub, NULL, &here, field);
-        if ((opt->flags & OPT_REQUIRED) && usable)
+        if ((opt->flags & OPT_REQUIRED) && usable && !b->partial)
             complain(b, CONF_ERROR, node, at, "the key \"%s\" is missing", opt->name);
     }
     for (size_t i = 0; usable && node && i < node->n; i++) {
-        if (!table_has(table, node->keys[i]->text)) unknown_key(b, table, node->keys[i], at);
+        if (!table_has(table, node->keys[i]->text) && !(b->below && !at)) unknown_key(b, table, node->keys[i], at);
     }
     return usable;
 }
@@ -380,6 +397,8 @@ void opt_bind_root(struct opt_bind *b, const struct opt_table *table, const stru
 void opt_bind_free(struct opt_bind *b) {
     vec_free(&b->marks);
     vec_free(&b->secrets);
+    vec_free(&b->refs.files);
+    vec_free(&b->refs.vault);
 }
 
 static int mark_cmp(const void *va, const void *vb) {

@@ -64,6 +64,7 @@ static void value_put(struct buf *out, const struct opt *opt, const char *field)
     case OPT_STRS:
     case OPT_MAP:
     case OPT_STRUCT_MAP:
+    case OPT_PROFILES:
         buf_printf(out, "%zu %s", list_at(field).n, list_at(field).n == 1 ? "entry" : "entries");
         break;
     }
@@ -129,6 +130,8 @@ static void diff_value(struct differ *d, const struct opt *opt, const char *a, c
     case OPT_MAP:
         x = list_at(a), y = list_at(b);
         if (x.n != y.n || !pairs_equal(x, y, opt->type == OPT_MAP ? 2 : 1)) report(d, opt, a, b);
+        break;
+    case OPT_PROFILES:
         break;
     case OPT_LIST:
     case OPT_STRUCT_MAP:

@@ -110,7 +110,7 @@ static void put_text_type(struct schema *s, const struct opt *opt, bool item) {
 
 // The alternatives for a value that is no reference.
 static void put_value_types(struct schema *s, const struct opt *opt) {
-    if (opt->type == OPT_SIZE) put_pattern(s, "^[0-9]+(\\.[0-9]+)?[ \\t]*(B|kB|KB|KiB|MB|MiB|GB|GiB)$");
+    if (opt->type == OPT_SIZE) put_pattern(s, "^[0-9]+(\\.[0-9]+)?[ \\t]*(B|kB|KB|KiB|MB|MiB|GB|GiB)?$");
     if (opt->type == OPT_DURATION) {
         json_put_object(&s->w);
         put_type(s, "string");
@@ -126,7 +126,7 @@ static void put_value_types(struct schema *s, const struct opt *opt) {
     if (opt->type == OPT_INT || opt->type == OPT_SIZE) put_type(s, "integer");
     if (opt->type == OPT_DECIMAL) put_type(s, "number");
     if (opt->type == OPT_INT || opt->type == OPT_SIZE || opt->type == OPT_DECIMAL) put_bounds(s, opt);
-    if (opt->type == OPT_DURATION) json_put_member_i64(&s->w, STR("const"), 0);
+    if (opt->type == OPT_DURATION) json_put_member_raw(&s->w, STR("enum"), STR("[0,\"0\"]"));
     if (opt->type == OPT_ENUM) put_enum(s, opt);
     if (opt->type == OPT_STR || opt->type == OPT_SECRET) put_text_type(s, opt, false);
     json_put_object_end(&s->w);

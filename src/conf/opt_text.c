@@ -90,8 +90,10 @@ const char *opt_item_text(const struct opt *opt) {
 }
 
 const char *opt_item_variable(const struct opt *opt) {
-    bool by_position = opt->type == OPT_STRS || (opt->type == OPT_LIST && !(opt->flags & OPT_NAMED));
-    return by_position ? "0" : "NAME";
+    if (opt->type == OPT_STRS) return "0";
+    // Listeners go by their address, which makes no good variable.
+    bool named = (opt->flags & OPT_NAMED) && !strcmp(opt->sub->opts[0].name, "name");
+    return opt->type == OPT_LIST && !named ? "0" : "NAME";
 }
 
 bool opt_is_about_files(const struct opt *opt) {

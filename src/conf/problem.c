@@ -3,6 +3,16 @@
 
 #define EXCERPT_MAX 160
 
+const char *conf_layer_name(enum conf_layer layer) {
+    static const char *const names[] = {
+        [LAYER_DEFAULT] = "default",       [LAYER_FOUND] = "found",
+        [LAYER_INCLUDE] = "include",       [LAYER_FILE] = "file",
+        [LAYER_ENV] = "environment",       [LAYER_PROFILE] = "profile",
+        [LAYER_OVERRIDE] = "command line", [LAYER_LIVE] = "live",
+    };
+    return names[layer];
+}
+
 void conf_problems_init(struct conf_problems *ps) {
     *ps = (struct conf_problems){0};
     arena_init(&ps->arena, NULL, 0, (size_t)1 << 20);

@@ -1,6 +1,7 @@
-// Replaces ${env:NAME} and ${file:/path} in configuration values.
+// Replaces references in configuration values.
 #include "conf/ref.h"
 #include "base/secret.h"
+#include "conf/conf.h"
 
 bool ref_present(struct str text) { return str_find(text, STR("${")) < text.n; }
 
@@ -42,15 +43,44 @@ static bool file_append(const struct conf_env *env, struct str path, struct buf 
     return ok;
 }
 
-static bool reference_append(const struct conf_env *env, struct str inner, struct buf *out, struct err *err) {
-    if (str_starts(inner, STR("env:"))) return env_append(env, str_from(inner, 4), out, err);
-    if (str_starts(inner, STR("file:"))) return file_append(env, str_from(inner, 5), out, err);
+static bool note(struct opt_bind *b, struct str name, bool is_file) {
+    struct str copy = arena_str(b->arena, name);
+    return copy.p && (is_file ? vec_push(&b->refs.files, copy) : vec_push(&b->refs.vault, copy));
+}
+
+static bool store_append(struct opt_bind *b, enum conf_store store, struct str name, struct buf *out, struct err *err) {
+    const char *kind = store == CONF_STORE_VAULT ? "vault" : "secret";
+    if (!name.n || name.n > 1024) return err_set(err, ERR_CONFIG_INVALID, "${%s:…} needs a name", kind);
+    if (b->env && b->env->offline) return true;
+    if (!b->stores || !b->env || !b->env->read_secret)
+        return err_set(err, ERR_CONFIG_INVALID, "${%s:%.*s} cannot be used here", kind, STR_ARG(str_head(name, 60)));
+    if (store == CONF_STORE_VAULT && !b->stores->vault->address.n)
+        return err_set(err, ERR_CONFIG_INVALID, "${vault:%.*s} needs vault.address, which is not set",
+                       STR_ARG(str_head(name, 60)));
+    if (store == CONF_STORE_VAULT && !note(b, name, false)) return err_no_memory(err);
+    size_t before = out->n;
+    if (!b->env->read_secret(b->env->ctx, b->stores, store, name, out, err))
+        return err_wrap(err, "${%s:%.*s}", kind, STR_ARG(str_head(name, 60)));
+    return out->n > before ||
+           err_set(err, ERR_CONFIG_INVALID, "${%s:%.*s} is empty", kind, STR_ARG(str_head(name, 60)));
+}
+
+static bool reference_append(struct opt_bind *b, struct str inner, struct buf *out, struct err *err) {
+    bool offline = b->env && b->env->offline;
+    if (str_starts(inner, STR("env:"))) return offline || env_append(b->env, str_from(inner, 4), out, err);
+    if (str_starts(inner, STR("file:"))) {
+        if (!offline && !note(b, str_from(inner, 5), true)) return err_no_memory(err);
+        return offline || file_append(b->env, str_from(inner, 5), out, err);
+    }
+    if (str_starts(inner, STR("secret:"))) return store_append(b, CONF_STORE_SEALED, str_from(inner, 7), out, err);
+    if (str_starts(inner, STR("vault:"))) return store_append(b, CONF_STORE_VAULT, str_from(inner, 6), out, err);
     return err_set(err, ERR_CONFIG_INVALID,
-                   "unknown reference ${%.*s}; there are ${env:NAME} and ${file:/path}, and $${ stands for ${ itself",
+                   "unknown reference ${%.*s}; there are ${env:NAME}, ${file:/path}, ${secret:name} and "
+                   "${vault:path#key}, and $${ stands for ${ itself",
                    STR_ARG(str_head(inner, 60)));
 }
 
-static bool expand(const struct conf_env *env, struct str text, struct buf *out, struct err *err) {
+static bool expand(struct opt_bind *b, struct str text, struct buf *out, struct err *err) {
     while (text.n) {
         size_t at = str_find(text, STR("${"));
         buf_put(out, str_head(text, at));
@@ -63,19 +93,20 @@ static bool expand(const struct conf_env *env, struct str text, struct buf *out,
         }
         size_t end = str_find_char(text, '}');
         if (end == text.n) return err_set(err, ERR_CONFIG_INVALID, "\"${\" without a closing \"}\"");
-        if (!reference_append(env, str_head(text, end), out, err)) return false;
+        if (!reference_append(b, str_head(text, end), out, err)) return false;
         text = str_from(text, end + 1);
     }
     return out->failed ? err_set(err, ERR_CONFIG_INVALID, "the value is longer than 64 KiB") : true;
 }
 
-bool ref_expand(const struct conf_env *env, struct str text, struct arena *a, struct str *out_text, struct err *err) {
+bool ref_expand(struct opt_bind *b, struct str text, struct str *out_text, struct err *err) {
     struct buf out = BUF_INIT(CONF_VALUE_MAX);
-    bool ok = expand(env, text, &out, err);
+    bool ok = expand(b, text, &out, err);
     if (ok) {
-        char *z = arena_cstr(a, buf_str(&out));
+        struct str value = b->env && b->env->offline ? text : buf_str(&out);
+        char *z = arena_cstr(b->arena, value);
         if (z)
-            *out_text = str_of(z, out.n);
+            *out_text = str_of(z, value.n);
         else
             ok = err_no_memory(err);
     }

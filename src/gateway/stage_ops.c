@@ -60,7 +60,7 @@ enum stage_result stage_ready(struct call *call, struct err *err) {
 }
 
 enum stage_result stage_metrics(struct call *call, struct err *err) {
-    if (!call->runtime->conf->server.public_metrics) {
+    if (!call->runtime->conf->metrics.is_public) {
         enum stage_result r = stage_auth(call, err);
         if (r != STAGE_DONE) return r;
         if (!call->key || !call->key->is_admin) {

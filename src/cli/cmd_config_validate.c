@@ -1,4 +1,4 @@
-// penstock config check, docs.
+// penstock config validate.
 #include "cli/commands.h"
 #include "conf/conf.h"
 
@@ -18,7 +18,7 @@ static void put_json(struct buf *out, const struct conf_problems *problems, bool
     if (list.failed) out->failed = true;
 }
 
-int cmd_config_check(const struct cli_args *args) {
+int cmd_config_validate(const struct cli_args *args) {
     struct conf_problems problems;
     struct conf *conf = NULL;
     struct conf_env env = conf_env_system();
@@ -37,10 +37,4 @@ int cmd_config_check(const struct cli_args *args) {
     conf_unref(conf);
     conf_problems_free(&problems);
     return code == CLI_OK && !valid ? CLI_CONFIG_INVALID : code;
-}
-
-int cmd_config_docs(const struct cli_args *args) {
-    BUF_AUTO struct buf out = BUF_INIT(TEXT_MAX);
-    conf_describe(&out);
-    return cli_print(args->io, &out);
 }

@@ -1,0 +1,4 @@
+// Placeholder.
+#include "cli/commands.h"
+
+int cmd_config_diff(const struct cli_args *args) { return cli_fail(args->io, CLI_FAILED, "not built yet", NULL, NULL); }

@@ -1,0 +1,97 @@
+// The option tables of providers.
+#include "conf/conf_tables.h"
+
+static const struct opt_enum provider_kinds[] = {
+#define PRESET(id, kind, title, variable, url, auth, port, prefixes) {kind, PROVIDER_##id, title},
+#include "conf/provider_preset.def"
+#undef PRESET
+    {0}};
+
+#define PROVIDER_DURATION(field, high)                                                                                 \
+    {                                                                                                                  \
+        .name = #field, .type = OPT_DURATION, .flags = RELOAD | OPT_MAYBE, AT(conf_provider_timeouts, field),          \
+        .min = 1, .max = high, .help = "As `timeouts." #field "`, which holds when this is not given."                 \
+    }
+static const struct opt provider_timeouts_opts[] = {PROVIDER_DURATION(connect, HOUR),
+                                                    PROVIDER_DURATION(first_byte, HOUR), PROVIDER_DURATION(idle, HOUR),
+                                                    PROVIDER_DURATION(total, 24 * HOUR)};
+const struct opt_table provider_timeouts_table =
+    OPT_TABLE("waiting for this provider", struct conf_provider_timeouts, provider_timeouts_opts);
+
+static const struct opt provider_opts[] = {
+    {.name = "name",
+     .type = OPT_STR,
+     .flags = OPT_REQUIRED | RELOAD,
+     AT(conf_provider, name),
+     .min = 1,
+     .max = 64,
+     .check = check_slug,
+     .help = "How the rest of the file, model names (`name/model`) and figures refer to it."},
+    {.name = "kind",
+     .type = OPT_ENUM,
+     .flags = RELOAD,
+     AT(conf_provider, kind),
+     .def = "openai",
+     .values = provider_kinds,
+     .help = "What it is. `openai` is also right for anything else that speaks OpenAI's API. When left out and the "
+             "name is that of a kind, it is that kind."},
+    {.name = "base_url",
+     .type = OPT_STR,
+     .flags = RELOAD,
+     AT(conf_provider, base_url),
+     .max = 1024,
+     .check = check_url,
+     .help = "Where its API begins, version included; the kind's own address when not given.",
+     .example = "https://llm.example.com/v1"},
+    {.name = "api_key",
+     .type = OPT_SECRET,
+     .flags = RELOAD,
+     AT(conf_provider, api_key),
+     .min = 1,
+     .help = "Its key, best as a reference. When neither this nor `base_url` is given, the kind's environment variable "
+             "is used.",
+     .example = "${env:OPENAI_API_KEY}"},
+    {.name = "headers",
+     .type = OPT_MAP,
+     .flags = RELOAD | OPT_PRIVATE,
+     AT(conf_provider, headers),
+     .max = 64,
+     .check_key = check_header_name,
+     .help = "Headers added to every request to it. Values may be references.",
+     .example = "{OpenAI-Organization: org-123}"},
+    {.name = "proxy",
+     .type = OPT_STR,
+     .flags = RELOAD,
+     AT(conf_provider, proxy),
+     .max = 300,
+     .check = check_proxy,
+     .help = "HTTP proxy to reach it through.",
+     .example = "http://proxy.example.com:3128"},
+    {.name = "tls_ca",
+     .type = OPT_STR,
+     .flags = RELOAD,
+     AT(conf_provider, tls_ca),
+     .help = "PEM file with the authorities its certificate must come from; the system's when not given."},
+    {.name = "tls_verify",
+     .type = OPT_BOOL,
+     .flags = RELOAD,
+     AT(conf_provider, tls_verify),
+     .def = "true",
+     .help = "Whether its certificate is verified. Turn this off for tests only."},
+    {.name = "max_idle_connections",
+     .type = OPT_INT,
+     .flags = RELOAD,
+     AT(conf_provider, max_idle_connections),
+     .def = "256",
+     .min = 0,
+     .max = 65536,
+     .help = "Idle connections kept open to it, for each event loop."},
+    {.name = "timeouts",
+     .type = OPT_STRUCT,
+     .flags = RELOAD,
+     AT(conf_provider, timeouts),
+     .sub = &provider_timeouts_table,
+     .help = "Its own waiting times."},
+};
+const struct opt_table provider_table =
+    OPT_TABLE("a service that answers model calls", struct conf_provider, provider_opts);

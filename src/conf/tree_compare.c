@@ -1,0 +1,129 @@
+// Finds the smallest changes that make one tree of configuration values into another.
+#include "conf/tree.h"
+
+struct comparing {
+    const struct opt_table *root;
+    conf_tree_change *fn;
+    void *ctx;
+    struct buf path;
+};
+
+static bool compare_table(struct comparing *c, const struct opt_table *table, const struct conf_node *from,
+                          const struct conf_node *to);
+
+static bool equal(const struct conf_node *a, const struct conf_node *b) {
+    if (conf_node_is_null(a) || conf_node_is_null(b)) return conf_node_is_null(a) && conf_node_is_null(b);
+    if (a->kind != b->kind || a->n != b->n) return false;
+    if (a->kind == NODE_SCALAR) return str_eq(a->text, b->text);
+    for (size_t i = 0; i < a->n; i++) {
+        const struct conf_node *other = a->kind == NODE_MAP ? conf_node_get(b, a->keys[i]->text) : b->values[i];
+        if (!equal(a->values[i], other)) return false;
+    }
+    return true;
+}
+
+static bool tell(struct comparing *c, const struct conf_node *value) { return c->fn(c->ctx, buf_str(&c->path), value); }
+
+static struct str name_of(const struct opt *opt, const struct conf_node *item) {
+    const struct conf_node *name = conf_node_get(item, str_c(opt->sub->opts[0].name));
+    return name && name->kind == NODE_SCALAR ? name->text : STR_NONE;
+}
+
+static const struct conf_node *item_named(const struct opt *opt, const struct conf_node *list, struct str name) {
+    for (size_t i = 0; i < list->n; i++)
+        if (str_eq(name_of(opt, list->values[i]), name)) return list->values[i];
+    return NULL;
+}
+
+// Whether taking items away and adding new ones at the end gives `to` in its order.
+static bool in_order(const struct opt *opt, const struct conf_node *from, const struct conf_node *to) {
+    size_t at = 0;
+    for (size_t i = 0; i < from->n; i++) {
+        struct str name = name_of(opt, from->values[i]);
+        if (!name.n) return false;
+        if (!item_named(opt, to, name)) continue;
+        if (at == to->n || !str_eq(name_of(opt, to->values[at++]), name)) return false;
+    }
+    for (; at < to->n; at++) {
+        struct str name = name_of(opt, to->values[at]);
+        if (!name.n || item_named(opt, from, name)) return false;
+    }
+    return true;
+}
+
+static bool compare_items(struct comparing *c, const struct opt *opt, const struct conf_node *from,
+                          const struct conf_node *to) {
+    if (!in_order(opt, from, to)) return equal(from, to) || tell(c, to);
+    size_t base = c->path.n;
+    bool ok = true;
+    for (size_t i = 0; ok && i < from->n; i++) {
+        struct str name = name_of(opt, from->values[i]);
+        const struct conf_node *other = item_named(opt, to, name);
+        conf_path_put(&c->path, name);
+        ok = other ? compare_table(c, opt->sub, from->values[i], other) : tell(c, NULL);
+        c->path.n = base;
+    }
+    for (size_t i = 0; ok && i < to->n; i++) {
+        struct str name = name_of(opt, to->values[i]);
+        if (item_named(opt, from, name)) continue;
+        conf_path_put(&c->path, name);
+        ok = tell(c, to->values[i]);
+        c->path.n = base;
+    }
+    return ok;
+}
+
+static bool compare_key(struct comparing *c, const struct opt_table *sub, const struct conf_node *a,
+                        const struct conf_node *b) {
+    bool no_a = conf_node_is_null(a), no_b = conf_node_is_null(b);
+    if (no_a && no_b) return true;
+    if (no_a || no_b) return tell(c, no_b ? NULL : b);
+    if (sub && a->kind == NODE_MAP && b->kind == NODE_MAP) return compare_table(c, sub, a, b);
+    return equal(a, b) || tell(c, b);
+}
+
+static bool compare_maps(struct comparing *c, const struct opt_table *sub, const struct conf_node *from,
+                         const struct conf_node *to) {
+    size_t base = c->path.n;
+    bool ok = true;
+    for (size_t i = 0; ok && i < from->n + to->n; i++) {
+        struct str key = i < from->n ? from->keys[i]->text : to->keys[i - from->n]->text;
+        const struct conf_node *a = conf_node_get(from, key);
+        if (i >= from->n && a) continue; // seen in the first half
+        conf_path_put(&c->path, key);
+        ok = compare_key(c, sub, a, conf_node_get(to, key));
+        c->path.n = base;
+    }
+    return ok;
+}
+
+static bool compare_value(struct comparing *c, const struct opt *opt, const struct conf_node *a,
+                          const struct conf_node *b) {
+    bool maps = a && b && a->kind == NODE_MAP && b->kind == NODE_MAP;
+    bool lists = a && b && a->kind == NODE_LIST && b->kind == NODE_LIST;
+    if (opt->type == OPT_LIST && (opt->flags & OPT_NAMED) && lists) return compare_items(c, opt, a, b);
+    if (opt->type == OPT_MAP && maps) return compare_maps(c, NULL, a, b);
+    if (opt->type == OPT_STRUCT_MAP && maps) return compare_maps(c, opt->sub, a, b);
+    return compare_key(c, opt->type == OPT_STRUCT ? opt->sub : NULL, a, b);
+}
+
+static bool compare_table(struct comparing *c, const struct opt_table *table, const struct conf_node *from,
+                          const struct conf_node *to) {
+    size_t base = c->path.n;
+    bool ok = true;
+    for (size_t i = 0; ok && i < table->n; i++) {
+        struct str name = str_c(table->opts[i].name);
+        conf_path_put(&c->path, name);
+        ok = compare_value(c, &table->opts[i], conf_node_get(from, name), conf_node_get(to, name));
+        c->path.n = base;
+    }
+    return ok && !c->path.failed;
+}
+
+bool conf_tree_compare(const struct opt_table *table, const struct conf_node *from, const struct conf_node *to,
+                       conf_tree_change *fn, void *ctx) {
+    struct comparing c = {.root = table, .fn = fn, .ctx = ctx, .path = BUF_INIT(8192)};
+    bool ok = compare_table(&c, table, from, to);
+    buf_free(&c.path);
+    return ok;
+}
