@@ -1,8 +1,9 @@
-// What the standard streams are connected to: a terminal or not, and how wide it is.
+// What the standard streams are connected to: a terminal or not, how wide it is; and asking for what must not be shown.
 #ifndef OS_TERM_H
 #define OS_TERM_H
 
-#include "base/defs.h"
+#include "base/buf.h"
+#include "base/err.h"
 
 #define TERM_STDIN 0
 #define TERM_STDOUT 1
@@ -11,5 +12,12 @@
 bool term_is_tty(int fd);
 // Columns, 0 when it is no terminal or does not say.
 unsigned term_columns(int fd);
+
+enum term_answer { TERM_ANSWERED, TERM_INTERRUPTED };
+// Writes the prompt to prompt_fd, reads a line from the terminal fd without showing it, and appends it to *out without
+// its end. A line may be longer than a terminal's usual 4095 bytes; out->max bounds it. To leave no copies behind,
+// reserve out's room before. TERM_INTERRUPTED: Ctrl-C, or the terminal is gone; *out is wiped back to what it was.
+NODISCARD bool term_ask_hidden(int fd, int prompt_fd, struct str prompt, struct buf *out, enum term_answer *out_answer,
+                               struct err *err);
 
 #endif

@@ -95,7 +95,7 @@ static bool name_char(char c) {
 }
 
 // A name that is wrong is not repeated: it may be a value in the wrong place.
-static bool check_name(struct str name, struct err *err) {
+bool sealed_name_check(struct str name, struct err *err) {
     if (name.n == 0) return err_set(err, ERR_INVALID_FIELD, "the secret's name is empty");
     if (name.n > SEALED_NAME_MAX)
         return err_set(err, ERR_INVALID_FIELD, "the secret's name is %zu bytes long; the limit is %d", name.n,
@@ -117,7 +117,7 @@ bool sealed_put(struct sql *db, const struct datadir *dir, struct str name, stru
                 struct err *err) {
     struct sql_stmt *st;
     BUF_AUTO struct buf sealed = BUF_INIT(SEALED_VALUE_MAX + OVERHEAD);
-    if (!check_name(name, err)) return false;
+    if (!sealed_name_check(name, err)) return false;
     if (value.n > SEALED_VALUE_MAX)
         return err_set(err, ERR_INVALID_FIELD, "the secret's value is %zu bytes long; the limit is %zu", value.n,
                        SEALED_VALUE_MAX);
@@ -136,7 +136,7 @@ bool sealed_put(struct sql *db, const struct datadir *dir, struct str name, stru
 bool sealed_get(struct sql *db, const struct datadir *dir, struct str name, struct buf *out_value, struct err *err) {
     struct sql_stmt *st;
     bool has;
-    if (!check_name(name, err)) return false;
+    if (!sealed_name_check(name, err)) return false;
     if (!sql_prepare(db, STR("SELECT value FROM sealed_secret WHERE name = ?1 LIMIT 1"), &st, err)) return false;
     sql_bind_text(st, 1, name);
     if (!sql_step(st, &has, err)) return false;
@@ -148,7 +148,7 @@ bool sealed_get(struct sql *db, const struct datadir *dir, struct str name, stru
 
 bool sealed_delete(struct sql *db, struct str name, struct err *err) {
     struct sql_stmt *st;
-    if (!check_name(name, err)) return false;
+    if (!sealed_name_check(name, err)) return false;
     if (!sql_prepare(db, STR("DELETE FROM sealed_secret WHERE name = ?1"), &st, err)) return false;
     sql_bind_text(st, 1, name);
     if (!sql_run(st, err)) return false;

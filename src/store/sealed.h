@@ -12,13 +12,15 @@
 #include "base/arena.h"
 #include "store/datadir.h"
 
-#define SEALED_NAME_MAX 128             // bytes: a-z A-Z 0-9 . _ - /
+#define SEALED_NAME_MAX 128 // bytes: a-z A-Z 0-9 . _ - /
 #define SEALED_VALUE_MAX (size_t)65536
 
 struct sealed_row {
     struct str name;
     int64_t created_at, updated_at;
 };
+// The rule for names; ERR_INVALID_FIELD says what is wrong with this one.
+NODISCARD bool sealed_name_check(struct str name, struct err *err);
 // Puts a value in, or another in its place.
 NODISCARD bool sealed_put(struct sql *db, const struct datadir *dir, struct str name, struct str value, int64_t now_ns,
                           struct err *err);
