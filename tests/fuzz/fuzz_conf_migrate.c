@@ -23,7 +23,8 @@ static struct conf *load(struct str text, bool *out_old_keys) {
     *out_old_keys = false;
     for (size_t i = 0; i < problems.list.n; i++) {
         struct str message = problems.list.p[i].message;
-        if (str_find(message, STR("config migrate")) < message.n) *out_old_keys = true;
+        bool warning = problems.list.p[i].severity == CONF_WARNING;
+        if (warning && str_find(message, STR("config migrate")) < message.n) *out_old_keys = true;
     }
     conf_problems_free(&problems);
     return conf;
