@@ -174,7 +174,8 @@ static bool check_profiles(struct load *l, const struct conf_node *profiles, str
                              STR_ARG(barred[k]));
             ok = false;
         }
-        if (!str_eq(profiles->keys[i]->text, chosen)) ok = check_part(l, part) && ok;
+        bool unchecked = !str_eq(profiles->keys[i]->text, chosen) && !conf_node_is_null(part);
+        if (unchecked) ok = check_part(l, part) && ok;
     }
     return ok;
 }

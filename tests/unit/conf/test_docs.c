@@ -1,25 +1,27 @@
-// docs/config.md is what the option tables say, and the tables themselves are sound.
+// docs/config.md and docs/penstock.schema.json are what the option tables say, and the tables themselves are sound.
 //
-// UPDATE_DOCS=1 writes the page anew.
+// UPDATE_DOCS=1 writes them anew. docs/config-env.md is the command line's: tests/unit/cli/test_config_docs.c.
 #include "check.h"
 #include "conf/conf.h"
 #include "conf/opt_impl.h"
 #include "os/file.h"
 
-#define PAGE "docs/config.md"
-
-static void page_is_current(void) {
-    struct buf want = BUF_INIT(1 << 20), got = BUF_INIT(1 << 20);
+static void page_is_current(struct str path, void (*write)(struct buf *out)) {
+    struct buf want = BUF_INIT(1 << 22), got = BUF_INIT(1 << 22);
     struct err err;
-    conf_describe(&want);
+    write(&want);
     CHECK(!want.failed);
-    if (getenv("UPDATE_DOCS")) REQUIRE(file_replace(STR(PAGE), buf_str(&want), 0644, &err));
-    CHECK(file_read_all(STR(PAGE), 1 << 20, &got, &err));
-    if (!str_eq(buf_str(&got), buf_str(&want))) fprintf(stderr, PAGE " is stale: run this test with UPDATE_DOCS=1\n");
-    CHECK(str_eq(buf_str(&got), buf_str(&want)));
+    if (getenv("UPDATE_DOCS")) REQUIRE(file_replace(path, buf_str(&want), 0644, &err));
+    CHECK(file_read_all(path, 1 << 22, &got, &err));
+    bool same = str_eq(buf_str(&got), buf_str(&want));
+    if (!same) fprintf(stderr, "%.*s is stale: run this test with UPDATE_DOCS=1\n", STR_ARG(path));
+    CHECK(same);
     buf_free(&want);
     buf_free(&got);
 }
+
+static void reference_is_current(void) { page_is_current(STR("docs/config.md"), conf_describe); }
+static void schema_is_current(void) { page_is_current(STR("docs/penstock.schema.json"), conf_schema); }
 
 static bool enum_has(const struct opt *opt) {
     for (const struct opt_enum *e = opt->values; e->name; e++) {
@@ -54,4 +56,4 @@ static void table_check(const struct opt_table *table) {
 
 static void tables_are_sound(void) { table_check(&conf_table); }
 
-TEST_MAIN(page_is_current, tables_are_sound)
+TEST_MAIN(reference_is_current, schema_is_current, tables_are_sound)
