@@ -1,4 +1,6 @@
 // Placeholder.
 #include "cli/commands.h"
 
-int cmd_config_history(const struct cli_args *args) { return cli_fail(args->io, CLI_FAILED, "not built yet", NULL, NULL); }
+int cmd_config_history(const struct cli_args *args) {
+    return cli_fail(args->io, CLI_FAILED, "not built yet", NULL, NULL);
+}

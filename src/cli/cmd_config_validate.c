@@ -1,6 +1,7 @@
 // penstock config validate.
 #include "cli/commands.h"
 #include "conf/conf.h"
+#include "store/config_env.h"
 
 #define TEXT_MAX ((size_t)16 * 1024 * 1024)
 
@@ -18,23 +19,44 @@ static void put_json(struct buf *out, const struct conf_problems *problems, bool
     if (list.failed) out->failed = true;
 }
 
-int cmd_config_validate(const struct cli_args *args) {
+static bool validate(const struct cli_args *args, struct conf_env *env, struct str file, struct buf *out) {
     struct conf_problems problems;
     struct conf *conf = NULL;
-    struct conf_env env = conf_env_system();
-    struct str file = str_c(args->operands[0]);
-    BUF_AUTO struct buf out = BUF_INIT(TEXT_MAX), faults = BUF_INIT(TEXT_MAX);
+    BUF_AUTO struct buf faults = BUF_INIT(TEXT_MAX);
     conf_problems_init(&problems);
-    bool valid = conf_load(file, &env, &problems, &conf);
+    bool valid = conf_load(file, env, &problems, &conf);
     if (cli_given(args, CLI_JSON)) {
-        put_json(&out, &problems, valid, file);
+        put_json(out, &problems, valid, file);
     } else {
         conf_problems_print(&problems, &faults);
-        if (valid && !cli_given(args, CLI_QUIET)) buf_printf(&out, "%.*s: valid\n", STR_ARG(file));
+        if (valid && !cli_given(args, CLI_QUIET)) buf_printf(out, "%.*s: valid\n", STR_ARG(file));
     }
     fwrite(faults.p ? faults.p : "", 1, faults.n, args->io->err);
-    int code = cli_print(args->io, &out);
-    conf_unref(conf);
+    if (valid) conf_unref(conf);
     conf_problems_free(&problems);
-    return code == CLI_OK && !valid ? CLI_CONFIG_INVALID : code;
+    return valid;
+}
+
+int cmd_config_validate(const struct cli_args *args) {
+    struct config_env stores = {.no_live = true};
+    struct conf_env env = config_env_system(&stores);
+    struct conf_override *overrides;
+    struct arena arena;
+    BUF_AUTO struct buf out = BUF_INIT(TEXT_MAX);
+    int code = CLI_USAGE;
+    arena_init(&arena, NULL, 0, 64 * 1024);
+    if (cli_overrides(args, &arena, &overrides, &env.n_overrides)) {
+        bool valid = true;
+        env.overrides = overrides;
+        env.offline = cli_given(args, CLI_OFFLINE);
+        env.profile = cli_value(args, CLI_PROFILE);
+        for (size_t i = 0; i < args->n_operands; i++)
+            valid = validate(args, &env, str_c(args->operands[i]), &out) && valid;
+        if (!args->n_operands) valid = validate(args, &env, STR("penstock.yaml"), &out);
+        code = cli_print(args->io, &out);
+        if (code == CLI_OK && !valid) code = CLI_FAILED;
+    }
+    arena_free(&arena);
+    config_env_end(&stores);
+    return code;
 }

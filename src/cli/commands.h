@@ -36,6 +36,24 @@ int cmd_version(const struct cli_args *args);
 // Writes text to standard output; the exit code.
 int cli_print(const struct cli_io *io, const struct buf *text);
 
+// The configuration a command works on: all layers, as `serve` with the same options would have them.
+struct cli_conf_wanted {
+    struct str file;    // empty = --config, else ./penstock.yaml if there is one
+    struct str profile; // empty = --env
+    bool files_only;    // without live changes
+};
+struct conf;
+// CLI_OK, or the exit code (`invalid`) after all problems were printed. Warnings are printed unless --quiet.
+int cli_conf_load(const struct cli_args *args, const struct cli_conf_wanted *wanted, int invalid,
+                  struct conf **out_conf);
+// --config, else ./penstock.yaml if there is one, else empty.
+struct str cli_config_file(const struct cli_args *args);
+// What --config-override, --data and the options of `serve` set; the list lives in the arena. False after it was said
+// what is wrong (CLI_USAGE).
+struct conf_override;
+NODISCARD bool cli_overrides(const struct cli_args *args, struct arena *arena, struct conf_override **out_list,
+                             size_t *out_n);
+
 // The data directory and its database, for commands on keys and usage.
 struct cli_data {
     struct datadir dir;

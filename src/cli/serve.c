@@ -1,43 +1,9 @@
 // "penstock serve": turns the command line into the server's options, and tells people what came up.
 #include "cli/commands.h"
 
-#include "os/file.h"
 #include "server/server.h"
 
 #include <inttypes.h>
-
-#define OVERRIDES_MAX 8
-
-struct overrides {
-    struct conf_override list[OVERRIDES_MAX];
-    size_t n;
-};
-
-static void add(struct overrides *o, struct str key, struct str value, struct str origin, bool literal) {
-    o->list[o->n++] = (struct conf_override){.key = key, .value = value, .origin = origin, .literal = literal};
-}
-
-static void collect(const struct cli_args *args, struct overrides *o) {
-    if (cli_given(args, CLI_DATA) || args->io->env("PENSTOCK_DATA"))
-        add(o, STR("storage.data"), cli_data_dir(args),
-            cli_given(args, CLI_DATA) ? STR("--data") : STR("$PENSTOCK_DATA"), true);
-    if (cli_given(args, CLI_LISTEN)) {
-        add(o, STR("listeners"), STR("[]"), STR("--listen"), false);
-        add(o, STR("listeners.0.address"), cli_value(args, CLI_LISTEN), STR("--listen"), true);
-    }
-    if (cli_given(args, CLI_WORKERS))
-        add(o, STR("server.workers"), cli_value(args, CLI_WORKERS), STR("--workers"), true);
-    if (cli_given(args, CLI_LOG_LEVEL))
-        add(o, STR("log.level"), cli_value(args, CLI_LOG_LEVEL), STR("--log-level"), true);
-}
-
-static struct str config_file(const struct cli_args *args) {
-    struct file_info info;
-    struct err err;
-    if (cli_given(args, CLI_CONFIG)) return cli_value(args, CLI_CONFIG);
-    bool here = file_stat(STR("penstock.yaml"), &info, &err) && info.kind == FILE_KIND_REGULAR;
-    return here ? STR("penstock.yaml") : STR("");
-}
 
 static void put_providers(const struct conf *conf, struct buf *b) {
     for (size_t i = 0; i < conf->providers.n; i++) {
@@ -97,14 +63,21 @@ static void print_problems(const struct cli_args *args, const struct conf_proble
 }
 
 int cli_serve(const struct cli_args *args) {
-    struct overrides overrides = {0};
     struct conf_problems problems;
+    struct conf_override *overrides;
+    size_t n_overrides;
+    struct arena arena;
     struct err err;
-    collect(args, &overrides);
+    arena_init(&arena, NULL, 0, 64 * 1024);
+    if (!cli_overrides(args, &arena, &overrides, &n_overrides)) {
+        arena_free(&arena);
+        return CLI_USAGE;
+    }
     conf_problems_init(&problems);
-    struct server_options o = {.config = config_file(args),
-                               .overrides = overrides.list,
-                               .n_overrides = overrides.n,
+    struct server_options o = {.config = cli_config_file(args),
+                               .profile = cli_value(args, CLI_PROFILE),
+                               .overrides = overrides,
+                               .n_overrides = n_overrides,
                                .version = str_c(cli_version()),
                                .color = args->io->color_err,
                                .tty = args->io->err_tty,
@@ -115,11 +88,12 @@ int cli_serve(const struct cli_args *args) {
     int code = CLI_OK;
     if (!ok && err.code == ERR_CONFIG_INVALID && problems.errors) {
         print_problems(args, &problems);
-        code = cli_fail(args->io, CLI_CONFIG_INVALID, "the configuration is not valid", NULL,
-                        "penstock config check FILE");
+        code =
+            cli_fail(args->io, CLI_CONFIG_INVALID, "the configuration is not valid", NULL, "penstock config validate");
     } else if (!ok) {
         code = cli_fail_err(args->io, &err, "the server cannot start", NULL);
     }
     conf_problems_free(&problems);
+    arena_free(&arena);
     return code;
 }

@@ -23,6 +23,7 @@ struct server_started {
 
 struct server_options {
     struct str config;                     // a file; empty = none
+    struct str profile;                    // of its `profiles`; empty = $PENSTOCK_ENV, else none
     const struct conf_override *overrides; // the command line's
     size_t n_overrides;
     struct str version;
