@@ -124,12 +124,12 @@ static void put_example(const struct page *p) {
 static void put_options(const struct page *p) {
     const struct opt_table *table = p->facts->below;
     if (!table) return;
-    put_heading(p, "Options");
-    for (size_t i = 0; i < table->n; i++) {
-        char name[256];
-        snprintf(name, sizeof name, "%.*s%s", STR_ARG(p->facts->below_key), table->opts[i].name);
-        put_row(p, str_c(name), table->opts[i].help);
-    }
+    char heading[512];
+    struct str prefix = p->facts->below_key;
+    snprintf(heading, sizeof heading, "Options%s%.*s", prefix.n ? " of " : "", (int)(prefix.n ? prefix.n - 1 : 0),
+             prefix.n ? prefix.p : "");
+    put_heading(p, heading);
+    for (size_t i = 0; i < table->n; i++) put_row(p, str_c(table->opts[i].name), table->opts[i].help);
 }
 
 static void put_related(const struct page *p) {
@@ -209,7 +209,7 @@ static void put_json(struct buf *out, const struct opt_facts *f) {
         json_put_member_bool(&w, STR("secret"), opt_is_secret(f->opt));
         json_text(&w, STR("default"), f->item ? STR_NONE : str_c(f->opt->def));
         json_text(&w, STR("limits"), f->item ? STR_NONE : f->limits);
-        json_put_member_str(&w, STR("apply"), str_c(opt_apply_name(f->opt)));
+        json_text(&w, STR("apply"), f->opt->type == OPT_STRUCT ? STR_NONE : str_c(opt_apply_name(f->opt)));
         json_put_member_str(&w, STR("since"), str_c(opt_since(f->opt)));
         json_text(&w, STR("deprecated"), str_c(f->opt->deprecated));
         json_text(&w, STR("variable"), f->variable);

@@ -68,8 +68,7 @@ static void put_references(struct buf *out) {
                  "| `${env:NAME}` | An environment variable. |\n"
                  "| `${file:/path}` | A file's content without its last line end; read again when it changes. |\n"
                  "| `${secret:name}` | A secret kept sealed in the data directory: `penstock secret set`. |\n"
-                 "| `${vault:path#key}` | A field of a secret in HashiCorp Vault or OpenBao; see "
-                 "[`vault`](#vault-where-vault-is). |\n\n");
+                 "| `${vault:path#key}` | A field of a secret in HashiCorp Vault or OpenBao; see `vault` below. |\n\n");
 }
 
 static void put_models(struct buf *out) {

@@ -1,12 +1,20 @@
 // The option tables of the configuration as a whole, and of its smaller sections.
 #include "conf/conf_tables.h"
 
-static const struct opt_enum log_levels[] = {{"trace", CONF_LOG_TRACE, NULL}, {"debug", CONF_LOG_DEBUG, NULL},
-                                             {"info", CONF_LOG_INFO, NULL},   {"warn", CONF_LOG_WARN, NULL},
-                                             {"error", CONF_LOG_ERROR, NULL}, {0}};
-static const struct opt_enum log_formats[] = {
-    {"auto", CONF_LOG_AUTO, NULL}, {"json", CONF_LOG_JSON, NULL}, {"pretty", CONF_LOG_PRETTY, NULL}, {0}};
-static const struct opt_enum durabilities[] = {{"group", DURABILITY_GROUP, NULL}, {"sync", DURABILITY_SYNC, NULL}, {0}};
+static const struct opt_enum log_levels[] = {{"trace", CONF_LOG_TRACE, "every step, for those who work on Penstock"},
+                                             {"debug", CONF_LOG_DEBUG, "what helps to find a fault"},
+                                             {"info", CONF_LOG_INFO, "what happens in normal operation"},
+                                             {"warn", CONF_LOG_WARN, "what somebody should look at"},
+                                             {"error", CONF_LOG_ERROR, "what failed"},
+                                             {0}};
+static const struct opt_enum log_formats[] = {{"auto", CONF_LOG_AUTO, "`pretty` on a terminal, `json` elsewhere"},
+                                              {"json", CONF_LOG_JSON, "an object a line"},
+                                              {"pretty", CONF_LOG_PRETTY, "lines for people"},
+                                              {0}};
+static const struct opt_enum durabilities[] = {
+    {"group", DURABILITY_GROUP, "together, every `group_interval`; a crash of the machine may lose those since"},
+    {"sync", DURABILITY_SYNC, "each before its answer ends"},
+    {0}};
 
 static const struct opt server_opts[] = {
     {.name = "workers",
@@ -117,7 +125,7 @@ static const struct opt log_opts[] = {
      AT(conf_log, format),
      .def = "auto",
      .values = log_formats,
-     .help = "`auto` is `pretty` on a terminal and `json` elsewhere."},
+     .help = "How lines are written."},
     {.name = "access",
      .type = OPT_BOOL,
      .flags = RELOAD,
@@ -149,8 +157,7 @@ static const struct opt storage_opts[] = {
      AT(conf_storage, durability),
      .def = "group",
      .values = durabilities,
-     .help = "`group`: usage records reach the disk together, every `group_interval`; a crash of the machine may lose "
-             "those since. `sync`: each is on the disk before its answer ends."},
+     .help = "When usage records reach the disk."},
     {.name = "group_interval",
      .type = OPT_DURATION,
      AT(conf_storage, group_interval),
@@ -220,6 +227,7 @@ static const struct opt conf_opts[] = {
      .max = 16,
      .sub = &listener_table,
      .help = "Addresses to listen on; `server.host` and `server.port` when not given.",
+     .example = "[{address: \"0.0.0.0:8080\"}]",
      .see = "server.host server.port"},
     {.name = "server", .type = OPT_STRUCT, AT(conf, server), .sub = &server_table, .help = "The process as a whole."},
     {.name = "limits",
@@ -240,14 +248,18 @@ static const struct opt conf_opts[] = {
      .max = 1000,
      .sub = &provider_table,
      .help = "Services that answer model calls. When not given, they are found: by the kinds' environment variables "
-             "and from model servers on this machine."},
+             "and from model servers on this machine.",
+     .example = "[{name: openai, api_key: \"${env:OPENAI_API_KEY}\"}]",
+     .see = "models passthrough_models"},
     {.name = "models",
      .type = OPT_LIST,
      .flags = RELOAD | OPT_NAMED,
      AT(conf, models),
      .max = 20000,
      .sub = &model_table,
-     .help = "Models by names of your own."},
+     .help = "Models by names of your own.",
+     .example = "[{name: small, targets: [{provider: openai, model: gpt-5-mini}]}]",
+     .see = "aliases passthrough_models prices"},
     {.name = "aliases",
      .type = OPT_MAP,
      .flags = RELOAD,
@@ -296,7 +308,8 @@ static const struct opt conf_opts[] = {
      AT(conf, webhooks),
      .max = 64,
      .sub = &webhook_table,
-     .help = "Who is told of events by HTTP."},
+     .help = "Who is told of events by HTTP.",
+     .example = "[{name: ops, url: https://ops.example.com/hook, events: [config.*]}]"},
     {.name = "tenants",
      .type = OPT_LIST,
      .flags = RELOAD | OPT_NAMED,
@@ -304,7 +317,8 @@ static const struct opt conf_opts[] = {
      .max = 20000,
      .sub = &tenant_table,
      .help = "Organisations, teams and projects: each inherits its parent's configuration and overrides parts of it. "
-             "Keys belong to them (`penstock key create --tenant NAME`)."},
+             "Keys belong to them (`penstock key create --tenant NAME`).",
+     .example = "[{name: acme, allow_models: [gpt-5*]}, {name: acme-dev, parent: acme}]"},
 };
 
 const struct opt_table conf_table = OPT_TABLE("the configuration", struct conf, conf_opts);

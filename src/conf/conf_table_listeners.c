@@ -1,10 +1,11 @@
 // The option tables of listeners and their encryption.
 #include "conf/conf_tables.h"
 
-static const struct opt_enum client_auths[] = {{"none", CLIENT_AUTH_NONE, NULL},
-                                               {"optional", CLIENT_AUTH_OPTIONAL, NULL},
-                                               {"required", CLIENT_AUTH_REQUIRED, NULL},
-                                               {0}};
+static const struct opt_enum client_auths[] = {
+    {"none", CLIENT_AUTH_NONE, "they are not asked"},
+    {"optional", CLIENT_AUTH_OPTIONAL, "they are asked; one that is shown must be valid"},
+    {"required", CLIENT_AUTH_REQUIRED, "without a valid one they are refused"},
+    {0}};
 static const struct opt_enum tls_versions[] = {{"1.2", TLS_1_2, NULL}, {"1.3", TLS_1_3, NULL}, {0}};
 
 static const struct opt sni_opts[] = {

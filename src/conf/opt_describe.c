@@ -15,11 +15,12 @@ static void cell_put(struct buf *out, struct str text) {
 static void values_put(struct buf *out, const struct opt *opt) {
     size_t n = 0;
     while (opt->values && opt->values[n].name) n++;
-    for (size_t i = 0; i < n && n <= VALUES_MAX; i++) {
-        if (!opt->values[i].help) continue;
-        buf_printf(out, " `%s`: ", opt->values[i].name);
+    if (!n || n > VALUES_MAX || !opt->values[0].help) return;
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(out, "%s `%s`: ", i ? ";" : "", opt->values[i].name);
         cell_put(out, str_c(opt->values[i].help));
     }
+    buf_putc(out, '.');
 }
 
 // A change applies at once unless it says otherwise.

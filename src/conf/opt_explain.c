@@ -242,7 +242,7 @@ static void facts_fill(struct walk *w, struct opt_facts *facts) {
         buf_free(&text);
         return;
     }
-    if (!opt_is_about_files(opt))
+    if (!opt_is_about_files(opt) && (opt->type != OPT_STRUCT || w->item))
         facts->variable = arena_printf(w->arena, OPT_VARIABLE_PREFIX "%.*s", STR_ARG(buf_str(&w->variable)));
     buf_clear(&text);
     opt_type_put(&text, opt);
