@@ -283,20 +283,19 @@ static const struct stream_ops k_stream_ops = {
 
 static void on_retry(struct timer *timer) {
     struct http_listener *listener = CONTAINER_OF(timer, struct http_listener, retry);
-    if (listener->socket) http_conn_accept(listener, listener->waiting);
+    http_conn_accept(listener);
 }
 
-void http_listener_init(struct http_listener *listener, struct http_server *server) {
-    *listener = (struct http_listener){.server = server};
+void http_listener_init(struct http_listener *listener, struct http_server *server, unsigned id) {
+    *listener = (struct http_listener){.server = server, .id = id};
     timer_init(&listener->retry, server->loop, on_retry);
 }
 
-void http_conn_accept(struct http_listener *listener, uv_stream_t *waiting) {
+void http_conn_accept(struct http_listener *listener) {
     struct http_server *server = listener->server;
     struct http_conn *conn = mem_zalloc(1, sizeof *conn);
     struct err err;
     if (!conn) { // the connection waits in the listener, which takes no other meanwhile: try again soon
-        listener->waiting = waiting;
         timer_set(&listener->retry, ACCEPT_RETRY_MS);
         return;
     }
@@ -310,7 +309,7 @@ void http_conn_accept(struct http_listener *listener, uv_stream_t *waiting) {
     server->stats.open++;
     timer_init(&conn->timer, server->loop, on_timer);
     timer_set(&conn->timer, server->options.header_ms);
-    if (!stream_accept(&conn->stream, server->loop, waiting, listener->tls, &k_stream_ops, &err)) {
+    if (!stream_accept(&conn->stream, server->loop, listener->socket, listener->tls, &k_stream_ops, &err)) {
         conn->state = CONN_CLOSED;
         timer_stop(&conn->timer);
         return;

@@ -15,23 +15,79 @@ bool http_server_create(struct loop *loop, const struct http_server_options *opt
     return true;
 }
 
-static void on_waiting(void *ctx, uv_stream_t *stream) { http_conn_accept(ctx, stream); }
+static void on_waiting(void *ctx, struct listener *listener) {
+    (void)listener;
+    http_conn_accept(ctx);
+}
 
-bool http_server_listen(struct http_server *server, struct str host, uint16_t port, struct tls_ctx *tls_ctx,
-                        uint16_t *out_port, struct err *err) {
-    if (server->listener_count == HTTP_LISTENERS_MAX)
-        return err_set(err, ERR_CONFIG_INVALID, "no more than %d listeners", HTTP_LISTENERS_MAX);
-    struct http_listener *l = &server->listeners[server->listener_count];
-    http_listener_init(l, server);
-    if (!listener_open(server->loop, host, port, on_waiting, l, &l->socket, out_port, err)) return false;
+static struct http_listener *listener_by_id(struct http_server *server, unsigned id) {
+    for (size_t i = 0; i < ARRAY_LEN(server->listeners); i++)
+        if (server->listeners[i].socket && server->listeners[i].id == id) return &server->listeners[i];
+    return NULL;
+}
+
+static struct http_listener *listener_free_place(struct http_server *server) {
+    for (size_t i = 0; i < ARRAY_LEN(server->listeners); i++)
+        if (!server->listeners[i].socket) return &server->listeners[i];
+    return NULL;
+}
+
+static void listener_end(struct http_listener *l) {
+    if (!l->socket) return;
+    listener_close(l->socket);
+    l->socket = NULL;
+    timer_stop(&l->retry);
+    if (l->tls) tls_ctx_unref(l->tls);
+    l->tls = NULL;
+}
+
+bool http_server_listen_prepared(struct http_server *server, struct listener *prepared, struct tls_ctx *tls_ctx,
+                                 unsigned id, struct err *err) {
+    struct http_listener *l = listener_free_place(server);
+    INVARIANT(!listener_by_id(server, id));
+    bool ok = false;
+    if (server->draining)
+        err_set(err, ERR_SHUTTING_DOWN, "the server is draining and listens no more");
+    else if (!l)
+        err_set(err, ERR_CONFIG_INVALID, "too many listeners at a time");
+    else
+        ok = true;
+    if (ok) {
+        http_listener_init(l, server, id);
+        ok = listener_start(prepared, server->loop, on_waiting, l, err);
+    }
+    if (!ok) {
+        listener_close(prepared);
+        return false;
+    }
+    l->socket = prepared;
     l->tls = tls_ctx ? tls_ctx_ref(tls_ctx) : NULL;
-    server->listener_count++;
     return true;
 }
 
-void http_server_set_tls(struct http_server *server, size_t listener, struct tls_ctx *tls_ctx) {
-    INVARIANT(listener < server->listener_count);
-    struct http_listener *l = &server->listeners[listener];
+bool http_server_listen(struct http_server *server, struct str host, uint16_t port, struct tls_ctx *tls_ctx,
+                        uint16_t *out_port, struct err *err) {
+    struct listener *prepared;
+    uint16_t bound;
+    unsigned id = 0;
+    while (listener_by_id(server, id)) id++;
+    if (!listener_prepare(host, port, false, 1, &prepared, &bound, err) ||
+        !http_server_listen_prepared(server, prepared, tls_ctx, id, err))
+        return false;
+    *out_port = bound;
+    return true;
+}
+
+void http_server_unlisten(struct http_server *server, unsigned id) {
+    struct http_listener *l = listener_by_id(server, id);
+    if (!l) return;
+    listener_drain(l->socket);
+    listener_end(l);
+}
+
+void http_server_set_tls(struct http_server *server, unsigned id, struct tls_ctx *tls_ctx) {
+    struct http_listener *l = listener_by_id(server, id);
+    if (!l) return;
     struct tls_ctx *old = l->tls;
     l->tls = tls_ctx ? tls_ctx_ref(tls_ctx) : NULL;
     if (old) tls_ctx_unref(old);
@@ -42,12 +98,7 @@ void http_server_set_options(struct http_server *server, const struct http_serve
 }
 
 static void close_listeners(struct http_server *server) {
-    for (size_t i = 0; i < server->listener_count; i++) {
-        struct http_listener *l = &server->listeners[i];
-        if (l->socket) listener_close(l->socket);
-        l->socket = NULL;
-        timer_stop(&l->retry);
-    }
+    for (size_t i = 0; i < ARRAY_LEN(server->listeners); i++) listener_end(&server->listeners[i]);
 }
 
 static void each_conn(struct http_server *server, void (*fn)(struct http_conn *conn)) {
@@ -66,6 +117,7 @@ void http_server_drain(struct http_server *server) {
 size_t http_server_open(const struct http_server *server) { return (size_t)server->stats.open; }
 
 void http_server_stop(struct http_server *server) {
+    server->draining = true; // a listener that was on its way comes too late
     close_listeners(server);
     each_conn(server, http_conn_stop);
 }
@@ -73,8 +125,7 @@ void http_server_stop(struct http_server *server) {
 void http_server_free(struct http_server *server) {
     if (!server) return;
     INVARIANT(server->conns == NULL);
-    for (size_t i = 0; i < server->listener_count; i++)
-        if (server->listeners[i].tls) tls_ctx_unref(server->listeners[i].tls);
+    close_listeners(server);
     mem_free(server);
 }
 

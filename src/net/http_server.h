@@ -20,6 +20,7 @@
 
 struct http_req;
 struct http_server;
+struct listener;
 
 // How a protocol sends a reply; one row each for HTTP/1.1 and HTTP/2.
 struct http_reply_ops {
@@ -77,11 +78,20 @@ struct http_server_stats {
 // One a loop. Options are copied and may be replaced later for new requests.
 NODISCARD bool http_server_create(struct loop *loop, const struct http_server_options *options,
                                   const struct http_handler *handler, struct http_server **out_server, struct err *err);
-// Starts to listen. tls_ctx (NULL = plain) gets a reference. *out_port: the port bound.
+// Starts to listen on what listener_prepare (os/tcp.h) made, which belongs to the server from here on, success or not.
+// id: the caller's name for it, given to one listener at a time. tls_ctx (NULL = plain) gets a reference. Up to twice
+// HTTP_LISTENERS_MAX may be there at a time, so that new ones can come before old ones go. Fails where listener_start
+// does, and with ERR_SHUTTING_DOWN after
+// http_server_drain or http_server_stop.
+NODISCARD bool http_server_listen_prepared(struct http_server *server, struct listener *prepared,
+                                           struct tls_ctx *tls_ctx, unsigned id, struct err *err);
+// One listener of one server, prepared and started at once, with the lowest id that is free. *out_port: the port bound.
 NODISCARD bool http_server_listen(struct http_server *server, struct str host, uint16_t port, struct tls_ctx *tls_ctx,
                                   uint16_t *out_port, struct err *err);
-// Replaces the TLS context of the i-th listener for new connections.
-void http_server_set_tls(struct http_server *server, size_t listener, struct tls_ctx *tls_ctx);
+// Accepts those who wait already, then no more. Connections live on, with their TLS context. An unknown id is fine.
+void http_server_unlisten(struct http_server *server, unsigned id);
+// Replaces a listener's TLS context for new connections. An unknown id is fine: draining closes all.
+void http_server_set_tls(struct http_server *server, unsigned id, struct tls_ctx *tls_ctx);
 void http_server_set_options(struct http_server *server, const struct http_server_options *options);
 // Closes the listeners and idle connections; requests in progress go on, each connection closes after its reply.
 void http_server_drain(struct http_server *server);

@@ -11,10 +11,10 @@ struct http_conn;
 
 struct http_listener {
     struct http_server *server;
-    struct listener *socket;
+    unsigned id;
+    struct listener *socket; // NULL: the place is free
     struct tls_ctx *tls;
-    uv_stream_t *waiting; // a connection that there was no memory for
-    struct timer retry;
+    struct timer retry; // of a connection that there was no memory for
 };
 
 struct http_server {
@@ -22,9 +22,8 @@ struct http_server {
     struct http_server_options options;
     struct http_handler handler;
     struct http_server_stats stats;
-    struct http_listener listeners[HTTP_LISTENERS_MAX];
-    size_t listener_count;
-    struct http_conn *conns; // doubly linked
+    struct http_listener listeners[2 * HTTP_LISTENERS_MAX]; // the new may come before the old go
+    struct http_conn *conns;                                // doubly linked
     bool draining;
     uint64_t date_second; // what `date` was written for
     char date[40];        // an RFC 9110 IMF-fixdate
@@ -95,8 +94,8 @@ extern const struct http_reply_ops http1_reply_ops;
 // The bytes of an HTTP/1.1 response head, in the arena; p is NULL when out of memory. framing: whole field lines.
 struct str http1_head_text(struct http_server *server, struct arena *arena, int status, const struct http_field *fields,
                            size_t count, struct str framing);
-void http_listener_init(struct http_listener *listener, struct http_server *server);
-void http_conn_accept(struct http_listener *listener, uv_stream_t *stream);
+void http_listener_init(struct http_listener *listener, struct http_server *server, unsigned id);
+void http_conn_accept(struct http_listener *listener);
 // No request on it, nothing to send.
 bool http_conn_is_idle(const struct http_conn *conn);
 void http_conn_drain(struct http_conn *conn);

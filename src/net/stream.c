@@ -107,7 +107,7 @@ bool stream_init(struct stream *s, struct loop *loop, const struct stream_ops *o
     return tcp_init(&s->tcp, loop, &k_tcp_ops, err);
 }
 
-bool stream_accept(struct stream *s, struct loop *loop, uv_stream_t *listener, struct tls_ctx *tls_ctx,
+bool stream_accept(struct stream *s, struct loop *loop, struct listener *listener, struct tls_ctx *tls_ctx,
                    const struct stream_ops *ops, struct err *err) {
     if (!stream_init(s, loop, ops, err)) return false;
     bool ok = tcp_accept(&s->tcp, listener);

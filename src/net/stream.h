@@ -28,7 +28,7 @@ struct stream {
 };
 
 // Adopts a waiting connection; tls_ctx NULL = plain. on_ready follows (at once, before return, for a plain stream).
-NODISCARD bool stream_accept(struct stream *s, struct loop *loop, uv_stream_t *listener, struct tls_ctx *tls_ctx,
+NODISCARD bool stream_accept(struct stream *s, struct loop *loop, struct listener *listener, struct tls_ctx *tls_ctx,
                              const struct stream_ops *ops, struct err *err);
 // Sets up without connecting; then stream_connect. on_closed follows stream_close in every case after this.
 NODISCARD bool stream_init(struct stream *s, struct loop *loop, const struct stream_ops *ops, struct err *err);

@@ -45,12 +45,6 @@ bool tcp_init(struct tcp *tcp, struct loop *loop, const struct tcp_ops *ops, str
     return true;
 }
 
-bool tcp_accept(struct tcp *tcp, uv_stream_t *listener) {
-    if (uv_accept(listener, (uv_stream_t *)&tcp->uv) != 0) return false;
-    uv_tcp_nodelay(&tcp->uv, 1);
-    return uv_fileno((uv_handle_t *)&tcp->uv, &tcp->fd) == 0;
-}
-
 static void on_uv_connect(uv_connect_t *req, int status) {
     struct tcp *tcp = req->data;
     mem_free(req);

@@ -42,8 +42,9 @@ struct tcp {
 };
 
 NODISCARD bool tcp_init(struct tcp *tcp, struct loop *loop, const struct tcp_ops *ops, struct err *err);
-// Adopts a connection that a listener has ready. False when there is none or it failed.
-NODISCARD bool tcp_accept(struct tcp *tcp, uv_stream_t *listener);
+struct listener;
+// Adopts the connection that the listener offers. False when there is none or it failed.
+NODISCARD bool tcp_accept(struct tcp *tcp, struct listener *listener);
 struct sockaddr;
 // on_connect follows unless this returns below 0.
 int tcp_connect(struct tcp *tcp, const struct sockaddr *address);
@@ -69,13 +70,27 @@ uint64_t tcp_bytes_acked(struct tcp *tcp);
 struct str tcp_peer_text(struct tcp *tcp, char out[64]);
 const char *tcp_error_text(int code);
 
-struct listener;
-// accept is called for each waiting connection: it calls tcp_accept on `stream`.
-typedef void listener_fn(void *ctx, uv_stream_t *stream);
-// A socket bound with SO_REUSEPORT on host:port (port 0: any), one a loop. *out_port says which port it got.
-NODISCARD bool listener_open(struct loop *loop, struct str host, uint16_t port, listener_fn *accept, void *ctx,
-                             struct listener **out_listener, uint16_t *out_port, struct err *err);
-// Accepts no more; frees it.
+// Listening sockets come to be in two steps, so that all of a new configuration's are known to be had before the first
+// is used: listener_prepare binds, on any thread; listener_start listens, on the loop's thread. In between the kernel
+// refuses connections: none waits that could be lost.
+//
+// n sockets on host:port (port 0: one that is free, the same for all), one a loop: the kernel shares the connections
+// out among them (SO_REUSEPORT). host: an IP address, localhost, or * for all. A port that another program listens on
+// is refused. own_port: this process itself listens on that port, at this address or another; then a second server of
+// the same user that shares its port goes unnoticed, since the kernel does not tell the two apart. *out_port says which
+// port it is. Errors name address and reason; on failure there is none.
+NODISCARD bool listener_prepare(struct str host, uint16_t port, bool own_port, size_t n,
+                                struct listener **out_listeners, uint16_t *out_port, struct err *err);
+// accept is called for each waiting connection: it calls tcp_accept, at once or later; until then no other is offered.
+typedef void listener_fn(void *ctx, struct listener *listener);
+// Fails only when another program has begun to listen there since, or memory of the kernel's is short; the listener is
+// still to be closed then.
+NODISCARD bool listener_start(struct listener *listener, struct loop *loop, listener_fn *accept, void *ctx,
+                              struct err *err);
+// Offers all connections that wait, to be followed by listener_close: closing resets those nobody took. One whose offer
+// is not taken at once is lost.
+void listener_drain(struct listener *listener);
+// Accepts no more; frees it. On the loop's thread, or any if it was not started. NULL is fine.
 void listener_close(struct listener *listener);
 
 #endif

@@ -2,6 +2,7 @@
 #include "server/server_internal.h"
 
 #include "base/mem.h"
+#include "os/tcp.h"
 
 #define TICK_MS 1000
 #define DRAIN_LOOK_MS 10
@@ -24,14 +25,25 @@ static void on_tick(struct timer *timer) {
     if (!sl->done) timer_set(timer, DRAIN_LOOK_MS);
 }
 
-static bool listen_all(struct server_loop *sl, struct err *err) {
-    struct server *s = sl->server;
-    for (size_t i = 0; i < s->conf->listeners.n; i++) {
-        const struct conf_addr *a = &s->conf->listeners.p[i].addr;
-        // Port 0 is chosen by the first loop; the others share it.
-        uint16_t port = a->port ? a->port : s->ports[i];
-        if (!http_server_listen(sl->http, a->host, port, s->tls[i], &s->ports[i], err)) return false;
+// One address on every loop; its place in the configuration is its id.
+static bool listen_at(struct server *s, size_t i, struct listener **prepared, struct err *err) {
+    const struct conf_addr *a = &s->conf->listeners.p[i].addr;
+    bool own_port = false;
+    for (size_t k = 0; k < i; k++) own_port = own_port || s->ports[k] == a->port;
+    if (!listener_prepare(a->host, a->port, own_port, s->n_loops, prepared, &s->ports[i], err)) return false;
+    for (unsigned k = 0; k < s->n_loops; k++) {
+        if (http_server_listen_prepared(s->loops[k].http, prepared[k], s->tls[i], (unsigned)i, err)) continue;
+        while (++k < s->n_loops) listener_close(prepared[k]);
+        return false;
     }
+    return true;
+}
+
+static bool listen_all(struct server *s, struct err *err) {
+    AUTO_FREE struct listener **prepared = mem_zalloc(s->n_loops, sizeof *prepared);
+    if (!prepared) return err_no_memory(err);
+    for (size_t i = 0; i < s->conf->listeners.n; i++)
+        if (!listen_at(s, i, prepared, err)) return false;
     return true;
 }
 
@@ -48,13 +60,13 @@ static bool loop_build(struct server *s, unsigned i, struct err *err) {
     struct http_server_options so = gateway_server_options(s->conf, s->n_loops);
     struct http_handler handler = gateway_handler(sl->gl);
     timer_init(&sl->tick, sl->loop, on_tick);
-    return http_server_create(sl->loop, &so, &handler, &sl->http, err) && listen_all(sl, err);
+    return http_server_create(sl->loop, &so, &handler, &sl->http, err);
 }
 
 bool loops_create(struct server *s, struct err *err) {
     for (unsigned i = 0; i < s->n_loops; i++)
         if (!loop_build(s, i, err)) return false;
-    return true;
+    return listen_all(s, err);
 }
 
 static void loop_main(void *arg) {
@@ -84,7 +96,7 @@ static void apply(struct task *task) {
     struct http_server_options o = gateway_server_options(order->runtime->conf, sl->server->n_loops);
     gateway_loop_set_runtime(sl->gl, order->runtime);
     http_server_set_options(sl->http, &o);
-    for (size_t i = 0; i < sl->server->n_listeners; i++) http_server_set_tls(sl->http, i, order->tls[i]);
+    for (size_t i = 0; i < sl->server->n_listeners; i++) http_server_set_tls(sl->http, (unsigned)i, order->tls[i]);
     runtime_unref(order->runtime);
     server_tls_free(order->tls, HTTP_LISTENERS_MAX);
     mem_free(order);

@@ -72,15 +72,23 @@ static void on_closed(struct tcp *tcp) {
 static const struct tcp_ops k_ops = {
     .on_read = on_read, .on_end = on_end, .on_drained = on_drained, .on_connect = on_connect, .on_closed = on_closed};
 
-static void on_accept(void *ctx, uv_stream_t *stream) {
+static void on_accept(void *ctx, struct listener *listener) {
     struct rig *rig = ctx;
     struct err err;
     char text[64];
     REQUIRE(tcp_init(&rig->server.tcp, rig->loop, &k_ops, &err));
     rig->server.open = true;
-    REQUIRE(tcp_accept(&rig->server.tcp, stream));
+    REQUIRE(tcp_accept(&rig->server.tcp, listener));
     CHECK_STR(tcp_peer_text(&rig->server.tcp, text), STR("127.0.0.1"));
     tcp_read_start(&rig->server.tcp);
+}
+
+static bool listen_now(struct loop *loop, struct str host, uint16_t port, listener_fn *accept, void *ctx,
+                       struct listener **out_listener, uint16_t *out_port, struct err *err) {
+    if (!listener_prepare(host, port, false, 1, out_listener, out_port, err)) return false;
+    if (listener_start(*out_listener, loop, accept, ctx, err)) return true;
+    listener_close(*out_listener);
+    return false;
 }
 
 static void on_watchdog(struct timer *timer) {
@@ -95,7 +103,7 @@ static void open_rig(struct rig *rig) {
     memset(rig, 0, sizeof *rig);
     mem_stats_get(&rig->before);
     REQUIRE(loop_create(0, &rig->loop, &err));
-    REQUIRE(listener_open(rig->loop, STR("127.0.0.1"), 0, on_accept, rig, &rig->listener, &rig->port, &err));
+    REQUIRE(listen_now(rig->loop, STR("127.0.0.1"), 0, on_accept, rig, &rig->listener, &rig->port, &err));
     rig->client.rig = rig->server.rig = rig;
     buf_init(&rig->client.in, 2 * LARGE);
     buf_init(&rig->server.in, 2 * LARGE);
@@ -348,7 +356,7 @@ static void test_read_into(void) {
 
 // --- listening ---
 
-static void no_accept(void *ctx, uv_stream_t *stream) { (void)ctx, (void)stream; }
+static void no_accept(void *ctx, struct listener *listener) { (void)ctx, (void)listener; }
 
 static void test_listen_errors(void) {
     struct loop *loop;
@@ -359,19 +367,19 @@ static void test_listen_errors(void) {
     static const struct str hosts[] = {STR_INIT("example.com"), STR_INIT("300.1.1.1"), STR_INIT("1.2.3"),
                                        STR_INIT("::g"), STR_INIT("127.0.0.1\0x")};
     for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
-        CHECK(!listener_open(loop, hosts[i], 0, no_accept, NULL, &a, &port, &err));
+        CHECK(!listen_now(loop, hosts[i], 0, no_accept, NULL, &a, &port, &err));
         CHECK_INT(err.code, ERR_CONFIG_INVALID);
     }
-    CHECK(!listener_open(loop, STR("203.0.113.7"), 0, no_accept, NULL, &a, &port, &err)); // not ours
+    CHECK(!listen_now(loop, STR("203.0.113.7"), 0, no_accept, NULL, &a, &port, &err)); // not ours
     CHECK_INT(err.code, ERR_IO);
-    REQUIRE(listener_open(loop, STR("localhost"), 0, no_accept, NULL, &a, &port, &err));
+    REQUIRE(listen_now(loop, STR("localhost"), 0, no_accept, NULL, &a, &port, &err));
     CHECK(port != 0);
-    CHECK(!listener_open(loop, STR("127.0.0.1"), port, no_accept, NULL, &b, &other, &err)); // taken
+    CHECK(!listen_now(loop, STR("127.0.0.1"), port, no_accept, NULL, &b, &other, &err)); // taken
     CHECK_INT(err.code, ERR_IO);
     CHECK(strstr(err.message, "another program"));
     for (uint64_t nth = 1; nth < 3; nth++) {
         mem_fail_nth(nth);
-        if (listener_open(loop, STR("127.0.0.1"), 0, no_accept, NULL, &b, &other, &err))
+        if (listen_now(loop, STR("127.0.0.1"), 0, no_accept, NULL, &b, &other, &err))
             listener_close(b);
         else
             CHECK_INT(err.code, ERR_NO_MEMORY);
@@ -381,5 +389,80 @@ static void test_listen_errors(void) {
     loop_free(loop);
 }
 
+static int connects(uint16_t port) {
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
+    REQUIRE(fd >= 0);
+    rc = connect(fd, (const struct sockaddr *)&a, sizeof a) == 0 ? 0 : errno;
+    close(fd);
+    return rc;
+}
+
+static void test_prepare(void) {
+    struct loop *loop;
+    struct listener *all[3] = {0}, *more[3] = {0};
+    struct mem_stats before, after;
+    struct err err;
+    uint16_t port, other;
+    mem_stats_get(&before);
+    REQUIRE(loop_create(5, &loop, &err));
+    int lowest_free = dup(0);
+    close(lowest_free);
+    REQUIRE(listener_prepare(STR("127.0.0.1"), 0, false, 3, all, &port, &err));
+    CHECK_INT(connects(port), ECONNREFUSED); // bound, but nobody listens
+    REQUIRE(listener_start(all[1], loop, no_accept, NULL, &err));
+    CHECK_INT(connects(port), 0);
+
+    // The whole port is ours: at another address beside this one only for who says so.
+    CHECK(!listener_prepare(STR("*"), port, false, 1, more, &other, &err));
+    CHECK(strstr(err.message, "*:") && strstr(err.message, "in use"));
+    CHECK(more[0] == NULL);
+    REQUIRE(listener_prepare(STR("*"), port, true, 1, more, &other, &err));
+    CHECK_INT(other, port);
+    listener_close(more[0]);
+    more[0] = NULL;
+    CHECK(!listener_prepare(STR("203.0.113.7"), port, true, 3, more, &other, &err));
+    CHECK(strstr(err.message, "no such address"));
+
+    for (uint64_t nth = 1; nth <= 3; nth++) { // the second and third fail behind the first
+        mem_fail_nth(nth);
+        CHECK(!listener_prepare(STR("127.0.0.1"), 0, false, 3, more, &other, &err));
+        mem_fail_nth(0);
+        CHECK_INT(err.code, ERR_NO_MEMORY);
+        CHECK(!more[0] && !more[1] && !more[2]);
+    }
+    for (int i = 0; i < 3; i++) listener_close(all[i]);
+    listener_close(NULL);
+    loop_drain_handles(loop);
+    CHECK_INT(connects(port), ECONNREFUSED);
+    int free_now = dup(0);
+    close(free_now);
+    CHECK_INT(free_now, lowest_free); // nothing stayed open
+    loop_free(loop);
+    mem_stats_get(&after);
+    CHECK_INT(after.bytes, before.bytes);
+}
+
+// Bound in time, but another has begun to listen since.
+static void test_start_too_late(void) {
+    struct loop *loop;
+    struct listener *l;
+    struct err err;
+    uint16_t port;
+    int on = 1;
+    REQUIRE(loop_create(0, &loop, &err));
+    REQUIRE(listener_prepare(STR("127.0.0.1"), 0, false, 1, &l, &port, &err));
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
+    REQUIRE(bind(fd, (const struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 1) == 0);
+    CHECK(!listener_start(l, loop, no_accept, NULL, &err));
+    CHECK(strstr(err.message, "127.0.0.1:") && strstr(err.message, "in use"));
+    listener_close(l);
+    close(fd);
+    loop_free(loop);
+}
+
 TEST_MAIN(test_large_echo, test_slow_reader, test_order_and_half_close, test_answer_after_half_close, test_reset,
-          test_refused, test_close_while_connecting, test_read_into, test_listen_errors)
+          test_refused, test_close_while_connecting, test_read_into, test_listen_errors, test_prepare,
+          test_start_too_late)
