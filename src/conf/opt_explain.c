@@ -112,7 +112,7 @@ static bool step_take(struct walk *w, struct str step, bool quoted, bool last, s
     return true;
 }
 
-// "[]" goes, and a variable's name becomes a key.
+// "[]" becomes any position, and a variable's name becomes a key.
 static void key_plain(struct str key, struct buf *out) {
     if (str_starts(key, STR(OPT_VARIABLE_PREFIX))) {
         key = str_from(key, sizeof OPT_VARIABLE_PREFIX - 1);
@@ -125,10 +125,9 @@ static void key_plain(struct str key, struct buf *out) {
         return;
     }
     for (size_t i = 0; i < key.n; i++) {
-        if (str_starts(str_from(key, i), STR("[]")))
-            i++;
-        else
-            buf_putc(out, key.p[i]);
+        bool open = i > 0 && key.p[i - 1] == '[' && key.p[i] == ']';
+        if (open) buf_putc(out, '0');
+        buf_putc(out, key.p[i]);
     }
 }
 

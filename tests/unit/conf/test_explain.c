@@ -35,6 +35,8 @@ static void items_may_be_left_out(void) {
     check_key("aliases.fast", "aliases.NAME");
     check_key("providers.openai.headers.X-Team", "providers[].headers.NAME");
     check_key("include[0]", "include[]");
+    check_key("include[]", "include[]");
+    check_key("providers[]", "providers[]");
     check_key("profiles.staging.limits.max_body", "limits.max_body");
     check_key("profiles.limits.max_body", "limits.max_body");
     check_key("limits", "limits");

@@ -1,4 +1,4 @@
-// Every configuration in good/ is taken without a problem. The JSON Schema is tested with the same files.
+// Every configuration in good/, with which the JSON Schema is tested too, is taken without a problem.
 #include "check.h"
 #include "conf/conf.h"
 #include "os/file.h"
