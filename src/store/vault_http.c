@@ -105,10 +105,10 @@ static const char *advice_for(int status, struct str said) {
 bool vault_refused(const struct vault_session *s, const struct vault_answer *a, struct str path, struct err *err) {
     struct buf said BUF_AUTO = BUF_INIT(SAID_MAX + 8);
     put_said(&said, buf_str(&a->body));
-    struct str words = said.n ? str_head(buf_str(&said), SAID_MAX) : STR("no reason given");
+    struct str words = str_head(buf_str(&said), SAID_MAX);
     return err_set(err, vault_answer_down(a) ? ERR_UPSTREAM_REFUSED : ERR_UPSTREAM_STATUS,
-                   "Vault at %.*s answered %d to %.*s: %.*s: %s", STR_ARG(str_head(address_of(s), 100)), a->status,
-                   STR_ARG(str_head(path, 120)), STR_ARG(words), advice_for(a->status, words));
+                   "Vault at %.*s answered %d to %.*s%s%.*s: %s", STR_ARG(str_head(address_of(s), 100)), a->status,
+                   STR_ARG(str_head(path, 120)), words.n ? ": " : "", STR_ARG(words), advice_for(a->status, words));
 }
 
 bool vault_answer_odd(struct str path, const char *what, struct err *err) {

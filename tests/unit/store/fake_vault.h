@@ -63,7 +63,7 @@ static inline int fake_answer(struct fake_vault *f, struct str head, struct str 
     pthread_mutex_lock(&f->lock);
     f->log_n += (size_t)snprintf(f->log + f->log_n, sizeof f->log - f->log_n, "%s [%.*s] %.*s\n", request,
                                  STR_ARG(token), STR_ARG(body));
-    REQUIRE(f->log_n < sizeof f->log);
+    if (f->log_n >= sizeof f->log) abort(); // REQUIRE counts, which is for the main thread
     snprintf(f->name_space, sizeof f->name_space, "%.*s", STR_ARG(fake_header(head, STR("x-vault-namespace"))));
     struct rule *rule = fake_rule(f, str_of(request, (size_t)n), token);
     int status = rule ? rule->status : 404;
