@@ -48,6 +48,16 @@ static bool check_model(struct str model, struct err *err) {
     return err_set(err, ERR_INVALID_FIELD, "\"%.*s\": a * may stand only at the end of a model's name", STR_ARG(model));
 }
 
+const char *key_tenant_check(struct str text) {
+    static const char expected[] = "a tenant's name: a-z, 0-9, \"-\", \"_\" and \".\", at most 64 in all";
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        bool word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!word && (i == 0 || (c != '-' && c != '_' && c != '.'))) return expected;
+    }
+    return text.n && text.n <= KEY_TENANT_MAX ? NULL : expected;
+}
+
 static bool check_wanted(const struct key_wanted *w, int64_t now_ns, struct err *err) {
     if (!check_text(w->name, KEY_NAME_MAX, "the key's name", err)) return false;
     if (w->n_models > KEY_MODELS_MAX)
@@ -57,6 +67,9 @@ static bool check_wanted(const struct key_wanted *w, int64_t now_ns, struct err 
                        w->n_models, KEY_MODELS_MAX);
     for (size_t i = 0; i < w->n_models; i++)
         if (!check_model(w->models[i], err)) return false;
+    const char *expected = w->tenant.n ? key_tenant_check(w->tenant) : NULL;
+    if (expected)
+        return err_set(err, ERR_INVALID_FIELD, "\"%.*s\" is not %s", STR_ARG(str_head(w->tenant, 80)), expected);
     if (w->expires_at != 0 && w->expires_at <= now_ns)
         return err_set(err, ERR_INVALID_FIELD, "the key's expiry is in the past");
     return true;
@@ -93,8 +106,10 @@ static bool insert(struct sql *db, const struct datadir *dir, const struct key_w
     BUF_AUTO struct buf models = BUF_INIT((size_t)KEY_MODELS_MAX * (6 * KEY_MODEL_NAME_MAX + 3) + 2);
     put_models(w, &models);
     if (models.failed) return err_no_memory(err);
+    int64_t tenant_id = TENANT_DEFAULT;
+    if (w->tenant.n && !tenant_intern(db, w->tenant, &tenant_id, err)) return false;
     struct key_row row = {
-        .tenant_id = TENANT_DEFAULT,
+        .tenant_id = tenant_id,
         .name = w->name,
         .prefix = str_head(text, KEY_PREFIX_LEN),
         .is_admin = w->is_admin,

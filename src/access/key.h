@@ -17,6 +17,7 @@
 #define KEY_PREFIX_LEN 9 // "ps-" and six characters: enough to recognise it by, shown as "ps-abc123…"
 #define KEY_MODELS_MAX 256
 #define KEY_MODEL_NAME_MAX 256
+#define KEY_TENANT_MAX 64
 
 // Whether text has the shape of a key; says nothing about its being known.
 bool key_text_valid(struct str text);
@@ -24,9 +25,13 @@ void key_hash(const struct secret *server, struct str text, char out_hash[KEY_HA
 // Constant time.
 bool key_hash_eq(const char a[KEY_HASH_SIZE], const char b[KEY_HASH_SIZE]);
 
+// NULL when text can be a tenant's name, else what was expected.
+const char *key_tenant_check(struct str text);
+
 struct key_wanted {
     struct str name; // UTF-8, at most KEY_NAME_MAX bytes; may be empty
     bool is_admin;
+    struct str tenant;        // its name; empty: the general configuration
     const struct str *models; // allowed models, exact or ending in '*'; none = every model
     size_t n_models;
     int64_t expires_at;

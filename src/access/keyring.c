@@ -71,7 +71,8 @@ static bool add_row(void *arg, const struct key_row *row, struct err *err) {
     };
     bool damaged = false, ok;
     memcpy(entry.hash, row->hash, sizeof entry.hash);
-    ok = copy_text(&ring->arena, row->name, &entry.name) && copy_text(&ring->arena, row->prefix, &entry.prefix);
+    ok = copy_text(&ring->arena, row->name, &entry.name) && copy_text(&ring->arena, row->prefix, &entry.prefix) &&
+         copy_text(&ring->arena, row->tenant, &entry.tenant);
     if (ok && !row->any_model) {
         struct str json;
         ok = copy_text(&ring->arena, row->allowed_models, &json) && read_models(&ring->arena, json, &entry, &damaged);

@@ -14,6 +14,7 @@
 struct key_entry {
     int64_t id, tenant_id;
     struct str name;   // may be empty
+    struct str tenant; // its name; empty: the general configuration is the key's
     struct str prefix; // "ps-abc123", of a live key
     bool is_admin;
     bool any_model;           // else those of models

@@ -2,7 +2,9 @@
 #include "access/key.h"
 #include "base/json_read.h"
 #include "cli/commands.h"
+#include "conf/conf.h"
 #include "os/clock.h"
+#include "store/config_env.h"
 
 #define ARENA_MAX ((size_t)256 * 1024 * 1024)
 #define OUT_MAX ((size_t)256 * 1024 * 1024)
@@ -14,11 +16,27 @@ static void put_time(struct json_writer *w, struct str name, struct arena *arena
         json_put_member_null(w, name);
 }
 
+static void put_text(struct json_writer *w, struct str name, struct str text) {
+    if (text.n)
+        json_put_member_str(w, name, text);
+    else
+        json_put_member_null(w, name);
+}
+
 // --- create
 // -----------------------------------------------------------------------------------------------------------
 
 static bool read_wanted(const struct cli_args *args, struct str models[KEY_MODELS_MAX], struct key_wanted *out) {
-    *out = (struct key_wanted){.name = cli_value(args, CLI_NAME), .is_admin = cli_given(args, CLI_ADMIN)};
+    *out = (struct key_wanted){.name = cli_value(args, CLI_NAME),
+                               .is_admin = cli_given(args, CLI_ADMIN),
+                               .tenant = cli_value(args, CLI_TENANT)};
+    const char *expected = cli_given(args, CLI_TENANT) ? key_tenant_check(out->tenant) : NULL;
+    if (expected) {
+        char why[120];
+        snprintf(why, sizeof why, "it takes %s", expected);
+        cli_fail(args->io, CLI_USAGE, "--tenant is not a tenant's name", why, "penstock config show tenants");
+        return false;
+    }
     if (!cli_when_option(args, CLI_EXPIRES, false, 0, &out->expires_at)) return false;
     if (out->expires_at && out->expires_at <= clock_unix_ns()) {
         cli_fail(args->io, CLI_USAGE, "--expires is in the past", NULL, "a length of time from now, such as 30d");
@@ -58,6 +76,7 @@ static void put_created_json(struct buf *out, struct arena *arena, const struct 
     } else {
         json_put_null(&w);
     }
+    put_text(&w, STR("tenant"), wanted->tenant);
     put_time(&w, STR("expires_at"), arena, wanted->expires_at);
     json_put_object_end(&w);
     buf_putc(out, '\n');
@@ -85,6 +104,25 @@ static int print_created(const struct cli_args *args, const struct key_created *
     return code;
 }
 
+// The key can be made before its tenant is configured; but a slip of the pen should not wait for its first refusal.
+static void warn_unknown_tenant(const struct cli_args *args, struct str tenant) {
+    struct str file = tenant.n && !cli_given(args, CLI_QUIET) ? cli_config_file(args) : STR("");
+    struct config_env stores = {0};
+    struct conf_problems problems;
+    struct conf *conf = NULL;
+    if (!file.n) return;
+    struct conf_env env = config_env_system(&stores);
+    env.offline = true;
+    conf_problems_init(&problems);
+    if (conf_load(file, &env, &problems, &conf) && !conf_tenant_find(conf, tenant))
+        fprintf(args->io->err,
+                "Warning: %.*s has no tenant \"%.*s\"; the key is refused until it is configured under `tenants`.\n",
+                STR_ARG(file), STR_ARG(tenant));
+    conf_unref(conf);
+    conf_problems_free(&problems);
+    config_env_end(&stores);
+}
+
 int cmd_key_create(const struct cli_args *args) {
     struct str models[KEY_MODELS_MAX];
     struct key_wanted wanted;
@@ -92,6 +130,7 @@ int cmd_key_create(const struct cli_args *args) {
     struct key_created key;
     struct err err;
     if (!read_wanted(args, models, &wanted)) return CLI_USAGE;
+    warn_unknown_tenant(args, wanted.tenant);
     int code = cli_data_open(args, true, &data);
     if (code != CLI_OK) return code;
     if (key_create(data.db, &data.dir, &wanted, clock_unix_ns(), &key, &err)) {
@@ -135,6 +174,7 @@ static void put_row_json(struct listing *l, const struct key_row *row, struct st
         json_put_member_raw(&w, STR("models"), row->allowed_models);
     else
         json_put_member_null(&w, STR("models"));
+    put_text(&w, STR("tenant"), row->tenant);
     put_time(&w, STR("created_at"), &l->arena, row->created_at);
     put_time(&w, STR("expires_at"), &l->arena, row->expires_at);
     put_time(&w, STR("revoked_at"), &l->arena, row->revoked_at);
@@ -154,6 +194,7 @@ static bool list_row(void *arg, const struct key_row *row, struct err *err) {
         const struct str cells[] = {id,
                                     row->prefix,
                                     row->name,
+                                    row->tenant,
                                     row->is_admin ? STR("admin") : STR(""),
                                     state_of(row, l->now),
                                     str_head(cli_time_short(&l->arena, row->expires_at), 10),
@@ -164,8 +205,8 @@ static bool list_row(void *arg, const struct key_row *row, struct err *err) {
 }
 
 static const struct cli_column KEY_COLUMNS[] = {
-    {.title = "ID"},    {.title = "PREFIX"},  {.title = "NAME", .min = 4},      {.title = "ROLE"},
-    {.title = "STATE"}, {.title = "EXPIRES"}, {.title = "LAST USED", .min = 10}};
+    {.title = "ID"},   {.title = "PREFIX"}, {.title = "NAME", .min = 4}, {.title = "TENANT", .min = 6},
+    {.title = "ROLE"}, {.title = "STATE"},  {.title = "EXPIRES"},        {.title = "LAST USED", .min = 10}};
 
 int cmd_key_list(const struct cli_args *args) {
     struct cli_data data;

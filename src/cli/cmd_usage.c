@@ -17,6 +17,7 @@ struct report {
     struct arena arena; // key names and the table's cells
     struct arena line;  // one row's texts
     struct map names;   // the 8 bytes of a key's id → struct str *
+    struct map tenants; // likewise of a tenant's id
     struct buf out;
     struct cli_table table;
     uint64_t requests, unpriced;
@@ -36,6 +37,22 @@ static bool note_name(void *arg, const struct key_row *row, struct err *err) {
     *id = (uint64_t)row->id;
     *name = arena_str(&r->arena, row->name.n ? row->name : row->prefix);
     return map_put(&r->names, str_of((const char *)id, sizeof *id), name) || err_no_memory(err);
+}
+
+static bool note_tenant(void *arg, int64_t id, struct str name, struct err *err) {
+    struct report *r = arg;
+    uint64_t *key = ARENA_NEW(&r->arena, uint64_t);
+    struct str *copy = ARENA_NEW(&r->arena, struct str);
+    if (!key || !copy) return err_no_memory(err);
+    *key = (uint64_t)id;
+    *copy = arena_str(&r->arena, name);
+    return map_put(&r->tenants, str_of((const char *)key, sizeof *key), copy) || err_no_memory(err);
+}
+
+// Empty for calls under the general configuration.
+static struct str tenant_name(struct report *r, uint64_t id) {
+    const struct str *name = map_get(&r->tenants, str_of((const char *)&id, sizeof id));
+    return name ? *name : STR_NONE;
 }
 
 static struct str key_text(struct report *r, uint64_t id) {
@@ -87,6 +104,7 @@ static void put_record(struct report *r, struct json_writer *w, const struct led
     json_put_member_str(w, STR("request_id"), str_of(id, sizeof id));
     json_put_member_str(w, STR("ts"), cli_time(&r->line, rec->ts));
     put_key(r, w, rec->key_id);
+    put_text(w, STR("tenant"), tenant_name(r, rec->tenant_id));
     put_text(w, STR("provider"), rec->provider);
     put_text(w, STR("model"), rec->model);
     put_text(w, STR("upstream_model"), rec->upstream_model);
@@ -129,6 +147,9 @@ static void put_group(struct report *r, struct json_writer *w, const struct ledg
         break;
     case LEDGER_GROUP_DAY:
         json_put_member_str(w, STR("day"), str_head(cli_time(&r->line, rec->ts), 10));
+        break;
+    case LEDGER_GROUP_TENANT:
+        put_text(w, STR("tenant"), tenant_name(r, rec->tenant_id));
         break;
     case LEDGER_GROUP_NONE:
         break;
@@ -185,6 +206,7 @@ static struct str group_name(struct report *r, const struct ledger_row *row) {
     if (r->query.group == LEDGER_GROUP_DAY) return str_head(cli_time(&r->line, row->rec.ts), 10);
     if (r->query.group == LEDGER_GROUP_MODEL) name = row->rec.model;
     if (r->query.group == LEDGER_GROUP_PROVIDER) name = row->rec.provider;
+    if (r->query.group == LEDGER_GROUP_TENANT) name = tenant_name(r, row->rec.tenant_id);
     return name.n ? name : STR("(none)");
 }
 
@@ -280,7 +302,7 @@ static void print_notes(struct report *r) {
 }
 
 static int print_report(struct report *r) {
-    static const char *const titles[] = {"", "KEY", "MODEL", "PROVIDER", "DAY"};
+    static const char *const titles[] = {"", "KEY", "MODEL", "PROVIDER", "DAY", "TENANT"};
     bool records = cli_given(r->args, CLI_RECORDS);
     int code;
     if (r->json) {
@@ -303,6 +325,7 @@ static enum ledger_group group_of(struct str by) {
     if (str_eq(by, STR("key"))) return LEDGER_GROUP_KEY;
     if (str_eq(by, STR("model"))) return LEDGER_GROUP_MODEL;
     if (str_eq(by, STR("provider"))) return LEDGER_GROUP_PROVIDER;
+    if (str_eq(by, STR("tenant"))) return LEDGER_GROUP_TENANT;
     return str_eq(by, STR("day")) ? LEDGER_GROUP_DAY : LEDGER_GROUP_NONE;
 }
 
@@ -327,7 +350,7 @@ static int read_keys(struct report *r) {
     struct err err;
     int code = cli_data_open(r->args, false, &data);
     if (code != CLI_OK) return code;
-    if (!key_each(data.db, note_name, r, &err)) {
+    if (!key_each(data.db, note_name, r, &err) || !tenant_each(data.db, note_tenant, r, &err)) {
         code = cli_fail_err(r->args->io, &err, "cannot read the keys", NULL);
     } else if (cli_given(r->args, CLI_KEY)) {
         struct key_row row;
@@ -345,11 +368,13 @@ int cmd_usage(const struct cli_args *args) {
     arena_init(&r.arena, NULL, 0, ARENA_MAX);
     arena_init(&r.line, NULL, 0, ARENA_MAX);
     map_init(&r.names, rand_u64());
+    map_init(&r.tenants, rand_u64());
     int code = read_arguments(&r);
     if (code == CLI_OK) code = read_keys(&r);
     if (code == CLI_OK) code = print_report(&r);
     buf_free(&r.out);
     map_free(&r.names);
+    map_free(&r.tenants);
     arena_free(&r.line);
     arena_free(&r.arena);
     return code;

@@ -53,7 +53,7 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                 .kind = CLI_VALUE_CHOICE,
                 .value = "WHAT",
                 .help = "Add up by this",
-                .choices = {"key", "model", "provider", "day"}},
+                .choices = {"key", "model", "provider", "day", "tenant"}},
     [CLI_SINCE] = {.name = "since",
                    .kind = CLI_VALUE_TEXT,
                    .value = "WHEN",

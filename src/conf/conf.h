@@ -146,9 +146,11 @@ struct conf_webhook {
     int64_t timeout;
 };
 
+#define CONF_TENANT_DEPTH 8 // tenants from one to its outermost parent, both counted
+
 // What a tenant sets for itself; what it leaves open is its parent's, and at last the general value.
 struct conf_tenant_limits {
-    int64_t max_body, max_response; // OPT_UNSET = inherited; after loading never
+    int64_t max_body, max_response; // after loading never OPT_UNSET: what was not given is inherited
 };
 struct conf_branding {
     struct str name;    // how the tenant's people know the service
@@ -162,8 +164,8 @@ struct conf_tenant {
     OPT_LIST_OF(struct opt_pair) aliases;
     OPT_LIST_OF(struct conf_named_price) prices;
     struct conf_tenant_limits limits;
-    struct conf_provider_timeouts timeouts;
-    struct conf_branding branding;
+    struct conf_provider_timeouts timeouts; // inherited; OPT_UNSET where no parent sets one: the provider's own
+    struct conf_branding branding;          // inherited; empty where no parent sets one
     // Derived.
     const struct conf_tenant *up; // NULL = the general configuration
     struct map model_map, alias_map, price_map;
@@ -224,8 +226,20 @@ void conf_unref(struct conf *c); // NULL is fine
 
 struct conf_provider *conf_provider_find(const struct conf *c, struct str name);
 const struct conf_model *conf_model_find(const struct conf *c, struct str name);
-// A price set in `prices` for "provider/model", else for the model's name alone; NULL when there is none.
-const struct conf_price *conf_price_find(const struct conf *c, struct str provider, struct str model);
+const struct conf_tenant *conf_tenant_find(const struct conf *c, struct str name);
+// A price set in a tenant's own `prices` (NULL: the general ones) for "provider/model", else for the model's name
+// alone; NULL when there is none. Its parents' are not looked at.
+const struct conf_price *conf_price_find(const struct conf *c, const struct conf_tenant *tenant, struct str provider,
+                                         struct str model);
+
+// "gpt-4o", or "gpt-*" for all that begin so.
+bool conf_pattern_matches(struct str pattern, struct str name);
+// The tenant, or the nearest above it, whose allow_models leaves a model out, by the name it is asked for; NULL when it
+// may be used. tenant NULL: NULL.
+const struct conf_tenant *conf_tenant_refuser(const struct conf_tenant *tenant, struct str model);
+static inline bool conf_tenant_allows(const struct conf_tenant *tenant, struct str model) {
+    return !conf_tenant_refuser(tenant, model);
+}
 
 // What a requested model name stands for.
 struct conf_choice {
@@ -233,9 +247,12 @@ struct conf_choice {
     const struct conf_provider *peer; // when model is NULL
     struct str upstream;              // the name to ask that provider for; a slice of the name given
 };
-// In this order: alias; model; and, when passthrough_models: "provider/model"; the first provider whose kind owns names
-// of this form; the only provider there is. False when nothing fits. A name that is found lives as long as `name`.
-NODISCARD bool conf_resolve(const struct conf *c, struct str name, struct conf_choice *out_choice);
+// Alias or model, of the tenant, else of its parent and so on up, else the general one (tenant NULL: only that); an
+// alias's target is looked for from the tenant again. Then, when passthrough_models: "provider/model"; the first
+// provider whose kind owns names of this form; the only provider there is. False when nothing fits. allow_models is not
+// looked at. A name that is found lives as long as `name`.
+NODISCARD bool conf_resolve(const struct conf *c, const struct conf_tenant *tenant, struct str name,
+                            struct conf_choice *out_choice);
 
 // Appends a line for each change from a to b that only a restart applies; returns how many there are.
 size_t conf_restart_reasons(const struct conf *a, const struct conf *b, struct buf *out);

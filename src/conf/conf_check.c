@@ -14,15 +14,16 @@ void conf_complain(struct opt_bind *b, enum conf_severity severity, const void *
                      message);
 }
 
-static unsigned line_of(struct opt_bind *b, const void *field) {
+unsigned conf_line_of(struct opt_bind *b, const void *field) {
     const struct conf_node *node = opt_mark_find(b, field);
     return node ? node->pos.line : 0;
 }
 
-static void put_index(struct opt_bind *b, struct map *map, struct str key, void *value) {
-    if (map_put(map, key, value) || b->failed) return;
+bool conf_index_put(struct opt_bind *b, struct map *map, struct str key, void *value) {
+    if (b->failed || map_put(map, key, value)) return !b->failed;
     b->failed = true;
     conf_problem_add(b->problems, CONF_ERROR, NULL, (struct conf_pos){0}, "out of memory");
+    return false;
 }
 
 static void check_tls(struct opt_bind *b, const struct conf_listener *l, size_t i) {
@@ -89,7 +90,7 @@ static void check_listeners(struct opt_bind *b, struct conf *c) {
             if (!overlap(&o->addr, &l->addr)) continue;
             conf_complain(b, CONF_ERROR, &l->address, l,
                           "listeners[%zu]: the address %.*s is taken by listeners[%zu] at line %u", i,
-                          STR_ARG(l->address), k, line_of(b, &o->address));
+                          STR_ARG(l->address), k, conf_line_of(b, &o->address));
             break;
         }
     }
@@ -168,26 +169,26 @@ static void check_providers(struct opt_bind *b, struct conf *c) {
         if (old)
             conf_complain(b, CONF_ERROR, &p->name, p,
                           "providers[%zu]: the name \"%.*s\" is taken by providers[%zu] at line %u", i,
-                          STR_ARG(p->name), old->index, line_of(b, &old->name));
+                          STR_ARG(p->name), old->index, conf_line_of(b, &old->name));
         else
-            put_index(b, &c->provider_map, p->name, p);
+            conf_index_put(b, &c->provider_map, p->name, p);
     }
 }
 
 void conf_check(struct opt_bind *b, struct conf *c) {
+    const struct conf_level general = {.where = "",
+                                       .models = c->models.p,
+                                       .n_models = c->models.n,
+                                       .aliases = c->aliases.p,
+                                       .n_aliases = c->aliases.n,
+                                       .model_map = &c->model_map,
+                                       .alias_map = &c->alias_map};
     check_listeners(b, c);
     check_providers(b, c);
-    for (size_t i = 0; i < c->models.n; i++) {
-        struct conf_model *m = &c->models.p[i];
-        const struct conf_model *old = m->name.n ? map_get(&c->model_map, m->name) : NULL;
-        if (old)
-            conf_complain(b, CONF_ERROR, &m->name, m,
-                          "models[%zu]: the name \"%.*s\" is taken by models[%zu] at line %u", i, STR_ARG(m->name),
-                          (size_t)(old - c->models.p), line_of(b, &old->name));
-        else if (m->name.n)
-            put_index(b, &c->model_map, m->name, m);
-    }
-    for (size_t i = 0; i < c->aliases.n; i++) put_index(b, &c->alias_map, c->aliases.p[i].name, &c->aliases.p[i]);
-    for (size_t i = 0; i < c->prices.n; i++) put_index(b, &c->price_map, c->prices.p[i].name, &c->prices.p[i].price);
-    if (!b->failed) conf_check_models(b, c);
+    conf_check_waits(b, c);
+    conf_index_level(b, &general);
+    for (size_t i = 0; i < c->prices.n; i++)
+        conf_index_put(b, &c->price_map, c->prices.p[i].name, &c->prices.p[i].price);
+    if (!b->failed) conf_check_level(b, c, &general);
+    if (!b->failed) conf_check_tenants(b, c);
 }

@@ -2,45 +2,73 @@
 #include "conf/conf_impl.h"
 
 #define ALIAS_CHAIN_MAX 16
-#define SUGGEST_MAX 512    // names compared for a suggestion
-#define SUGGESTIONS_MAX 50 // problems after which none is looked for: a file this wrong needs no more of them
+#define SUGGESTIONS_MAX 50
+
+bool conf_may_suggest(const struct opt_bind *b) { return b->problems->errors <= SUGGESTIONS_MAX; }
 
 static struct str nearest_provider(const struct opt_bind *b, const struct conf *c, struct str name) {
-    struct str names[SUGGEST_MAX];
-    if (b->problems->errors > SUGGESTIONS_MAX) return STR_NONE;
-    size_t n = MIN(c->providers.n, (size_t)SUGGEST_MAX);
+    struct str names[CONF_SUGGEST_MAX];
+    if (!conf_may_suggest(b)) return STR_NONE;
+    size_t n = MIN(c->providers.n, (size_t)CONF_SUGGEST_MAX);
     for (size_t i = 0; i < n; i++) names[i] = c->providers.p[i].name;
     return opt_nearest(name, names, n);
 }
 
-static struct str nearest_model(const struct opt_bind *b, const struct conf *c, struct str name) {
-    struct str names[SUGGEST_MAX];
+static size_t names_add(struct str names[CONF_SUGGEST_MAX], size_t n, struct str name, struct str not_this) {
+    if (n < CONF_SUGGEST_MAX && !str_eq(name, not_this)) names[n++] = name;
+    return n;
+}
+
+// Of those that can be seen from the level.
+static struct str nearest_model(const struct opt_bind *b, const struct conf *c, const struct conf_tenant *tenant,
+                                struct str name) {
+    struct str names[CONF_SUGGEST_MAX];
     size_t n = 0;
-    if (b->problems->errors > SUGGESTIONS_MAX) return STR_NONE;
-    for (size_t i = 0; i < c->models.n && n < SUGGEST_MAX; i++) names[n++] = c->models.p[i].name;
-    for (size_t i = 0; i < c->aliases.n && n < SUGGEST_MAX; i++) {
-        if (!str_eq(c->aliases.p[i].name, name)) names[n++] = c->aliases.p[i].name;
+    if (!conf_may_suggest(b)) return STR_NONE;
+    for (const struct conf_tenant *t = tenant; t; t = t->up) {
+        for (size_t i = 0; i < t->models.n; i++) n = names_add(names, n, t->models.p[i].name, STR_NONE);
+        for (size_t i = 0; i < t->aliases.n; i++) n = names_add(names, n, t->aliases.p[i].name, name);
     }
+    for (size_t i = 0; i < c->models.n; i++) n = names_add(names, n, c->models.p[i].name, STR_NONE);
+    for (size_t i = 0; i < c->aliases.n; i++) n = names_add(names, n, c->aliases.p[i].name, name);
     return opt_nearest(name, names, n);
 }
 
-static void check_target(struct opt_bind *b, struct conf *c, struct conf_model *m, size_t i, size_t k) {
+void conf_index_level(struct opt_bind *b, const struct conf_level *l) {
+    for (size_t i = 0; i < l->n_models; i++) {
+        struct conf_model *m = &l->models[i];
+        const struct conf_model *old = m->name.n ? map_get(l->model_map, m->name) : NULL;
+        if (old)
+            conf_complain(b, CONF_ERROR, &m->name, m,
+                          "%smodels[%zu]: the name \"%.*s\" is taken by %smodels[%zu] at line %u", l->where, i,
+                          STR_ARG(m->name), l->where, (size_t)(old - l->models), conf_line_of(b, &old->name));
+        else if (m->name.n)
+            conf_index_put(b, l->model_map, m->name, m);
+    }
+    for (size_t i = 0; i < l->n_aliases; i++) conf_index_put(b, l->alias_map, l->aliases[i].name, &l->aliases[i]);
+}
+
+static void check_target(struct opt_bind *b, const struct conf *c, const struct conf_level *l, size_t i, size_t k) {
+    struct conf_model *m = &l->models[i];
     struct conf_target *t = &m->targets.p[k];
     if (!t->model.n) t->model = m->name;
     if (!t->provider.n) return;
     t->peer = conf_provider_find(c, t->provider);
     if (t->peer) return;
     struct str near = nearest_provider(b, c, t->provider);
-    conf_complain(b, CONF_ERROR, &t->provider, t, "models[%zu].targets[%zu]: there is no provider \"%.*s\"%s%.*s%s", i,
-                  k, STR_ARG(t->provider), near.n ? "; did you mean \"" : "", STR_ARG(near), near.n ? "\"?" : "");
+    conf_complain(b, CONF_ERROR, &t->provider, t, "%smodels[%zu].targets[%zu]: there is no provider \"%.*s\"%s%.*s%s",
+                  l->where, i, k, STR_ARG(t->provider), near.n ? "; did you mean \"" : "", STR_ARG(near),
+                  near.n ? "\"?" : "");
 }
 
-static void check_weights(struct opt_bind *b, const struct conf_model *m, size_t i) {
+static void check_weights(struct opt_bind *b, const struct conf_level *l, size_t i) {
+    const struct conf_model *m = &l->models[i];
     for (size_t k = 0; k < m->targets.n; k++) {
         if (m->targets.p[k].weight) return;
     }
     if (m->targets.n)
-        conf_complain(b, CONF_ERROR, &m->targets, m, "models[%zu].targets: all weights are 0, so nothing serves it", i);
+        conf_complain(b, CONF_ERROR, &m->targets, m, "%smodels[%zu].targets: all weights are 0, so nothing serves it",
+                      l->where, i);
 }
 
 static bool names_provider(const struct conf *c, struct str name) {
@@ -48,43 +76,58 @@ static bool names_provider(const struct conf *c, struct str name) {
     return c->passthrough_models && slash < name.n && conf_provider_find(c, str_head(name, slash));
 }
 
-// Follows an alias to its end: a model or provider/model. Says what is wrong only for the alias at fault, so that a
-// chain on top of it brings no second message.
-static void check_alias(struct opt_bind *b, const struct conf *c, const struct opt_pair *alias) {
+static const struct opt_pair *next_alias(const struct conf *c, const struct conf_level *l, struct str name) {
+    struct conf_named named;
+    conf_name_find(c, l->tenant, name, &named);
+    return named.alias;
+}
+
+static void check_end(struct opt_bind *b, const struct conf *c, const struct conf_level *l,
+                      const struct opt_pair *alias) {
+    struct conf_named named;
+    conf_name_find(c, l->tenant, alias->value, &named);
+    if (named.model || names_provider(c, alias->value)) return;
+    struct str near = nearest_model(b, c, l->tenant, alias->value);
+    conf_complain(b, CONF_ERROR, &alias->value, alias, "%saliases.%.*s: there is no model \"%.*s\"%s%.*s%s", l->where,
+                  STR_ARG(alias->name), STR_ARG(alias->value), near.n ? "; did you mean \"" : "", STR_ARG(near),
+                  near.n ? "\"?" : "");
+}
+
+// Follows an alias to its end, as the level's own callers do: a model or provider/model. Says what is wrong only for
+// the alias at fault, so that a chain on top of it brings no second message.
+static void check_alias(struct opt_bind *b, const struct conf *c, const struct conf_level *l,
+                        const struct opt_pair *alias) {
     struct str name = alias->name, to = alias->value;
     if (!to.n) return;
-    if (map_get(&c->model_map, name)) {
-        conf_complain(b, CONF_ERROR, alias, alias, "aliases.%.*s: there is a model of the same name", STR_ARG(name));
+    if (map_get(l->model_map, name)) {
+        conf_complain(b, CONF_ERROR, alias, alias, "%saliases.%.*s: there is a model of the same name", l->where,
+                      STR_ARG(name));
         return;
     }
-    const struct opt_pair *next = map_get(&c->alias_map, to);
+    const struct opt_pair *next = next_alias(c, l, to);
     if (!next) {
-        if (map_get(&c->model_map, to) || names_provider(c, to)) return;
-        struct str near = nearest_model(b, c, to);
-        conf_complain(b, CONF_ERROR, &alias->value, alias, "aliases.%.*s: there is no model \"%.*s\"%s%.*s%s",
-                      STR_ARG(name), STR_ARG(to), near.n ? "; did you mean \"" : "", STR_ARG(near),
-                      near.n ? "\"?" : "");
+        check_end(b, c, l, alias);
         return;
     }
     size_t steps = 0;
-    bool first = true; // of its circle, in the file's order
+    bool first = true; // of its level's in the circle, in the file's order
     for (; next && next != alias && steps < ALIAS_CHAIN_MAX; steps++) {
-        first = first && alias < next;
-        next = map_get(&c->alias_map, next->value);
+        bool ours = map_get(l->alias_map, next->name) == next;
+        first = first && (!ours || alias < next);
+        next = next_alias(c, l, next->value);
     }
     if (next == alias && first)
-        conf_complain(b, CONF_ERROR, alias, alias, "aliases.%.*s: goes in a circle (%.*s → %.*s%s)", STR_ARG(name),
-                      STR_ARG(name), STR_ARG(to), next == alias && steps ? " → …" : "");
+        conf_complain(b, CONF_ERROR, alias, alias, "%saliases.%.*s: goes in a circle (%.*s → %.*s%s)", l->where,
+                      STR_ARG(name), STR_ARG(name), STR_ARG(to), next == alias && steps ? " → …" : "");
     else if (next && next != alias)
-        conf_complain(b, CONF_ERROR, alias, alias, "aliases.%.*s: leads through more than %d aliases", STR_ARG(name),
-                      ALIAS_CHAIN_MAX);
+        conf_complain(b, CONF_ERROR, alias, alias, "%saliases.%.*s: leads through more than %d aliases", l->where,
+                      STR_ARG(name), ALIAS_CHAIN_MAX);
 }
 
-void conf_check_models(struct opt_bind *b, struct conf *c) {
-    for (size_t i = 0; i < c->models.n; i++) {
-        struct conf_model *m = &c->models.p[i];
-        for (size_t k = 0; k < m->targets.n; k++) check_target(b, c, m, i, k);
-        check_weights(b, m, i);
+void conf_check_level(struct opt_bind *b, struct conf *c, const struct conf_level *l) {
+    for (size_t i = 0; i < l->n_models; i++) {
+        for (size_t k = 0; k < l->models[i].targets.n; k++) check_target(b, c, l, i, k);
+        check_weights(b, l, i);
     }
-    for (size_t i = 0; i < c->aliases.n; i++) check_alias(b, c, &c->aliases.p[i]);
+    for (size_t i = 0; i < l->n_aliases; i++) check_alias(b, c, l, &l->aliases[i]);
 }

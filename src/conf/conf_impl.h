@@ -34,7 +34,35 @@ extern const struct opt_table conf_stores_table; // the sections that say where 
 void conf_discover(const struct conf_env *env, struct buf *out);
 // All rules between values; fills the derived fields and maps. Problems go to b->problems.
 void conf_check(struct opt_bind *b, struct conf *c);
-void conf_check_models(struct opt_bind *b, struct conf *c);
+void conf_check_waits(struct opt_bind *b, struct conf *c);
+void conf_check_tenants(struct opt_bind *b, struct conf *c);
+// Models and aliases of one level: a tenant's, or the general ones.
+struct conf_level {
+    const struct conf_tenant *tenant; // NULL = general
+    const char *where;                // "", or "tenants[3]."
+    struct conf_model *models;
+    struct opt_pair *aliases;
+    size_t n_models, n_aliases;
+    struct map *model_map, *alias_map;
+};
+// Fills the level's maps; names that are taken are problems.
+void conf_index_level(struct opt_bind *b, const struct conf_level *level);
+// Targets and aliases lead somewhere; the maps of all levels above are filled.
+void conf_check_level(struct opt_bind *b, struct conf *c, const struct conf_level *level);
+// False: out of memory, which was said.
+bool conf_index_put(struct opt_bind *b, struct map *map, struct str key, void *value);
+#define CONF_SUGGEST_MAX 512 // names compared for a suggestion
+// None is looked for after so many problems: a file this wrong needs no more of them.
+bool conf_may_suggest(const struct opt_bind *b);
+unsigned conf_line_of(struct opt_bind *b, const void *field); // 0 = nowhere
+
+// What a name is at the nearest level that has it: an alias, a model or neither.
+struct conf_named {
+    const struct opt_pair *alias;
+    const struct conf_model *model;
+};
+void conf_name_find(const struct conf *c, const struct conf_tenant *tenant, struct str name,
+                    struct conf_named *out_named);
 // Where a value stands: its own node, else the second's.
 PRINTF_LIKE(5, 6)
 void conf_complain(struct opt_bind *b, enum conf_severity severity, const void *field, const void *fallback,

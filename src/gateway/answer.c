@@ -150,18 +150,28 @@ static void whole_arrived(struct call *call, struct str body) {
     finish_whole(call, call->upstream_status, STR_NONE, body);
 }
 
+static void too_large(struct call *call) {
+    struct err err;
+    struct str tenant = call->tenant ? call->tenant->name : STR("");
+    err_set(&err, ERR_UPSTREAM_TOO_LARGE, "provider \"%.*s\": the answer is larger than limits.max_response%s%.*s%s",
+            STR_ARG(call->provider->conf->name), tenant.n ? " of tenant \"" : "", STR_ARG(tenant),
+            tenant.n ? "\"" : "");
+    stop_upstream(call);
+    answer_error(call, &err);
+}
+
 static void data_whole(struct call *call, struct str data, bool last) {
+    if (data.n > call->answer.max) {
+        too_large(call);
+        return;
+    }
     if (last && call->answer.n == 0) {
         whole_arrived(call, data); // it came in one piece: no copy
         return;
     }
     buf_put(&call->answer, data);
     if (call->answer.failed) {
-        struct err err;
-        err_set(&err, ERR_UPSTREAM_TOO_LARGE, "provider \"%.*s\": the answer is larger than limits.max_response",
-                STR_ARG(call->provider->conf->name));
-        stop_upstream(call);
-        answer_error(call, &err);
+        too_large(call);
     } else if (last) {
         whole_arrived(call, buf_str(&call->answer));
     }
@@ -234,10 +244,30 @@ void answer_error(struct call *call, const struct err *err) {
 
 // --- ends of our own ---
 
+// A refusal of ours says whom the tenant's people ask; what went wrong at a provider is none.
+static bool names_support(const struct call *call, const struct err *err) {
+    return call->tenant && call->tenant->branding.support.n && !call->provider && err->status >= 400 &&
+           err->status < 500;
+}
+
+static struct err with_support(const struct call *call, const struct err *err) {
+    struct err out = *err;
+    size_t n = strlen(err->message);
+    const char *stop = n && strchr(".!?", err->message[n - 1]) ? "" : ".";
+    snprintf(out.message, sizeof out.message, "%.*s%s Ask %.*s.", (int)MIN(n, ERR_MESSAGE_MAX - (size_t)220),
+             err->message, stop, STR_ARG(call->tenant->branding.support));
+    return out;
+}
+
 void call_fail(struct call *call, const struct err *err) {
+    struct err refusal;
     stop_upstream(call);
     buf_clear(&call->answer);
     if (call->answer.max < 64 * 1024) call->answer.max = 64 * 1024;
+    if (names_support(call, err)) {
+        refusal = with_support(call, err);
+        err = &refusal;
+    }
     openai_error_put(&call->answer, err);
     call->error = err_info(err->code)->wire_code;
     call->passed_count = 0;

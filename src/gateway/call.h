@@ -36,7 +36,8 @@ struct call {
     char id_text[REQUEST_ID_TEXT_LEN];
     // stage_auth
     struct keyring *ring;
-    const struct key_entry *key; // NULL: none was needed
+    const struct key_entry *key;      // NULL: none was needed
+    const struct conf_tenant *tenant; // the key's; NULL: the general configuration is its
     struct call *next_waiting;
     struct wait_list *waits_in;
     bool asked; // the providers for their models

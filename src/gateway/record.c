@@ -122,7 +122,7 @@ static void end_metrics(const struct call *call) {
 static void end_access_log(const struct call *call) {
     struct log *log = call->gl->gateway->o.access;
     struct log_line line;
-    if (!log || !log_on(log, LOG_INFO)) return;
+    if (!log || !call->runtime->conf->log.access || !log_on(log, LOG_INFO)) return;
     log_line_begin(&line, log, LOG_INFO, call->ts + (int64_t)(call->end_ns - call->req->start_ns), STR("request"));
     log_line_str(&line, "request_id", str_of(call->id_text, REQUEST_ID_TEXT_LEN));
     log_line_str(&line, "method", call->req->method_text);
@@ -131,6 +131,7 @@ static void end_access_log(const struct call *call) {
     log_line_fixed(&line, "duration_ms", (call->end_ns - call->req->start_ns) / NS_PER_US, 3);
     log_line_str(&line, "client", call->req->peer);
     if (call->key) log_line_str(&line, "key", call->key->prefix);
+    if (call->tenant) log_line_str(&line, "tenant", call->tenant->name);
     if (call->request.model.p) log_line_str(&line, "model", call->request.model);
     if (call->provider) {
         log_line_str(&line, "provider", target_provider(call));

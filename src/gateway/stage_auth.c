@@ -66,6 +66,17 @@ static struct str presented_key(const struct http_req *req) {
     return key.p ? key : STR("");
 }
 
+// The tenant as the configuration in force has it, so that a change there is the next request's.
+static bool find_tenant(struct call *call, struct err *err) {
+    struct str name = call->key->tenant;
+    if (!name.n) return true;
+    call->tenant = conf_tenant_find(call->runtime->conf, name);
+    return call->tenant || err_set(err, ERR_FORBIDDEN,
+                                   "tenant \"%.*s\" of this key is not configured; the operator can add it under "
+                                   "`tenants`, or make another key (`penstock key create`)",
+                                   STR_ARG(name));
+}
+
 enum stage_result stage_auth(struct call *call, struct err *err) {
     struct gateway_loop *gl = call->gl;
     struct str key = presented_key(call->req);
@@ -78,7 +89,8 @@ enum stage_result stage_auth(struct call *call, struct err *err) {
                 "no API key was given: send \"Authorization: Bearer ps-…\" (make a key with: penstock key create)");
         return STAGE_FAIL;
     }
-    if (keyring_check_memo(call->ring, &gl->memo, key, call->ts, &call->key, err)) return STAGE_DONE;
+    if (keyring_check_memo(call->ring, &gl->memo, key, call->ts, &call->key, err))
+        return find_tenant(call, err) ? STAGE_DONE : STAGE_FAIL;
     call->key = NULL;
     // Without required keys any other text will do: clients insist on sending one.
     return required ? STAGE_FAIL : STAGE_DONE;

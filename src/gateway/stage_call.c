@@ -60,6 +60,18 @@ static struct str upstream_path(const struct call *call) {
     return arena_printf(&call->req->arena, "%.*s%.*s", STR_ARG(base), STR_ARG(below));
 }
 
+static uint64_t wait_of(int64_t ms) { return ms == OPT_UNSET ? 0 : (uint64_t)ms; }
+
+// What the tenant sets goes before the provider's own.
+static struct http_waits tenant_waits(const struct conf_tenant *tenant) {
+    if (!tenant) return (struct http_waits){0};
+    const struct conf_provider_timeouts *t = &tenant->timeouts;
+    return (struct http_waits){.connect_ms = wait_of(t->connect),
+                               .first_byte_ms = wait_of(t->first_byte),
+                               .idle_ms = wait_of(t->idle),
+                               .total_ms = wait_of(t->total)};
+}
+
 static bool send_http(struct call *call, struct err *err) {
     struct http_field fields[CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX + 3];
     struct http_request r = {.method = STR("POST"),
@@ -69,7 +81,8 @@ static bool send_http(struct call *call, struct err *err) {
                              .field_count = request_fields(call, fields),
                              .body = call->body,
                              .body_count = call->body_count,
-                             .once = call->runtime != call->gl->runtime};
+                             .once = call->runtime != call->gl->runtime,
+                             .waits = tenant_waits(call->tenant)};
     if (!r.target.p) return err_no_memory(err);
     return http_client_send(call->gl->client, &call->provider->origin, &r, &k_exchange_ops, call, &call->exchange, err);
 }

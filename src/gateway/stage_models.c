@@ -21,30 +21,54 @@ static void put_model(struct json_writer *w, struct str name, struct str owner, 
 // A configuration that names models means those; without any, the providers say what they have.
 static bool asks_providers(const struct conf *conf) { return conf->models.n == 0 && conf->passthrough_models; }
 
+static const struct str k_own = STR_INIT("penstock");
+
+struct listing {
+    const struct call *call;
+    struct json_writer *w;
+    struct str wanted;            // empty = all
+    const struct conf_tenant *at; // whose names are being shown; NULL = general
+    size_t n;
+};
+
+// A tenant nearer to the caller has the name too, and goes before.
+static bool is_hidden(const struct listing *l, struct str name) {
+    for (const struct conf_tenant *t = l->call->tenant; t && t != l->at; t = t->up)
+        if (map_get(&t->model_map, name) || map_get(&t->alias_map, name)) return true;
+    return false;
+}
+
+static void show(struct listing *l, struct str name, struct str owner) {
+    const struct call *call = l->call;
+    if (l->wanted.n && !str_eq(l->wanted, name)) return;
+    if (call->key && !key_allows_model(call->key, name)) return;
+    if (!conf_tenant_allows(call->tenant, name) || is_hidden(l, name)) return;
+    put_model(l->w, name, owner, call->ts / (int64_t)NS_PER_SEC);
+    l->n++;
+}
+
 // Walks over all that the caller may see; wanted empty: writes all, else only that one. Returns how many were written.
 static size_t put_models(const struct call *call, struct json_writer *w, struct str wanted) {
     const struct conf *conf = call->runtime->conf;
-    int64_t created = call->ts / (int64_t)NS_PER_SEC;
-    size_t n = 0, listed_n = 0;
+    size_t listed_n = 0;
     const struct catalog_model *listed = asks_providers(conf) ? catalog_models(call->gl->catalog, &listed_n) : NULL;
-#define SHOW(name, owner)                                                                                              \
-    if ((!wanted.n || str_eq(wanted, (name))) && (!call->key || key_allows_model(call->key, (name)))) {                \
-        put_model(w, (name), (owner), created);                                                                        \
-        n++;                                                                                                           \
+    struct listing l = {.call = call, .w = w, .wanted = wanted};
+    for (l.at = call->tenant; l.at; l.at = l.at->up) {
+        for (size_t i = 0; i < l.at->models.n; i++) show(&l, l.at->models.p[i].name, k_own);
+        for (size_t i = 0; i < l.at->aliases.n; i++) show(&l, l.at->aliases.p[i].name, k_own);
     }
-    for (size_t i = 0; i < conf->models.n; i++) SHOW(conf->models.p[i].name, STR("penstock"))
-    for (size_t i = 0; i < conf->aliases.n; i++) SHOW(conf->aliases.p[i].name, STR("penstock"))
+    for (size_t i = 0; i < conf->models.n; i++) show(&l, conf->models.p[i].name, k_own);
+    for (size_t i = 0; i < conf->aliases.n; i++) show(&l, conf->aliases.p[i].name, k_own);
     for (size_t i = 0; i < conf->providers.n; i++) {
         const struct conf_provider *p = &conf->providers.p[i];
         if (p->kind != PROVIDER_DEMO || !conf->passthrough_models) continue;
         for (size_t k = 0; k < ARRAY_LEN(k_demo_models); k++) {
             struct str name = arena_printf(&call->req->arena, "%.*s/%.*s", STR_ARG(p->name), STR_ARG(k_demo_models[k]));
-            if (name.p) SHOW(name, p->name)
+            if (name.p) show(&l, name, p->name);
         }
     }
-    for (size_t i = 0; i < listed_n; i++) SHOW(listed[i].name, listed[i].owner)
-#undef SHOW
-    return n;
+    for (size_t i = 0; i < listed_n; i++) show(&l, listed[i].name, listed[i].owner);
+    return l.n;
 }
 
 // "%2F" and its like: openai's client escapes the slash of "provider/model".

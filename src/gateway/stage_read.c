@@ -1,4 +1,5 @@
-// What is asked: reads the body of a model call and checks that the key may use the model.
+// What is asked: reads the body of a model call and checks that key and tenant may use the model.
+#include "conf/value.h"
 #include "gateway/pipeline.h"
 
 // A provider whose base_url is this very server would multiply one request until something breaks.
@@ -10,6 +11,35 @@ static bool came_back(const struct call *call) {
         if (str_find(req->fields[i].value, mark) < req->fields[i].value.n) return true;
     }
     return false;
+}
+
+static bool check_tenant_model(const struct call *call, struct err *err) {
+    struct str model = str_head(call->request.model, 100);
+    const struct conf_tenant *by = conf_tenant_refuser(call->tenant, call->request.model);
+    char list[200] = "";
+    size_t n = 0, shown = 0;
+    if (!by) return true;
+    for (; shown < by->allow_models.n; shown++) {
+        struct str m = by->allow_models.p[shown];
+        if (m.n + 3 > sizeof list - n) break;
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s%.*s", shown ? ", " : "", STR_ARG(m));
+    }
+    err_set(err, ERR_MODEL_NOT_ALLOWED, "Tenant \"%.*s\" may not use the model \"%.*s\". It may use: %s%s",
+            STR_ARG(by->name), STR_ARG(model), n ? list : "what its operator says",
+            shown < by->allow_models.n ? ", …" : ".");
+    snprintf(err->param, sizeof err->param, "model");
+    return false;
+}
+
+// The server takes bodies up to the general limit; who sends it is known only now.
+static bool check_tenant_body(const struct call *call, struct err *err) {
+    const struct conf_tenant *t = call->tenant;
+    if (!t || call->req->body.n <= (size_t)t->limits.max_body) return true;
+    BUF_AUTO struct buf most = BUF_INIT(64);
+    value_put_size(&most, t->limits.max_body);
+    return err_set(err, ERR_BODY_TOO_LARGE,
+                   "the request body has %zu bytes; tenant \"%.*s\" may send %.*s (its limits.max_body)",
+                   call->req->body.n, STR_ARG(t->name), STR_ARG(buf_str(&most)));
 }
 
 enum stage_result stage_read(struct call *call, struct err *err) {
@@ -26,9 +56,12 @@ enum stage_result stage_read(struct call *call, struct err *err) {
         err->status = 415;
         return STAGE_FAIL;
     }
+    if (!check_tenant_body(call, err)) return STAGE_FAIL;
+    if (call->tenant) call->answer.max = (size_t)call->tenant->limits.max_response;
     if (!openai_request_read(call->endpoint->dialect, req->body, (unsigned)limits->json_depth, &req->arena,
                              &call->request, err))
         return STAGE_FAIL;
     if (call->key && !key_check_model(call->key, call->request.model, err)) return STAGE_FAIL;
+    if (!check_tenant_model(call, err)) return STAGE_FAIL;
     return STAGE_DONE;
 }

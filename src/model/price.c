@@ -188,13 +188,24 @@ static void price_overlay(struct price *price, const struct conf_price *own) {
     price->known = price->rates.input != PRICE_NONE && price->rates.output != PRICE_NONE;
 }
 
-struct price price_find(const struct conf *conf, const struct conf_model *model, const struct conf_provider *peer,
-                        struct str upstream) {
-    struct price price = price_list((enum provider_kind)peer->kind, upstream);
-    const struct conf_price *named = conf_price_find(conf, peer->name, upstream);
-    if (!named && model) named = conf_price_find(conf, STR_NONE, model->name);
-    price_overlay(&price, named);
-    if (model) price_overlay(&price, &model->price);
+// What one level says: the price by name, over it that of the model when it is of this level.
+static void price_level(struct price *price, const struct conf *conf, const struct conf_tenant *tenant,
+                        const struct price_subject *of) {
+    const struct conf_price *named = conf_price_find(conf, tenant, of->peer->name, of->upstream);
+    if (!named && of->model) named = conf_price_find(conf, tenant, STR_NONE, of->model->name);
+    price_overlay(price, named);
+    const struct conf_model *m = of->model, *list = tenant ? tenant->models.p : conf->models.p;
+    size_t n = tenant ? tenant->models.n : conf->models.n;
+    if (m && list && m >= list && m < list + n) price_overlay(price, &m->price);
+}
+
+struct price price_find(const struct conf *conf, const struct conf_tenant *tenant, const struct price_subject *of) {
+    struct price price = price_list((enum provider_kind)of->peer->kind, of->upstream);
+    const struct conf_tenant *chain[CONF_TENANT_DEPTH];
+    size_t n = 0;
+    for (const struct conf_tenant *t = tenant; t && n < CONF_TENANT_DEPTH; t = t->up) chain[n++] = t;
+    price_level(&price, conf, NULL, of);
+    while (n) price_level(&price, conf, chain[--n], of);
     return price;
 }
 

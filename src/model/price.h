@@ -33,10 +33,15 @@ struct str price_as_of(enum provider_kind kind);
 // openrouter looks up "vendor/model" in that vendor's prices. Kinds that run on one's own machine, and demo, cost 0,
 // known. Otherwise known = false.
 struct price price_list(enum provider_kind kind, struct str model);
+struct price_subject {
+    const struct conf_model *model; // NULL: passed through by name
+    const struct conf_provider *peer;
+    struct str upstream; // what the provider calls it
+};
 // As price_list, but what the configuration says goes first: the model's own `price`, then `prices` by
-// "provider/model", then by model name. Figures that it leaves out stay those of the table. model may be NULL.
-struct price price_find(const struct conf *conf, const struct conf_model *model, const struct conf_provider *peer,
-                        struct str upstream);
+// "provider/model", then by model name; and of that what the tenant says (NULL: none), then its parent, and at last the
+// general part. Figures that one leaves out stay those of the next.
+struct price price_find(const struct conf *conf, const struct conf_tenant *tenant, const struct price_subject *of);
 // Cost in nanodollars, rounded half up once, at the end. False (nothing set) when the price is unknown, the usage
 // contradicts itself (cached + cache_write > prompt, reasoning > output) or the sum overflows. Audio tokens are priced
 // as text.

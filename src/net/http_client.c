@@ -126,7 +126,9 @@ bool http_client_send(struct http_client *client, const struct http_origin *orig
     }
     x->ops = ops;
     x->user = user;
-    x->deadline_ms = origin->total_ms ? loop_now_ms(client->loop) + origin->total_ms : UINT64_MAX;
+    x->waits = request->waits;
+    uint64_t total_ms = x->waits.total_ms ? x->waits.total_ms : origin->total_ms;
+    x->deadline_ms = total_ms ? loop_now_ms(client->loop) + total_ms : UINT64_MAX;
     if (!upstream_attach(pool, x, false, err)) {
         exchange_free(x);
         return false;

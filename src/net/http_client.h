@@ -26,6 +26,9 @@ struct http_origin {
     size_t max_idle;                // connections kept per loop
     uint64_t connect_ms, first_byte_ms, idle_ms, total_ms;
 };
+struct http_waits { // the same for one request
+    uint64_t connect_ms, first_byte_ms, idle_ms, total_ms;
+};
 
 struct http_exchange;
 struct http1_head;
@@ -47,7 +50,8 @@ struct http_request {
     size_t field_count;
     const struct str *body; // slices; must stay until the exchange has ended
     size_t body_count;
-    bool once; // the origin was forgotten already: its connection is not kept
+    bool once;               // the origin was forgotten already: its connection is not kept
+    struct http_waits waits; // in place of the origin's; 0 = the origin's
 };
 
 struct http_client;

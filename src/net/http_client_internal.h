@@ -66,6 +66,7 @@ struct http_exchange {
     const struct http_exchange_ops *ops;
     void *user;
     uint64_t deadline_ms; // loop time when it must be over
+    struct http_waits waits;
     const struct str *body;
     size_t body_count;
     size_t pool_cap; // of its own memory

@@ -59,12 +59,19 @@ void upstream_drop(struct upstream *up) {
         stream_close(&up->stream);
 }
 
-void upstream_arm(struct upstream *up) {
+static uint64_t phase_ms(const struct upstream *up) {
     const struct http_origin *o = up->pool->origin;
+    const struct http_waits *own = &up->x->waits;
+    if (up->state == UPSTREAM_BODY) return own->idle_ms ? own->idle_ms : o->idle_ms;
+    if (up->state == UPSTREAM_HEAD) return own->first_byte_ms ? own->first_byte_ms : o->first_byte_ms;
+    return own->connect_ms ? own->connect_ms : o->connect_ms;
+}
+
+void upstream_arm(struct upstream *up) {
     struct http_exchange *x = up->x;
     uint64_t phase = IDLE_KEEP_MS, now = loop_now_ms(up->pool->client->loop);
     if (x) {
-        phase = up->state == UPSTREAM_BODY ? o->idle_ms : up->state == UPSTREAM_HEAD ? o->first_byte_ms : o->connect_ms;
+        phase = phase_ms(up);
         if (x->paused || phase == 0) phase = UINT64_MAX / 2;
         uint64_t left = x->deadline_ms > now ? x->deadline_ms - now : 0;
         phase = MIN(phase, left);

@@ -9,12 +9,34 @@ static void nearest(struct str name, struct str candidate, struct str *best, siz
     }
 }
 
-static bool unknown_model(const struct conf *conf, struct str name, struct err *err) {
-    struct str best = STR_NONE;
-    size_t distance = name.n / 3 + 2;
-    for (size_t i = 0; i < conf->models.n; i++) nearest(name, conf->models.p[i].name, &best, &distance);
-    for (size_t i = 0; i < conf->aliases.n; i++) nearest(name, conf->aliases.p[i].name, &best, &distance);
-    memcpy(err->param, "model", sizeof "model");
+struct suggestion {
+    const struct conf_tenant *tenant; // only what it may use is suggested
+    struct str name, best;
+    size_t distance;
+};
+
+static void consider(struct suggestion *s, struct str candidate) {
+    size_t before = s->distance;
+    struct str best = s->best;
+    nearest(s->name, candidate, &best, &before);
+    if (before == s->distance || !conf_tenant_allows(s->tenant, candidate)) return;
+    s->best = best;
+    s->distance = before;
+}
+
+static struct str suggest(const struct conf *conf, const struct conf_tenant *tenant, struct str name) {
+    struct suggestion s = {.tenant = tenant, .name = name, .distance = name.n / 3 + 2};
+    for (const struct conf_tenant *t = tenant; t; t = t->up) {
+        for (size_t i = 0; i < t->models.n; i++) consider(&s, t->models.p[i].name);
+        for (size_t i = 0; i < t->aliases.n; i++) consider(&s, t->aliases.p[i].name);
+    }
+    for (size_t i = 0; i < conf->models.n; i++) consider(&s, conf->models.p[i].name);
+    for (size_t i = 0; i < conf->aliases.n; i++) consider(&s, conf->aliases.p[i].name);
+    return s.best;
+}
+
+static bool unknown_model(const struct conf *conf, const struct conf_tenant *tenant, struct str name, struct err *err) {
+    struct str best = suggest(conf, tenant, name);
     if (best.p)
         err_set(err, ERR_MODEL_NOT_FOUND,
                 "there is no model \"%.*s\"; did you mean \"%.*s\"? GET /v1/models lists what there is",
@@ -59,15 +81,16 @@ static size_t order_targets(const struct conf_model *model, uint64_t draw,
     return n;
 }
 
-bool route_resolve(const struct conf *conf, struct str name, uint64_t draw, struct route *out_route, struct err *err) {
+bool route_resolve(const struct conf *conf, const struct conf_tenant *tenant, struct str name, uint64_t draw,
+                   struct route *out_route, struct err *err) {
     struct conf_choice choice;
     struct route *r = out_route;
-    if (!conf_resolve(conf, name, &choice)) return unknown_model(conf, name, err);
+    if (!conf_resolve(conf, tenant, name, &choice)) return unknown_model(conf, tenant, name, err);
     r->model = choice.model;
     if (!choice.model) {
+        struct price_subject of = {.peer = choice.peer, .upstream = choice.upstream};
         r->count = 1;
-        r->targets[0] =
-            (struct route_target){choice.peer, choice.upstream, price_find(conf, NULL, choice.peer, choice.upstream)};
+        r->targets[0] = (struct route_target){choice.peer, choice.upstream, price_find(conf, tenant, &of)};
         return true;
     }
     const struct conf_target *list[ROUTE_TARGETS_MAX];
@@ -75,8 +98,9 @@ bool route_resolve(const struct conf *conf, struct str name, uint64_t draw, stru
     if (r->count == 0)
         return err_set(err, ERR_OVERLOADED, "all targets of model \"%.*s\" are taken out (weight 0)",
                        STR_ARG(str_head(name, 100)));
-    for (size_t i = 0; i < r->count; i++)
-        r->targets[i] = (struct route_target){list[i]->peer, list[i]->model,
-                                              price_find(conf, choice.model, list[i]->peer, list[i]->model)};
+    for (size_t i = 0; i < r->count; i++) {
+        struct price_subject of = {choice.model, list[i]->peer, list[i]->model};
+        r->targets[i] = (struct route_target){of.peer, of.upstream, price_find(conf, tenant, &of)};
+    }
     return true;
 }

@@ -22,9 +22,10 @@ struct route {
     size_t count; // at least 1
 };
 
-// Lower priorities first; within one, the first is drawn by weight with `draw` (any random number), the others follow
-// in the configuration's order.
-NODISCARD bool route_resolve(const struct conf *conf, struct str name, uint64_t draw, struct route *out_route,
-                             struct err *err);
+// For a tenant, or in general (NULL). Lower priorities first; within one, the first is drawn by weight with `draw` (any
+// random number), the others follow in the configuration's order. Whether the tenant may use the model is not asked
+// here.
+NODISCARD bool route_resolve(const struct conf *conf, const struct conf_tenant *tenant, struct str name, uint64_t draw,
+                             struct route *out_route, struct err *err);
 
 #endif

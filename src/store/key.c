@@ -2,7 +2,8 @@
 #include "store/key.h"
 
 #define COLUMNS                                                                                                        \
-    "id, tenant_id, name, prefix, hash, is_admin, allowed_models, created_at, expires_at, revoked_at, last_used_at"
+    "id, tenant_id, name, prefix, hash, is_admin, allowed_models, created_at, expires_at, revoked_at, last_used_at,"   \
+    " (SELECT t.name FROM tenant t WHERE t.id = tenant_id)"
 
 static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *err) {
     struct key_row row = {
@@ -17,6 +18,7 @@ static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *e
         .expires_at = sql_col_i64(st, 8),
         .revoked_at = sql_col_i64(st, 9),
         .last_used_at = sql_col_i64(st, 10),
+        .tenant = sql_col_text(st, 11),
     };
     struct str hash = sql_col_blob(st, 4);
     if (hash.n != sizeof row.hash)
@@ -24,6 +26,10 @@ static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *e
                        hash.n);
     // An allowed_models that could not be fetched for want of memory must not read as an empty list or as none.
     if (!row.any_model && !row.allowed_models.p) return err_no_memory(err);
+    // Nor may a tenant's key read as one of the general configuration.
+    if (row.tenant_id != TENANT_DEFAULT && !row.tenant.n)
+        return err_set(err, ERR_STORE, "the row of API key %lld is damaged: its tenant %lld is not there",
+                       (long long)row.id, (long long)row.tenant_id);
     memcpy(row.hash, hash.p, sizeof row.hash);
     *out_row = row;
     return true;
@@ -97,7 +103,8 @@ static bool find_one(struct sql_stmt *st, struct str what, struct arena *arena, 
         return err_set(err, ERR_NOT_FOUND, "there is no key \"%.*s\": `penstock key list` shows those there are",
                        STR_ARG(str_head(what, KEY_NAME_MAX)));
     if (!row_read(st, &row, err)) goto fail;
-    if (!own(arena, &row.name) || !own(arena, &row.prefix) || !own(arena, &row.allowed_models)) {
+    if (!own(arena, &row.name) || !own(arena, &row.prefix) || !own(arena, &row.allowed_models) ||
+        !own(arena, &row.tenant)) {
         err_no_memory(err);
         goto fail;
     }

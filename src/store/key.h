@@ -10,15 +10,15 @@
 
 #include "base/arena.h"
 #include "base/text.h"
-#include "store/sql.h"
+#include "store/tenant.h"
 
 #define KEY_HASH_SIZE 32
 #define KEY_NAME_MAX 128
-#define TENANT_DEFAULT 1
 
 struct key_row {
     int64_t id; // > 0, never given twice
     int64_t tenant_id;
+    struct str tenant; // its name; empty for TENANT_DEFAULT
     struct str name;   // for people; may be empty, need not be unique
     struct str prefix; // the start of the key's text, to recognise it by
     char hash[KEY_HASH_SIZE];
@@ -28,7 +28,8 @@ struct key_row {
     int64_t created_at, expires_at, revoked_at, last_used_at;
 };
 
-// id is ignored, and so are revoked_at and last_used_at. ERR_EXISTS when the hash is there already.
+// id is ignored, and so are tenant (tenant_id counts), revoked_at and last_used_at. ERR_EXISTS when the hash is there
+// already.
 NODISCARD bool key_insert(struct sql *db, const struct key_row *row, int64_t *out_id, struct err *err);
 
 // All keys in the order of their ids; the visitor ends the walk by returning false with *err set.

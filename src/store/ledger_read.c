@@ -14,7 +14,9 @@
     "CREATE TEMP TABLE pending (id INTEGER PRIMARY KEY, ts, key_id, provider, model, upstream, endpoint, status,"      \
     " flags, " NUMBERS ", error, tenant_id);"
 
-#define FILTER " WHERE ts >= ?1 AND (?2 = 0 OR ts < ?2) AND (?3 = 0 OR key_id = ?3)"
+#define FILTER                                                                                                         \
+    " WHERE ts >= ?1 AND (?2 = 0 OR ts < ?2) AND (?3 = 0 OR key_id = ?3)"                                              \
+    " AND (?6 = 0 OR tenant_id = ?6)"
 #define NAMED "(SELECT id FROM main.name WHERE text = ?4)"
 // A row of unknown status gives way to the END that is in a segment.
 #define FROM_TABLE                                                                                                     \
@@ -57,6 +59,7 @@ static const struct str queries[] = {
     [LEDGER_GROUP_MODEL] = GROUPED("model_id", TEXT_OF("g"), "model", "total DESC, one"),
     [LEDGER_GROUP_PROVIDER] = GROUPED("provider_id", TEXT_OF("g"), "provider", "total DESC, one"),
     [LEDGER_GROUP_DAY] = GROUPED(DAY, "g", DAY, "one DESC"),
+    [LEDGER_GROUP_TENANT] = GROUPED("tenant_id", "g", "tenant_id", "total DESC, one"),
 };
 
 static bool pending_put(struct sql *db, const struct usage_record *r, struct err *err) {
@@ -166,6 +169,9 @@ static void group_read(struct sql_stmt *st, enum ledger_group group, struct ledg
     case LEDGER_GROUP_DAY:
         r->ts = sql_col_i64(st, 0) * 86400000000000;
         break;
+    case LEDGER_GROUP_TENANT:
+        r->tenant_id = col_u64(st, 0);
+        break;
     }
     out_row->requests = col_u64(st, 1);
     r->tokens_in = col_u64(st, 2);
@@ -189,6 +195,7 @@ static bool rows_give(struct sql *db, const struct ledger_query *q,
     sql_bind_i64(st, 3, (int64_t)MIN(q->key_id, (uint64_t)INT64_MAX));
     sql_bind_text(st, 4, q->model);
     sql_bind_i64(st, 5, q->limit && q->limit <= INT64_MAX ? (int64_t)q->limit : -1);
+    sql_bind_i64(st, 6, (int64_t)MIN(q->tenant_id, (uint64_t)INT64_MAX));
     for (bool row;;) {
         struct ledger_row out;
         if (!sql_step(st, &row, err)) return false;

@@ -88,9 +88,15 @@
     " version INTEGER NOT NULL"                                                                                        \
     ") STRICT;\n"
 
+// The numbers in every tenant_id have names from here on; 1 is the general configuration, whose name is empty.
+#define THIRD                                                                                                          \
+    "CREATE TABLE tenant (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE) STRICT;\n"                  \
+    "INSERT INTO tenant VALUES (1, '');\n"
+
 static const struct migration steps[] = {
     {.version = 1, .name = STR_INIT("keys, leases and usage"), .script = STR_INIT(FIRST)},
     {.version = 2, .name = STR_INIT("sealed secrets and configuration history"), .script = STR_INIT(SECOND)},
+    {.version = 3, .name = STR_INIT("names of tenants"), .script = STR_INIT(THIRD)},
 };
 
 const struct migrations migrations_all = {steps, ARRAY_LEN(steps)};

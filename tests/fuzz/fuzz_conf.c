@@ -27,9 +27,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     conf_problems_json(&problems, &out);
     if (ok) {
         struct conf_choice choice;
-        (void)!conf_resolve(conf, str_head(text, 40), &choice);
-        for (size_t i = 0; i < conf->aliases.n; i++) INVARIANT(conf_resolve(conf, conf->aliases.p[i].name, &choice));
-        for (size_t i = 0; i < conf->models.n; i++) INVARIANT(conf_resolve(conf, conf->models.p[i].name, &choice));
+        (void)!conf_resolve(conf, NULL, str_head(text, 40), &choice);
+        for (size_t i = 0; i < conf->aliases.n; i++)
+            INVARIANT(conf_resolve(conf, NULL, conf->aliases.p[i].name, &choice));
+        for (size_t i = 0; i < conf->models.n; i++)
+            INVARIANT(conf_resolve(conf, NULL, conf->models.p[i].name, &choice));
         INVARIANT(conf_restart_reasons(conf, conf, &out) == 0);
     }
     conf_unref(conf);

@@ -153,25 +153,27 @@ static void configured(void) {
     conf_problems_init(&problems);
     REQUIRE(conf_load_text(str_c(conf_text), STR("f"), &env, &problems, &c));
     const struct conf_provider *openai = conf_provider_find(c, STR("openai"));
-    struct price p = price_find(c, NULL, openai, STR("gpt-4o"));
+    struct price p = price_find(c, NULL, &(struct price_subject){NULL, openai, STR("gpt-4o")});
     CHECK(p.known && p.source == PRICE_FROM_CONF);
     CHECK_INT(p.rates.input, 2000000);
     CHECK_INT(p.rates.output, 9000000);
     CHECK_INT(p.rates.cached_input, 1250000);
-    p = price_find(c, conf_model_find(c, STR("smart")), openai, STR("gpt-4o"));
+    p = price_find(c, NULL, &(struct price_subject){conf_model_find(c, STR("smart")), openai, STR("gpt-4o")});
     CHECK_INT(p.rates.input, 2000000);
     CHECK_INT(p.rates.output, 8000000);
-    p = price_find(c, NULL, openai, STR("gpt-5.4"));
+    p = price_find(c, NULL, &(struct price_subject){NULL, openai, STR("gpt-5.4")});
     CHECK_INT(p.rates.input, 1000000);
     CHECK_INT(p.rates.output, 15000000);
     CHECK_INT(p.long_from, 0);
-    p = price_find(c, conf_model_find(c, STR("own")), conf_provider_find(c, STR("other")), STR("own"));
+    p = price_find(
+        c, NULL,
+        &(struct price_subject){conf_model_find(c, STR("own")), conf_provider_find(c, STR("other")), STR("own")});
     CHECK(p.known && p.rates.reasoning == 3000000);
-    p = price_find(c, NULL, openai, STR("half"));
+    p = price_find(c, NULL, &(struct price_subject){NULL, openai, STR("half")});
     CHECK(!p.known && p.source == PRICE_FROM_CONF);
-    p = price_find(c, NULL, openai, STR("gpt-4o-mini"));
+    p = price_find(c, NULL, &(struct price_subject){NULL, openai, STR("gpt-4o-mini")});
     CHECK(p.known && p.source == PRICE_FROM_TABLE);
-    p = price_find(c, NULL, conf_provider_find(c, STR("mine")), STR("x"));
+    p = price_find(c, NULL, &(struct price_subject){NULL, conf_provider_find(c, STR("mine")), STR("x")});
     CHECK(p.known && p.rates.input == 0);
     conf_unref(c);
     conf_problems_free(&problems);

@@ -51,7 +51,7 @@ static void test_priorities_and_weights(void) {
         struct route r;
         struct err err;
         char order[ROUTE_TARGETS_MAX + 1];
-        REQUIRE(route_resolve(c, STR("m"), draw, &r, &err));
+        REQUIRE(route_resolve(c, NULL, STR("m"), draw, &r, &err));
         CHECK(r.model != NULL);
         CHECK_INT(r.count, 3);
         order_of(&r, order);
@@ -62,7 +62,7 @@ static void test_priorities_and_weights(void) {
     CHECK_INT(first_c, 1000);
     struct route r;
     struct err err;
-    REQUIRE(route_resolve(c, STR("m"), UINT64_MAX, &r, &err));
+    REQUIRE(route_resolve(c, NULL, STR("m"), UINT64_MAX, &r, &err));
     CHECK_INT(r.count, 3);
     conf_unref(c);
 }
@@ -74,7 +74,7 @@ static void test_weight_of_nothing(void) {
     struct err err;
     char order[ROUTE_TARGETS_MAX + 1];
     for (uint64_t draw = 0; draw < 100; draw++) {
-        REQUIRE(route_resolve(c, STR("m"), draw, &r, &err));
+        REQUIRE(route_resolve(c, NULL, STR("m"), draw, &r, &err));
         order_of(&r, order);
         CHECK_STR(str_c(order), STR("b"));
         CHECK_STR(r.targets[0].model, STR("m"));
@@ -90,7 +90,7 @@ static void test_many_targets(void) {
     struct conf *c = load(buf_str(&text));
     struct route r;
     struct err err;
-    REQUIRE(route_resolve(c, STR("m"), 7, &r, &err));
+    REQUIRE(route_resolve(c, NULL, STR("m"), 7, &r, &err));
     CHECK_INT(r.count, ROUTE_TARGETS_MAX);
     for (size_t i = 0; i < r.count; i++) {
         char want[8];
@@ -108,16 +108,16 @@ static void test_names(void) {
                            "aliases: {quick: fast-model, other: b/deep/name}\n"));
     struct route r;
     struct err err;
-    REQUIRE(route_resolve(c, STR("quick"), 0, &r, &err));
+    REQUIRE(route_resolve(c, NULL, STR("quick"), 0, &r, &err));
     CHECK(r.model && r.count == 1);
     CHECK_STR(r.targets[0].model, STR("up"));
     CHECK(r.targets[0].price.known);
-    REQUIRE(route_resolve(c, STR("other"), 0, &r, &err));
+    REQUIRE(route_resolve(c, NULL, STR("other"), 0, &r, &err));
     CHECK(!r.model && r.count == 1);
     CHECK_STR(r.targets[0].provider->name, STR("b"));
     CHECK_STR(r.targets[0].model, STR("deep/name"));
     CHECK(!r.targets[0].price.known);
-    REQUIRE(route_resolve(c, STR("c/gpt-4o"), 0, &r, &err));
+    REQUIRE(route_resolve(c, NULL, STR("c/gpt-4o"), 0, &r, &err));
     CHECK_STR(r.targets[0].provider->name, STR("c"));
     CHECK_STR(r.targets[0].model, STR("gpt-4o"));
     CHECK(r.targets[0].price.known);
@@ -137,7 +137,7 @@ static void test_unknown_names(void) {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct route r = {.count = 77};
         struct err err;
-        CHECK(!route_resolve(c, cases[i].name, 0, &r, &err));
+        CHECK(!route_resolve(c, NULL, cases[i].name, 0, &r, &err));
         CHECK_INT(err.code, ERR_MODEL_NOT_FOUND);
         CHECK_INT(err.status, 404);
         CHECK_STR(str_c(err.param), STR("model"));
@@ -148,7 +148,7 @@ static void test_unknown_names(void) {
     struct route r;
     struct err err;
     memset(long_name, 'x', sizeof long_name);
-    CHECK(!route_resolve(c, str_of(long_name, sizeof long_name), 0, &r, &err));
+    CHECK(!route_resolve(c, NULL, str_of(long_name, sizeof long_name), 0, &r, &err));
     conf_unref(c);
 }
 
