@@ -157,9 +157,10 @@ bool import_price(struct importer *im, struct str per_token, struct str *out_per
     if (s.n > 1 && s.p[s.n - 1] == '.') s.n--;
     while (s.n > 1 && s.p[0] == '0' && s.p[1] != '.') s = str_from(s, 1);
     bool fits = str_find_char(s, '.') <= 6; // below a million
-    *out_per_million = arena_str(im->arena, s);
+    struct str kept = fits ? arena_str(im->arena, s) : STR_NONE;
     buf_free(&out);
-    return fits && out_per_million->p;
+    if (kept.p) *out_per_million = kept;
+    return kept.p != NULL;
 }
 
 static bool is_variable(struct str s) {

@@ -74,7 +74,7 @@ static void prices(void) {
     } rows[] = {
         {"3e-06", "3"},          {"0.000015", "15"}, {"0.00000002", "0.02"}, {"1.5E-7", "0.15"}, {"0", "0"},
         {"2.5e-12", "0.000002"}, {"1", NULL},        {"e-6", NULL},          {"x", NULL},        {"-1e-6", NULL},
-        {"3e-99", NULL},         {"1e-1", "100000"}, {"0.99", "990000"}};
+        {"3e-99", NULL},         {"1e-1", "100000"}, {"0.99", "990000"},     {"5.000015", NULL}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct buf text = BUF_INIT(4096), got = BUF_INIT(1 << 16), want = BUF_INIT(256);
         buf_printf(&text,
