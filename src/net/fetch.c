@@ -105,6 +105,13 @@ static size_t take_field(char *p, size_t size, size_t count, void *ctx) {
     return n;
 }
 
+// Called about once a second, and when something moves.
+static int look_for_stop(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up) {
+    const struct transfer *t = ctx;
+    (void)down_all, (void)down, (void)up_all, (void)up;
+    return t->request->stop && atomic_load(t->request->stop); // not 0 ends the transfer
+}
+
 // --- the request ---
 
 // Scheme, host and port: what of a URL may stand in a message (paths and queries can hold tokens).
@@ -198,6 +205,7 @@ static const char *text_of(struct buf *b, struct str s) {
 static bool options_set(struct transfer *t, struct err *err) {
     const struct fetch_request *r = t->request;
     long timeout = (long)(r->timeout_ms ? r->timeout_ms : TIMEOUT_DEFAULT_MS);
+    long connect = r->connect_ms ? (long)MIN(r->connect_ms, (unsigned)timeout) : timeout;
     long verify = r->no_verify ? 0 : 1;
     const char *url = text_of(&t->url, r->url), *proxy = text_of(&t->proxy, r->proxy), *ca = text_of(&t->ca, r->tls_ca);
     if (!url || !proxy || !ca) return err_no_memory(err);
@@ -205,13 +213,18 @@ static bool options_set(struct transfer *t, struct err *err) {
     bool ok = SET(t, CURLOPT_URL, url) && SET(t, CURLOPT_PROXY, proxy) && SET(t, CURLOPT_PROTOCOLS_STR, "http,https") &&
               SET(t, CURLOPT_FOLLOWLOCATION, 0L) && SET(t, CURLOPT_NOSIGNAL, 1L) && SET(t, CURLOPT_NETRC, 0L) &&
               SET(t, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) && SET(t, CURLOPT_HTTP09_ALLOWED, 0L) &&
-              SET(t, CURLOPT_TIMEOUT_MS, timeout) && SET(t, CURLOPT_CONNECTTIMEOUT_MS, timeout) &&
+              SET(t, CURLOPT_TIMEOUT_MS, timeout) && SET(t, CURLOPT_CONNECTTIMEOUT_MS, connect) &&
               SET(t, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) && SET(t, CURLOPT_CERTINFO, 1L) &&
               SET(t, CURLOPT_SSL_VERIFYPEER, verify) && SET(t, CURLOPT_SSL_VERIFYHOST, verify * 2) &&
               SET(t, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->body_max) && SET(t, CURLOPT_ERRORBUFFER, t->reason) &&
               SET(t, CURLOPT_WRITEFUNCTION, take_body) && SET(t, CURLOPT_WRITEDATA, t) &&
               SET(t, CURLOPT_HEADERFUNCTION, take_field) && SET(t, CURLOPT_HEADERDATA, t) &&
               SET(t, CURLOPT_HTTPHEADER, t->fields) && (!r->tls_ca.n || SET(t, CURLOPT_CAINFO, ca));
+    // A resolver that does not answer must not hold up who has waited long enough.
+    ok = ok && SET(t, CURLOPT_QUICK_EXIT, 1L);
+    if (r->stop)
+        ok = ok && SET(t, CURLOPT_NOPROGRESS, 0L) && SET(t, CURLOPT_XFERINFOFUNCTION, look_for_stop) &&
+             SET(t, CURLOPT_XFERINFODATA, t);
     return ok || err_no_memory(err);
 }
 
@@ -253,7 +266,29 @@ static enum err_code code_of(CURLcode code) {
     }
 }
 
+static enum fetch_fault fault_of(CURLcode code) {
+    switch (code) { // the others need no advice of their own
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return FETCH_FAULT_RESOLVE;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return FETCH_FAULT_RESOLVE_PROXY;
+    case CURLE_COULDNT_CONNECT:
+        return FETCH_FAULT_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR:
+        return FETCH_FAULT_TLS;
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return FETCH_FAULT_CERTIFICATE;
+    case CURLE_SSL_CACERT_BADFILE:
+        return FETCH_FAULT_CA_FILE;
+    case CURLE_OPERATION_TIMEDOUT:
+        return FETCH_FAULT_TIMEOUT;
+    default:
+        return FETCH_FAULT_OTHER;
+    }
+}
+
 static bool failed(struct transfer *t, CURLcode code, struct err *err) {
+    if (t->request->out_fault) *t->request->out_fault = fault_of(code);
     const char *reason = t->reason[0] ? t->reason : curl_easy_strerror(code);
     if (t->no_memory || code == CURLE_OUT_OF_MEMORY) return err_no_memory(err);
     if (t->body_too_large || code == CURLE_FILESIZE_EXCEEDED)
@@ -307,6 +342,8 @@ static void succeeded(struct transfer *t, struct fetch_answer *out) {
                                  .tls_us = step_us(t, CURLINFO_APPCONNECT_TIME_T),
                                  .first_byte_us = step_us(t, CURLINFO_STARTTRANSFER_TIME_T),
                                  .total_us = step_us(t, CURLINFO_TOTAL_TIME_T)};
+    time_t date = t->date[0] ? curl_getdate(t->date, NULL) : 0;
+    out->date_s = date > 0 ? (int64_t)date : 0;
     out->date = text_put(out, &used, t->date);
     out->content_type = text_put(out, &used, type);
     buf_init(&t->body, 0); // it is the caller's now
@@ -321,6 +358,7 @@ static bool perform(struct transfer *t, struct fetch_answer *out_answer, struct 
 }
 
 bool fetch(const struct fetch_request *request, struct fetch_answer *out_answer, struct err *err) {
+    if (request->out_fault) *request->out_fault = FETCH_FAULT_OTHER;
     struct transfer t = {.request = request, .body_max = request->max_body ? request->max_body : BODY_DEFAULT};
     t.curl = curl_easy_init();
     if (!t.curl) return err_no_memory(err);

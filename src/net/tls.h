@@ -32,6 +32,13 @@ struct tls_client_options {
 // Errors name the file and what is wrong with it (missing, not PEM, key does not match, expired).
 NODISCARD bool tls_ctx_server(const struct tls_server_options *options, struct tls_ctx **out_ctx, struct err *err);
 NODISCARD bool tls_ctx_client(const struct tls_client_options *options, struct tls_ctx **out_ctx, struct err *err);
+// What a server's certificate says of itself.
+struct tls_cert_facts {
+    int64_t left_s; // seconds until it ends; below 0 = it has ended
+    bool covers;    // it is for the name asked about
+};
+// name: as in SNI, "*.example.com" too; empty = none is asked about.
+NODISCARD bool tls_cert_look(struct str file, struct str name, struct tls_cert_facts *out_facts, struct err *err);
 struct tls_ctx *tls_ctx_ref(struct tls_ctx *ctx);
 void tls_ctx_unref(struct tls_ctx *ctx);
 

@@ -38,16 +38,56 @@ static enum key_press press(const struct termios *keys, unsigned char c, struct 
     return KEY_TEXT;
 }
 
-static bool read_keys(int fd, const struct termios *keys, struct buf *out, enum term_answer *out_answer,
+static void put(int fd, struct str text) {
+    // A prompt that cannot be shown is no reason not to read the answer.
+    if (write(fd, text.p, text.n) < 0) return;
+}
+
+static size_t characters(const struct buf *text, size_t from) {
+    size_t n = 0;
+    for (size_t i = from; i < text->n; i++) n += ((unsigned char)text->p[i] & 0xc0) != 0x80;
+    return n;
+}
+
+// The answer as it stands where the cursor is: what was taken back goes from the screen, what came is shown.
+static void show(int fd, const struct buf *out, size_t from, size_t before_n, size_t before_characters) {
+    if (out->n > before_n) put(fd, str_of(out->p + before_n, out->n - before_n));
+    for (size_t now = characters(out, from); out->n < before_n && now < before_characters; now++) put(fd, STR("\b \b"));
+}
+
+// Cursor keys and the like: ESC, "[" or "O", and up to a letter or "~". They have no use here and must not be text.
+struct sequence {
+    bool escaped, open;
+};
+static bool sequence_takes(struct sequence *s, unsigned char c) {
+    if (s->open) {
+        s->open = c < 0x40;
+        return true;
+    }
+    if (s->escaped) {
+        s->escaped = false;
+        s->open = c == '[' || c == 'O';
+        return true;
+    }
+    s->escaped = c == 0x1b;
+    return s->escaped;
+}
+
+// show_fd: where what is typed is shown; -1 = nowhere.
+static bool read_keys(int fd, int show_fd, const struct termios *keys, struct buf *out, enum term_answer *out_answer,
                       struct err *err) {
     size_t from = out->n;
+    struct sequence sequence = {0};
     for (;;) {
         unsigned char c;
         ssize_t n = read(fd, &c, 1);
         if (n < 0 && errno == EINTR) continue;
         // EIO is how a terminal that was closed reads.
         if (n < 0 && errno != EIO) return err_set(err, ERR_IO, "cannot read from the terminal: %s", strerror(errno));
+        if (n > 0 && show_fd >= 0 && sequence_takes(&sequence, c)) continue;
+        size_t before_n = out->n, before = show_fd >= 0 ? characters(out, from) : 0;
         enum key_press what = n <= 0 ? KEY_STOP : press(keys, c, out, from);
+        if (show_fd >= 0) show(show_fd, out, from, before_n, before);
         secret_wipe(&c, 1);
         if (what == KEY_TEXT) continue;
         *out_answer = what == KEY_ENTER ? TERM_ANSWERED : TERM_INTERRUPTED;
@@ -55,13 +95,8 @@ static bool read_keys(int fd, const struct termios *keys, struct buf *out, enum 
     }
 }
 
-static void put(int fd, struct str text) {
-    // A prompt that cannot be shown is no reason not to read the answer.
-    if (write(fd, text.p, text.n) < 0) return;
-}
-
-bool term_ask_hidden(int fd, int prompt_fd, struct str prompt, struct buf *out, enum term_answer *out_answer,
-                     struct err *err) {
+static bool ask(int fd, int prompt_fd, bool hidden, struct str prompt, struct buf *out, enum term_answer *out_answer,
+                struct err *err) {
     struct termios saved, quiet;
     enum term_answer answer = TERM_INTERRUPTED;
     size_t before = out->n;
@@ -71,12 +106,13 @@ bool term_ask_hidden(int fd, int prompt_fd, struct str prompt, struct buf *out, 
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
     quiet.c_cc[VMIN] = 1;
     quiet.c_cc[VTIME] = 0;
-    if (tcsetattr(fd, TCSAFLUSH, &quiet) != 0)
+    int how = hidden ? TCSAFLUSH : TCSADRAIN;
+    if (tcsetattr(fd, how, &quiet) != 0)
         return err_set(err, ERR_IO, "cannot turn the terminal's echo off: %s", strerror(errno));
     put(prompt_fd, prompt);
-    bool ok = read_keys(fd, &saved, out, &answer, err);
-    // What was pasted behind the line is dropped and not left for the shell to run.
-    (void)tcsetattr(fd, TCSAFLUSH, &saved);
+    bool ok = read_keys(fd, hidden ? -1 : prompt_fd, &saved, out, &answer, err);
+    // What was pasted behind a hidden line is dropped and not left for the shell to run.
+    (void)tcsetattr(fd, how, &saved);
     put(prompt_fd, STR("\n"));
     if (ok && answer == TERM_ANSWERED && out->failed)
         ok = err_set(err, ERR_INVALID_FIELD, "the answer is too long: the limit is %zu bytes", out->max - before);
@@ -86,4 +122,14 @@ bool term_ask_hidden(int fd, int prompt_fd, struct str prompt, struct buf *out, 
     }
     if (ok) *out_answer = answer;
     return ok;
+}
+
+bool term_ask_hidden(int fd, int prompt_fd, struct str prompt, struct buf *out, enum term_answer *out_answer,
+                     struct err *err) {
+    return ask(fd, prompt_fd, true, prompt, out, out_answer, err);
+}
+
+bool term_ask(int fd, int prompt_fd, struct str prompt, struct buf *out, enum term_answer *out_answer,
+              struct err *err) {
+    return ask(fd, prompt_fd, false, prompt, out, out_answer, err);
 }

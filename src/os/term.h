@@ -20,4 +20,8 @@ enum term_answer { TERM_ANSWERED, TERM_INTERRUPTED };
 NODISCARD bool term_ask_hidden(int fd, int prompt_fd, struct str prompt, struct buf *out, enum term_answer *out_answer,
                                struct err *err);
 
+// As term_ask_hidden, but what is typed is shown, and lines typed ahead are kept for the questions that follow.
+NODISCARD bool term_ask(int fd, int prompt_fd, struct str prompt, struct buf *out, enum term_answer *out_answer,
+                        struct err *err);
+
 #endif

@@ -32,6 +32,8 @@ void vault_retain(struct vault *vault, const struct str *names, size_t n);
 // Nanoseconds from now at which vault_refresh should be called: the poll interval, or less when a token or a lease is
 // to be renewed before; at least a second. UINT64_MAX = nothing is kept.
 uint64_t vault_due_in(struct vault *vault);
+// Logs in with these settings, apart from what any client keeps; a token is asked whether Vault knows it.
+NODISCARD bool vault_login_check(const struct conf_vault *settings, struct err *err);
 struct vault_health {
     bool used;          // any secret is kept
     bool ok;            // the last exchange went well

@@ -128,6 +128,7 @@ static void a_get(void) {
     CHECK_STR(buf_str(&a.body), STR("hello"));
     CHECK_STR(a.content_type, STR("text/x; charset=utf-8"));
     CHECK_STR(a.date, STR("Sat, 21 Nov 2026 10:00:00 GMT"));
+    CHECK_INT(a.date_s, 1795255200);
     CHECK(a.connect_us > 0 && a.connect_us <= a.first_byte_us && a.first_byte_us <= a.total_us);
     CHECK_INT(a.tls_us, 0);
     CHECK_INT(a.cert_expires_s, 0);
@@ -237,15 +238,18 @@ static void refused_and_late(void) {
     struct err err;
     struct server nobody = {.no_listen = true};
     server_start(&nobody);
-    CHECK(!ask(&nobody, "http", (struct fetch_request){0}, &a, &err));
+    enum fetch_fault fault = FETCH_FAULT_OTHER;
+    CHECK(!ask(&nobody, "http", (struct fetch_request){.out_fault = &fault}, &a, &err));
     CHECK_INT(err.code, ERR_UPSTREAM_REFUSED);
+    CHECK_INT(fault, FETCH_FAULT_CONNECT);
     CHECK(says(&err, "while connecting") && !strstr(err.message, "hush"));
     server_stop(&nobody);
 
     struct server s = {.silent = true};
     server_start(&s);
-    CHECK(!ask(&s, "http", (struct fetch_request){.timeout_ms = 50}, &a, &err));
+    CHECK(!ask(&s, "http", (struct fetch_request){.timeout_ms = 50, .out_fault = &fault}, &a, &err));
     CHECK_INT(err.code, ERR_UPSTREAM_TIMEOUT);
+    CHECK_INT(fault, FETCH_FAULT_TIMEOUT);
     CHECK(says(&err, "waiting for the answer"));
     server_stop(&s);
 }
@@ -300,8 +304,10 @@ static void over_tls(void) {
     fetch_answer_free(&a);
 
     // Another authority, and the system's: neither knows this certificate.
-    CHECK(!ask(&s, "https", (struct fetch_request){.tls_ca = str_c(other.cert_path)}, &a, &err));
+    enum fetch_fault fault = FETCH_FAULT_OTHER;
+    CHECK(!ask(&s, "https", (struct fetch_request){.tls_ca = str_c(other.cert_path), .out_fault = &fault}, &a, &err));
     CHECK_INT(err.code, ERR_UPSTREAM_REFUSED);
+    CHECK_INT(fault, FETCH_FAULT_CERTIFICATE);
     CHECK(says(&err, "certificate"));
     CHECK(!ask(&s, "https", (struct fetch_request){0}, &a, &err));
     CHECK_INT(err.code, ERR_UPSTREAM_REFUSED);
@@ -310,7 +316,9 @@ static void over_tls(void) {
     fetch_answer_free(&a);
 
     // A file of authorities that is not there, or is something else.
-    CHECK(!ask(&s, "https", (struct fetch_request){.tls_ca = STR("/nonexistent/ca.pem")}, &a, &err));
+    CHECK(
+        !ask(&s, "https", (struct fetch_request){.tls_ca = STR("/nonexistent/ca.pem"), .out_fault = &fault}, &a, &err));
+    CHECK_INT(fault, FETCH_FAULT_CA_FILE);
     CHECK(says(&err, "/nonexistent/ca.pem"));
     CHECK(!ask(&s, "https", (struct fetch_request){.tls_ca = str_c(leaf.key_path)}, &a, &err));
     CHECK(says(&err, leaf.key_path));

@@ -19,13 +19,15 @@ struct asked {
 };
 
 // The child asks on its end of the terminal and hands what it got through a pipe.
+static bool g_shown; // ask in the open
+
 static void child(const char *name, int result, size_t max) {
     struct buf out = BUF_INIT(max);
     struct err err;
     enum term_answer answer;
     int fd = open(name, O_RDWR | O_NOCTTY);
     buf_lit(&out, "<");
-    bool ok = fd >= 0 && term_ask_hidden(fd, fd, PROMPT, &out, &answer, &err);
+    bool ok = fd >= 0 && (g_shown ? term_ask : term_ask_hidden)(fd, fd, PROMPT, &out, &answer, &err);
     if (write(result, out.p, out.n) != (ssize_t)out.n) _exit(9);
     _exit(!ok ? 2 : answer == TERM_INTERRUPTED ? 1 : 0);
 }
@@ -111,6 +113,27 @@ static void test_keys(void) {
               0, STR("ab")); // no stopping half-way
 }
 
+static void check_shown(struct str typed, int code, struct str want, const char *screen) {
+    g_shown = true;
+    struct asked a = ask(typed, 8000);
+    g_shown = false;
+    CHECK_INT(a.code, code);
+    REQUIRE(a.answer_n > 0);
+    CHECK_STR(str_of(a.answer + 1, a.answer_n - 1), want);
+    CHECK_STR(str_c(a.shown), str_c(screen));
+    CHECK((a.flags & ECHO) && (a.flags & ICANON) && (a.flags & ISIG));
+}
+
+static void test_shown(void) {
+    check_shown(STR("abc\r"), 0, STR("abc"), "Value: abc\r\n");
+    check_shown(STR("a\xc3\xa4\x7f"
+                    "b\r"),
+                0, STR("ab"), "Value: a\xc3\xa4\b \bb\r\n");
+    check_shown(STR("wrong\x15ok\r"), 0, STR("ok"), "Value: wrong\b \b\b \b\b \b\b \b\b \bok\r\n");
+    check_shown(STR("\x1b[A\x1b[1;5Cx\x1bOPy\r"), 0, STR("xy"), "Value: xy\r\n");
+    check_shown(STR("half\x03"), 1, STR(""), "Value: half\r\n");
+}
+
 static void test_interrupted(void) {
     check_ask(STR("half\x03"), 1, STR(""));
     check_ask(STR("half\x1c"), 1, STR(""));
@@ -174,4 +197,4 @@ static void test_hangup(void) {
     close(result[0]);
 }
 
-TEST_MAIN(test_answers, test_keys, test_interrupted, test_long, test_no_terminal, test_hangup)
+TEST_MAIN(test_answers, test_keys, test_shown, test_interrupted, test_long, test_no_terminal, test_hangup)
