@@ -1,0 +1,140 @@
+// The control plane's objects, and its face to the HTTP server.
+#include "admin/admin.h"
+
+#include "admin/call.h"
+#include "admin/webhook.h"
+#include "os/rand.h"
+
+#define CALL_ARENA_MAX ((size_t)128 << 20)
+
+bool admin_create(const struct admin_options *options, struct admin **out_admin, struct err *err) {
+    struct admin *admin = mem_zalloc(1, sizeof *admin);
+    if (!admin) return err_no_memory(err);
+    admin->o = *options;
+    admin->host = options->host;
+    snprintf(admin->boot, sizeof admin->boot, "%08x", (unsigned)(rand_u64() & 0xffffffffu));
+    struct webhooks_options w = {.host = options->host, .metrics = options->metrics, .boot = str_c(admin->boot)};
+    if (!webhooks_start(&w, &admin->webhooks, err)) {
+        mem_free(admin);
+        return false;
+    }
+    *out_admin = admin;
+    return true;
+}
+
+void admin_free(struct admin *admin) {
+    if (!admin) return;
+    webhooks_end(admin->webhooks);
+    mem_free(admin);
+}
+
+// --- a loop's ---
+
+static void on_event(struct event_listener *listener) {
+    events_wake(CONTAINER_OF(listener, struct admin_loop, listener));
+}
+
+bool admin_loop_create(struct admin *admin, const struct admin_loop_options *options, struct admin_loop **out_al,
+                       struct err *err) {
+    struct admin_loop *al = mem_zalloc(1, sizeof *al);
+    if (!al) return err_no_memory(err);
+    al->admin = admin;
+    al->loop = options->loop;
+    al->o = *options;
+    al->listener.wake = on_event;
+    if (admin->host->events) {
+        event_listen(admin->host->events, &al->listener);
+        al->listening = true;
+    }
+    *out_al = al;
+    return true;
+}
+
+void admin_loop_drain(struct admin_loop *al) {
+    al->draining = true;
+    events_end(al);
+}
+
+bool admin_loop_busy(const struct admin_loop *al) { return al->busy != 0; }
+
+void admin_loop_quiesce(struct admin_loop *al) {
+    if (!al || !al->listening) return;
+    event_unlisten(al->admin->host->events, &al->listener);
+    al->listening = false;
+}
+
+void admin_loop_free(struct admin_loop *al) {
+    if (!al) return;
+    INVARIANT(!al->listening && !al->busy && !al->streams && !al->waiting);
+    keyring_unref(al->ring);
+    mem_free(al);
+}
+
+// --- requests ---
+
+bool admin_takes(struct str path) { return str_starts(path, STR("/api/")) || str_eq(path, STR("/api")); }
+
+static struct admin_call *call_new(struct admin_loop *al, struct http_req *req) {
+    struct admin_call *call = mem_zalloc(1, sizeof *call);
+    uint64_t id;
+    if (!call) return NULL;
+    if (!al->o.next_id(al->o.ctx, &id)) {
+        mem_free(call);
+        return NULL;
+    }
+    request_id_text(call->id_text, id);
+    call->al = al;
+    call->req = req;
+    call->status = 200;
+    call->version = call->expected = -1;
+    arena_init(&call->arena, NULL, 0, CALL_ARENA_MAX);
+    buf_init(&call->out, ADMIN_ANSWER_MAX);
+    req->user = call;
+    return call;
+}
+
+void call_route(struct admin_call *call) {
+    const struct http_req *req = call->req;
+    struct err err;
+    call->endpoint = endpoint_find(req->method, req->path, call->params, &call->arena, &call->allow);
+    struct str near = call->endpoint ? STR_NONE : endpoint_near(req->path), path = str_head(req->path, 100);
+    if (!call->endpoint && call->allow.n)
+        err_set(&err, ERR_METHOD_NOT_ALLOWED, "%.*s takes %.*s, not %.*s", STR_ARG(path), STR_ARG(call->allow),
+                STR_ARG(str_head(req->method_text, 20)));
+    else if (!call->endpoint)
+        err_set(&err, ERR_NOT_FOUND, "there is nothing at %.*s%s%.*s%s", STR_ARG(path), near.n ? "; did you mean " : "",
+                STR_ARG(near), near.n ? "?" : "");
+    else if (req->body.n > ADMIN_BODY_MAX)
+        err_set(&err, ERR_BODY_TOO_LARGE, "the body is larger than %zu bytes", ADMIN_BODY_MAX);
+    else if (query_parse(call, req->query, &err)) {
+        call->allow = STR_NONE;
+        call->endpoint->handle(call);
+        return;
+    }
+    call_fail(call, &err);
+}
+
+void admin_on_request(struct admin_loop *al, struct http_req *req) {
+    struct admin_call *call = call_new(al, req);
+    if (call) {
+        call_admit(call);
+        return;
+    }
+    const struct http_field type = {STR("content-type"), STR("application/json")};
+    http_reply(req, 503, &type, 1,
+               STR("{\"error\":{\"message\":\"there was no memory for the request\",\"type\":\"server_error\","
+                   "\"code\":\"out_of_memory\"}}\n"));
+}
+
+void admin_on_abort(struct http_req *req) {
+    struct admin_call *call = req->user;
+    call->req = NULL;
+    call_leave_waiting(call);
+    if (call->stream) events_free(call);
+    if (!call->pending) call_free(call);
+}
+
+void admin_on_drained(struct http_req *req) {
+    struct admin_call *call = req->user;
+    if (call->stream) events_drained(call);
+}

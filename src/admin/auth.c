@@ -1,0 +1,121 @@
+// Who is calling the control plane: an admin key, checked against a key ring that is renewed when keys have changed.
+#include "admin/call.h"
+
+#include "os/clock.h"
+
+struct refresh {
+    struct work work;
+    struct admin_loop *al;
+    struct keyring *ring;
+    bool ok;
+    struct err err;
+};
+
+static struct str presented_key(const struct http_req *req) {
+    struct str value = http_field_get(req->fields, req->field_count, STR("authorization"));
+    if (value.n > 7 && str_eq_nocase(str_head(value, 7), STR("bearer "))) return str_trim(str_from(value, 7));
+    struct str key = http_field_get(req->fields, req->field_count, STR("x-api-key"));
+    return key.p ? key : STR("");
+}
+
+static bool name_actor(struct admin_call *call, struct err *err) {
+    const struct key_entry *key = call->key;
+    call->actor = key->name.n
+                      ? arena_printf(&call->arena, "admin key %.*s (%.*s)", STR_ARG(key->prefix), STR_ARG(key->name))
+                      : arena_printf(&call->arena, "admin key %.*s", STR_ARG(key->prefix));
+    return call->actor.n || err_no_memory(err);
+}
+
+static bool check(struct admin_call *call, struct err *err) {
+    struct str key = presented_key(call->req);
+    const struct key_entry *entry;
+    if (!key.n)
+        return err_set(
+            err, ERR_UNAUTHENTICATED,
+            "no admin key was given: send \"Authorization: Bearer ps-…\" (make one with: penstock key create "
+            "--admin)");
+    if (!keyring_check(call->ring, key, clock_unix_ns(), &entry, err)) return false;
+    call->key = entry;
+    if (!entry->is_admin)
+        return err_set(err, ERR_FORBIDDEN, "this is for admin keys only (penstock key create --admin)");
+    return name_actor(call, err);
+}
+
+static void admit(struct admin_call *call) {
+    struct err err;
+    call->ring = keyring_ref(call->al->ring);
+    if (check(call, &err))
+        call_route(call);
+    else
+        call_fail(call, &err);
+}
+
+// --- waiting for a ring ---
+
+static void refresh_run(struct work *work) {
+    struct refresh *r = CONTAINER_OF(work, struct refresh, work);
+    const struct admin_host *host = r->al->admin->host;
+    r->ok = host->ring(host->ctx, &r->ring, &r->err);
+}
+
+static void refresh_done(struct work *work) {
+    struct refresh *r = CONTAINER_OF(work, struct refresh, work);
+    struct admin_loop *al = r->al;
+    struct admin_call *woken = al->waiting;
+    al->waiting = NULL;
+    al->refreshing = false;
+    for (struct admin_call *call = woken; call; call = call->next_waiting) call->waits_in = &woken;
+    al->busy--;
+    if (r->ok) {
+        keyring_unref(al->ring);
+        al->ring = r->ring;
+    } else {
+        log_error(al->admin->host->log, LOG_MSG("the keys could not be read"), LOG_ERR(&r->err));
+    }
+    while (woken) {
+        struct admin_call *call = woken;
+        call_leave_waiting(call);
+        if (r->ok)
+            admit(call);
+        else
+            call_fail(call, &r->err);
+    }
+    mem_free(r);
+}
+
+static bool refresh(struct admin_loop *al, struct err *err) {
+    if (al->refreshing) return true;
+    struct refresh *r = mem_zalloc(1, sizeof *r);
+    if (r) *r = (struct refresh){.work = {.run = refresh_run, .done = refresh_done}, .al = al};
+    if (!r || !loop_work(al->loop, &r->work)) {
+        mem_free(r);
+        return err_no_memory(err);
+    }
+    al->refreshing = true;
+    al->busy++;
+    return true;
+}
+
+void call_admit(struct admin_call *call) {
+    struct admin_loop *al = call->al;
+    struct err err;
+    if (al->ring && !keyring_stale(al->ring)) {
+        admit(call);
+        return;
+    }
+    if (!refresh(al, &err)) {
+        call_fail(call, &err);
+        return;
+    }
+    call->waits_in = &al->waiting;
+    call->next_waiting = al->waiting;
+    al->waiting = call;
+}
+
+void call_leave_waiting(struct admin_call *call) {
+    if (!call->waits_in) return;
+    struct admin_call **at = call->waits_in;
+    while (*at != call) at = &(*at)->next_waiting;
+    *at = call->next_waiting;
+    call->waits_in = NULL;
+}

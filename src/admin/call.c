@@ -1,0 +1,213 @@
+// How a call is answered, and how it is handed to other threads and comes back.
+#include "admin/call.h"
+
+#include "base/json_write.h"
+#include "os/clock.h"
+
+#define ERROR_MAX ((size_t)1 << 20)
+#define FIELDS_MAX 6
+
+void call_free(struct admin_call *call) {
+    keyring_unref(call->ring);
+    buf_free(&call->out);
+    arena_wipe_free(&call->arena); // patches may hold secrets
+    mem_free(call);
+}
+
+// --- the answer ---
+
+static bool is_logged(const struct admin_host *host) {
+    struct conf *conf = host->conf(host->ctx);
+    bool logged = conf->log.access;
+    conf_unref(conf);
+    return logged;
+}
+
+static void record(const struct admin_call *call, int status) {
+    const struct admin_options *o = &call->al->admin->o;
+    const struct http_req *req = call->req;
+    char text[20];
+    const struct str labels[] = {STR("admin"), STR(""), STR(""), str_of(text, fmt_u64(text, (uint64_t)status))};
+    if (o->metrics) metrics_add(o->metrics, metric_series(o->metrics, METRIC_REQUESTS, labels, 4), 1);
+    if (!o->access || !log_on(o->access, LOG_INFO) || !is_logged(call->al->admin->host)) return;
+    struct log_line line;
+    log_line_begin(&line, o->access, LOG_INFO, 0, STR("request"));
+    log_line_str(&line, "request_id", str_of(call->id_text, REQUEST_ID_TEXT_LEN));
+    log_line_str(&line, "method", req->method_text);
+    log_line_str(&line, "path", req->path);
+    log_line_u64(&line, "status", (uint64_t)status);
+    log_line_fixed(&line, "duration_ms", (clock_mono_ns() - req->start_ns) / NS_PER_US, 3);
+    log_line_str(&line, "client", req->peer);
+    if (call->key) log_line_str(&line, "key", call->key->prefix);
+    log_line_end(&line);
+}
+
+void call_begin_reply(struct admin_call *call, int status, struct str type, uint64_t length) {
+    struct http_field f[FIELDS_MAX];
+    char etag[32];
+    size_t n = 0;
+    record(call, status);
+    f[n++] = (struct http_field){STR("content-type"), type};
+    f[n++] = (struct http_field){STR("cache-control"), STR("no-store")};
+    f[n++] = (struct http_field){STR("x-request-id"), str_of(call->id_text, REQUEST_ID_TEXT_LEN)};
+    if (call->version >= 0) {
+        int len = snprintf(etag, sizeof etag, "\"%lld\"", (long long)call->version);
+        f[n++] = (struct http_field){STR("etag"), str_of(etag, (size_t)len)};
+    }
+    if (call->allow.n) f[n++] = (struct http_field){STR("allow"), call->allow};
+    if (status == 401) f[n++] = (struct http_field){STR("www-authenticate"), STR("Bearer realm=\"penstock\"")};
+    http_reply_head(call->req, status, f, n, length);
+}
+
+void call_reply(struct admin_call *call, int status) {
+    if (call->out.failed) {
+        struct err err;
+        err_set(&err, ERR_NO_MEMORY, "there was no memory for the answer");
+        buf_free(&call->out);
+        buf_init(&call->out, ERROR_MAX);
+        call_fail(call, &err);
+        return;
+    }
+    buf_putc(&call->out, '\n');
+    struct http_req *req = call->req;
+    struct buf out = call->out;
+    struct str body = buf_str(&out);
+    buf_init(&call->out, 0);
+    call_begin_reply(call, status, STR("application/json"), body.n);
+    // Gone before its last bytes are handed over: the connection may go on to its next request.
+    call_free(call);
+    http_reply_data(req, &body, 1, true);
+    buf_free(&out);
+}
+
+void error_put(struct json_writer *w, const struct err *err) {
+    const struct err_info *info = err_info(err->code);
+    json_put_object(w);
+    json_put_member_str(w, STR("message"), str_c(err->message));
+    json_put_member_str(w, STR("type"), str_c(info->type));
+    json_put_member_str(w, STR("code"), str_c(info->wire_code));
+    json_put_object_end(w);
+}
+
+void call_fail(struct admin_call *call, const struct err *err) {
+    struct json_writer w;
+    int status = err->code == ERR_CONFIG_INVALID ? 422 : err->status;
+    buf_clear(&call->out);
+    json_writer_init(&w, &call->out);
+    json_put_object(&w);
+    json_put_key(&w, STR("error"));
+    error_put(&w, err);
+    if (call->problems.n)
+        json_put_member_raw(&w, STR("problems"), call->problems);
+    else if (status == 422) {
+        json_put_member_array(&w, STR("problems"));
+        json_put_array_end(&w);
+    }
+    json_put_object_end(&w);
+    if (call->out.failed && err->code == ERR_NO_MEMORY) {
+        struct http_req *req = call->req;
+        call_free(call);
+        http_reply_abort(req);
+        return;
+    }
+    call_reply(call, status);
+}
+
+// --- away and back ---
+
+void call_suspend(struct admin_call *call) {
+    call->pending = true;
+    call->al->busy++;
+}
+
+bool call_resume(struct admin_call *call) {
+    call->pending = false;
+    call->al->busy--;
+    if (call->req) return true;
+    call_free(call);
+    return false;
+}
+
+static void answer(struct admin_call *call) {
+    if (call->ok)
+        call_reply(call, call->status);
+    else
+        call_fail(call, &call->err);
+}
+
+static void work_run(struct work *work) {
+    struct admin_call *call = CONTAINER_OF(work, struct admin_call, work);
+    call->ok = call->run(call, &call->err);
+}
+
+static void work_done(struct work *work) {
+    struct admin_call *call = CONTAINER_OF(work, struct admin_call, work);
+    if (call_resume(call)) answer(call);
+}
+
+void call_work(struct admin_call *call, bool (*run)(struct admin_call *call, struct err *err)) {
+    call->run = run;
+    call->work = (struct work){.run = work_run, .done = work_done};
+    call_suspend(call);
+    if (loop_work(call->al->loop, &call->work)) return;
+    err_set(&call->err, ERR_OVERLOADED, "the work could not be queued");
+    if (call_resume(call)) call_fail(call, &call->err);
+}
+
+void call_work_body(struct admin_call *call, bool (*run)(struct admin_call *call, struct err *err)) {
+    call->body = arena_str(&call->arena, call->req->body);
+    if (call->req->body.n && !call->body.p) {
+        err_no_memory(&call->err);
+        call_fail(call, &call->err);
+        return;
+    }
+    call_work(call, run);
+}
+
+bool call_db(struct admin_call *call, struct sql **out_db, struct err *err) {
+    return datadir_open_db(call->al->admin->host->dir, SQL_BUSY_MS_DEFAULT, out_db, err);
+}
+
+// --- wishes ---
+
+static void wish_refused(struct admin_call *call) {
+    const struct admin_wish *wish = &call->wish;
+    struct err err = wish->err;
+    call->problems = wish->problems;
+    if (err.code == ERR_EXISTS && wish->expected >= 0) err.code = ERR_CONFLICT, err.status = 412;
+    call_fail(call, &err);
+}
+
+static void wish_done(struct admin_wish *wish) {
+    struct admin_call *call = CONTAINER_OF(wish, struct admin_call, wish);
+    struct json_writer w;
+    if (!call_resume(call)) return;
+    if (!wish->ok) {
+        wish_refused(call);
+        return;
+    }
+    json_writer_init(&w, &call->out);
+    json_put_object(&w);
+    json_put_key(&w, STR("version"));
+    if (wish->new_version > 0)
+        json_put_i64(&w, wish->new_version);
+    else
+        json_put_null(&w);
+    json_put_member_raw(&w, STR("changes"), wish->changes.n ? wish->changes : STR("[]"));
+    json_put_member_u64(&w, STR("restarts"), wish->restarts);
+    json_put_member_bool(&w, STR("dry_run"), wish->dry_run);
+    json_put_object_end(&w);
+    if (wish->new_version > 0) call->version = wish->new_version;
+    call_reply(call, 200);
+}
+
+void call_wish(struct admin_call *call) {
+    struct admin_wish *wish = &call->wish;
+    const struct admin_host *host = call->al->admin->host;
+    wish->actor = call->actor;
+    wish->arena = &call->arena;
+    wish->done = wish_done;
+    wish->loop = call->al->loop;
+    call_suspend(call);
+    host->wish(host->ctx, wish);
+}
