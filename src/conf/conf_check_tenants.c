@@ -128,11 +128,11 @@ static void check_limit(struct opt_bind *b, const struct conf *c, const struct c
     const int64_t *most = above ? value_of(above, s) : (const int64_t *)(const void *)((const char *)c + s->general);
     if (*own == OPT_UNSET || *own <= *most) return;
     BUF_AUTO struct buf a = BUF_INIT(64), z = BUF_INIT(64);
-    char of[200], place[32] = "";
+    char of[200], place[32];
     value_put_size(&a, *own);
     value_put_size(&z, *most);
     unsigned line = conf_line_of(b, most);
-    if (line) snprintf(place, sizeof place, " at line %u", line);
+    snprintf(place, sizeof place, line ? " at line %u" : " (a default)", line);
     if (above)
         snprintf(of, sizeof of, "tenants[%zu].%s of \"%.*s\"", index_of(c, above), s->name, STR_ARG(above->name));
     else

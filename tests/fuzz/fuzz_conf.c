@@ -32,6 +32,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             INVARIANT(conf_resolve(conf, NULL, conf->aliases.p[i].name, &choice));
         for (size_t i = 0; i < conf->models.n; i++)
             INVARIANT(conf_resolve(conf, NULL, conf->models.p[i].name, &choice));
+        for (size_t i = 0; i < conf->tenants.n; i++) {
+            const struct conf_tenant *t = &conf->tenants.p[i];
+            for (size_t k = 0; k < t->aliases.n; k++) INVARIANT(conf_resolve(conf, t, t->aliases.p[k].name, &choice));
+            for (size_t k = 0; k < conf->aliases.n; k++)
+                INVARIANT(conf_resolve(conf, t, conf->aliases.p[k].name, &choice));
+            INVARIANT(t->limits.max_body <= conf->limits.max_body);
+        }
         INVARIANT(conf_restart_reasons(conf, conf, &out) == 0);
     }
     conf_unref(conf);

@@ -152,4 +152,50 @@ static void test_unknown_names(void) {
     conf_unref(c);
 }
 
-TEST_MAIN(test_priorities_and_weights, test_weight_of_nothing, test_many_targets, test_names, test_unknown_names)
+static void test_tenants(void) {
+    struct conf *c = load(STR(PROVIDERS "models:\n"
+                                        "  - {name: shared, price: {input: 1, output: 2}, targets: [{provider: a}]}\n"
+                                        "tenants:\n"
+                                        "  - name: acme\n"
+                                        "    models:\n"
+                                        "      - {name: acme-own, targets: [{provider: b}]}\n"
+                                        "    prices: {shared: {input: 3}, gpt-4o: {input: 5, output: 6}}\n"
+                                        "  - name: team\n"
+                                        "    parent: acme\n"
+                                        "    allow_models: [shared, acme-own]\n"
+                                        "    models:\n"
+                                        "      - name: acme-own\n"
+                                        "        price: {input: 7, output: 8}\n"
+                                        "        targets: [{provider: c}]\n"
+                                        "    prices: {acme-own: {input: 9, output: 9, cached_input: 1}}\n"
+                                        "  - {name: other, models: [{name: sharee, targets: [{provider: a}]}]}\n"
+                                        "passthrough_models: false\n"));
+    const struct conf_tenant *acme = conf_tenant_find(c, STR("acme")), *team = conf_tenant_find(c, STR("team"));
+    struct route r;
+    struct err err;
+    REQUIRE(route_resolve(c, acme, STR("acme-own"), 0, &r, &err));
+    CHECK_STR(r.targets[0].provider->name, STR("b"));
+    CHECK(!r.targets[0].price.known);
+    REQUIRE(route_resolve(c, team, STR("acme-own"), 0, &r, &err));
+    CHECK_STR(r.targets[0].provider->name, STR("c"));
+    CHECK_INT(r.targets[0].price.rates.input, 7000000); // the model's own goes before prices by name
+    CHECK_INT(r.targets[0].price.rates.cached_input, 1000000);
+    REQUIRE(route_resolve(c, NULL, STR("shared"), 0, &r, &err));
+    CHECK_INT(r.targets[0].price.rates.input, 1000000);
+    REQUIRE(route_resolve(c, team, STR("shared"), 0, &r, &err));
+    CHECK_INT(r.targets[0].price.rates.input, 3000000); // the parent's
+    CHECK_INT(r.targets[0].price.rates.output, 2000000);
+    // Nobody hears of what is another's, or of what is closed to him.
+    CHECK(!route_resolve(c, NULL, STR("acme-owm"), 0, &r, &err));
+    CHECK(!strstr(err.message, "acme-own"));
+    CHECK(!route_resolve(c, acme, STR("acme-owm"), 0, &r, &err));
+    CHECK(strstr(err.message, "did you mean \"acme-own\"") != NULL);
+    CHECK(!route_resolve(c, team, STR("sharex"), 0, &r, &err));
+    CHECK(strstr(err.message, "did you mean \"shared\"") != NULL);
+    CHECK(!route_resolve(c, conf_tenant_find(c, STR("other")), STR("acme-own"), 0, &r, &err));
+    CHECK_INT(err.code, ERR_MODEL_NOT_FOUND);
+    conf_unref(c);
+}
+
+TEST_MAIN(test_priorities_and_weights, test_weight_of_nothing, test_many_targets, test_names, test_unknown_names,
+          test_tenants)
