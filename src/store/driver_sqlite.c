@@ -153,9 +153,11 @@ static bool open_file(struct sqlite *db, const struct sql_options *options, stru
                                 [SQL_READ_ONLY] = SQLITE_OPEN_READONLY};
     struct str path = str_c(db->path);
     if (options->mode == SQL_CREATE && !str_eq(path, STR(":memory:"))) {
-        // Created here, for its owner only; SQLite gives its side files the same mode.
-        CLEANUP(file_close) struct file f = {0};
-        if (!file_open(path, FILE_READ | FILE_WRITE | FILE_CREATE, 0600, &f, err)) return false;
+        // Created here, for its owner only; SQLite gives its side files the same mode. A database that is there is never
+        // opened but by SQLite: closing any descriptor of it would drop the locks (POSIX) of this process's connections,
+        // and the next process to leave would take itself for the last one and remove the log they are writing to.
+        bool created;
+        if (!file_create_once(path, STR(""), 0600, &created, err)) return false;
     }
     int rc =
         sqlite3_open_v2(db->path, &db->os, flags[options->mode] | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);

@@ -6,8 +6,10 @@
 #include "os/file.h"
 #include "store/sql.h"
 
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static struct err err;
 
@@ -255,6 +257,44 @@ static void test_open_race(void) {
     sql_close(db);
 }
 
+// What another process does with the database named in the environment: a row goes in, and the process leaves.
+static void visit(void) {
+    const char *path = getenv("PENSTOCK_TEST_VISIT");
+    if (!path) return;
+    struct sql *db = open_db(str_c(path), SQL_CREATE, 1000);
+    bool ok = db && put(db, 2, STR("y"));
+    sql_close(db);
+    _exit(ok ? 0 : 1);
+}
+
+// A process that has the database open twice keeps its locks, so that another one, which comes and goes, does not take
+// itself for the last one and remove the log.
+static void test_locks_stay(void) {
+    struct str path = temp_path("locks.db");
+    struct sql *one = open_db(path, SQL_CREATE, 1000), *two = open_db(path, SQL_CREATE, 1000);
+    REQUIRE(one && two);
+    CHECK(sql_exec(one, STR("CREATE TABLE t (id INTEGER PRIMARY KEY, v)"), &err));
+    CHECK(put(one, 1, STR("x")));
+    fflush(NULL);
+    // A program image of its own: after a fork alone, SQLite's notes on locks would be shared.
+    pid_t child = fork();
+    if (child == 0) {
+        setenv("PENSTOCK_TEST_VISIT", path.p, 1);
+        execl("/proc/self/exe", "visit", (char *)NULL);
+        _exit(127);
+    }
+    int status;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(access(temp_path("locks.db-wal").p, F_OK), 0);
+    CHECK_INT(count(one), 2);
+    CHECK_INT(count(two), 2);
+    CHECK(put(two, 3, STR("z")));
+    CHECK_INT(count(one), 3);
+    sql_close(one);
+    sql_close(two);
+}
+
 static bool everything(void) {
     struct sql *db = open_db(temp_path("memory.db"), SQL_CREATE, 0);
     if (!db) return false;
@@ -293,5 +333,5 @@ static void test_no_memory(void) {
     CHECK_INT(after.bytes, before.bytes);
 }
 
-TEST_MAIN(test_values, test_mistakes, test_transactions, test_busy, test_full, test_refused_files, test_damage,
-          test_open_race, test_no_memory)
+TEST_MAIN(visit, test_values, test_mistakes, test_transactions, test_busy, test_full, test_refused_files, test_damage,
+          test_open_race, test_no_memory, test_locks_stay)
