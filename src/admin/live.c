@@ -6,6 +6,7 @@
 #include "conf/tree.h"
 
 #define TREE_MAX ((size_t)64 << 20)
+#define KEY_MAX 4096
 #define VALUE_MAX ((size_t)8 << 20)
 
 typedef VEC(struct config_live_row) row_list;
@@ -15,20 +16,32 @@ static bool is_below(struct str key, struct str above) {
     return str_starts(key, above) && (key.n == above.n || key.p[above.n] == '.' || key.p[above.n] == '[');
 }
 
+// Whether the step names an item of a list: numbers are positions there, and names elsewhere.
+static bool is_list(const struct conf_path *path, size_t step) {
+    struct conf_path above = *path;
+    struct conf_place place;
+    struct err err;
+    above.n = step;
+    return step && conf_path_find(&conf_table, &above, &place, &err) && place.opt && !place.item &&
+           (place.opt->type == OPT_LIST || place.opt->type == OPT_STRS);
+}
+
 static bool canonical(struct str key, struct arena *a, struct str *out_key, struct conf_place *out_place,
                       struct err *err) {
     struct conf_path path;
-    struct buf text = BUF_INIT(4096);
+    struct buf text = BUF_INIT(KEY_MAX);
     if (!conf_path_parse(key, a, &path, err) || !conf_path_find(&conf_table, &path, out_place, err)) return false;
     for (size_t i = 0; i < path.n; i++) {
         uint64_t index;
-        if (!path.quoted[i] && str_to_u64(path.steps[i], &index))
-            buf_printf(&text, "[%.*s]", STR_ARG(path.steps[i]));
+        if (is_list(&path, i) && !path.quoted[i] && str_to_u64(path.steps[i], &index))
+            buf_printf(&text, "[%llu]", (unsigned long long)index);
         else
             conf_path_put(&text, path.steps[i]);
     }
+    bool fits = !text.failed;
     *out_key = arena_str(a, buf_str(&text));
     buf_free(&text);
+    if (!fits) return err_set(err, ERR_INVALID_FIELD, "a key has at most %d bytes", KEY_MAX);
     return out_key->p || err_no_memory(err);
 }
 
@@ -117,9 +130,13 @@ static bool roll_back(row_list *rows, struct sql *db, const struct datadir *dir,
     struct conf_source source = {.name = STR("the history"), .text = row.tree, .layer = LAYER_LIVE};
     struct rollback r = {.rows = rows, .a = a, .actor = wish->actor, .now_ns = now_ns, .err = err};
     rows->n = 0;
-    bool ok = conf_parse(&source, a, &problems, &tree) ||
-              err_set(err, ERR_STORE, "version %lld cannot be read", (long long)wish->version);
-    ok = ok && conf_tree_compare(&conf_table, base, tree, on_difference, &r);
+    bool ok = conf_parse(&source, a, &problems, &tree);
+    if (ok) {
+        (void)!err_no_memory(err); // unless on_difference says something else
+        ok = conf_tree_compare(&conf_table, base, tree, on_difference, &r);
+    } else {
+        err_set(err, ERR_STORE, "version %lld cannot be read", (long long)wish->version);
+    }
     conf_problems_free(&problems);
     return ok;
 }
@@ -221,6 +238,7 @@ bool live_value(struct str key, struct str text, struct arena *a, struct str *ou
                 STR_ARG(problems.list.n ? problems.list.p[0].message : STR("it is not YAML")));
     *out_json = ok ? arena_str(a, buf_str(&json)) : STR_NONE;
     conf_problems_free(&problems);
+    secret_wipe(json.p, json.p ? json.cap : 0);
     buf_free(&json);
     return ok && (out_json->p || err_no_memory(err));
 }

@@ -83,7 +83,9 @@ static bool include_matching(struct load *l, const struct reading *r, struct str
     struct arena *a = &l->conf->tree_arena;
     struct buf lines = BUF_INIT((size_t)1 << 20);
     struct err err = {0};
-    bool ok = vec_push(&l->files, path_dir(pattern)) || load_fail(l, NULL, "out of memory");
+    struct str dir = path_dir(pattern);
+    while (has_pattern(dir)) dir = path_dir(dir);
+    bool ok = vec_push(&l->files, dir) || load_fail(l, NULL, "out of memory");
     if (ok && !l->env->match_files(l->env->ctx, pattern, &lines, &err)) ok = complain(l, node, pattern, err.message);
     struct str rest = arena_str(a, buf_str(&lines)), path;
     buf_free(&lines);

@@ -2,8 +2,11 @@
 #include "conf/conf_impl.h"
 #include "conf/tree.h"
 
+#include "base/secret.h"
+
 #define PREFIX STR("PENSTOCK_")
 #define SHOWN 100
+#define INCLUDE_IN_FILES "include: is taken up in files only; put it into the main file"
 
 static bool no_memory(struct load *l) { return load_fail(l, NULL, "out of memory"); }
 
@@ -29,10 +32,21 @@ static bool literal(struct load *l, struct str text, struct str origin, enum con
     if (!source || !node || !z) return no_memory(l);
     *source = (struct conf_source){.name = arena_str(a, origin), .layer = layer};
     // Such values have no types: "4" is a number where one is wanted. An empty text is a text, not nothing.
-    *node = (struct conf_node){.kind = NODE_SCALAR, .plain = text.n != 0, .weight = 1, .source = source};
+    // Nor is "~" nothing, when it is text as it stands.
+    *node = (struct conf_node){.kind = NODE_SCALAR, .plain = true, .weight = 1, .source = source};
     node->text = str_of(z, text.n);
+    node->plain = !conf_node_is_null(node);
     *out_node = node;
     return true;
+}
+
+static struct str yaml_of(struct arena *a, struct str json) {
+    struct buf text = BUF_INIT(2 * CONF_FILE_MAX);
+    conf_json_as_yaml(json, &text);
+    struct str kept = text.failed ? STR_NONE : arena_str(a, buf_str(&text));
+    secret_wipe(text.p, text.p ? text.cap : 0);
+    buf_free(&text);
+    return kept;
 }
 
 enum reading {
@@ -51,7 +65,10 @@ static bool set_value(struct load *l, struct str key, struct str value, enum rea
     if (l->tree && l->tree->kind != NODE_MAP) return true; // refused when it is bound
     if (!conf_path_parse(key, a, &path, &err) || !conf_path_find(&conf_table, &path, &place, &err))
         return complain(l, origin, err.message);
-    struct str text = arena_str(a, value);
+    if (str_eq(path.steps[0], STR("include"))) return complain(l, origin, INCLUDE_IN_FILES);
+    if (str_eq(path.steps[0], STR("profiles")) && layer > LAYER_PROFILE)
+        return complain(l, origin, "profiles: is taken up before this; choose one with --env");
+    struct str text = reading == AS_YAML ? yaml_of(a, value) : arena_str(a, value);
     if (value.n && !text.p) return no_memory(l);
     bool unset = str_eq(value, STR("null"));
     bool as_text = reading == AS_IS || (reading == BY_TYPE && is_scalar(&place) && !unset);
@@ -101,11 +118,12 @@ static bool config_json(struct load *l) {
     const char *text = l->env->get ? l->env->get(l->env->ctx, "PENSTOCK_CONFIG_JSON") : NULL;
     struct conf_node *root = NULL;
     if (!text || !*text) return true;
-    struct str kept = arena_str(&l->conf->tree_arena, str_c(text));
+    struct str kept = yaml_of(&l->conf->tree_arena, str_c(text));
     if (!kept.p) return no_memory(l);
     if (!load_parse(l, kept, STR("$PENSTOCK_CONFIG_JSON"), LAYER_ENV, &root)) return false;
     if (root && root->kind != NODE_MAP)
         return complain(l, STR("$PENSTOCK_CONFIG_JSON"), "expected a JSON object of options");
+    if (conf_node_get(root, STR("include"))) return complain(l, STR("$PENSTOCK_CONFIG_JSON"), INCLUDE_IN_FILES);
     return conf_tree_join(&conf_table, l->tree, root, &l->conf->tree_arena, &l->tree) || no_memory(l);
 }
 

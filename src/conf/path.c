@@ -56,8 +56,8 @@ bool conf_path_parse(struct str text, struct arena *a, struct conf_path *out_pat
     if (!rest.n) return wrong(err, text, "it is empty");
     for (bool more = true; more;) {
         if (path.n == CONF_PATH_MAX) return wrong(err, text, "it has too many parts");
-        if (!rest.n || !take_step(text, &rest, a, &path, err))
-            return rest.n ? false : wrong(err, text, "a name is missing");
+        if (!rest.n) return wrong(err, text, "a name is missing");
+        if (!take_step(text, &rest, a, &path, err)) return false;
         more = rest.n != 0;
         if (more && rest.p[0] == '.')
             rest = str_from(rest, 1);
@@ -199,8 +199,10 @@ bool conf_path_of_variable(const struct opt_table *root, const struct conf_node 
     while (rest.n) {
         size_t n = str_find(rest, STR("__"));
         struct str step = str_head(rest, n);
+        bool open = n + 2 == rest.n; // "__" at the end
         rest = str_from(rest, MIN(n + 2, rest.n));
-        if (!step.n || path.n == CONF_PATH_MAX) return wrong(err, variable, "a name is missing, or there are too many");
+        if (!step.n || open || path.n == CONF_PATH_MAX)
+            return wrong(err, variable, "a name is missing, or there are too many");
         path.steps[path.n++] = step;
         if (opt && !item && has_items(opt)) {
             item = true;
@@ -215,7 +217,8 @@ bool conf_path_of_variable(const struct opt_table *root, const struct conf_node 
             tree = conf_node_get(tree, step);
         }
         uint64_t index;
-        bool position = item && opt->type == OPT_LIST && str_to_u64(path.steps[path.n - 1], &index);
+        bool list = opt->type == OPT_LIST || opt->type == OPT_STRS;
+        bool position = item && list && str_to_u64(path.steps[path.n - 1], &index);
         if (position)
             buf_printf(out_path, "[%.*s]", STR_ARG(step));
         else

@@ -50,6 +50,16 @@ static const struct opt *member(const struct opt_table *table, enum members memb
     return members == BY_KEY ? each : opt_get(table, key);
 }
 
+static void close_gaps(struct conf_node *map) {
+    size_t kept = 0;
+    for (size_t i = 0; i < map->n; i++) {
+        if (!map->values[i]) continue;
+        map->keys[kept] = map->keys[i];
+        map->values[kept++] = map->values[i];
+    }
+    map->n = kept;
+}
+
 static bool join_maps(const struct opt_table *root, const struct opt_table *table, enum members members,
                       const struct opt *each, struct conf_node *low, struct conf_node *high, struct arena *a,
                       struct conf_node **out) {
@@ -58,10 +68,16 @@ static bool join_maps(const struct opt_table *root, const struct opt_table *tabl
     if (!node) return false;
     node->weight = low->weight + high->weight;
     map_init(&slots, (uint64_t)(uintptr_t)node);
-    bool ok = true;
+    bool ok = true, gaps = false;
     for (size_t i = 0; ok && i < low->n; i++) ok = map_put(&slots, low->keys[i]->text, (void *)(i + 1));
     for (size_t i = 0; ok && i < high->n; i++) {
         size_t slot = (size_t)map_get(&slots, high->keys[i]->text);
+        bool taken_away = members == BY_KEY && slot && conf_node_is_null(high->values[i]);
+        if (taken_away) {
+            node->values[slot - 1] = NULL;
+            gaps = true;
+            continue;
+        }
         if (!slot) {
             slot = ++node->n;
             node->values[slot - 1] = NULL;
@@ -71,6 +87,7 @@ static bool join_maps(const struct opt_table *root, const struct opt_table *tabl
                         high->values[i], a, &node->values[slot - 1]);
     }
     map_free(&slots);
+    if (gaps) close_gaps(node);
     *out = node;
     return ok;
 }
@@ -250,7 +267,7 @@ static bool find_item(struct setting *s, const struct opt *opt, const struct con
 static bool set_item(struct setting *s, const struct opt *opt, struct conf_node **io, size_t at) {
     struct conf_node *node = open_node(s, *io, NODE_LIST);
     bool last = at + 1 == s->path->n, named;
-    size_t slot;
+    size_t slot = 0;
     if (!node) return no_memory(s);
     if (!find_item(s, opt, node, at, &slot, &named)) return false;
     if (last && !s->value) {
@@ -311,7 +328,10 @@ bool conf_tree_set(const struct opt_table *table, struct conf_node **root, const
     struct conf_place place;
     struct setting s = {.root = table, .path = path, .value = value, .a = a, .err = err};
     if (conf_node_is_null(value)) s.value = NULL;
-    return conf_path_find(table, path, &place, err) && set_option(&s, table, root, 0);
+    if (!conf_path_find(table, path, &place, err)) return false;
+    // Nothing there to take away: no maps are made on the way to it.
+    if (!s.value && !conf_tree_get(table, *root, path)) return true;
+    return set_option(&s, table, root, 0);
 }
 
 // --- looking ---

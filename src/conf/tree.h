@@ -23,5 +23,11 @@ NODISCARD bool conf_tree_compare(const struct opt_table *table, const struct con
 // The tree as YAML (block style) and as JSON (one line), references as written, secrets in clear: for the sealed store.
 void conf_tree_yaml(const struct conf_node *root, struct buf *out);
 void conf_tree_json(const struct conf_node *node, struct buf *out);
+// One scalar as YAML, quoted where it must be. plain: it may be a number or a word such as true; else it is text.
+void conf_yaml_text(struct buf *out, struct str text, bool plain);
+
+// JSON in words that YAML has too: characters past U+FFFF written as two \u escapes, and raw ones that YAML takes for
+// line breaks or refuses.
+void conf_json_as_yaml(struct str json, struct buf *out);
 
 #endif

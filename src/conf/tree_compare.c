@@ -1,6 +1,8 @@
 // Finds the smallest changes that make one tree of configuration values into another.
 #include "conf/tree.h"
 
+#include "base/map.h"
+
 struct comparing {
     const struct opt_table *root;
     conf_tree_change *fn;
@@ -29,47 +31,58 @@ static struct str name_of(const struct opt *opt, const struct conf_node *item) {
     return name && name->kind == NODE_SCALAR ? name->text : STR_NONE;
 }
 
-static const struct conf_node *item_named(const struct opt *opt, const struct conf_node *list, struct str name) {
-    for (size_t i = 0; i < list->n; i++)
-        if (str_eq(name_of(opt, list->values[i]), name)) return list->values[i];
-    return NULL;
-}
-
-// Whether taking items away and adding new ones at the end gives `to` in its order.
-static bool in_order(const struct opt *opt, const struct conf_node *from, const struct conf_node *to) {
-    size_t at = 0;
-    for (size_t i = 0; i < from->n; i++) {
-        struct str name = name_of(opt, from->values[i]);
-        if (!name.n) return false;
-        if (!item_named(opt, to, name)) continue;
-        if (at == to->n || !str_eq(name_of(opt, to->values[at++]), name)) return false;
-    }
-    for (; at < to->n; at++) {
-        struct str name = name_of(opt, to->values[at]);
-        if (!name.n || item_named(opt, from, name)) return false;
+// Items by their names; false when one has none, or two have the same, or memory is out.
+static bool names_map(const struct opt *opt, const struct conf_node *list, struct map *out) {
+    map_init(out, (uint64_t)(uintptr_t)list);
+    for (size_t i = 0; i < list->n; i++) {
+        struct str name = name_of(opt, list->values[i]);
+        if (!name.n || map_get(out, name) || !map_put(out, name, list->values[i])) return false;
     }
     return true;
 }
 
-static bool compare_items(struct comparing *c, const struct opt *opt, const struct conf_node *from,
-                          const struct conf_node *to) {
-    if (!in_order(opt, from, to)) return equal(from, to) || tell(c, to);
+// Whether taking items away and adding new ones at the end gives `to` in its order.
+static bool in_order(const struct opt *opt, const struct conf_node *from, const struct map *froms,
+                     const struct conf_node *to, const struct map *tos) {
+    size_t at = 0;
+    for (size_t i = 0; i < from->n; i++) {
+        struct str name = name_of(opt, from->values[i]);
+        if (!map_get(tos, name)) continue;
+        if (at == to->n || !str_eq(name_of(opt, to->values[at++]), name)) return false;
+    }
+    for (; at < to->n; at++)
+        if (map_get(froms, name_of(opt, to->values[at]))) return false;
+    return true;
+}
+
+static bool compare_each(struct comparing *c, const struct opt *opt, const struct conf_node *from,
+                         const struct map *froms, const struct conf_node *to, const struct map *tos) {
     size_t base = c->path.n;
     bool ok = true;
     for (size_t i = 0; ok && i < from->n; i++) {
         struct str name = name_of(opt, from->values[i]);
-        const struct conf_node *other = item_named(opt, to, name);
+        const struct conf_node *other = map_get(tos, name);
         conf_path_put(&c->path, name);
         ok = other ? compare_table(c, opt->sub, from->values[i], other) : tell(c, NULL);
         c->path.n = base;
     }
     for (size_t i = 0; ok && i < to->n; i++) {
         struct str name = name_of(opt, to->values[i]);
-        if (item_named(opt, from, name)) continue;
+        if (map_get(froms, name)) continue;
         conf_path_put(&c->path, name);
         ok = tell(c, to->values[i]);
         c->path.n = base;
     }
+    return ok;
+}
+
+static bool compare_items(struct comparing *c, const struct opt *opt, const struct conf_node *from,
+                          const struct conf_node *to) {
+    struct map froms, tos = {0};
+    bool by_name = names_map(opt, from, &froms) && names_map(opt, to, &tos) && in_order(opt, from, &froms, to, &tos);
+    bool ok = by_name ? compare_each(c, opt, from, &froms, to, &tos) : equal(from, to) || tell(c, to);
+    map_free(&froms);
+    map_free(&tos);
     return ok;
 }
 
