@@ -71,69 +71,40 @@ static int run_completion(const struct cli_args *args) {
     return run_text(args, cli_complete_fish);
 }
 
-static int run_command(const struct cli_args *args) {
-    switch (cli_command_id(args->command)) {
-    case CLI_CMD_SERVE:
-        return args->io->serve(args);
-    case CLI_CMD_KEY_CREATE:
-        return cmd_key_create(args);
-    case CLI_CMD_KEY_LIST:
-        return cmd_key_list(args);
-    case CLI_CMD_KEY_REVOKE:
-        return cmd_key_revoke(args);
-    case CLI_CMD_USAGE:
-        return cmd_usage(args);
-    case CLI_CMD_CHAT:
-        return cmd_chat(args);
-    case CLI_CMD_CONFIG_INIT:
-        return cmd_config_init(args);
-    case CLI_CMD_CONFIG_VALIDATE:
-        return cmd_config_validate(args);
-    case CLI_CMD_CONFIG_SHOW:
-        return cmd_config_show(args);
-    case CLI_CMD_CONFIG_TRACE:
-        return cmd_config_trace(args);
-    case CLI_CMD_CONFIG_TEST:
-        return cmd_config_test(args);
-    case CLI_CMD_CONFIG_DIFF:
-        return cmd_config_diff(args);
-    case CLI_CMD_CONFIG_SCHEMA:
-        return cmd_config_schema(args);
-    case CLI_CMD_CONFIG_DOCS:
-        return cmd_config_docs(args);
-    case CLI_CMD_CONFIG_EXPLAIN:
-        return cmd_config_explain(args);
-    case CLI_CMD_CONFIG_MIGRATE:
-        return cmd_config_migrate(args);
-    case CLI_CMD_CONFIG_IMPORT:
-        return cmd_config_import(args);
-    case CLI_CMD_CONFIG_SET:
-        return cmd_config_set(args);
-    case CLI_CMD_CONFIG_UNSET:
-        return cmd_config_unset(args);
-    case CLI_CMD_CONFIG_HISTORY:
-        return cmd_config_history(args);
-    case CLI_CMD_CONFIG_ROLLBACK:
-        return cmd_config_rollback(args);
-    case CLI_CMD_SECRET_SET:
-        return cmd_secret_set(args);
-    case CLI_CMD_SECRET_LIST:
-        return cmd_secret_list(args);
-    case CLI_CMD_SECRET_DELETE:
-        return cmd_secret_delete(args);
-    case CLI_CMD_COMPLETION:
-        return run_completion(args);
-    case CLI_CMD_MAN:
-        return run_text(args, cli_man);
-    case CLI_CMD_VERSION:
-        return cmd_version(args);
-    case CLI_CMD_HELP:
-        return run_help(args);
-    case CLI_COMMAND_COUNT:
-        break;
-    }
-    return CLI_FAILED;
-}
+static int run_serve(const struct cli_args *args) { return args->io->serve(args); }
+
+static int run_man(const struct cli_args *args) { return run_text(args, cli_man); }
+
+static int (*const HANDLERS[CLI_COMMAND_COUNT])(const struct cli_args *args) = {
+    [CLI_CMD_SERVE] = run_serve,
+    [CLI_CMD_KEY_CREATE] = cmd_key_create,
+    [CLI_CMD_KEY_LIST] = cmd_key_list,
+    [CLI_CMD_KEY_REVOKE] = cmd_key_revoke,
+    [CLI_CMD_USAGE] = cmd_usage,
+    [CLI_CMD_CHAT] = cmd_chat,
+    [CLI_CMD_CONFIG_INIT] = cmd_config_init,
+    [CLI_CMD_CONFIG_VALIDATE] = cmd_config_validate,
+    [CLI_CMD_CONFIG_SHOW] = cmd_config_show,
+    [CLI_CMD_CONFIG_TRACE] = cmd_config_trace,
+    [CLI_CMD_CONFIG_TEST] = cmd_config_test,
+    [CLI_CMD_CONFIG_DIFF] = cmd_config_diff,
+    [CLI_CMD_CONFIG_SCHEMA] = cmd_config_schema,
+    [CLI_CMD_CONFIG_DOCS] = cmd_config_docs,
+    [CLI_CMD_CONFIG_EXPLAIN] = cmd_config_explain,
+    [CLI_CMD_CONFIG_MIGRATE] = cmd_config_migrate,
+    [CLI_CMD_CONFIG_IMPORT] = cmd_config_import,
+    [CLI_CMD_CONFIG_SET] = cmd_config_set,
+    [CLI_CMD_CONFIG_UNSET] = cmd_config_unset,
+    [CLI_CMD_CONFIG_HISTORY] = cmd_config_history,
+    [CLI_CMD_CONFIG_ROLLBACK] = cmd_config_rollback,
+    [CLI_CMD_SECRET_SET] = cmd_secret_set,
+    [CLI_CMD_SECRET_LIST] = cmd_secret_list,
+    [CLI_CMD_SECRET_DELETE] = cmd_secret_delete,
+    [CLI_CMD_VERSION] = cmd_version,
+    [CLI_CMD_COMPLETION] = run_completion,
+    [CLI_CMD_MAN] = run_man,
+    [CLI_CMD_HELP] = run_help,
+};
 
 static bool wants_color(const struct cli_io *io, struct str choice, bool tty) {
     if (str_eq(choice, STR("always"))) return true;
@@ -152,5 +123,5 @@ int cli_run(int argc, char *const *argv, struct cli_io *io) {
     io->color_err = wants_color(io, cli_value(&args, CLI_COLOR), io->err_tty);
     int code;
     if (run_without_command(&args, &code)) return code;
-    return run_command(&args);
+    return HANDLERS[cli_command_id(args.command)](&args);
 }

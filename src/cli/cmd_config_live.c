@@ -1,12 +1,174 @@
-// Placeholder.
+// penstock config set, unset, rollback: changes over all files, kept in the data directory.
+#include "admin/live.h"
 #include "cli/commands.h"
+#include "os/clock.h"
+#include "store/config_env.h"
 
-int cmd_config_set(const struct cli_args *args) { return cli_fail(args->io, CLI_FAILED, "not built yet", NULL, NULL); }
+#define TEXT_MAX ((size_t)16 << 20)
 
-int cmd_config_unset(const struct cli_args *args) {
-    return cli_fail(args->io, CLI_FAILED, "not built yet", NULL, NULL);
+struct changing {
+    const struct cli_args *args;
+    struct admin_wish wish;
+    struct cli_data data;
+    struct conf *before, *after;
+    struct arena arena;
+    struct conf_changes changes;
+    int64_t version;
+    bool added;
+};
+
+static int fail(const struct changing *c, const struct err *err) {
+    return cli_fail_err(c->args->io, err, "the configuration was not changed", NULL);
 }
 
-int cmd_config_rollback(const struct cli_args *args) {
-    return cli_fail(args->io, CLI_FAILED, "not built yet", NULL, NULL);
+static int load(const struct changing *c, struct config_env *stores, struct conf **out_conf) {
+    struct conf_env env = config_env_system(stores);
+    struct conf_problems problems;
+    struct conf_override *overrides;
+    struct arena arena;
+    int code = CLI_USAGE;
+    arena_init(&arena, NULL, 0, 64 * 1024);
+    conf_problems_init(&problems);
+    if (cli_overrides(c->args, &arena, &overrides, &env.n_overrides)) {
+        env.overrides = overrides;
+        env.profile = cli_value(c->args, CLI_PROFILE);
+        bool ok = conf_load(cli_config_file(c->args), &env, &problems, out_conf);
+        code = ok ? CLI_OK : CLI_CONFIG_INVALID;
+        if (!ok) {
+            BUF_AUTO struct buf text = BUF_INIT(TEXT_MAX);
+            conf_problems_print(&problems, &text);
+            fwrite(text.p ? text.p : "", 1, text.n, c->args->io->err);
+            cli_fail(c->args->io, code, "the configuration would not be valid; nothing was changed", NULL, NULL);
+        }
+    }
+    conf_problems_free(&problems);
+    arena_free(&arena);
+    config_env_end(stores);
+    return code;
 }
+
+static int print(const struct changing *c) {
+    BUF_AUTO struct buf out = BUF_INIT(TEXT_MAX), list = BUF_INIT(TEXT_MAX);
+    bool dry = cli_given(c->args, CLI_DRY_RUN);
+    if (cli_given(c->args, CLI_JSON)) {
+        struct json_writer w;
+        conf_changes_json(&c->changes, &list);
+        json_writer_init(&w, &out);
+        json_put_object(&w);
+        json_put_member_bool(&w, STR("dry_run"), dry);
+        if (dry)
+            json_put_member_null(&w, STR("version"));
+        else
+            json_put_member_i64(&w, STR("version"), c->version);
+        json_put_member_raw(&w, STR("changes"), str_trim(buf_str(&list)));
+        json_put_object_end(&w);
+        buf_putc(&out, '\n');
+        if (list.failed) out.failed = true;
+        return cli_print(c->args->io, &out);
+    }
+    conf_changes_print(&c->changes, &out);
+    if (!cli_given(c->args, CLI_QUIET)) {
+        if (!c->changes.list.n) fprintf(c->args->io->err, "Nothing would be different.\n");
+        if (!dry && c->added)
+            fprintf(c->args->io->err, "Version %lld; a running server takes it up at once.\n", (long long)c->version);
+    }
+    return cli_print(c->args->io, &out);
+}
+
+static int record(struct changing *c, const struct live_plan *plan) {
+    BUF_AUTO struct buf json = BUF_INIT(TEXT_MAX), cause = BUF_INIT(128);
+    static const char *const names[] = {[WISH_RELOAD] = "cli",
+                                        [WISH_PATCH] = "cli: set",
+                                        [WISH_REVERT] = "cli: unset",
+                                        [WISH_ROLLBACK] = "cli: rollback"};
+    struct err err;
+    conf_changes_json(&c->changes, &json);
+    buf_put(&cause, str_c(names[c->wish.kind]));
+    if (c->wish.kind == WISH_ROLLBACK) buf_printf(&cause, " to %lld", (long long)c->wish.version);
+    struct config_version_row about = {
+        .at = clock_unix_ns(), .actor = c->wish.actor, .cause = buf_str(&cause), .changes = buf_str(&json)};
+    if (!live_record(c->data.db, &c->data.dir, c->after, plan, &about, &c->version, &c->added, &err))
+        return fail(c, &err);
+    datadir_config_changed(&c->data.dir);
+    return CLI_OK;
+}
+
+// What is in force now, what would be, and the difference.
+static int change(struct changing *c) {
+    struct live_plan plan;
+    struct err err;
+    struct config_env now = {0}, without = {.no_live = true};
+    struct conf *base = NULL;
+    int code = load(c, &now, &c->before);
+    if (code == CLI_OK && c->wish.kind == WISH_ROLLBACK) code = load(c, &without, &base);
+    if (code == CLI_OK) code = cli_data_open_at(c->args, c->before->storage.data, true, &c->data);
+    if (code == CLI_OK && !live_plan_make(c->data.db, &c->data.dir, &c->wish, base ? base->base : NULL, clock_unix_ns(),
+                                          &c->arena, &plan, &err))
+        code = fail(c, &err);
+    conf_unref(base);
+    if (code != CLI_OK) return code;
+    struct config_env then = {.live = &plan.live};
+    code = load(c, &then, &c->after);
+    if (code != CLI_OK) return code;
+    conf_compare(c->before, c->after, &c->changes);
+    if (!cli_given(c->args, CLI_DRY_RUN)) code = record(c, &plan);
+    return code == CLI_OK ? print(c) : code;
+}
+
+static int run(const struct cli_args *args, enum admin_wish_kind kind, bool (*fill)(struct changing *c)) {
+    struct changing c = {.args = args, .wish = {.kind = kind, .expected = -1}};
+    const char *user = args->io->env("USER");
+    arena_init(&c.arena, NULL, 0, (size_t)64 << 20);
+    conf_changes_init(&c.changes);
+    c.wish.actor = user && *user ? arena_printf(&c.arena, "command line (%.60s)", user) : STR("command line");
+    int code = fill(&c) ? change(&c) : CLI_USAGE;
+    if (c.data.db) cli_data_close(&c.data);
+    conf_unref(c.before);
+    conf_unref(c.after);
+    conf_changes_free(&c.changes);
+    arena_wipe_free(&c.arena);
+    return code;
+}
+
+static bool fill_set(struct changing *c) {
+    const struct cli_args *args = c->args;
+    c->wish.list = ARENA_ARRAY(&c->arena, struct conf_override, args->n_operands);
+    for (size_t i = 0; c->wish.list && i < args->n_operands; i++) {
+        struct str text = str_c(args->operands[i]);
+        size_t eq = str_find_char(text, '=');
+        struct conf_override *o = &c->wish.list[c->wish.n++];
+        struct err err;
+        if (eq == text.n || eq == 0) {
+            cli_fail(args->io, CLI_USAGE, "what to set is written KEY=VALUE", args->operands[i],
+                     "penstock config set log.level=debug");
+            return false;
+        }
+        if (live_value(str_head(text, eq), str_from(text, eq + 1), &c->arena, &o->key, &o->value, &err)) continue;
+        cli_fail_err(args->io, &err, "the configuration was not changed",
+                     "penstock config docs, for the keys there are");
+        return false;
+    }
+    return c->wish.list != NULL;
+}
+
+static bool fill_unset(struct changing *c) {
+    const struct cli_args *args = c->args;
+    c->wish.list = ARENA_ARRAY(&c->arena, struct conf_override, args->n_operands);
+    for (size_t i = 0; c->wish.list && i < args->n_operands; i++)
+        c->wish.list[c->wish.n++] = (struct conf_override){.key = str_c(args->operands[i])};
+    return c->wish.list != NULL;
+}
+
+static bool fill_rollback(struct changing *c) {
+    uint64_t version;
+    bool ok = str_to_u64(str_c(c->args->operands[0]), &version) && version > 0 && version <= INT64_MAX;
+    if (ok)
+        c->wish.version = (int64_t)version;
+    else
+        cli_fail(c->args->io, CLI_USAGE, "VERSION is a number", c->args->operands[0], "penstock config history");
+    return ok;
+}
+
+int cmd_config_set(const struct cli_args *args) { return run(args, WISH_PATCH, fill_set); }
+int cmd_config_unset(const struct cli_args *args) { return run(args, WISH_REVERT, fill_unset); }
+int cmd_config_rollback(const struct cli_args *args) { return run(args, WISH_ROLLBACK, fill_rollback); }

@@ -61,6 +61,8 @@ struct cli_data {
 };
 // create: an absent directory is made; otherwise it is CLI_NOT_FOUND. CLI_OK, or the exit code after it was said why.
 int cli_data_open(const struct cli_args *args, bool create, struct cli_data *out_data);
+// The same for a directory given; messages name it.
+int cli_data_open_at(const struct cli_args *args, struct str path, bool create, struct cli_data *out_data);
 void cli_data_close(struct cli_data *data);
 
 // A moment: "2026-11-21", "2026-11-21T07:30:00Z", or a length of time ("90s", "15m", "24h", "7d", "4w") from now, in

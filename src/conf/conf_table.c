@@ -139,7 +139,6 @@ static const struct opt log_opts[] = {
      .help = "Where the log goes; standard error when not given."},
     {.name = "access_file",
      .type = OPT_STR,
-     .flags = RELOAD,
      AT(conf_log, access_file),
      .help = "Where the access log goes; into the log when not given."},
 };

@@ -27,11 +27,11 @@ void gateway_free(struct gateway *g) {
     mem_free(g);
 }
 
-void gateway_note_reload(struct gateway *g, const char *message) {
-    mutex_lock(&g->lock);
-    g->reload_error_at = message ? clock_unix_ns() : 0;
-    snprintf(g->reload_error, sizeof g->reload_error, "%s", message ? message : "");
-    mutex_unlock(&g->lock);
+void gateway_note(struct gateway *gateway, enum gateway_note note, const char *message) {
+    mutex_lock(&gateway->lock);
+    snprintf(gateway->notes[note].text, sizeof gateway->notes[note].text, "%s", message ? message : "");
+    gateway->notes[note].at = message ? clock_unix_ns() : 0;
+    mutex_unlock(&gateway->lock);
 }
 
 bool gateway_loop_create(struct gateway *gateway, const struct gateway_loop_options *o, struct gateway_loop **out_gl,
@@ -133,6 +133,7 @@ static void on_reject(void *ctx, const struct err *err, struct str peer, struct 
     if (id_text.p) out_fields[(*io_count)++] = (struct http_field){STR("x-request-id"), id_text};
     const struct str reason = str_c(err_info(err->code)->wire_code);
     metric_add(gl->shard, metric_find(gl->shard, METRIC_REJECTED, &reason, 1), 1);
+    if (!gl->runtime->conf->log.access) return;
     log_info(gl->gateway->o.access, LOG_MSG("request refused"), LOG_STR("request_id", str_of(text, sizeof text)),
              LOG_INT("status", err->status), LOG_STR("client", peer), LOG_ERR(err));
 }

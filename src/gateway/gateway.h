@@ -34,14 +34,18 @@ struct gateway_options {
     bool sync; // durability: an answer's last byte waits for the disk
 };
 
+enum gateway_note { GATEWAY_NOTE_CONFIG, GATEWAY_NOTE_VAULT, GATEWAY_NOTE_COUNT };
 struct gateway {
     struct gateway_options o;
     uint64_t started_ns; // monotonic
     char via[32];        // what this process adds to Via: by it a request that came back is known
     atomic_bool ready, draining;
-    struct mutex lock; // for what follows
-    char reload_error[512];
-    int64_t reload_error_at; // unix ns; 0 = the last reload went well
+    _Atomic int64_t config_version; // in force
+    struct mutex lock;              // for what follows
+    struct {
+        char text[512];
+        int64_t at; // unix ns; 0 = all is well
+    } notes[GATEWAY_NOTE_COUNT];
 };
 
 struct gateway_loop {
@@ -65,8 +69,8 @@ struct gateway_loop {
 
 NODISCARD bool gateway_create(const struct gateway_options *options, struct gateway **out_gateway, struct err *err);
 void gateway_free(struct gateway *gateway);
-// What /readyz tells of the last reload; message NULL: it went well.
-void gateway_note_reload(struct gateway *gateway, const char *message);
+// What /readyz tells of what works only in part; message NULL: all is well with it.
+void gateway_note(struct gateway *gateway, enum gateway_note note, const char *message);
 
 struct gateway_loop_options {
     struct loop *loop;

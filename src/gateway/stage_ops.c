@@ -18,16 +18,23 @@ static void put_check(struct json_writer *w, struct str name, bool ok, const cha
     json_put_object_end(w);
 }
 
-static void put_reload(struct json_writer *w, struct gateway *g) {
-    char text[TIME_TEXT_LEN], message[sizeof g->reload_error];
+static void put_note(struct json_writer *w, struct gateway *g, enum gateway_note note) {
+    static const struct str names[] = {
+        [GATEWAY_NOTE_CONFIG] = STR_INIT("configuration"), [GATEWAY_NOTE_VAULT] = STR_INIT("vault")};
+    char text[TIME_TEXT_LEN], message[sizeof g->notes[0].text];
     mutex_lock(&g->lock);
-    int64_t at = g->reload_error_at;
-    memcpy(message, g->reload_error, sizeof message);
+    int64_t at = g->notes[note].at;
+    memcpy(message, g->notes[note].text, sizeof message);
     mutex_unlock(&g->lock);
-    put_check(w, STR("configuration"), at == 0, message);
-    if (!at) return;
-    time_text(text, at);
-    json_put_member_str(w, STR("configuration_error_at"), str_of(text, sizeof text));
+    json_put_member_object(w, names[note]);
+    json_put_member_str(w, STR("status"), at ? STR("degraded") : STR("ok"));
+    if (note == GATEWAY_NOTE_CONFIG) json_put_member_i64(w, STR("version"), atomic_load(&g->config_version));
+    if (at) {
+        time_text(text, at);
+        json_put_member_str(w, STR("detail"), str_c(message));
+        json_put_member_str(w, STR("since"), str_of(text, sizeof text));
+    }
+    json_put_object_end(w);
 }
 
 // Degraded parts are told but do not take the server out of service: requests go on.
@@ -46,7 +53,7 @@ enum stage_result stage_ready(struct call *call, struct err *err) {
     json_put_member_object(&w, STR("checks"));
     bool ledger_ok = !health.disk_full && !health.db_busy && health.queued == 0;
     put_check(&w, STR("usage_ledger"), ledger_ok, ledger_ok ? "" : health.last_error);
-    put_reload(&w, g);
+    for (int note = 0; note < GATEWAY_NOTE_COUNT; note++) put_note(&w, g, (enum gateway_note)note);
     json_put_object_end(&w);
     json_put_member_object(&w, STR("usage_ledger"));
     json_put_member_u64(&w, STR("pending"), health.pending);

@@ -26,24 +26,9 @@ static void on_tick(struct timer *timer) {
 }
 
 // One address on every loop; its place in the configuration is its id.
-static bool listen_at(struct server *s, size_t i, struct listener **prepared, struct err *err) {
-    const struct conf_addr *a = &s->conf->listeners.p[i].addr;
-    bool own_port = false;
-    for (size_t k = 0; k < i; k++) own_port = own_port || s->ports[k] == a->port;
-    if (!listener_prepare(a->host, a->port, own_port, s->n_loops, prepared, &s->ports[i], err)) return false;
-    for (unsigned k = 0; k < s->n_loops; k++) {
-        if (http_server_listen_prepared(s->loops[k].http, prepared[k], s->tls[i], (unsigned)i, err)) continue;
-        while (++k < s->n_loops) listener_close(prepared[k]);
-        return false;
-    }
-    return true;
-}
-
 static bool listen_all(struct server *s, struct err *err) {
-    AUTO_FREE struct listener **prepared = mem_zalloc(s->n_loops, sizeof *prepared);
-    if (!prepared) return err_no_memory(err);
-    for (size_t i = 0; i < s->conf->listeners.n; i++)
-        if (!listen_at(s, i, prepared, err)) return false;
+    for (unsigned i = 0; i < s->n_loops; i++)
+        if (!listener_set_take(&s->setting->listeners, NULL, i, s->loops[i].http, err)) return false;
     return true;
 }
 
@@ -53,11 +38,12 @@ static bool loop_build(struct server *s, unsigned i, struct err *err) {
     if (!loop_create(i, &sl->loop, err)) return false;
     struct keyring *ring;
     if (!keys_current(s->keys, &ring, err)) return false;
-    struct gateway_loop_options o = {.loop = sl->loop, .runtime = s->runtime, .ring = ring, .epoch = sl->epoch};
+    struct gateway_loop_options o = {
+        .loop = sl->loop, .runtime = s->setting->runtime, .ring = ring, .epoch = sl->epoch};
     bool ok = gateway_loop_create(s->gateway, &o, &sl->gl, err);
     keyring_unref(ring);
     if (!ok) return false;
-    struct http_server_options so = gateway_server_options(s->conf, s->n_loops);
+    struct http_server_options so = gateway_server_options(s->setting->conf, s->n_loops);
     struct http_handler handler = gateway_handler(sl->gl);
     timer_init(&sl->tick, sl->loop, on_tick);
     return http_server_create(sl->loop, &so, &handler, &sl->http, err);
@@ -86,53 +72,9 @@ bool loops_start(struct server *s, struct err *err) {
     return true;
 }
 
-uint16_t loops_port(const struct server *s) { return s->ports[0]; }
+uint16_t loops_port(const struct server *s) { return s->setting->listeners.list[0].port; }
 
 // --- orders, carried out on each loop's own thread ---
-
-static void apply(struct task *task) {
-    struct loop_settings *order = CONTAINER_OF(task, struct loop_settings, task);
-    struct server_loop *sl = order->sl;
-    struct http_server_options o = gateway_server_options(order->runtime->conf, sl->server->n_loops);
-    gateway_loop_set_runtime(sl->gl, order->runtime);
-    http_server_set_options(sl->http, &o);
-    for (size_t i = 0; i < sl->server->n_listeners; i++) http_server_set_tls(sl->http, (unsigned)i, order->tls[i]);
-    runtime_unref(order->runtime);
-    server_tls_free(order->tls, HTTP_LISTENERS_MAX);
-    mem_free(order);
-}
-
-// All that is needed, or nothing: a reload reaches every loop or none.
-static struct loop_settings *settings_new(struct server *s) {
-    struct loop_settings *list = NULL;
-    for (unsigned i = 0; i < s->n_loops; i++) {
-        struct loop_settings *order = mem_zalloc(1, sizeof *order);
-        if (order) {
-            *order = (struct loop_settings){.task = {.fn = apply}, .sl = &s->loops[i], .next = list};
-            list = order;
-            continue;
-        }
-        for (struct loop_settings *next; list; list = next) {
-            next = list->next;
-            mem_free(list);
-        }
-        return NULL;
-    }
-    return list;
-}
-
-bool loops_apply(struct server *s, struct runtime *runtime, struct tls_ctx *const tls[HTTP_LISTENERS_MAX],
-                 struct err *err) {
-    struct loop_settings *order = settings_new(s);
-    if (!order) return err_no_memory(err);
-    for (struct loop_settings *next; order; order = next) {
-        next = order->next;
-        order->runtime = runtime_ref(runtime);
-        for (size_t k = 0; k < HTTP_LISTENERS_MAX; k++) order->tls[k] = tls[k] ? tls_ctx_ref(tls[k]) : NULL;
-        loop_post(order->sl->loop, &order->task);
-    }
-    return true;
-}
 
 static void drain(struct task *task) {
     struct server_loop *sl = CONTAINER_OF(task, struct server_loop, drain);
@@ -187,10 +129,12 @@ void loops_free(struct server *s) {
         if (s->loops[i].thread.started && !s->loops[i].done) loop_stop(s->loops[i].loop);
         thread_join(&s->loops[i].thread);
     }
+    rounds_stop(s);
     reload_stop(s);
     signals_end(s->signals);
     for (unsigned i = 0; i < s->n_loops; i++) quiesce(&s->loops[i]);
     reload_free(s);
+    rounds_free(s);
     for (unsigned i = 0; i < s->n_loops; i++) {
         http_server_free(s->loops[i].http);
         gateway_loop_free(s->loops[i].gl);

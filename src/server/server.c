@@ -2,6 +2,7 @@
 #include "server/server_internal.h"
 
 #include "base/mem.h"
+#include "net/fetch.h"
 #include "os/clock.h"
 
 #define LEDGER_CLOSE_MS 10000
@@ -37,19 +38,20 @@ static void on_ledger(void *arg, enum ledger_event event, const char *message) {
 
 // --- building, in order ---
 
+struct log_options server_log_options(const struct server_options *o, const struct conf_log *c) {
+    bool pretty = c->format == CONF_LOG_PRETTY || (c->format == CONF_LOG_AUTO && o->tty && c->file.n == 0);
+    return (struct log_options){.file = c->file,
+                                .level = (enum log_level)c->level,
+                                .format = pretty ? LOG_PRETTY : LOG_JSON,
+                                .color = o->color && c->file.n == 0};
+}
+
 bool server_open_logs(struct server *s, struct err *err) {
-    const struct conf_log *c = &s->conf->log;
-    bool pretty = c->format == CONF_LOG_PRETTY || (c->format == CONF_LOG_AUTO && s->o->tty && c->file.n == 0);
-    struct log_options o = {.file = c->file,
-                            .level = (enum log_level)c->level,
-                            .format = pretty ? LOG_PRETTY : LOG_JSON,
-                            .color = s->o->color && c->file.n == 0};
+    const struct conf_log *c = &s->setting->conf->log;
+    struct log_options o = server_log_options(s->o, c);
     if (!log_open(&o, &s->log, err)) return false;
-    if (!c->access) return true;
-    if (!c->access_file.n) {
-        s->access = s->log;
-        return true;
-    }
+    s->access = s->log;
+    if (!c->access_file.n) return true;
     struct log_options a = {.file = c->access_file, .level = LOG_INFO, .format = LOG_JSON};
     return log_open(&a, &s->access, err);
 }
@@ -58,7 +60,7 @@ bool server_open_logs(struct server *s, struct err *err) {
 static bool first_key(struct server *s, struct sql *db, struct err *err) {
     uint64_t count;
     if (!key_count(db, &count, err)) return false;
-    if (count || !s->conf->auth.required) return true;
+    if (count || !s->setting->conf->auth.required) return true;
     struct key_wanted wanted = {.name = STR("first-run admin"), .is_admin = true};
     struct key_created created = {0};
     if (!key_create(db, &s->dir, &wanted, clock_unix_ns(), &created, err)) return false;
@@ -68,12 +70,12 @@ static bool first_key(struct server *s, struct sql *db, struct err *err) {
 
 static bool open_store(struct server *s, struct err *err) {
     struct sql *db = NULL;
-    if (!datadir_open(s->conf->storage.data, &s->dir, err)) return false;
+    if (!datadir_open(s->setting->conf->storage.data, &s->dir, err)) return false;
     s->dir_open = true;
-    struct ledger_options o = {.data_dir = s->conf->storage.data,
+    struct ledger_options o = {.data_dir = s->setting->conf->storage.data,
                                .writers = s->n_loops,
-                               .queue_max = (uint64_t)s->conf->storage.queue_records,
-                               .sync_ms = (unsigned)s->conf->storage.group_interval,
+                               .queue_max = (uint64_t)s->setting->conf->storage.queue_records,
+                               .sync_ms = (unsigned)s->setting->conf->storage.group_interval,
                                .on_event = on_ledger,
                                .arg = s};
     bool ok = datadir_open_db(&s->dir, SQL_BUSY_MS_DEFAULT, &db, err) && ledger_open(&o, &s->ledger, err) &&
@@ -84,10 +86,11 @@ static bool open_store(struct server *s, struct err *err) {
 }
 
 static bool build(struct server *s, struct err *err) {
+    const struct conf *c = s->setting->conf;
     struct metrics_options m = {
-        .shards = s->n_loops, .max_series = (uint64_t)s->conf->metrics.max_series, .version = s->o->version};
-    if (!server_open_logs(s, err) || !metrics_create(&m, &s->metrics, err)) return false;
-    if (!server_tls(s->conf, s->tls, err) || !runtime_create(s->conf, &s->runtime, err) || !open_store(s, err))
+        .shards = s->n_loops, .max_series = (uint64_t)c->metrics.max_series, .version = s->o->version};
+    if (!server_open_logs(s, err) || !event_bus_create(&s->events, err) || !metrics_create(&m, &s->metrics, err) ||
+        !open_store(s, err))
         return false;
     struct gateway_options g = {.log = s->log,
                                 .access = s->access,
@@ -95,7 +98,8 @@ static bool build(struct server *s, struct err *err) {
                                 .ledger = s->ledger,
                                 .keys = s->keys,
                                 .version = s->o->version,
-                                .sync = s->conf->storage.durability == DURABILITY_SYNC};
+                                .sync = c->storage.durability == DURABILITY_SYNC};
+    s->host = server_host(s);
     return gateway_create(&g, &s->gateway, err) && loops_create(s, err) && figures_register(s, err);
 }
 
@@ -107,14 +111,16 @@ static void tear_down(struct server *s) {
     keys_free(s->keys);
     ledger_close(s->ledger, LEDGER_CLOSE_MS);
     if (s->dir_open) datadir_close(&s->dir);
-    runtime_unref(s->runtime);
-    server_tls_free(s->tls, HTTP_LISTENERS_MAX);
+    setting_unref(s->setting);
     metrics_free(s->metrics);
+    event_bus_free(s->events);
+    vault_free(s->vault);
     if (s->access != s->log) log_close(s->access);
     log_close(s->log);
-    conf_unref(s->conf);
+    mutex_free(&s->setting_lock);
     secret_free(&s->admin_key);
     mem_free(s->loops);
+    fetch_global_end();
 }
 
 // --- running ---
@@ -122,7 +128,7 @@ static void tear_down(struct server *s) {
 static void on_signal(void *ctx, enum signal_kind kind) {
     struct server *s = ctx;
     if (kind == SIGNAL_RELOAD) {
-        reload_now(s);
+        reload_signal(s);
         return;
     }
     if (s->stopping) return;
@@ -134,7 +140,7 @@ static void on_signal(void *ctx, enum signal_kind kind) {
     }
     s->draining = true;
     log_info(s->log, LOG_MSG("draining: requests in progress are finished, new ones are refused"),
-             LOG_INT("timeout_ms", s->conf->server.drain_timeout));
+             LOG_INT("timeout_ms", s->setting->conf->server.drain_timeout));
     atomic_store(&s->gateway->draining, true);
     loops_drain(s);
 }
@@ -166,20 +172,20 @@ static struct str example_model(const struct conf *conf, struct arena *arena) {
 static void tell_started(struct server *s) {
     struct arena arena;
     arena_init(&arena, NULL, 0, 64 * 1024);
-    const struct conf_listener *l = &s->conf->listeners.p[0];
+    const struct conf_listener *l = &s->setting->conf->listeners.p[0];
     bool any = l->addr.host.n == 0 || str_eq(l->addr.host, STR("*")) || str_eq(l->addr.host, STR("0.0.0.0"));
     bool v6 = str_find_char(l->addr.host, ':') < l->addr.host.n;
     struct str host = any ? STR("127.0.0.1") : l->addr.host;
     struct server_started started = {
-        .conf = s->conf,
+        .conf = s->setting->conf,
         .url = arena_printf(&arena, v6 ? "%s://[%.*s]:%u" : "%s://%.*s:%u", l->tls.cert.n ? "https" : "http",
                             STR_ARG(host), loops_port(s)),
         .admin_key = secret_str(&s->admin_key),
-        .example_model = example_model(s->conf, &arena),
+        .example_model = example_model(s->setting->conf, &arena),
         .loops = s->n_loops,
     };
     log_info(s->log, LOG_MSG("listening"), LOG_STR("url", started.url), LOG_INT("workers", s->n_loops),
-             LOG_STR("data", s->conf->storage.data), LOG_STR("version", s->o->version));
+             LOG_STR("data", s->setting->conf->storage.data), LOG_STR("version", s->o->version));
     if (s->o->on_started) s->o->on_started(s->o->ctx, &started);
     arena_free(&arena);
     secret_free(&s->admin_key);
@@ -187,7 +193,8 @@ static void tell_started(struct server *s) {
 
 static bool run(struct server *s, struct err *err) {
     struct loop *main_loop = s->loops[0].loop;
-    if (!signals_watch(main_loop, on_signal, s, &s->signals, err) || !reload_start(s, err) || !loops_start(s, err))
+    if (!signals_watch(main_loop, on_signal, s, &s->signals, err) || !reload_start(s, err) || !rounds_start(s, err) ||
+        !loops_start(s, err))
         return false;
     tell_started(s);
     atomic_store(&s->gateway->ready, true);
@@ -196,15 +203,25 @@ static bool run(struct server *s, struct err *err) {
     return true;
 }
 
+// What is in force from the start, and what it was loaded with.
+static bool first_setting(struct server *s, struct err *err) {
+    struct config_env stores = {.vault = s->vault};
+    struct conf *conf;
+    if (!server_load_conf(s->o, &stores, NULL, s->o->problems, &conf))
+        return err_set(err, ERR_CONFIG_INVALID, "the configuration is not valid");
+    s->n_loops = conf->server.workers ? (unsigned)conf->server.workers : thread_cpus();
+    s->loops = mem_zalloc(s->n_loops, sizeof *s->loops);
+    bool ok = (s->loops || err_no_memory(err)) && setting_prepare(s, conf, NULL, &s->setting, err);
+    conf_unref(conf);
+    return ok;
+}
+
 bool server_run(const struct server_options *options, struct err *err) {
     struct server s = {.o = options};
-    if (!server_load_conf(options, options->problems, &s.conf))
-        return err_set(err, ERR_CONFIG_INVALID, "the configuration is not valid");
+    mutex_init(&s.setting_lock);
     process_raise_files();
-    s.n_listeners = s.conf->listeners.n;
-    s.n_loops = s.conf->server.workers ? (unsigned)s.conf->server.workers : thread_cpus();
-    s.loops = mem_zalloc(s.n_loops, sizeof *s.loops);
-    bool ok = (s.loops || err_no_memory(err)) && build(&s, err) && run(&s, err);
+    bool ok = fetch_global_begin(err) && vault_create(&s.vault, err) && first_setting(&s, err) && build(&s, err) &&
+              run(&s, err);
     tear_down(&s);
     return ok;
 }

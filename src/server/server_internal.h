@@ -2,11 +2,14 @@
 #ifndef SERVER_SERVER_INTERNAL_H
 #define SERVER_SERVER_INTERNAL_H
 
+#include "admin/host.h"
 #include "gateway/gateway.h"
 #include "gateway/keys.h"
 #include "os/signals.h"
+#include "os/watch.h"
+#include "server/job.h"
 #include "server/server.h"
-#include "store/datadir.h"
+#include "store/config_env.h"
 
 struct server;
 
@@ -24,22 +27,12 @@ struct server_loop {
     struct task drain, stop; // what the main thread has the loop do; each is posted once
 };
 
-// New settings on their way to a loop.
-struct loop_settings {
-    struct task task;
-    struct loop_settings *next; // of another loop, until posted
-    struct server_loop *sl;
-    struct runtime *runtime;
-    struct tls_ctx *tls[HTTP_LISTENERS_MAX];
-};
-
 struct server {
     const struct server_options *o;
-    struct conf *conf;
-    struct runtime *runtime;
-    struct tls_ctx *tls[HTTP_LISTENERS_MAX]; // by listener; NULL = plain
-    uint16_t ports[HTTP_LISTENERS_MAX];
-    size_t n_listeners;
+    struct mutex setting_lock; // for other threads than loop 0's
+    struct setting *setting;   // in force; replaced on loop 0's thread
+    struct vault *vault;
+    struct event_bus *events;
     struct log *log, *access;
     struct metrics *metrics;
     struct datadir dir;
@@ -51,37 +44,46 @@ struct server {
     unsigned n_loops;
     struct signals *signals;
     struct reload *reload;
+    struct rounds *rounds;
+    struct admin_host host;
     atomic_uint running; // loops that have not finished draining
     bool draining, stopping;
     struct secret admin_key;
 };
 
-// conf_load for a server: with the overrides, and with what a look around this machine found. True = *out_conf set.
-NODISCARD bool server_load_conf(const struct server_options *o, struct conf_problems *problems, struct conf **out_conf);
+// conf_load for a server: with its layers, and with what a look around this machine found. text: in place of the main
+// file's; NULL = that. True = *out_conf set.
+NODISCARD bool server_load_conf(const struct server_options *o, struct config_env *stores, const struct str *text,
+                                struct conf_problems *problems, struct conf **out_conf);
 NODISCARD bool server_open_logs(struct server *s, struct err *err);
-// TLS contexts of a configuration's listeners, in their order. On failure none is left.
-NODISCARD bool server_tls(const struct conf *conf, struct tls_ctx **out_tls, struct err *err);
-void server_tls_free(struct tls_ctx **tls, size_t n);
+struct log_options server_log_options(const struct server_options *o, const struct conf_log *c);
+// The configuration in force, with a reference; any thread.
+struct conf *server_conf(struct server *s);
+struct admin_host server_host(struct server *s);
 
 // Builds and starts the loops; loop 0's thread is the caller's.
 NODISCARD bool loops_create(struct server *s, struct err *err);
 NODISCARD bool loops_start(struct server *s, struct err *err);
 void loops_free(struct server *s);
-// Hands new settings to every loop, which take references of their own; false: to none.
-NODISCARD bool loops_apply(struct server *s, struct runtime *runtime, struct tls_ctx *const tls[HTTP_LISTENERS_MAX],
-                           struct err *err);
 // Once each, drain first.
 void loops_drain(struct server *s);
 // Aborts what is left.
 void loops_stop(struct server *s);
 uint16_t loops_port(const struct server *s);
 
-// Reloads on SIGHUP and when the configuration file, a certificate or a key changes.
+// Changes what is in force (reload.c). Loop 0's thread, except for reload_wish: any.
 NODISCARD bool reload_start(struct server *s, struct err *err);
-void reload_now(struct server *s);
+void reload_ask(struct server *s, enum job_cause cause); // not JOB_WISH
+void reload_signal(struct server *s);
+void reload_wish(struct server *s, struct admin_wish *wish);
 // Takes up no more; reload_free follows when loop 0 has no work left.
 void reload_stop(struct server *s);
 void reload_free(struct server *s);
+
+// Regular looks (rounds.c); likewise.
+NODISCARD bool rounds_start(struct server *s, struct err *err);
+void rounds_stop(struct server *s);
+void rounds_free(struct server *s);
 
 // Looks for OpenAI-compatible servers on this machine; appends what it found. Base URLs live in the arena.
 #define LOCALS_MAX 8

@@ -1,0 +1,148 @@
+// Works out a change of what is in force, up to the point where only the switch is left.
+#include "server/server_internal.h"
+
+#include "base/hash.h"
+#include "os/clock.h"
+
+#define CHANGES_MAX ((size_t)16 << 20)
+
+const char *job_cause_name(const struct job *job) {
+    static const char *const names[] = {[JOB_START] = "start", [JOB_LOOK] = "file",   [JOB_SIGNAL] = "signal",
+                                        [JOB_LIVE] = "live",   [JOB_VAULT] = "vault", [JOB_WISH] = "api"};
+    static const char *const wishes[] = {[WISH_RELOAD] = "api: reload",
+                                         [WISH_PATCH] = "api: change",
+                                         [WISH_REVERT] = "api: revert",
+                                         [WISH_ROLLBACK] = "api: rollback"};
+    return job->wish ? wishes[job->wish->kind] : names[job->cause];
+}
+
+struct str job_actor(const struct job *job) {
+    if (job->wish) return job->wish->actor;
+    switch (job->cause) {
+    case JOB_START:
+        return STR("start");
+    case JOB_LOOK:
+        return STR("file");
+    case JOB_SIGNAL:
+        return STR("signal");
+    case JOB_LIVE:
+        return STR("command line");
+    case JOB_VAULT:
+        return STR("vault");
+    case JOB_WISH:
+        break;
+    }
+    return STR("");
+}
+
+// --- what the watched files look like ---
+
+static uint64_t stamp_file(struct str path, uint64_t stamp) {
+    struct file_info info;
+    struct err err;
+    if (!path.n) return stamp;
+    if (!file_stat(path, &info, &err)) memset(&info, 0, sizeof info);
+    const uint64_t parts[] = {(uint64_t)info.kind, info.size, info.inode, (uint64_t)info.modified_ns, stamp};
+    return hash_bytes(str_of((const char *)parts, sizeof parts), 1);
+}
+
+uint64_t job_stamp(const struct conf *c) {
+    uint64_t stamp = 1;
+    for (size_t i = 0; i < c->watch.n; i++) stamp = stamp_file(c->watch.p[i], stamp);
+    for (size_t i = 0; i < c->listeners.n; i++) {
+        const struct conf_tls *t = &c->listeners.p[i].tls;
+        stamp = stamp_file(t->client_ca, stamp_file(t->key, stamp_file(t->cert, stamp)));
+        for (size_t k = 0; k < t->sni.n; k++) stamp = stamp_file(t->sni.p[k].key, stamp_file(t->sni.p[k].cert, stamp));
+    }
+    for (size_t i = 0; i < c->providers.n; i++) stamp = stamp_file(c->providers.p[i].tls_ca, stamp);
+    return stamp;
+}
+
+// --- the work ---
+
+void job_begin(struct job *job, enum job_cause cause, struct admin_wish *wish, uint64_t stamp) {
+    *job = (struct job){.cause = cause, .wish = wish, .stamp = stamp};
+    arena_init(&job->arena, NULL, 16384, (size_t)64 << 20);
+    conf_problems_init(&job->problems);
+    conf_changes_init(&job->changes);
+}
+
+void job_end(struct job *job) {
+    setting_unref(job->setting);
+    conf_changes_free(&job->changes);
+    conf_problems_free(&job->problems);
+    arena_wipe_free(&job->arena);
+    job->setting = NULL;
+}
+
+static bool load(struct server *s, struct config_env *stores, struct job *job, struct conf **out_conf) {
+    stores->vault = s->vault;
+    if (server_load_conf(s->o, stores, NULL, &job->problems, out_conf)) return true;
+    struct buf text = BUF_INIT((size_t)1 << 20);
+    conf_problems_print(&job->problems, &text);
+    err_set(&job->err, ERR_CONFIG_INVALID, "%.*s", STR_ARG(str_trim(buf_str(&text))));
+    buf_free(&text);
+    return false;
+}
+
+// For a rollback: the layers below the live changes, as they are now.
+static bool base_of(struct server *s, struct job *job, struct conf **out_conf) {
+    struct config_env none = {.no_live = true};
+    *out_conf = NULL;
+    return !job->wish || job->wish->kind != WISH_ROLLBACK || load(s, &none, job, out_conf);
+}
+
+static size_t count_restarts(const struct conf_changes *changes) {
+    size_t n = 0;
+    for (size_t i = 0; i < changes->list.n; i++) n += changes->list.p[i].apply == APPLY_RESTART;
+    return n;
+}
+
+static bool record(struct server *s, struct sql *db, struct job *job, const struct conf *conf,
+                   const struct live_plan *plan) {
+    BUF_AUTO struct buf json = BUF_INIT(CHANGES_MAX), cause = BUF_INIT(256);
+    conf_changes_json(&job->changes, &json);
+    buf_put(&cause, str_c(job_cause_name(job)));
+    if (job->wish && job->wish->kind == WISH_ROLLBACK) buf_printf(&cause, " to %lld", (long long)job->wish->version);
+    struct config_version_row about = {.at = clock_unix_ns(), .actor = job_actor(job), .cause = buf_str(&cause)};
+    about.changes = buf_str(&json);
+    if (json.failed) return err_no_memory(&job->err);
+    return live_record(db, &s->dir, conf, plan, &about, &job->version, &job->added, &job->err);
+}
+
+static bool run(struct server *s, struct sql *db, struct job *job) {
+    struct live_plan plan;
+    struct conf *base, *conf;
+    if (!base_of(s, job, &base)) return false;
+    bool ok = live_plan_make(db, &s->dir, job->wish, base ? base->base : NULL, clock_unix_ns(), &job->arena, &plan,
+                             &job->err);
+    conf_unref(base);
+    struct config_env stores = {.live = &plan.live};
+    if (!ok || !load(s, &stores, job, &conf)) return false;
+    conf_compare(s->setting->conf, conf, &job->changes);
+    job->restarts = count_restarts(&job->changes);
+    ok = setting_prepare(s, conf, s->setting, &job->setting, &job->err);
+    // What is recorded was fit to be in force, and what is in force was recorded.
+    if (ok && !(job->wish && job->wish->dry_run)) ok = record(s, db, job, conf, &plan);
+    conf_unref(conf);
+    return ok;
+}
+
+static bool run_start(struct server *s, struct sql *db, struct job *job) {
+    struct live_plan plan;
+    return live_plan_make(db, &s->dir, NULL, NULL, clock_unix_ns(), &job->arena, &plan, &job->err) &&
+           record(s, db, job, s->setting->conf, &plan);
+}
+
+void job_run(struct server *s, struct sql *db, struct job *job) {
+    uint64_t before = job_stamp(s->setting->conf);
+    job->new_stamp = before;
+    job->unchanged = job->cause == JOB_LOOK && before == job->stamp;
+    if (job->unchanged) return;
+    job->ok = job->cause == JOB_START ? run_start(s, db, job) : run(s, db, job);
+    // What changed while it was read is read again at the next look.
+    if (job_stamp(s->setting->conf) != before)
+        job->new_stamp = 0;
+    else if (job->setting)
+        job->new_stamp = job_stamp(job->setting->conf);
+}

@@ -1,0 +1,131 @@
+// What the server looks after at regular times: keys and live changes written by others, and Vault.
+#include "server/server_internal.h"
+
+#include "base/json_write.h"
+#include "base/mem.h"
+#include "os/clock.h"
+
+#define LOOK_MS 250
+#define KEYS_TURNS 4 // every second
+
+struct rounds {
+    struct server *server;
+    struct timer timer;
+    unsigned turn;
+    uint64_t generation; // of live changes and secrets, as last seen
+    uint64_t vault_at;   // loop time of the next look
+    uint64_t vault_due;  // nanoseconds to the next refresh, as the last look found
+    bool vault_known;    // vault_due is
+    bool vault_down;
+    struct work keys_work, vault_work;
+    bool keys_busy, vault_busy, ending;
+    bool keys_edited, vault_changed, vault_ok;
+    struct err vault_err;
+};
+
+// --- keys ---
+
+static void keys_run(struct work *work) {
+    struct rounds *r = CONTAINER_OF(work, struct rounds, keys_work);
+    struct err err;
+    r->keys_edited = false;
+    if (!keys_edited(r->server->keys, &r->keys_edited, &err)) r->keys_edited = false;
+}
+
+static void keys_done(struct work *work) {
+    struct rounds *r = CONTAINER_OF(work, struct rounds, keys_work);
+    r->keys_busy = false;
+    if (r->ending || !r->keys_edited) return;
+    // Loops find their ring stale by the generation; an edit by hand did not raise it.
+    datadir_key_changed(&r->server->dir);
+    log_warn(r->server->log, LOG_MSG("keys were changed in the database by hand; they were read again"));
+}
+
+// --- Vault ---
+
+static void vault_run(struct work *work) {
+    struct rounds *r = CONTAINER_OF(work, struct rounds, vault_work);
+    r->vault_changed = false;
+    r->vault_ok = true;
+    if (r->vault_known) r->vault_ok = vault_refresh(r->server->vault, &r->vault_changed, &r->vault_err);
+    r->vault_due = vault_due_in(r->server->vault);
+}
+
+static void tell_vault(struct rounds *r) {
+    struct server *s = r->server;
+    BUF_AUTO struct buf text = BUF_INIT(4096);
+    struct json_writer w;
+    if (r->vault_ok == !r->vault_down) return;
+    r->vault_down = !r->vault_ok;
+    json_writer_init(&w, &text);
+    json_put_object(&w);
+    if (r->vault_down) json_put_member_str(&w, STR("reason"), str_c(r->vault_err.message));
+    json_put_object_end(&w);
+    if (r->vault_down)
+        log_error(s->log, LOG_MSG("Vault cannot be asked; the secrets read last stay in use"), LOG_ERR(&r->vault_err));
+    else
+        log_info(s->log, LOG_MSG("Vault answers again"));
+    gateway_note(s->gateway, GATEWAY_NOTE_VAULT, r->vault_down ? r->vault_err.message : NULL);
+    metrics_set(s->metrics, metric_series(s->metrics, METRIC_VAULT_UP, NULL, 0), r->vault_ok);
+    event_tell(s->events, r->vault_down ? STR("vault.unreachable") : STR("vault.recovered"), buf_str(&text));
+}
+
+static void vault_done(struct work *work) {
+    struct rounds *r = CONTAINER_OF(work, struct rounds, vault_work);
+    r->vault_busy = false;
+    if (r->ending) return;
+    if (!r->vault_known) // the load has just asked it
+        metrics_set(r->server->metrics, metric_series(r->server->metrics, METRIC_VAULT_UP, NULL, 0), 1);
+    r->vault_known = true;
+    r->vault_at = loop_now_ms(r->server->loops[0].loop) + r->vault_due / NS_PER_MS;
+    tell_vault(r);
+    if (r->vault_ok && r->vault_changed) reload_ask(r->server, JOB_VAULT);
+}
+
+static void look_at_vault(struct rounds *r, uint64_t now_ms) {
+    if (!r->server->setting->conf->vault_refs.n || r->vault_busy || now_ms < r->vault_at) return;
+    r->vault_work = (struct work){.run = vault_run, .done = vault_done};
+    r->vault_busy = loop_work(r->server->loops[0].loop, &r->vault_work);
+}
+
+// --- the round ---
+
+static void on_timer(struct timer *timer) {
+    struct rounds *r = CONTAINER_OF(timer, struct rounds, timer);
+    struct server *s = r->server;
+    uint64_t generation = datadir_config_generation(&s->dir);
+    timer_set(timer, LOOK_MS);
+    if (generation != r->generation) {
+        r->generation = generation;
+        reload_ask(s, JOB_LIVE);
+    }
+    if (r->turn++ % KEYS_TURNS == 0 && !r->keys_busy) {
+        r->keys_work = (struct work){.run = keys_run, .done = keys_done};
+        r->keys_busy = loop_work(s->loops[0].loop, &r->keys_work);
+    }
+    look_at_vault(r, loop_now_ms(s->loops[0].loop));
+}
+
+bool rounds_start(struct server *s, struct err *err) {
+    struct rounds *r = mem_zalloc(1, sizeof *r);
+    if (!r) return err_no_memory(err);
+    s->rounds = r;
+    r->server = s;
+    r->generation = datadir_config_generation(&s->dir);
+    timer_init(&r->timer, s->loops[0].loop, on_timer);
+    timer_set(&r->timer, LOOK_MS);
+    return true;
+}
+
+void rounds_stop(struct server *s) {
+    if (!s->rounds) return;
+    s->rounds->ending = true;
+    timer_stop(&s->rounds->timer);
+}
+
+void rounds_free(struct server *s) {
+    if (!s->rounds) return;
+    INVARIANT(!s->rounds->keys_busy && !s->rounds->vault_busy);
+    mem_free(s->rounds);
+    s->rounds = NULL;
+}
