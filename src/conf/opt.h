@@ -121,10 +121,6 @@ const struct conf_node *opt_mark_find(struct opt_bind *b, const void *field);
 // The nearest of n names by edit distance, when near enough to suggest; else STR_NONE.
 struct str opt_nearest(struct str name, const struct str *names, size_t n);
 
-// Calls back for every value that differs between a and b, with its dotted path and old and new value as text (secrets
-// as "***"). A list whose length differs is reported once, as a whole.
-typedef void opt_diff_fn(void *ctx, const struct opt *opt, struct str path, struct str old_text, struct str new_text);
-void opt_diff(const struct opt_table *table, const void *a, const void *b, opt_diff_fn *fn, void *ctx);
 // The reference of a table and all below it, as Markdown.
 void opt_describe(const struct opt_table *table, struct buf *out);
 // Its JSON Schema (2020-12), over several lines; the root's OPT_PROFILES hold the same without anything required.

@@ -1,6 +1,6 @@
 // Configurations that are right: defaults, every key, references, discovery, overrides, names, and comparison.
 #include "check.h"
-#include "conf/conf.h"
+#include "conf/change.h"
 
 struct fake {
     const char *const *vars; // name, value, …, NULL
@@ -167,9 +167,9 @@ static void every_key(void) {
     CHECK_STR(m->targets.p[1].model, STR("smart"));
     CHECK_INT(m->price.cached_input, 37500);
     CHECK_INT(m->price.reasoning, OPT_UNSET);
-    CHECK_INT(conf_price_find(c, STR("openai"), STR("gpt-4o-mini"))->input, 150000);
-    CHECK_INT(conf_price_find(c, STR("groq"), STR("other"))->output, 1000000);
-    CHECK(!conf_price_find(c, STR("groq"), STR("gpt-4o-mini")));
+    CHECK_INT(conf_price_find(c, NULL, STR("openai"), STR("gpt-4o-mini"))->input, 150000);
+    CHECK_INT(conf_price_find(c, NULL, STR("groq"), STR("other"))->output, 1000000);
+    CHECK(!conf_price_find(c, NULL, STR("groq"), STR("gpt-4o-mini")));
     CHECK_INT(c->storage.durability, DURABILITY_SYNC);
     CHECK_INT(c->metrics.max_series, 500);
     conf_unref(c);
@@ -177,7 +177,7 @@ static void every_key(void) {
 
 static void expect_choice(const struct conf *c, const char *name, const char *model, const char *peer, const char *up) {
     struct conf_choice choice = {0};
-    bool found = conf_resolve(c, str_c(name), &choice);
+    bool found = conf_resolve(c, NULL, str_c(name), &choice);
     if (found != (model || peer)) fprintf(stderr, "%s\n", name);
     CHECK(found == (model || peer));
     if (model) CHECK(choice.model && str_eq(choice.model->name, str_c(model)));
@@ -268,7 +268,7 @@ static void restart_reasons(void) {
     CHECK_INT(out.n, 0);
     CHECK_INT(conf_restart_reasons(a, d, &out), 2);
     CHECK_STR(buf_str(&out), STR("server.workers: 0 → 2\n"
-                                 "storage.data: \"./data\" → \"elsewhere\"\n"));
+                                 "storage.data: \"./data\" → elsewhere\n"));
     buf_clear(&out);
     CHECK_INT(conf_restart_reasons(a, e, &out), 0);
     buf_free(&out);
@@ -278,17 +278,17 @@ static void restart_reasons(void) {
     conf_unref(e);
 }
 
-static void diff_note(void *ctx, const struct opt *opt, struct str path, struct str old_text, struct str new_text) {
-    (void)opt;
-    buf_printf(ctx, "%.*s %.*s %.*s\n", STR_ARG(path), STR_ARG(old_text), STR_ARG(new_text));
-}
-
 static void secrets_stay_secret(void) {
     struct conf *a = load("providers: [{name: openai, api_key: aaa}]\n", NULL);
     struct conf *b = load("providers: [{name: openai, api_key: bbb, timeouts: {idle: 1s}}]\n", NULL);
+    struct conf_changes changes;
     struct buf out = BUF_INIT(4096);
-    opt_diff(&conf_table, a, b, diff_note, &out);
-    CHECK_STR(buf_str(&out), STR("providers[0].api_key *** ***\nproviders[0].timeouts.idle 2m 1s\n"));
+    conf_changes_init(&changes);
+    conf_compare(a, b, &changes);
+    conf_changes_print(&changes, &out);
+    CHECK_STR(buf_str(&out), STR("~ providers.openai.api_key: *** → ***   live   models openai/*\n"
+                                 "~ providers.openai.timeouts.idle: 2m → 1s   live   models openai/*\n"));
+    conf_changes_free(&changes);
     buf_free(&out);
     conf_unref(a);
     conf_unref(b);
