@@ -1,0 +1,201 @@
+// Makes the rows of what holds for a tenant: its own, its parents', the general configuration's.
+#include "base/map.h"
+#include "conf/conf_tables.h"
+#include "conf/show_impl.h"
+#include "conf/tree.h"
+
+#define CHAIN_MAX 64
+
+struct level {
+    const struct conf_tenant *tenant; // NULL: the general configuration
+    const struct conf_node *node;     // of the tenant, or the root
+    struct str label;
+};
+struct levels {
+    struct level list[CHAIN_MAX + 1]; // the tenant first
+    size_t n;
+    const struct conf_tenant *tenant;
+};
+
+static void levels_make(struct show_walk *w, const struct conf_tenant *tenant, struct levels *levels) {
+    const struct conf *c = w->conf;
+    const struct conf_node *all = conf_node_get(c->root, STR("tenants"));
+    *levels = (struct levels){.tenant = tenant};
+    for (const struct conf_tenant *t = tenant; t && levels->n < CHAIN_MAX; t = t->up)
+        levels->list[levels->n++] = (struct level){t, opt_item_node(all, (size_t)(t - c->tenants.p)),
+                                                   arena_printf(w->arena, "tenant %.*s", STR_ARG(t->name))};
+    levels->list[levels->n++] = (struct level){NULL, c->root, STR("general")};
+}
+
+static const struct opt *opt_of(const struct opt_table *table, const char *name) {
+    for (size_t i = 0; table && i < table->n; i++)
+        if (strcmp(table->opts[i].name, name) == 0) return &table->opts[i];
+    return NULL;
+}
+
+static const void *field_of(const struct show_walk *w, const struct level *l, const struct opt *opt) {
+    return (l->tenant ? (const char *)l->tenant : (const char *)w->conf) + opt->offset;
+}
+
+// --- values that the nearest level decides ---
+
+// What a level says of an option inside a section, and by which option it does: the general one has its own table.
+static const struct conf_node *said(const struct level *l, const struct opt *section, const struct opt *opt,
+                                    const struct opt **out_opt) {
+    const struct opt *own = l->tenant ? section : opt_of(&conf_table, section->name);
+    *out_opt = l->tenant ? opt : own ? opt_of(own->sub, opt->name) : NULL;
+    return *out_opt ? conf_node_get(conf_node_get(l->node, str_c(section->name)), str_c(opt->name)) : NULL;
+}
+
+// What levels above the one that won say.
+static const struct show_lower *lower_of(struct show_walk *w, const struct levels *levels, size_t from,
+                                         const struct opt *section, const struct opt *opt) {
+    const struct show_lower *first = NULL;
+    for (size_t i = levels->n; i-- > from;) {
+        const struct opt *own;
+        const struct conf_node *node = said(&levels->list[i], section, opt, &own);
+        struct show_lower *lower = node ? ARENA_NEW(w->arena, struct show_lower) : NULL;
+        if (!lower) continue;
+        *lower = (struct show_lower){levels->list[i].label, own, node, first};
+        first = lower;
+    }
+    return first;
+}
+
+// A tenant's time limits go before the provider's, which go before the general ones: those are no level of its own.
+static size_t levels_for(const struct levels *levels, const struct opt *section) {
+    return strcmp(section->name, "timeouts") == 0 ? levels->n - 1 : levels->n;
+}
+
+static void inherited_option(struct show_walk *w, const struct levels *levels, const struct opt *section,
+                             const struct opt *opt, unsigned depth) {
+    const struct conf_node *node = NULL;
+    const struct opt *own;
+    size_t i = 0, n = levels_for(levels, section), before = w->rows.n;
+    while (i < n && conf_node_is_null(node = said(&levels->list[i], section, opt, &own))) i++;
+    // The value is bound in the tenant, whoever set it.
+    struct show_value v = {opt, (const char *)levels->tenant + section->offset + opt->offset, i < n ? node : NULL};
+    bool unset = opt_is_unset(opt, v.field);
+    if (i == n && unset && w->how->what != SHOW_EFFECTIVE) return;
+    w->level = i < n ? levels->list[i].label : n == levels->n ? STR("general") : STR_NONE;
+    w->rule = n == levels->n || i < n ? STR_NONE : STR("the provider's own");
+    w->lower = i < n ? lower_of(w, levels, i + 1, section, opt) : NULL;
+    w->force = true;
+    show_option(w, v, depth, 2);
+    // What no level states is the general default: nothing it follows from.
+    if (i == n && n == levels->n && w->rows.n > before) w->rows.p[before].origin = FROM_DEFAULT;
+    const struct opt *general = opt_of(&conf_table, section->name);
+    general = general && n == levels->n ? opt_of(general->sub, opt->name) : NULL;
+    for (size_t k = before; general && k < w->rows.n; k++) show_default(w, &w->rows.p[k], general);
+    w->force = false;
+    w->rule = STR_NONE;
+    w->lower = NULL;
+}
+
+static void inherited_section(struct show_walk *w, const struct levels *levels, const struct opt *section) {
+    size_t first = w->rows.n;
+    w->level = STR_NONE;
+    show_section(w, section, str_c(section->name), NULL, 0);
+    for (size_t i = 0; i < section->sub->n; i++) {
+        const struct opt *opt = &section->sub->opts[i];
+        size_t base = w->path.n;
+        if (!show_key_wants(w, 1, str_c(opt->name))) continue;
+        conf_path_put(&w->path, str_c(opt->name));
+        inherited_option(w, levels, section, opt, 1);
+        w->path.n = base;
+    }
+    if (w->rows.n == first + 1) w->rows.n = first;
+    w->level = STR_NONE;
+}
+
+// Every level narrows what those above it allow.
+static void allowed_models(struct show_walk *w, const struct levels *levels, const struct opt *opt) {
+    size_t i = 0, n = levels->n - 1;
+    const struct conf_node *node = NULL;
+    while (i < n && conf_node_is_null(node = conf_node_get(levels->list[i].node, str_c(opt->name)))) i++;
+    if (i == n) return;
+    const struct show_lower *first = NULL;
+    for (size_t k = n; k-- > i + 1;) {
+        const struct conf_node *above = conf_node_get(levels->list[k].node, str_c(opt->name));
+        struct show_lower *lower = above ? ARENA_NEW(w->arena, struct show_lower) : NULL;
+        if (!lower) continue;
+        *lower = (struct show_lower){levels->list[k].label, opt, above, first};
+        first = lower;
+    }
+    w->level = levels->list[i].label;
+    w->lower = first;
+    w->within = true;
+    show_option(w, (struct show_value){opt, field_of(w, &levels->list[i], opt), node}, 0, 1);
+    w->within = false;
+    w->lower = NULL;
+    w->level = STR_NONE;
+}
+
+// --- items that are joined ---
+
+static struct str item_name(const struct opt *opt, struct opt_list list, size_t i) {
+    return opt_text_at(opt_item_at(opt, list, i));
+}
+
+static void joined_item(struct show_walk *w, const struct opt *opt, struct opt_list list, size_t i,
+                        const struct conf_node *node) {
+    const void *item = opt_item_at(opt, list, i);
+    if (opt->type == OPT_LIST)
+        show_list_item(w, opt, i, item, node, 0, 1);
+    else if (opt->type == OPT_MAP)
+        show_pair(w, opt, item, node, 1, 1);
+    else
+        show_struct_item(w, opt, item, node, 1, 1);
+}
+
+// Of the same name the nearest level's.
+static void joined_section(struct show_walk *w, const struct levels *levels, const struct opt *opt) {
+    size_t first = w->rows.n;
+    struct map seen;
+    bool by_model = opt->type != OPT_STRUCT_MAP; // prices have names of their own
+    map_init(&seen, (uint64_t)(uintptr_t)levels->tenant);
+    w->level = STR_NONE;
+    show_section(w, opt, str_c(opt->name), NULL, 0);
+    for (size_t l = 0; l < levels->n; l++) {
+        const struct level *level = &levels->list[l];
+        const struct opt *own = level->tenant ? opt : opt_of(&conf_table, opt->name);
+        struct opt_list list = opt_list_at(field_of(w, level, own));
+        const struct conf_node *node = conf_node_get(level->node, str_c(opt->name));
+        w->level = level->label;
+        for (size_t i = 0; i < list.n; i++) {
+            struct str name = item_name(own, list, i);
+            bool wanted = show_key_wants(w, 1, name) && !map_get(&seen, name);
+            if (!wanted || (by_model && !conf_tenant_allows(levels->tenant, name))) continue;
+            if (!map_put(&seen, name, (void *)(l + 1))) w->failed = true;
+            joined_item(w, own, list, i, opt_item_node(node, i));
+        }
+    }
+    if (w->rows.n == first + 1) w->rows.n = first;
+    map_free(&seen);
+    w->level = STR_NONE;
+}
+
+void show_tenant(struct show_walk *w, const struct conf_tenant *tenant) {
+    struct levels levels;
+    levels_make(w, tenant, &levels);
+    for (size_t i = 0; i < tenant_table.n; i++) {
+        const struct opt *opt = &tenant_table.opts[i];
+        size_t base = w->path.n;
+        if (!show_key_wants(w, 0, str_c(opt->name))) continue;
+        conf_path_put(&w->path, str_c(opt->name));
+        if (opt->type == OPT_STRUCT) {
+            inherited_section(w, &levels, opt);
+        } else if (opt->type == OPT_STRS) {
+            allowed_models(w, &levels, opt);
+        } else if (opt->type == OPT_STR) {
+            w->level = levels.list[0].label;
+            show_option(w,
+                        (struct show_value){opt, (const char *)tenant + opt->offset,
+                                            conf_node_get(levels.list[0].node, str_c(opt->name))},
+                        0, 1);
+        } else {
+            joined_section(w, &levels, opt);
+        }
+        w->path.n = base;
+    }
+}
