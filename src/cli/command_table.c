@@ -94,7 +94,7 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                     .help = "The tenant whose configuration, or key, it is"},
     [CLI_OFFLINE] = {.name = "offline",
                      .kind = CLI_VALUE_NONE,
-                     .help = "Check references (${env:…}, ${vault:…}) for their form, and look none up"},
+                     .help = "Check only the form of references, and look none up"},
     [CLI_ENV_REFERENCE] = {.name = "env-reference",
                            .kind = CLI_VALUE_NONE,
                            .help = "The reference of the environment variables instead"},
@@ -151,12 +151,13 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
     [CLI_CMD_KEY_CREATE] = {.name = "key create",
                             .operands = "",
                             .options = CLI_BIT(CLI_ADMIN) | CLI_BIT(CLI_NAME) | CLI_BIT(CLI_MODELS) |
-                                       CLI_BIT(CLI_EXPIRES) | CLI_BIT(CLI_TENANT),
+                                       CLI_BIT(CLI_EXPIRES) | CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_CONFIG),
                             .summary = "Make a key",
                             .details = "The key is shown once and stored only as a hash. It works at once, whether or "
                                        "not a server runs on the data directory.",
                             .examples = {{"key create --name \"billing app\"", "for one application"},
                                          {"key create --models 'gpt-5*' --expires 30d", "for some models, for a month"},
+                                         {"key create --tenant acme", "for an application of one tenant"},
                                          {"key create --admin --json", "for a script"}}},
     [CLI_CMD_KEY_LIST] = {.name = "key list",
                           .operands = "",
@@ -313,7 +314,7 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                             .details = "The change is checked with the whole configuration, kept in the data "
                                        "directory, and taken up by a running server at once.",
                             .examples = {{"config set log.level=debug", "until it is taken back"},
-                                         {"config set 'models.fast.targets=[{provider: groq, model: llama-3.1-8b}]'",
+                                         {"config set 'models.fast.targets=[{provider: groq}]'",
                                           "a list"},
                                          {"config set --dry-run limits.max_body=64MiB", "what it would change"}}},
     [CLI_CMD_CONFIG_UNSET] = {.name = "config unset",

@@ -8,6 +8,10 @@
 #include "net/wire.h"
 #include "temp_dir.h"
 
+#ifndef RIG_TENANTS // a suite may add some
+#define RIG_TENANTS ""
+#endif
+
 struct rig {
     struct wire wire;
     int a, b; // the upstreams' listeners
@@ -55,7 +59,7 @@ static inline struct conf *rig_conf(const struct rig *rig) {
                "  - {name: only-a, targets: [{provider: a, model: only-a}]}\n"
                "  - {name: demo-then-b, targets: [{provider: demo, model: fail-503}, {provider: b, priority: 1}]}\n"
                "auth: {required: false}\n"
-               "limits: {max_event: 64KiB, max_response: 1MiB, stream_buffer: 64KiB}\n",
+               "limits: {max_event: 64KiB, max_response: 1MiB, stream_buffer: 64KiB}\n" RIG_TENANTS,
                rig->a_port, rig->b_port);
     conf_problems_init(&problems);
     if (!conf_load_text(buf_str(&text), STR("penstock.yaml"), &env, &problems, &conf)) {
