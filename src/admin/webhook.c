@@ -30,7 +30,7 @@ struct hook {
     struct hook *next;
     struct str name; // the rest of this block
     struct delivery *first, *last;
-    uint64_t due_ns; // of the first
+    uint64_t due_ns; // not tried before
     bool failing;
 };
 
@@ -72,7 +72,6 @@ static void drop_first(struct webhooks *w, struct hook *h) {
     struct delivery *d = h->first;
     h->first = d->next;
     if (!h->first) h->last = NULL;
-    h->due_ns = 0;
     w->waiting--;
     mem_free(d);
 }
@@ -221,6 +220,7 @@ static bool post(struct webhooks *w, const struct conf_webhook *to, const struct
 static void delivered(struct webhooks *w, struct hook *h) {
     if (h->failing) log_info(w->o.host->log, LOG_MSG("a webhook works again"), LOG_STR("webhook", h->name));
     h->failing = false;
+    h->due_ns = 0;
     count(w, h->name, "ok");
     drop_first(w, h);
 }
@@ -234,6 +234,7 @@ static void not_delivered(struct webhooks *w, struct hook *h, const struct err *
     if (++d->tries == TRIES_MAX) {
         count(w, h->name, "failed");
         drop_first(w, h);
+        h->due_ns = 0;
         return;
     }
     count(w, h->name, "retry");
