@@ -53,7 +53,8 @@ enum stage_result stage_ready(struct call *call, struct err *err) {
     json_put_member_object(&w, STR("checks"));
     bool ledger_ok = !health.disk_full && !health.db_busy && health.queued == 0;
     put_check(&w, STR("usage_ledger"), ledger_ok, ledger_ok ? "" : health.last_error);
-    for (int note = 0; note < GATEWAY_NOTE_COUNT; note++) put_note(&w, g, (enum gateway_note)note);
+    put_note(&w, g, GATEWAY_NOTE_CONFIG);
+    if (call->runtime->conf->vault_refs.n) put_note(&w, g, GATEWAY_NOTE_VAULT);
     json_put_object_end(&w);
     json_put_member_object(&w, STR("usage_ledger"));
     json_put_member_u64(&w, STR("pending"), health.pending);

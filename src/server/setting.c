@@ -59,7 +59,7 @@ static bool orders_make(struct server *s, struct setting *setting, struct err *e
 static bool log_writable(const struct conf *conf, struct err *err) {
     struct file f = {0};
     if (!conf->log.file.n) return true;
-    if (!file_open(conf->log.file, FILE_APPEND, 0640, &f, err))
+    if (!file_open(conf->log.file, FILE_WRITE | FILE_CREATE | FILE_APPEND, 0640, &f, err))
         return err_wrap(err, "log.file %.*s", STR_ARG(conf->log.file));
     file_close(&f);
     return true;

@@ -13,8 +13,10 @@ import unittest
 
 from harness import BINARY, Conn, FakeUpstream, Penstock, clean_environment, free_port, main, run_cli
 
-COMMANDS = ('serve', 'key create', 'key list', 'key revoke', 'usage', 'chat', 'config check', 'config docs', 'completion', 'man',
-            'version', 'help')
+COMMANDS = ('serve', 'key create', 'key list', 'key revoke', 'usage', 'chat', 'config init', 'config validate', 'config show',
+            'config trace', 'config test', 'config diff', 'config schema', 'config docs', 'config explain', 'config migrate',
+            'config import', 'config set', 'config unset', 'config history', 'config rollback', 'secret set', 'secret list',
+            'secret delete', 'completion', 'man', 'version', 'help')
 
 
 class Folder(unittest.TestCase):
@@ -102,9 +104,9 @@ class Help(Folder):
 class Config(Folder):
     def test_valid(self):
         path = self.path('good.yaml', 'providers:\n  - {name: demo, kind: demo}\n')
-        self.assertIn('valid', self.run_ok('config', 'check', path))
-        self.assertEqual(self.run_ok('config', 'check', path, '--quiet'), '')
-        self.assertEqual(json.loads(self.run_ok('config', 'check', path, '--json'))['valid'], True)
+        self.assertIn('valid', self.run_ok('config', 'validate', path))
+        self.assertEqual(self.run_ok('config', 'validate', path, '--quiet'), '')
+        self.assertEqual(json.loads(self.run_ok('config', 'validate', path, '--json'))['valid'], True)
 
     def test_faults_are_told_with_their_place(self):
         for text, place, *words in (
@@ -119,20 +121,20 @@ class Config(Folder):
                 ('a: [\n', ':', 'penstock'), ('- x\n', ':1:1:', 'map'), ('limits: {}\nlimits: {}\n', ':2:1:', 'limits')):
             with self.subTest(text):
                 path = self.path('penstock.yaml', text)
-                out = self.run_fails(3, 'config', 'check', path)
+                out = self.run_fails(1, 'config', 'validate', path)
                 self.assertIn(path + place, out)
                 for word in words:
                     if word != 'penstock':
                         self.assertIn(word, out)
                 self.assertIn(path + place, self.run_fails(3, 'serve', '--config', path, '--data', self.path('data')))
-                done = run_cli('config', 'check', path, '--json')
+                done = run_cli('config', 'validate', path, '--json')
                 problem = json.loads(done.stdout)['problems'][0]
                 self.assertTrue(problem['line'] and problem['message'])
         self.assertFalse(os.path.exists(self.path('data')), 'a refused start left something behind')
 
     def test_all_faults_at_once(self):
         path = self.path('penstock.yaml', 'limits: {max_bdy: 1 MiB}\ntimeouts: {heder: 1s}\nlog: {levl: info}\n')
-        out = self.run_fails(3, 'config', 'check', path)
+        out = self.run_fails(1, 'config', 'validate', path)
         for name in ('max_bdy', 'heder', 'levl'):
             self.assertIn(name, out)
 
@@ -144,7 +146,7 @@ class Config(Folder):
 
     def test_secrets_are_not_repeated(self):
         path = self.path('penstock.yaml', 'providers:\n  - {name: a, kind: openai, api_key: "sk-very secret"}\n')
-        self.assertNotIn('very', self.run_fails(3, 'config', 'check', path))
+        self.assertNotIn('very', self.run_fails(1, 'config', 'validate', path))
 
     def test_docs(self):
         docs = os.path.join(os.path.dirname(__file__), '..', '..', 'docs', 'config.md')

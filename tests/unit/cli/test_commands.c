@@ -254,17 +254,17 @@ static void write_file(const char *text) {
 
 static void test_config(void) {
     write_file("providers:\n  - {name: a, kind: openai, base_url: 'http://127.0.0.1:1/v1', api_key: k}\n");
-    check_run(0, "valid", RUN("config", "check", g_file));
-    check_run(0, "\"valid\":true", RUN("config", "check", g_file, "--json"));
+    check_run(0, "valid", RUN("config", "validate", g_file));
+    check_run(0, "\"valid\":true", RUN("config", "validate", g_file, "--json"));
     write_file("provders: []\n");
-    check_run(3, "did you mean \"providers\"", RUN("config", "check", g_file));
-    struct ran ran = RUN("config", "check", g_file, "--json");
-    CHECK_INT(ran.code, 3);
+    check_run(1, "did you mean \"providers\"", RUN("config", "validate", g_file));
+    struct ran ran = RUN("config", "validate", g_file, "--json");
+    CHECK_INT(ran.code, 1);
     check_member(str_c(ran.out), "valid", "false");
     ran_free(&ran);
     char absent[100];
     snprintf(absent, sizeof absent, "%s/absent.yaml", g_dir);
-    check_run(3, "absent.yaml", RUN("config", "check", absent));
+    check_run(1, "absent.yaml", RUN("config", "validate", absent));
     check_run(0, "providers", RUN("config", "docs"));
 }
 

@@ -118,12 +118,12 @@ static void test_bash_answers(void) {
     check_bash("penstock --data = dir key cr", "create");
     check_bash("penstock key create --ad", "--admin");
     check_bash("penstock key list --ad", "");
-    check_bash("penstock usage --by ''", "key model provider day");
+    check_bash("penstock usage --by ''", "key model provider day tenant");
     check_bash("penstock usage --by = mo", "model");
     check_bash("penstock completion z", "zsh");
     check_bash("penstock completion zsh f", "");
     check_bash("penstock serve --config LICEN", "LICENSE");
-    check_bash("penstock config check LICEN", "LICENSE");
+    check_bash("penstock config validate LICEN", "LICENSE");
 }
 
 static void check_fish(const char *line, const char *want) {
