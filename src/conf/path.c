@@ -105,7 +105,13 @@ static bool unknown(const struct opt_table *table, const struct conf_path *path,
     struct buf in = BUF_INIT(512);
     size_t n = 0;
     for (; n < table->n && n < ARRAY_LEN(names); n++) names[n] = str_c(table->opts[n].name);
-    for (size_t i = 0; i < at; i++) conf_path_put(&in, path->steps[i]);
+    for (size_t i = 0; i < at; i++) {
+        uint64_t index;
+        if (i && !path->quoted[i] && str_to_u64(path->steps[i], &index))
+            buf_printf(&in, "[%.*s]", STR_ARG(path->steps[i]));
+        else
+            conf_path_put(&in, path->steps[i]);
+    }
     struct str near = opt_nearest(name, names, n);
     err_set(err, ERR_NOT_FOUND, "there is no option \"%.*s\"%s%.*s%s%.*s%s", STR_ARG(str_head(name, SHOWN)),
             in.n ? " in " : "", STR_ARG(buf_str(&in)), near.n ? "; did you mean \"" : "", STR_ARG(near),
