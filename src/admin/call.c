@@ -97,12 +97,7 @@ void call_fail(struct admin_call *call, const struct err *err) {
     json_put_object(&w);
     json_put_key(&w, STR("error"));
     error_put(&w, err);
-    if (call->problems.n)
-        json_put_member_raw(&w, STR("problems"), call->problems);
-    else if (status == 422) {
-        json_put_member_array(&w, STR("problems"));
-        json_put_array_end(&w);
-    }
+    if (status == 422) json_put_member_raw(&w, STR("problems"), call->problems.n ? call->problems : STR("[]"));
     json_put_object_end(&w);
     if (call->out.failed && err->code == ERR_NO_MEMORY) {
         struct http_req *req = call->req;

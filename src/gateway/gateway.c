@@ -92,8 +92,7 @@ static void refuse(struct http_req *req, const struct err *err) {
 
 static const struct endpoint k_nowhere = {.name = STR_INIT("none")};
 
-static void on_request(struct http_req *req) {
-    struct gateway_loop *gl = http_server_ctx(req->server);
+void gateway_on_request(struct gateway_loop *gl, struct http_req *req) {
     struct call *call = call_create(gl, req);
     struct err err;
     bool other;
@@ -117,13 +116,12 @@ static void on_request(struct http_req *req) {
     call_fail(call, &err);
 }
 
-static void on_abort(struct http_req *req) { call_abort(req->user); }
+void gateway_on_abort(struct http_req *req) { call_abort(req->user); }
 
-static void on_drained(struct http_req *req) { answer_resume(req->user); }
+void gateway_on_drained(struct http_req *req) { answer_resume(req->user); }
 
-static void on_reject(void *ctx, const struct err *err, struct str peer, struct arena *arena, struct buf *out_body,
-                      struct http_field *out_fields, size_t *io_count) {
-    struct gateway_loop *gl = ctx;
+void gateway_on_reject(struct gateway_loop *gl, const struct err *err, struct str peer, struct arena *arena,
+                       struct buf *out_body, struct http_field *out_fields, size_t *io_count) {
     uint64_t id;
     char text[REQUEST_ID_TEXT_LEN] = "req_";
     if (request_ids_next(&gl->ids, &id)) request_id_text(text, id);
@@ -136,11 +134,6 @@ static void on_reject(void *ctx, const struct err *err, struct str peer, struct 
     if (!gl->runtime->conf->log.access) return;
     log_info(gl->gateway->o.access, LOG_MSG("request refused"), LOG_STR("request_id", str_of(text, sizeof text)),
              LOG_INT("status", err->status), LOG_STR("client", peer), LOG_ERR(err));
-}
-
-struct http_handler gateway_handler(struct gateway_loop *gl) {
-    return (struct http_handler){
-        .ctx = gl, .on_request = on_request, .on_abort = on_abort, .on_drained = on_drained, .on_reject = on_reject};
 }
 
 struct http_server_options gateway_server_options(const struct conf *conf, unsigned loops) {

@@ -86,8 +86,12 @@ void gateway_loop_quiesce(struct gateway_loop *gl);
 void gateway_loop_free(struct gateway_loop *gl);
 // New requests use it; those in progress keep theirs.
 void gateway_loop_set_runtime(struct gateway_loop *gl, struct runtime *runtime);
-// The handler to give to http_server_create: its ctx is gl.
-struct http_handler gateway_handler(struct gateway_loop *gl);
+// As those of struct http_handler.
+void gateway_on_request(struct gateway_loop *gl, struct http_req *req);
+void gateway_on_abort(struct http_req *req);
+void gateway_on_drained(struct http_req *req);
+void gateway_on_reject(struct gateway_loop *gl, const struct err *err, struct str peer, struct arena *arena,
+                       struct buf *out_body, struct http_field *out_fields, size_t *io_count);
 // The limits a configuration sets for the HTTP server of one of `loops` loops.
 struct http_server_options gateway_server_options(const struct conf *conf, unsigned loops);
 

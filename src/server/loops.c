@@ -18,7 +18,7 @@ static void on_tick(struct timer *timer) {
         return;
     }
     bool late = loop_now_ms(sl->loop) >= sl->drain_until_ms;
-    if (http_server_open(sl->http) == 0 && sl->gl->active == 0 && sl->gl->syncing == 0)
+    if (http_server_open(sl->http) == 0 && sl->gl->active == 0 && sl->gl->syncing == 0 && !admin_loop_busy(sl->al))
         finish(sl);
     else if (late)
         http_server_stop(sl->http);
@@ -42,9 +42,9 @@ static bool loop_build(struct server *s, unsigned i, struct err *err) {
         .loop = sl->loop, .runtime = s->setting->runtime, .ring = ring, .epoch = sl->epoch};
     bool ok = gateway_loop_create(s->gateway, &o, &sl->gl, err);
     keyring_unref(ring);
-    if (!ok) return false;
+    if (!ok || !doors_create(sl, err)) return false;
     struct http_server_options so = gateway_server_options(s->setting->conf, s->n_loops);
-    struct http_handler handler = gateway_handler(sl->gl);
+    struct http_handler handler = doors_handler(sl);
     timer_init(&sl->tick, sl->loop, on_tick);
     return http_server_create(sl->loop, &so, &handler, &sl->http, err);
 }
@@ -80,6 +80,7 @@ static void drain(struct task *task) {
     struct server_loop *sl = CONTAINER_OF(task, struct server_loop, drain);
     uint64_t timeout_ms = (uint64_t)sl->gl->runtime->conf->server.drain_timeout;
     sl->drain_until_ms = loop_now_ms(sl->loop) + timeout_ms + 1;
+    admin_loop_drain(sl->al);
     http_server_drain(sl->http);
     timer_set(&sl->tick, 0);
 }
@@ -120,6 +121,7 @@ static void quiesce(struct server_loop *sl) {
     if (sl->tick.loop) timer_stop(&sl->tick);
     if (sl->http) http_server_stop(sl->http);
     if (sl->gl) gateway_loop_quiesce(sl->gl);
+    admin_loop_quiesce(sl->al);
     loop_drain_handles(sl->loop);
 }
 
@@ -137,6 +139,7 @@ void loops_free(struct server *s) {
     rounds_free(s);
     for (unsigned i = 0; i < s->n_loops; i++) {
         http_server_free(s->loops[i].http);
+        admin_loop_free(s->loops[i].al);
         gateway_loop_free(s->loops[i].gl);
         loop_free(s->loops[i].loop);
     }

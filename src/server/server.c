@@ -100,13 +100,15 @@ static bool build(struct server *s, struct err *err) {
                                 .version = s->o->version,
                                 .sync = c->storage.durability == DURABILITY_SYNC};
     s->host = server_host(s);
-    return gateway_create(&g, &s->gateway, err) && loops_create(s, err) && figures_register(s, err);
+    struct admin_options a = {.host = &s->host, .metrics = s->metrics, .access = s->access};
+    return gateway_create(&g, &s->gateway, err) && admin_create(&a, &s->admin, err) && loops_create(s, err) && figures_register(s, err);
 }
 
 // --- tearing down, in reverse ---
 
 static void tear_down(struct server *s) {
     loops_free(s);
+    admin_free(s->admin);
     gateway_free(s->gateway);
     keys_free(s->keys);
     ledger_close(s->ledger, LEDGER_CLOSE_MS);

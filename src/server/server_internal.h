@@ -2,7 +2,7 @@
 #ifndef SERVER_SERVER_INTERNAL_H
 #define SERVER_SERVER_INTERNAL_H
 
-#include "admin/host.h"
+#include "admin/admin.h"
 #include "gateway/gateway.h"
 #include "gateway/keys.h"
 #include "os/signals.h"
@@ -19,6 +19,7 @@ struct server_loop {
     struct loop *loop;
     struct http_server *http;
     struct gateway_loop *gl;
+    struct admin_loop *al;
     struct thread thread;
     struct timer tick;
     uint32_t epoch;          // of its request ids
@@ -46,6 +47,7 @@ struct server {
     struct reload *reload;
     struct rounds *rounds;
     struct admin_host host;
+    struct admin *admin;
     atomic_uint running; // loops that have not finished draining
     bool draining, stopping;
     struct secret admin_key;
@@ -60,6 +62,11 @@ struct log_options server_log_options(const struct server_options *o, const stru
 // The configuration in force, with a reference; any thread.
 struct conf *server_conf(struct server *s);
 struct admin_host server_host(struct server *s);
+
+// Which of the two planes a request is for (doors.c). The handler's ctx is sl, whose gl and al are there by the first
+// request.
+struct http_handler doors_handler(struct server_loop *sl);
+NODISCARD bool doors_create(struct server_loop *sl, struct err *err);
 
 // Builds and starts the loops; loop 0's thread is the caller's.
 NODISCARD bool loops_create(struct server *s, struct err *err);

@@ -98,6 +98,13 @@ static inline void rig_sample(struct timer *timer) {
     timer_set(timer, 2);
 }
 
+static inline void rig_on_request(struct http_req *req) { gateway_on_request(http_server_ctx(req->server), req); }
+
+static inline void rig_on_reject(void *ctx, const struct err *err, struct str peer, struct arena *arena,
+                                 struct buf *out_body, struct http_field *out_fields, size_t *io_count) {
+    gateway_on_reject(ctx, err, peer, arena, out_body, out_fields, io_count);
+}
+
 static inline void rig_open(struct rig *rig) {
     struct err err;
     char dir[256];
@@ -120,7 +127,11 @@ static inline void rig_open(struct rig *rig) {
     REQUIRE(gateway_loop_create(rig->gateway, &o, &rig->gl, &err));
     keyring_unref(ring);
     struct http_server_options so = gateway_server_options(rig->conf, 1);
-    struct http_handler handler = gateway_handler(rig->gl);
+    struct http_handler handler = {.ctx = rig->gl,
+                                   .on_request = rig_on_request,
+                                   .on_abort = gateway_on_abort,
+                                   .on_drained = gateway_on_drained,
+                                   .on_reject = rig_on_reject};
     REQUIRE(http_server_create(rig->wire.loop, &so, &handler, &rig->http, &err));
     REQUIRE(http_server_listen(rig->http, STR("127.0.0.1"), 0, NULL, &rig->wire.port, &err));
     timer_init(&rig->sampler, rig->wire.loop, rig_sample);
