@@ -93,11 +93,11 @@ static struct admin_call *call_new(struct admin_loop *al, struct http_req *req) 
     return call;
 }
 
-void call_route(struct admin_call *call) {
+void admin_route(struct admin_call *call) {
     const struct http_req *req = call->req;
     struct err err;
-    call->endpoint = endpoint_find(req->method, req->path, call->params, &call->arena, &call->allow);
-    struct str near = call->endpoint ? STR_NONE : endpoint_near(req->path), path = str_head(req->path, 100);
+    call->endpoint = admin_endpoint_find(req->method, req->path, call->params, &call->arena, &call->allow);
+    struct str near = call->endpoint ? STR_NONE : admin_endpoint_near(req->path), path = str_head(req->path, 100);
     if (!call->endpoint && call->allow.n)
         err_set(&err, ERR_METHOD_NOT_ALLOWED, "%.*s takes %.*s, not %.*s", STR_ARG(path), STR_ARG(call->allow),
                 STR_ARG(str_head(req->method_text, 20)));
@@ -106,18 +106,18 @@ void call_route(struct admin_call *call) {
                 STR_ARG(near), near.n ? "?" : "");
     else if (req->body.n > ADMIN_BODY_MAX)
         err_set(&err, ERR_BODY_TOO_LARGE, "the body is larger than %zu bytes", ADMIN_BODY_MAX);
-    else if (query_parse(call, req->query, &err)) {
+    else if (admin_query_parse(call, req->query, &err)) {
         call->allow = STR_NONE;
         call->endpoint->handle(call);
         return;
     }
-    call_fail(call, &err);
+    admin_fail(call, &err);
 }
 
 void admin_on_request(struct admin_loop *al, struct http_req *req) {
     struct admin_call *call = call_new(al, req);
     if (call) {
-        call_admit(call);
+        admin_admit(call);
         return;
     }
     const struct http_field type = {STR("content-type"), STR("application/json")};
@@ -129,9 +129,9 @@ void admin_on_request(struct admin_loop *al, struct http_req *req) {
 void admin_on_abort(struct http_req *req) {
     struct admin_call *call = req->user;
     call->req = NULL;
-    call_leave_waiting(call);
+    admin_leave_waiting(call);
     if (call->stream) events_free(call);
-    if (!call->pending) call_free(call);
+    if (!call->pending) admin_call_free(call);
 }
 
 void admin_on_drained(struct http_req *req) {

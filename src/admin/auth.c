@@ -45,9 +45,9 @@ static void admit(struct admin_call *call) {
     struct err err;
     call->ring = keyring_ref(call->al->ring);
     if (check(call, &err))
-        call_route(call);
+        admin_route(call);
     else
-        call_fail(call, &err);
+        admin_fail(call, &err);
 }
 
 // --- waiting for a ring ---
@@ -74,11 +74,11 @@ static void refresh_done(struct work *work) {
     }
     while (woken) {
         struct admin_call *call = woken;
-        call_leave_waiting(call);
+        admin_leave_waiting(call);
         if (r->ok)
             admit(call);
         else
-            call_fail(call, &r->err);
+            admin_fail(call, &r->err);
     }
     mem_free(r);
 }
@@ -96,7 +96,7 @@ static bool refresh(struct admin_loop *al, struct err *err) {
     return true;
 }
 
-void call_admit(struct admin_call *call) {
+void admin_admit(struct admin_call *call) {
     struct admin_loop *al = call->al;
     struct err err;
     if (al->ring && !keyring_stale(al->ring)) {
@@ -104,7 +104,7 @@ void call_admit(struct admin_call *call) {
         return;
     }
     if (!refresh(al, &err)) {
-        call_fail(call, &err);
+        admin_fail(call, &err);
         return;
     }
     call->waits_in = &al->waiting;
@@ -112,7 +112,7 @@ void call_admit(struct admin_call *call) {
     al->waiting = call;
 }
 
-void call_leave_waiting(struct admin_call *call) {
+void admin_leave_waiting(struct admin_call *call) {
     if (!call->waits_in) return;
     struct admin_call **at = call->waits_in;
     while (*at != call) at = &(*at)->next_waiting;

@@ -7,7 +7,7 @@
 #define ERROR_MAX ((size_t)1 << 20)
 #define FIELDS_MAX 6
 
-void call_free(struct admin_call *call) {
+void admin_call_free(struct admin_call *call) {
     keyring_unref(call->ring);
     buf_free(&call->out);
     arena_wipe_free(&call->arena); // patches may hold secrets
@@ -42,7 +42,7 @@ static void record(const struct admin_call *call, int status) {
     log_line_end(&line);
 }
 
-void call_begin_reply(struct admin_call *call, int status, struct str type, uint64_t length) {
+void admin_begin_reply(struct admin_call *call, int status, struct str type, uint64_t length) {
     struct http_field f[FIELDS_MAX];
     char etag[32];
     size_t n = 0;
@@ -59,13 +59,13 @@ void call_begin_reply(struct admin_call *call, int status, struct str type, uint
     http_reply_head(call->req, status, f, n, length);
 }
 
-void call_reply(struct admin_call *call, int status) {
+void admin_reply(struct admin_call *call, int status) {
     if (call->out.failed) {
         struct err err;
         err_set(&err, ERR_NO_MEMORY, "there was no memory for the answer");
         buf_free(&call->out);
         buf_init(&call->out, ERROR_MAX);
-        call_fail(call, &err);
+        admin_fail(call, &err);
         return;
     }
     buf_putc(&call->out, '\n');
@@ -73,14 +73,14 @@ void call_reply(struct admin_call *call, int status) {
     struct buf out = call->out;
     struct str body = buf_str(&out);
     buf_init(&call->out, 0);
-    call_begin_reply(call, status, STR("application/json"), body.n);
+    admin_begin_reply(call, status, STR("application/json"), body.n);
     // Gone before its last bytes are handed over: the connection may go on to its next request.
-    call_free(call);
+    admin_call_free(call);
     http_reply_data(req, &body, 1, true);
     buf_free(&out);
 }
 
-void error_put(struct json_writer *w, const struct err *err) {
+void admin_error_put(struct json_writer *w, const struct err *err) {
     const struct err_info *info = err_info(err->code);
     json_put_object(w);
     json_put_member_str(w, STR("message"), str_c(err->message));
@@ -89,45 +89,45 @@ void error_put(struct json_writer *w, const struct err *err) {
     json_put_object_end(w);
 }
 
-void call_fail(struct admin_call *call, const struct err *err) {
+void admin_fail(struct admin_call *call, const struct err *err) {
     struct json_writer w;
     int status = err->code == ERR_CONFIG_INVALID ? 422 : err->status;
     buf_clear(&call->out);
     json_writer_init(&w, &call->out);
     json_put_object(&w);
     json_put_key(&w, STR("error"));
-    error_put(&w, err);
+    admin_error_put(&w, err);
     if (status == 422) json_put_member_raw(&w, STR("problems"), call->problems.n ? call->problems : STR("[]"));
     json_put_object_end(&w);
     if (call->out.failed && err->code == ERR_NO_MEMORY) {
         struct http_req *req = call->req;
-        call_free(call);
+        admin_call_free(call);
         http_reply_abort(req);
         return;
     }
-    call_reply(call, status);
+    admin_reply(call, status);
 }
 
 // --- away and back ---
 
-void call_suspend(struct admin_call *call) {
+void admin_suspend(struct admin_call *call) {
     call->pending = true;
     call->al->busy++;
 }
 
-bool call_resume(struct admin_call *call) {
+bool admin_resume(struct admin_call *call) {
     call->pending = false;
     call->al->busy--;
     if (call->req) return true;
-    call_free(call);
+    admin_call_free(call);
     return false;
 }
 
 static void answer(struct admin_call *call) {
     if (call->ok)
-        call_reply(call, call->status);
+        admin_reply(call, call->status);
     else
-        call_fail(call, &call->err);
+        admin_fail(call, &call->err);
 }
 
 static void work_run(struct work *work) {
@@ -137,29 +137,29 @@ static void work_run(struct work *work) {
 
 static void work_done(struct work *work) {
     struct admin_call *call = CONTAINER_OF(work, struct admin_call, work);
-    if (call_resume(call)) answer(call);
+    if (admin_resume(call)) answer(call);
 }
 
-void call_work(struct admin_call *call, bool (*run)(struct admin_call *call, struct err *err)) {
+void admin_work(struct admin_call *call, bool (*run)(struct admin_call *call, struct err *err)) {
     call->run = run;
     call->work = (struct work){.run = work_run, .done = work_done};
-    call_suspend(call);
+    admin_suspend(call);
     if (loop_work(call->al->loop, &call->work)) return;
     err_set(&call->err, ERR_OVERLOADED, "the work could not be queued");
-    if (call_resume(call)) call_fail(call, &call->err);
+    if (admin_resume(call)) admin_fail(call, &call->err);
 }
 
-void call_work_body(struct admin_call *call, bool (*run)(struct admin_call *call, struct err *err)) {
+void admin_work_body(struct admin_call *call, bool (*run)(struct admin_call *call, struct err *err)) {
     call->body = arena_str(&call->arena, call->req->body);
     if (call->req->body.n && !call->body.p) {
         err_no_memory(&call->err);
-        call_fail(call, &call->err);
+        admin_fail(call, &call->err);
         return;
     }
-    call_work(call, run);
+    admin_work(call, run);
 }
 
-bool call_db(struct admin_call *call, struct sql **out_db, struct err *err) {
+bool admin_db(struct admin_call *call, struct sql **out_db, struct err *err) {
     return datadir_open_db(call->al->admin->host->dir, SQL_BUSY_MS_DEFAULT, out_db, err);
 }
 
@@ -170,13 +170,13 @@ static void wish_refused(struct admin_call *call) {
     struct err err = wish->err;
     call->problems = wish->problems;
     if (err.code == ERR_EXISTS && wish->expected >= 0) err.code = ERR_CONFLICT, err.status = 412;
-    call_fail(call, &err);
+    admin_fail(call, &err);
 }
 
 static void wish_done(struct admin_wish *wish) {
     struct admin_call *call = CONTAINER_OF(wish, struct admin_call, wish);
     struct json_writer w;
-    if (!call_resume(call)) return;
+    if (!admin_resume(call)) return;
     if (!wish->ok) {
         wish_refused(call);
         return;
@@ -193,16 +193,16 @@ static void wish_done(struct admin_wish *wish) {
     json_put_member_bool(&w, STR("dry_run"), wish->dry_run);
     json_put_object_end(&w);
     if (wish->new_version > 0) call->version = wish->new_version;
-    call_reply(call, 200);
+    admin_reply(call, 200);
 }
 
-void call_wish(struct admin_call *call) {
+void admin_wish(struct admin_call *call) {
     struct admin_wish *wish = &call->wish;
     const struct admin_host *host = call->al->admin->host;
     wish->actor = call->actor;
     wish->arena = &call->arena;
     wish->done = wish_done;
     wish->loop = call->al->loop;
-    call_suspend(call);
+    admin_suspend(call);
     host->wish(host->ctx, wish);
 }

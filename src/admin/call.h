@@ -51,10 +51,10 @@ struct admin_endpoint {
     void (*handle)(struct admin_call *call);
 };
 // NULL when there is none; *out_allow: the methods the path has, ", " between, or empty. Params are slices of path.
-const struct admin_endpoint *endpoint_find(enum http_method method, struct str path, struct str *out_params,
-                                           struct arena *a, struct str *out_allow);
+const struct admin_endpoint *admin_endpoint_find(enum http_method method, struct str path, struct str *out_params,
+                                                 struct arena *a, struct str *out_allow);
 // The path most like it, or STR_NONE.
-struct str endpoint_near(struct str path);
+struct str admin_endpoint_near(struct str path);
 
 struct admin_param {
     struct str name, value; // decoded
@@ -93,44 +93,44 @@ struct admin_call {
 // --- the answer; afterwards the call is gone ---
 
 // With the body in call->out, which is JSON.
-void call_reply(struct admin_call *call, int status);
-void call_fail(struct admin_call *call, const struct err *err);
+void admin_reply(struct admin_call *call, int status);
+void admin_fail(struct admin_call *call, const struct err *err);
 // Head alone, for streams.
-void call_begin_reply(struct admin_call *call, int status, struct str type, uint64_t length);
+void admin_begin_reply(struct admin_call *call, int status, struct str type, uint64_t length);
 // {"message","type","code"}
 struct json_writer;
-void error_put(struct json_writer *w, const struct err *err);
+void admin_error_put(struct json_writer *w, const struct err *err);
 
 // `run` on a worker, then the answer: status 200 unless run sets another, or the error.
-void call_work(struct admin_call *call, bool (*run)(struct admin_call *call, struct err *err));
-// As call_work, of a body no larger than ADMIN_BODY_MAX, which is copied.
-void call_work_body(struct admin_call *call, bool (*run)(struct admin_call *call, struct err *err));
+void admin_work(struct admin_call *call, bool (*run)(struct admin_call *call, struct err *err));
+// As admin_work, of a body no larger than ADMIN_BODY_MAX, which is copied.
+void admin_work_body(struct admin_call *call, bool (*run)(struct admin_call *call, struct err *err));
 // Hands call->wish over, its kind and list filled in, and answers with what came of it.
-void call_wish(struct admin_call *call);
+void admin_wish(struct admin_call *call);
 
-// Between: the call is another thread's until call_resume returns true; false: the client had left, the call is gone.
-void call_suspend(struct admin_call *call);
-NODISCARD bool call_resume(struct admin_call *call);
-void call_free(struct admin_call *call);
+// Between: the call is another thread's until admin_resume returns true; false: the client had left, the call is gone.
+void admin_suspend(struct admin_call *call);
+NODISCARD bool admin_resume(struct admin_call *call);
+void admin_call_free(struct admin_call *call);
 
 // --- what was asked ---
 
 // STR_NONE (p is NULL) when not given.
-struct str call_query(const struct admin_call *call, const char *name);
+struct str admin_query(const struct admin_call *call, const char *name);
 // Absent: as given by *out_value before. Present without a value: true.
-NODISCARD bool call_query_bool(const struct admin_call *call, const char *name, bool *out_value, struct err *err);
-NODISCARD bool call_query_i64(const struct admin_call *call, const char *name, int64_t low, int64_t high,
-                              int64_t *out_value, struct err *err);
+NODISCARD bool admin_query_bool(const struct admin_call *call, const char *name, bool *out_value, struct err *err);
+NODISCARD bool admin_query_i64(const struct admin_call *call, const char *name, int64_t low, int64_t high,
+                               int64_t *out_value, struct err *err);
 // Takes the query apart; unknown parameters are errors, for a misspelt dry_run must not be passed over.
-NODISCARD bool query_parse(struct admin_call *call, struct str query, struct err *err);
+NODISCARD bool admin_query_parse(struct admin_call *call, struct str query, struct err *err);
 
 // A connection to the database; a worker's.
-NODISCARD bool call_db(struct admin_call *call, struct sql **out_db, struct err *err);
+NODISCARD bool admin_db(struct admin_call *call, struct sql **out_db, struct err *err);
 
-// Who is it: then call_route, or an error. May wait for the key ring.
-void call_admit(struct admin_call *call);
-void call_route(struct admin_call *call);
-void call_leave_waiting(struct admin_call *call);
+// Who is it: then admin_route, or an error. May wait for the key ring.
+void admin_admit(struct admin_call *call);
+void admin_route(struct admin_call *call);
+void admin_leave_waiting(struct admin_call *call);
 
 // --- event streams ---
 
@@ -143,16 +143,16 @@ bool event_matches(struct str pattern, struct str name);
 
 // --- endpoints ---
 
-void config_get(struct admin_call *call);
-void config_patch(struct admin_call *call);
-void config_live_delete(struct admin_call *call);
-void config_reload(struct admin_call *call);
-void config_rollback(struct admin_call *call);
-void config_validate(struct admin_call *call);
-void config_diff(struct admin_call *call);
-void config_schema(struct admin_call *call);
-void config_history(struct admin_call *call);
-void config_history_one(struct admin_call *call);
-void events_get(struct admin_call *call);
+void api_config_get(struct admin_call *call);
+void api_config_patch(struct admin_call *call);
+void api_config_live_delete(struct admin_call *call);
+void api_config_reload(struct admin_call *call);
+void api_config_rollback(struct admin_call *call);
+void api_config_validate(struct admin_call *call);
+void api_config_diff(struct admin_call *call);
+void api_config_schema(struct admin_call *call);
+void api_config_history(struct admin_call *call);
+void api_config_history_one(struct admin_call *call);
+void api_events_get(struct admin_call *call);
 
 #endif

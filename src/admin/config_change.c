@@ -6,7 +6,7 @@
 #include "conf/conf.h"
 
 static bool dry_run(struct admin_call *call, struct err *err) {
-    return call_query_bool(call, "dry_run", &call->wish.dry_run, err);
+    return admin_query_bool(call, "dry_run", &call->wish.dry_run, err);
 }
 
 // If-Match: "7"; * or nothing = whatever is the newest.
@@ -24,9 +24,9 @@ static bool expected_version(struct admin_call *call, struct err *err) {
 
 static void finish(struct admin_call *call, bool ok, const struct err *err) {
     if (ok)
-        call_wish(call);
+        admin_wish(call);
     else
-        call_fail(call, err);
+        admin_fail(call, err);
 }
 
 static bool read_patch(struct admin_call *call, struct err *err) {
@@ -47,7 +47,7 @@ static bool read_patch(struct admin_call *call, struct err *err) {
     return ok;
 }
 
-void config_patch(struct admin_call *call) {
+void api_config_patch(struct admin_call *call) {
     struct err err;
     call->wish.kind = WISH_PATCH;
     bool ok = dry_run(call, &err) && expected_version(call, &err) && read_patch(call, &err);
@@ -57,9 +57,9 @@ void config_patch(struct admin_call *call) {
     finish(call, ok, &err);
 }
 
-void config_live_delete(struct admin_call *call) {
+void api_config_live_delete(struct admin_call *call) {
     struct err err;
-    struct str key = call_query(call, "key");
+    struct str key = admin_query(call, "key");
     call->wish.kind = WISH_REVERT;
     bool ok = dry_run(call, &err) && expected_version(call, &err);
     if (ok && key.p) {
@@ -75,14 +75,14 @@ void config_live_delete(struct admin_call *call) {
     finish(call, ok, &err);
 }
 
-void config_reload(struct admin_call *call) {
+void api_config_reload(struct admin_call *call) {
     struct err err;
     call->wish.kind = WISH_RELOAD;
     call->wish.expected = -1;
     finish(call, dry_run(call, &err), &err);
 }
 
-void config_rollback(struct admin_call *call) {
+void api_config_rollback(struct admin_call *call) {
     struct err err;
     struct json_field f[] = {{.name = STR_INIT("version"), .kinds = JSON_IS(JSON_NUMBER), .required = true}};
     call->wish.kind = WISH_ROLLBACK;

@@ -35,7 +35,7 @@ static bool run_validate(struct admin_call *call, struct err *err) {
     return true;
 }
 
-void config_validate(struct admin_call *call) { call_work_body(call, run_validate); }
+void api_config_validate(struct admin_call *call) { admin_work_body(call, run_validate); }
 
 static bool put_changes(struct admin_call *call, const struct conf *now, const struct conf *then, struct err *err) {
     struct conf_changes changes;
@@ -86,7 +86,7 @@ static bool run_diff(struct admin_call *call, struct err *err) {
     return ok;
 }
 
-void config_diff(struct admin_call *call) { call_work_body(call, run_diff); }
+void api_config_diff(struct admin_call *call) { admin_work_body(call, run_diff); }
 
 static bool run_schema(struct admin_call *call, struct err *err) {
     (void)err;
@@ -95,4 +95,4 @@ static bool run_schema(struct admin_call *call, struct err *err) {
     return true;
 }
 
-void config_schema(struct admin_call *call) { call_work(call, run_schema); }
+void api_config_schema(struct admin_call *call) { admin_work(call, run_schema); }

@@ -22,7 +22,7 @@ static const struct {
 };
 
 static bool find_view(const struct admin_call *call, struct conf_show *out_how, struct str *out_name, struct err *err) {
-    struct str view = call_query(call, "view");
+    struct str view = admin_query(call, "view");
     if (!view.p) view = STR("effective");
     for (size_t i = 0; i < ARRAY_LEN(k_views); i++) {
         if (!str_eq(k_views[i].name, view)) continue;
@@ -59,14 +59,14 @@ static bool put_values(struct json_writer *w, struct str lines, bool sources, st
 
 static bool run_get(struct admin_call *call, struct err *err) {
     const struct admin_host *host = call->al->admin->host;
-    struct conf_show how = {.key = call_query(call, "key"), .tenant = call_query(call, "tenant")};
+    struct conf_show how = {.key = admin_query(call, "key"), .tenant = admin_query(call, "tenant")};
     struct buf lines = BUF_INIT(SHOWN_MAX);
     struct json_writer w;
     struct sql *db;
     struct str view;
     bool sources = false;
-    if (!find_view(call, &how, &view, err) || !call_query_bool(call, "sources", &sources, err) ||
-        !call_db(call, &db, err))
+    if (!find_view(call, &how, &view, err) || !admin_query_bool(call, "sources", &sources, err) ||
+        !admin_db(call, &db, err))
         return false;
     // Before the configuration is taken: a change in between makes the ETag too old, never too new.
     bool ok = config_version_newest(db, &call->version, NULL, err);
@@ -86,7 +86,7 @@ static bool run_get(struct admin_call *call, struct err *err) {
     return ok;
 }
 
-void config_get(struct admin_call *call) { call_work(call, run_get); }
+void api_config_get(struct admin_call *call) { admin_work(call, run_get); }
 
 // --- the history ---
 
@@ -116,7 +116,7 @@ static bool run_history(struct admin_call *call, struct err *err) {
     struct json_writer w;
     struct sql *db;
     int64_t limit = 50;
-    if (!call_query_i64(call, "limit", 1, CONFIG_HISTORY_KEEP, &limit, err) || !call_db(call, &db, err)) return false;
+    if (!admin_query_i64(call, "limit", 1, CONFIG_HISTORY_KEEP, &limit, err) || !admin_db(call, &db, err)) return false;
     json_writer_init(&w, &call->out);
     json_put_object(&w);
     json_put_member_array(&w, STR("versions"));
@@ -128,7 +128,7 @@ static bool run_history(struct admin_call *call, struct err *err) {
     return true;
 }
 
-void config_history(struct admin_call *call) { call_work(call, run_history); }
+void api_config_history(struct admin_call *call) { admin_work(call, run_history); }
 
 static bool run_history_one(struct admin_call *call, struct err *err) {
     const struct admin_host *host = call->al->admin->host;
@@ -138,7 +138,7 @@ static bool run_history_one(struct admin_call *call, struct err *err) {
     int64_t version;
     if (!str_to_i64(call->params[0], &version) || version < 1)
         return err_set(err, ERR_INVALID_FIELD, "a version is a whole number from 1 on");
-    if (!call_db(call, &db, err)) return false;
+    if (!admin_db(call, &db, err)) return false;
     bool ok = config_version_find(db, host->dir, version, &call->arena, &row, err);
     sql_close(db);
     if (!ok) return false;
@@ -151,8 +151,8 @@ static bool run_history_one(struct admin_call *call, struct err *err) {
     return ok;
 }
 
-void config_history_one(struct admin_call *call) {
+void api_config_history_one(struct admin_call *call) {
     // The path goes with the request; the worker may outlast it.
     call->params[0] = arena_str(&call->arena, call->params[0]);
-    call_work(call, run_history_one);
+    admin_work(call, run_history_one);
 }

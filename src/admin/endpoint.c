@@ -4,17 +4,17 @@
 #include "conf/opt.h"
 
 static const struct admin_endpoint k_endpoints[] = {
-    {HTTP_GET, STR_INIT("/api/v1/config"), "view sources tenant key", config_get},
-    {HTTP_PATCH, STR_INIT("/api/v1/config"), "dry_run", config_patch},
-    {HTTP_DELETE, STR_INIT("/api/v1/config/live"), "key dry_run", config_live_delete},
-    {HTTP_POST, STR_INIT("/api/v1/config/reload"), "dry_run", config_reload},
-    {HTTP_POST, STR_INIT("/api/v1/config/rollback"), "dry_run", config_rollback},
-    {HTTP_POST, STR_INIT("/api/v1/config/validate"), "", config_validate},
-    {HTTP_POST, STR_INIT("/api/v1/config/diff"), "", config_diff},
-    {HTTP_GET, STR_INIT("/api/v1/config/schema"), "", config_schema},
-    {HTTP_GET, STR_INIT("/api/v1/config/history"), "limit", config_history},
-    {HTTP_GET, STR_INIT("/api/v1/config/history/:version"), "", config_history_one},
-    {HTTP_GET, STR_INIT("/api/v1/events"), "after names", events_get},
+    {HTTP_GET, STR_INIT("/api/v1/config"), "view sources tenant key", api_config_get},
+    {HTTP_PATCH, STR_INIT("/api/v1/config"), "dry_run", api_config_patch},
+    {HTTP_DELETE, STR_INIT("/api/v1/config/live"), "key dry_run", api_config_live_delete},
+    {HTTP_POST, STR_INIT("/api/v1/config/reload"), "dry_run", api_config_reload},
+    {HTTP_POST, STR_INIT("/api/v1/config/rollback"), "dry_run", api_config_rollback},
+    {HTTP_POST, STR_INIT("/api/v1/config/validate"), "", api_config_validate},
+    {HTTP_POST, STR_INIT("/api/v1/config/diff"), "", api_config_diff},
+    {HTTP_GET, STR_INIT("/api/v1/config/schema"), "", api_config_schema},
+    {HTTP_GET, STR_INIT("/api/v1/config/history"), "limit", api_config_history},
+    {HTTP_GET, STR_INIT("/api/v1/config/history/:version"), "", api_config_history_one},
+    {HTTP_GET, STR_INIT("/api/v1/events"), "after names", api_events_get},
 };
 
 // Part by part; ":name" is any one part.
@@ -33,8 +33,8 @@ static bool path_fits(struct str pattern, struct str path, struct str *out_param
     return !str_split(&path, '/', &have);
 }
 
-const struct admin_endpoint *endpoint_find(enum http_method method, struct str path, struct str *out_params,
-                                           struct arena *a, struct str *out_allow) {
+const struct admin_endpoint *admin_endpoint_find(enum http_method method, struct str path, struct str *out_params,
+                                                 struct arena *a, struct str *out_allow) {
     *out_allow = STR_NONE;
     for (size_t i = 0; i < ARRAY_LEN(k_endpoints); i++) {
         const struct admin_endpoint *e = &k_endpoints[i];
@@ -46,7 +46,7 @@ const struct admin_endpoint *endpoint_find(enum http_method method, struct str p
     return NULL;
 }
 
-struct str endpoint_near(struct str path) {
+struct str admin_endpoint_near(struct str path) {
     struct str names[ARRAY_LEN(k_endpoints)];
     for (size_t i = 0; i < ARRAY_LEN(k_endpoints); i++) names[i] = k_endpoints[i].path;
     return opt_nearest(path, names, ARRAY_LEN(names));

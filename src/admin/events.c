@@ -65,7 +65,7 @@ static void cut(struct event_stream *s) {
     log_info(call->al->admin->host->log, LOG_MSG("an event stream was cut: its client reads too slowly"),
              LOG_STR("client", req->peer), LOG_STR("request_id", str_of(call->id_text, REQUEST_ID_TEXT_LEN)));
     events_free(call);
-    call_free(call);
+    admin_call_free(call);
     http_reply_abort(req);
 }
 
@@ -152,7 +152,7 @@ void events_end(struct admin_loop *al) {
         struct admin_call *call = al->streams->call;
         struct http_req *req = call->req;
         events_free(call);
-        call_free(call);
+        admin_call_free(call);
         http_reply_data(req, NULL, 0, true);
     }
 }
@@ -172,7 +172,7 @@ static bool parse_after(const struct admin_call *call, struct str text, uint64_t
 }
 
 static bool parse_names(const struct admin_call *call, struct event_stream *s, struct err *err) {
-    struct str rest = call_query(call, "names"), one;
+    struct str rest = admin_query(call, "names"), one;
     while (rest.n && str_split(&rest, ',', &one)) {
         if (s->n_names == NAMES_MAX) return err_set(err, ERR_INVALID_FIELD, "more than %d names", NAMES_MAX);
         one = str_trim(one);
@@ -186,7 +186,7 @@ static bool begin(struct admin_call *call, struct event_stream *s, struct err *e
     if (call->al->draining) return err_set(err, ERR_SHUTTING_DOWN, "the server is draining");
     if (!bus) return err_set(err, ERR_NOT_FOUND, "this server tells no events");
     struct str after = http_field_get(call->req->fields, call->req->field_count, STR("last-event-id"));
-    if (!after.n) after = call_query(call, "after");
+    if (!after.n) after = admin_query(call, "after");
     uint64_t last = event_each(bus, UINT64_MAX, ignore, NULL);
     s->after = last;
     if (after.n && !parse_after(call, after, last, &s->after, err)) return false;
@@ -195,20 +195,20 @@ static bool begin(struct admin_call *call, struct event_stream *s, struct err *e
     return parse_names(call, s, err);
 }
 
-void events_get(struct admin_call *call) {
+void api_events_get(struct admin_call *call) {
     struct admin_loop *al = call->al;
     struct event_stream *s = mem_zalloc(1, sizeof *s);
     struct err err;
     if (!s) {
         err_no_memory(&err);
-        call_fail(call, &err);
+        admin_fail(call, &err);
         return;
     }
     s->call = call;
     buf_init(&s->batch, BATCH_MAX + EVENT_DATA_MAX + 4096);
     if (!begin(call, s, &err)) {
         mem_free(s);
-        call_fail(call, &err);
+        admin_fail(call, &err);
         return;
     }
     timer_init(&s->heartbeat, al->loop, on_heartbeat);
@@ -216,7 +216,7 @@ void events_get(struct admin_call *call) {
     s->next = al->streams;
     al->streams = s;
     call->stream = s;
-    call_begin_reply(call, 200, STR("text/event-stream"), HTTP_LENGTH_UNKNOWN);
+    admin_begin_reply(call, 200, STR("text/event-stream"), HTTP_LENGTH_UNKNOWN);
     send(s, STR("retry: 2000\n\n"));
     push(s);
 }

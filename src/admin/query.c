@@ -51,7 +51,7 @@ static bool is_known(const struct admin_call *call, struct str name, struct err 
     return unknown(name, names, n, err);
 }
 
-bool query_parse(struct admin_call *call, struct str query, struct err *err) {
+bool admin_query_parse(struct admin_call *call, struct str query, struct err *err) {
     struct str part;
     while (str_split(&query, '&', &part)) {
         struct admin_param param;
@@ -69,14 +69,14 @@ bool query_parse(struct admin_call *call, struct str query, struct err *err) {
     return true;
 }
 
-struct str call_query(const struct admin_call *call, const char *name) {
+struct str admin_query(const struct admin_call *call, const char *name) {
     for (size_t i = 0; i < call->n_query; i++)
         if (str_eq(call->query[i].name, str_c(name))) return call->query[i].value;
     return STR_NONE;
 }
 
-bool call_query_bool(const struct admin_call *call, const char *name, bool *out_value, struct err *err) {
-    struct str value = call_query(call, name);
+bool admin_query_bool(const struct admin_call *call, const char *name, bool *out_value, struct err *err) {
+    struct str value = admin_query(call, name);
     if (!value.p) return true;
     if (!value.n || str_eq(value, STR("1")) || str_eq(value, STR("true"))) {
         *out_value = true;
@@ -88,9 +88,9 @@ bool call_query_bool(const struct admin_call *call, const char *name, bool *out_
     return true;
 }
 
-bool call_query_i64(const struct admin_call *call, const char *name, int64_t low, int64_t high, int64_t *out_value,
-                    struct err *err) {
-    struct str value = call_query(call, name);
+bool admin_query_i64(const struct admin_call *call, const char *name, int64_t low, int64_t high, int64_t *out_value,
+                     struct err *err) {
+    struct str value = admin_query(call, name);
     int64_t v;
     if (!value.p) return true;
     if (!str_to_i64(value, &v) || v < low || v > high)
