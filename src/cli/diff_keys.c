@@ -1,0 +1,111 @@
+// Finds the API keys that a change of the configuration touches.
+#include "cli/diff_keys.h"
+
+#include "base/json_read.h"
+#include "base/map.h"
+
+#define ARENA_MAX ((size_t)64 << 20)
+
+struct finding {
+    const struct conf *sides[2];
+    struct map tenants, models; // names touched; of models and aliases
+    VEC(struct str) open;       // "provider/*"
+    int64_t now;
+    struct diff_keys *out;
+};
+
+void diff_keys_init(struct diff_keys *keys) {
+    *keys = (struct diff_keys){0};
+    arena_init(&keys->arena, NULL, 0, ARENA_MAX);
+}
+
+void diff_keys_free(struct diff_keys *keys) {
+    vec_free(&keys->list);
+    arena_free(&keys->arena);
+}
+
+static bool add_names(struct finding *f, struct map *map, struct str names) {
+    static char touched;
+    bool ok = true;
+    while (ok && names.n) {
+        size_t n = str_find(names, STR(", "));
+        struct str name = str_head(names, n);
+        names = str_from(names, n + 2);
+        ok = map_put(map, name, &touched);
+        if (ok && map == &f->models && str_ends(name, STR("/*"))) ok = vec_push(&f->open, name);
+    }
+    return ok;
+}
+
+// Through a provider that passes models on by their own names.
+static bool passes_on(const struct finding *f, struct str name) {
+    for (size_t i = 0; i < f->open.n; i++) {
+        struct str open = f->open.p[i], provider = str_head(open, open.n - 2);
+        if (conf_pattern_matches(open, name) || conf_pattern_matches(name, open)) return true;
+        for (size_t side = 0; side < ARRAY_LEN(f->sides); side++) {
+            struct conf_choice choice;
+            bool found = conf_resolve(f->sides[side], NULL, name, &choice) && choice.peer;
+            if (found && str_eq(choice.peer->name, provider)) return true;
+        }
+    }
+    return false;
+}
+
+// The touched name that a model name or beginning of a key means; empty = none.
+static struct str touched_by(const struct finding *f, struct str wanted) {
+    bool open = str_ends(wanted, STR("*"));
+    size_t it = 0;
+    if (map_get(&f->models, wanted)) return wanted;
+    for (const struct map_entry *e; open && (e = map_next(&f->models, &it)) != NULL;)
+        if (conf_pattern_matches(wanted, e->key)) return e->key;
+    struct str stem = open ? str_head(wanted, wanted.n - 1) : wanted;
+    return stem.n && passes_on(f, stem) ? wanted : STR_NONE;
+}
+
+static bool limited_to(struct finding *f, struct str json, struct str *out_model) {
+    struct json_reader r;
+    enum json_kind kind;
+    bool memory = true;
+    json_reader_init(&r, json, 2);
+    if (!json_enter_array(&r)) return true;
+    while (memory && !out_model->n && json_element(&r, &kind)) {
+        struct str raw, text = STR_NONE;
+        if (!json_string(&r, &raw)) break;
+        memory = json_string_text(raw, &f->out->arena, &text);
+        if (memory) *out_model = touched_by(f, text);
+    }
+    return memory;
+}
+
+static bool look_at(void *arg, const struct key_row *row, struct err *err) {
+    struct finding *f = arg;
+    struct arena *a = &f->out->arena;
+    struct str model = STR_NONE;
+    if (row->revoked_at || (row->expires_at && row->expires_at <= f->now)) return true;
+    bool of_tenant = row->tenant.n && map_get(&f->tenants, row->tenant);
+    if (!of_tenant && !row->any_model && !limited_to(f, row->allowed_models, &model)) return err_no_memory(err);
+    if (!of_tenant && !model.n) return true;
+    struct diff_key key = {.id = row->id, .name = arena_str(a, row->name), .prefix = arena_str(a, row->prefix)};
+    key.why = of_tenant ? arena_printf(a, "tenant %.*s", STR_ARG(row->tenant))
+                        : arena_printf(a, "model %.*s", STR_ARG(model));
+    return vec_push(&f->out->list, key) || err_no_memory(err);
+}
+
+bool diff_keys_find(struct sql *db, const struct conf *a, const struct conf *b, const struct conf_changes *changes,
+                    int64_t now_ns, struct diff_keys *out_keys, struct err *err) {
+    struct finding f = {.sides = {a, b}, .now = now_ns, .out = out_keys};
+    bool ok = true;
+    map_init(&f.tenants, (uint64_t)now_ns);
+    map_init(&f.models, (uint64_t)now_ns);
+    for (size_t i = 0; ok && i < changes->list.n; i++) {
+        const struct conf_change *change = &changes->list.p[i];
+        ok = add_names(&f, &f.tenants, change->tenants) && add_names(&f, &f.models, change->models) &&
+             add_names(&f, &f.models, change->aliases);
+    }
+    if (!ok) err_no_memory(err);
+    ok = ok && key_each(db, look_at, &f, err);
+    map_free(&f.tenants);
+    map_free(&f.models);
+    vec_free(&f.open);
+    return ok;
+}
