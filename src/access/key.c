@@ -70,6 +70,9 @@ static bool check_wanted(const struct key_wanted *w, int64_t now_ns, struct err 
     const char *expected = w->tenant.n ? key_tenant_check(w->tenant) : NULL;
     if (expected)
         return err_set(err, ERR_INVALID_FIELD, "\"%.*s\" is not %s", STR_ARG(str_head(w->tenant, 80)), expected);
+    if (w->tenant.n && w->is_admin)
+        return err_set(err, ERR_INVALID_FIELD,
+                       "an admin key governs the whole server, so it cannot be a tenant's; make one without a tenant");
     if (w->expires_at != 0 && w->expires_at <= now_ns)
         return err_set(err, ERR_INVALID_FIELD, "the key's expiry is in the past");
     return true;

@@ -31,7 +31,7 @@ const char *key_tenant_check(struct str text);
 struct key_wanted {
     struct str name; // UTF-8, at most KEY_NAME_MAX bytes; may be empty
     bool is_admin;
-    struct str tenant;        // its name; empty: the general configuration
+    struct str tenant;        // its name; empty: the general configuration. Not with is_admin
     const struct str *models; // allowed models, exact or ending in '*'; none = every model
     size_t n_models;
     int64_t expires_at;

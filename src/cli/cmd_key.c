@@ -37,6 +37,11 @@ static bool read_wanted(const struct cli_args *args, struct str models[KEY_MODEL
         cli_fail(args->io, CLI_USAGE, "--tenant is not a tenant's name", why, "penstock config show tenants");
         return false;
     }
+    if (out->is_admin && out->tenant.n) {
+        cli_fail(args->io, CLI_USAGE, "--admin and --tenant exclude each other",
+                 "an admin key governs the whole server, all tenants of it", NULL);
+        return false;
+    }
     if (!cli_when_option(args, CLI_EXPIRES, false, 0, &out->expires_at)) return false;
     if (out->expires_at && out->expires_at <= clock_unix_ns()) {
         cli_fail(args->io, CLI_USAGE, "--expires is in the past", NULL, "a length of time from now, such as 30d");

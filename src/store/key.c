@@ -27,6 +27,7 @@ static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *e
     // An allowed_models that could not be fetched for want of memory must not read as an empty list or as none.
     if (!row.any_model && !row.allowed_models.p) return err_no_memory(err);
     // Nor may a tenant's key read as one of the general configuration.
+    if (row.tenant_id != TENANT_DEFAULT && !sql_col_is_null(st, 11) && !row.tenant.n) return err_no_memory(err);
     if (row.tenant_id != TENANT_DEFAULT && !row.tenant.n)
         return err_set(err, ERR_STORE, "the row of API key %lld is damaged: its tenant %lld is not there",
                        (long long)row.id, (long long)row.tenant_id);

@@ -173,6 +173,11 @@ class Keys(Suite):
                 self.assertEqual(done.returncode, 2, done.stderr)
                 self.assertEqual(done.stdout, '')
 
+    def test_no_admin_of_a_tenant(self):
+        done = self.server.cli('key', 'create', '--tenant', 'acme', '--admin')
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn('exclude each other', done.stderr)
+
     def test_reload(self):
         """A change of the parent is its children's, unless they say otherwise; a tenant taken away closes its keys."""
         server = self.spawn(config(self.fake))

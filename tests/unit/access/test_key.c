@@ -114,6 +114,12 @@ static void test_bad_wishes(void) {
         {.models = &huge, .n_models = 1},
         {.models = &control, .n_models = 1},
         {.models = many, .n_models = ARRAY_LEN(many)},
+        {.tenant = STR_INIT("Acme")},
+        {.tenant = STR_INIT("acme"), .is_admin = true},
+        {.tenant = STR_INIT(" ")},
+        {.tenant = STR_INIT("-acme")},
+        {.tenant = STR_INIT("ac\0me")},
+        {.tenant = str_of(large, KEY_TENANT_MAX + 1)},
         {.expires_at = k_now},
         {.expires_at = -1},
     };

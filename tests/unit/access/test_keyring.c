@@ -37,7 +37,8 @@ static void test_check(void) {
     struct sql *db = open_all("check", &dir);
     struct key_created plain = create(db, &dir, (struct key_wanted){.name = STR_INIT("plain")});
     struct key_created admin = create(db, &dir, (struct key_wanted){.is_admin = true});
-    struct key_created brief = create(db, &dir, (struct key_wanted){.expires_at = k_now + 100});
+    struct key_created brief =
+        create(db, &dir, (struct key_wanted){.expires_at = k_now + 100, .tenant = STR_INIT("acme")});
     struct key_created gone = create(db, &dir, (struct key_wanted){0});
     struct keyring *ring;
     const struct key_entry *entry;
@@ -52,8 +53,11 @@ static void test_check(void) {
     CHECK_STR(entry->name, STR("plain"));
     CHECK_STR(entry->prefix, str_head(secret_str(&plain.text), KEY_PREFIX_LEN));
     CHECK(!entry->is_admin && entry->tenant_id == TENANT_DEFAULT);
+    CHECK_STR(entry->tenant, STR(""));
     CHECK(keyring_check(ring, secret_str(&admin.text), k_now, &entry, &err) && entry->is_admin);
     CHECK(keyring_check(ring, secret_str(&brief.text), k_now + 99, &entry, &err) && entry->id == brief.id);
+    CHECK(entry->tenant_id != TENANT_DEFAULT);
+    CHECK_STR(entry->tenant, STR("acme"));
     CHECK(refused(ring, secret_str(&brief.text), k_now + 100, "expired on 2023-11-14T22:13:20.000Z"));
     CHECK(refused(ring, secret_str(&gone.text), k_now, "was revoked on 2023-11-14T22:13:20.000Z"));
 

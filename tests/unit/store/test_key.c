@@ -193,6 +193,32 @@ static void test_damaged_row(void) {
     sql_close(db);
 }
 
+static void test_tenant(void) {
+    struct sql *db = open_db("tenant.db");
+    struct arena arena;
+    struct walk w = {.stop_after = 9};
+    struct key_row row = row_of("theirs", "ps-t", 't'), out;
+    uint64_t before, after;
+    int64_t id;
+    arena_init(&arena, NULL, 0, 1 << 20);
+    REQUIRE(insert(db, "ours", "ps-o", 'o') && tenant_intern(db, STR("acme"), &row.tenant_id, &err));
+    REQUIRE(key_insert(db, &row, &id, &err));
+    CHECK(key_find_id(db, id, &arena, &out, &err));
+    CHECK_INT(out.tenant_id, row.tenant_id);
+    CHECK_STR(out.tenant, STR("acme"));
+    CHECK(key_find_name(db, STR("ours"), &arena, &out, &err));
+    CHECK_STR(out.tenant, STR(""));
+    CHECK(key_edits(db, &before, &err));
+    CHECK(sql_exec(db, STR("UPDATE api_key SET tenant_id = 1 WHERE name = 'theirs'"), &err));
+    CHECK(key_edits(db, &after, &err) && after == before + 1);
+    // A tenant that is gone must not make its key one of the general configuration.
+    CHECK(sql_exec(db, STR("UPDATE api_key SET tenant_id = 77 WHERE name = 'theirs'"), &err));
+    CHECK(!key_each(db, note, &w, &err));
+    CHECK_INT(err.code, ERR_STORE);
+    arena_free(&arena);
+    sql_close(db);
+}
+
 static void test_no_memory(void) {
     struct sql *db = open_db("memory.db");
     struct arena arena;
@@ -218,4 +244,4 @@ static void test_no_memory(void) {
 }
 
 TEST_MAIN(test_insert, test_find, test_ids_and_limits, test_id_text, test_revoke_and_touch, test_each, test_damaged_row,
-          test_no_memory)
+          test_tenant, test_no_memory)

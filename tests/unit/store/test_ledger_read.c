@@ -10,7 +10,7 @@ struct seen {
     int64_t cost, last_ts;
     uint64_t ids[64];
     char names[8][32];
-    uint64_t counts[8];
+    uint64_t counts[8], tenants[8];
     uint64_t stop_after;
     bool unordered;
 };
@@ -22,6 +22,7 @@ static bool see(void *arg, const struct ledger_row *row) {
         struct str name = row->rec.model.n ? row->rec.model : row->rec.provider;
         snprintf(s->names[s->rows], 32, "%.*s", STR_ARG(name));
         s->counts[s->rows] = row->requests;
+        s->tenants[s->rows] = row->rec.tenant_id;
     }
     if (s->rows && row->rec.ts > s->last_ts) s->unordered = true;
     s->last_ts = row->rec.ts;
@@ -131,6 +132,7 @@ static void mixed_make(struct ledger *l) {
         struct usage_record rec = fixture_record(id);
         rec.ts = (int64_t)(id % 3) * DAY + 3600;
         rec.key_id = id % 5;
+        rec.tenant_id = id % 4; // 0 is stored as the first
         rec.provider = id % 2 ? STR("one") : STR("two");
         rec.status = id % 10 ? 200 : 503;
         if (id % 10 == 0) rec.error = STR("overloaded");
@@ -157,6 +159,16 @@ static void mixed_check(const struct fixture *f) {
     CHECK_INT(s.last_ts, 0);
     CHECK_INT(s.counts[0], 10);
     CHECK_INT(read_query(f, (struct ledger_query){.group = LEDGER_GROUP_DAY, .limit = 2}).rows, 2);
+
+    s = read_query(f, (struct ledger_query){.group = LEDGER_GROUP_TENANT});
+    CHECK_INT(s.rows, 3);
+    CHECK_INT(s.counts[0], 15); // 4, 8, … and 1, 5, …
+    CHECK_INT(s.tenants[0], 1);
+    CHECK_INT(s.requests, 30);
+    CHECK_INT(s.in, 3 * sum_to(30));
+    CHECK_INT(read_query(f, (struct ledger_query){.tenant_id = 3}).rows, 7);
+    CHECK_INT(read_query(f, (struct ledger_query){.tenant_id = 3, .key_id = 2}).rows, 2);
+    CHECK_INT(read_query(f, (struct ledger_query){.tenant_id = 1}).rows, 15);
 
     CHECK_INT(read_query(f, (struct ledger_query){.key_id = 3}).rows, 6);
     CHECK_INT(read_query(f, (struct ledger_query){.key_id = 99}).rows, 0);
