@@ -97,6 +97,7 @@ static struct str value_text(struct comparing *c, const struct conf *conf, const
 static struct str item_text(struct comparing *c, const struct opt *opt, struct side s) {
     BUF_AUTO struct buf text = BUF_INIT(TEXT_MAX);
     if (!s.p) return STR_NONE;
+    if (opt_is_secret(opt)) return STR(OPT_MASK);
     if (opt->type == OPT_MAP)
         opt_shown_yaml(&text, opt_shown_text(opt, ((const struct opt_pair *)s.p)->value, s.node));
     else
