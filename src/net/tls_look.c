@@ -32,7 +32,7 @@ static bool covers(X509 *leaf, struct str name) {
 }
 
 bool tls_cert_look(struct str file, struct str name, struct tls_cert_facts *out_facts, struct err *err) {
-    X509 *leaf;
+    X509 *leaf = NULL;
     int days = 0, seconds = 0;
     if (!leaf_read(file, &leaf, err)) return false;
     bool ok = ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(leaf)) == 1;
