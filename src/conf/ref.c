@@ -51,6 +51,9 @@ static bool note(struct opt_bind *b, struct str name, bool is_file) {
 static bool store_append(struct opt_bind *b, enum conf_store store, struct str name, struct buf *out, struct err *err) {
     const char *kind = store == CONF_STORE_VAULT ? "vault" : "secret";
     if (!name.n || name.n > 1024) return err_set(err, ERR_CONFIG_INVALID, "${%s:…} needs a name", kind);
+    if (store == CONF_STORE_VAULT && str_find_char(name, '#') == name.n)
+        return err_set(err, ERR_CONFIG_INVALID, "${vault:%.*s} needs a key: ${vault:path#key}",
+                       STR_ARG(str_head(name, 60)));
     if (b->env && b->env->offline) return true;
     if (!b->stores || !b->env || !b->env->read_secret)
         return err_set(err, ERR_CONFIG_INVALID, "${%s:%.*s} cannot be used here", kind, STR_ARG(str_head(name, 60)));
