@@ -334,8 +334,7 @@ static int read_arguments(struct report *r) {
     if (cli_given(args, CLI_BY) && cli_given(args, CLI_RECORDS))
         return cli_fail(args->io, CLI_USAGE, "--by and --records exclude each other", NULL, "penstock usage --help");
     r->json = cli_given(args, CLI_JSON);
-    r->query = (struct ledger_query){.data_dir = cli_data_dir(args),
-                                     .model = cli_value(args, CLI_MODEL),
+    r->query = (struct ledger_query){.model = cli_value(args, CLI_MODEL),
                                      .limit = cli_number(args, CLI_LIMIT, 0),
                                      .group = group_of(cli_value(args, CLI_BY))};
     if (!cli_when_option(args, CLI_SINCE, true, 0, &r->query.since)) return CLI_USAGE;
@@ -345,11 +344,24 @@ static int read_arguments(struct report *r) {
     return CLI_OK;
 }
 
-static int read_keys(struct report *r) {
+// Names of keys and tenants to show, and the numbers of those that were asked for.
+static int read_names(struct report *r) {
     struct cli_data data;
     struct err err;
+    int64_t tenant;
     int code = cli_data_open(r->args, false, &data);
     if (code != CLI_OK) return code;
+    r->query.data_dir = arena_str(&r->arena, str_c(data.dir.path));
+    if (cli_given(r->args, CLI_TENANT)) {
+        if (tenant_find(data.db, cli_value(r->args, CLI_TENANT), &tenant, &err))
+            r->query.tenant_id = (uint64_t)tenant;
+        else
+            code = cli_fail_err(r->args->io, &err, "cannot find the tenant", "penstock key list");
+    }
+    if (code != CLI_OK) {
+        cli_data_close(&data);
+        return code;
+    }
     if (!key_each(data.db, note_name, r, &err) || !tenant_each(data.db, note_tenant, r, &err)) {
         code = cli_fail_err(r->args->io, &err, "cannot read the keys", NULL);
     } else if (cli_given(r->args, CLI_KEY)) {
@@ -370,7 +382,7 @@ int cmd_usage(const struct cli_args *args) {
     map_init(&r.names, rand_u64());
     map_init(&r.tenants, rand_u64());
     int code = read_arguments(&r);
-    if (code == CLI_OK) code = read_keys(&r);
+    if (code == CLI_OK) code = read_names(&r);
     if (code == CLI_OK) code = print_report(&r);
     buf_free(&r.out);
     map_free(&r.names);

@@ -91,7 +91,7 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                     .letter = 't',
                     .kind = CLI_VALUE_TEXT,
                     .value = "NAME",
-                    .help = "The tenant whose configuration, or key, it is"},
+                    .help = "The tenant whose configuration, key or usage it is"},
     [CLI_OFFLINE] = {.name = "offline",
                      .kind = CLI_VALUE_NONE,
                      .help = "Check only the form of references, and look none up"},
@@ -175,7 +175,7 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
     [CLI_CMD_USAGE] = {.name = "usage",
                        .operands = "",
                        .options = CLI_BIT(CLI_BY) | CLI_BIT(CLI_SINCE) | CLI_BIT(CLI_UNTIL) | CLI_BIT(CLI_KEY) |
-                                  CLI_BIT(CLI_MODEL) | CLI_BIT(CLI_LIMIT) | CLI_BIT(CLI_RECORDS),
+                                  CLI_BIT(CLI_MODEL) | CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_LIMIT) | CLI_BIT(CLI_RECORDS),
                        .summary = "Show who used which model, how many tokens, at what cost",
                        .details = "Without --by, sums by key and by model; with --json, each request. What is not yet "
                                   "in the database is included, whether or not a server runs.",
@@ -314,8 +314,7 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                             .details = "The change is checked with the whole configuration, kept in the data "
                                        "directory, and taken up by a running server at once.",
                             .examples = {{"config set log.level=debug", "until it is taken back"},
-                                         {"config set 'models.fast.targets=[{provider: groq}]'",
-                                          "a list"},
+                                         {"config set 'models.fast.targets=[{provider: groq}]'", "a list"},
                                          {"config set --dry-run limits.max_body=64MiB", "what it would change"}}},
     [CLI_CMD_CONFIG_UNSET] = {.name = "config unset",
                               .operands = "KEY...",

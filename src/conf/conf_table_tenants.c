@@ -26,7 +26,8 @@ static const struct opt branding_opts[] = {
      .flags = RELOAD,
      AT(conf_branding, name),
      .max = 100,
-     .help = "What its people know the service as; the parent's when not given."},
+     .help =
+         "What its people know the service as: who owns its models in `GET /v1/models`. The parent's when not given."},
     {.name = "support",
      .type = OPT_STR,
      .flags = RELOAD,

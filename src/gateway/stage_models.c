@@ -21,7 +21,10 @@ static void put_model(struct json_writer *w, struct str name, struct str owner, 
 // A configuration that names models means those; without any, the providers say what they have.
 static bool asks_providers(const struct conf *conf) { return conf->models.n == 0 && conf->passthrough_models; }
 
-static const struct str k_own = STR_INIT("penstock");
+// What the caller's people know the service as.
+static struct str own_name(const struct call *call) {
+    return call->tenant && call->tenant->branding.name.n ? call->tenant->branding.name : STR("penstock");
+}
 
 struct listing {
     const struct call *call;
@@ -54,11 +57,11 @@ static size_t put_models(const struct call *call, struct json_writer *w, struct 
     const struct catalog_model *listed = asks_providers(conf) ? catalog_models(call->gl->catalog, &listed_n) : NULL;
     struct listing l = {.call = call, .w = w, .wanted = wanted};
     for (l.at = call->tenant; l.at; l.at = l.at->up) {
-        for (size_t i = 0; i < l.at->models.n; i++) show(&l, l.at->models.p[i].name, k_own);
-        for (size_t i = 0; i < l.at->aliases.n; i++) show(&l, l.at->aliases.p[i].name, k_own);
+        for (size_t i = 0; i < l.at->models.n; i++) show(&l, l.at->models.p[i].name, own_name(call));
+        for (size_t i = 0; i < l.at->aliases.n; i++) show(&l, l.at->aliases.p[i].name, own_name(call));
     }
-    for (size_t i = 0; i < conf->models.n; i++) show(&l, conf->models.p[i].name, k_own);
-    for (size_t i = 0; i < conf->aliases.n; i++) show(&l, conf->aliases.p[i].name, k_own);
+    for (size_t i = 0; i < conf->models.n; i++) show(&l, conf->models.p[i].name, own_name(call));
+    for (size_t i = 0; i < conf->aliases.n; i++) show(&l, conf->aliases.p[i].name, own_name(call));
     for (size_t i = 0; i < conf->providers.n; i++) {
         const struct conf_provider *p = &conf->providers.p[i];
         if (p->kind != PROVIDER_DEMO || !conf->passthrough_models) continue;
