@@ -5,6 +5,9 @@
 #include "conf/ref.h"
 #include "conf/tree.h"
 
+#define LIST_SHOWN 16 // texts of a list that lost
+#define LIST_MAX ((size_t)1 << 17)
+
 static_assert(sizeof(struct secret) == sizeof(struct str) && offsetof(struct secret, n) == offsetof(struct str, n),
               "a secret is read as text");
 
@@ -111,9 +114,21 @@ struct opt_shown opt_shown(const struct opt *opt, const void *field, const struc
     return number_shown(opt, opt_number_at(opt, field), a);
 }
 
+static struct opt_shown texts_shown(const struct opt *opt, const struct conf_node *list, struct arena *a) {
+    BUF_AUTO struct buf text = BUF_INIT(LIST_MAX);
+    buf_putc(&text, '[');
+    for (size_t i = 0; i < list->n; i++) {
+        if (i) buf_lit(&text, ", ");
+        opt_shown_yaml(&text, opt_shown_text(opt, list->values[i]->text, list->values[i]));
+    }
+    buf_putc(&text, ']');
+    return (struct opt_shown){SHOWN_YAML, arena_str(a, buf_str(&text))};
+}
+
 struct opt_shown opt_shown_node(const struct opt *opt, const struct conf_node *node, struct arena *a) {
     int64_t v;
     if (conf_node_is_null(node)) return (struct opt_shown){SHOWN_NULL, STR_NONE};
+    if (node->kind == NODE_LIST && opt->type == OPT_STRS && node->n <= LIST_SHOWN) return texts_shown(opt, node, a);
     if (node->kind == NODE_LIST || node->kind == NODE_MAP) {
         struct str what = arena_printf(a, "%zu %s", node->n, node->n == 1 ? "entry" : "entries");
         return (struct opt_shown){SHOWN_PLAIN, what};
@@ -135,6 +150,8 @@ struct opt_shown opt_shown_default(const struct opt *opt, struct arena *a) {
 void opt_shown_yaml(struct buf *out, struct opt_shown shown) {
     if (shown.kind == SHOWN_NULL)
         buf_lit(out, "null");
+    else if (shown.kind == SHOWN_YAML)
+        buf_put(out, shown.text);
     else
         conf_yaml_text(out, shown.text, shown.kind != SHOWN_TEXT);
 }

@@ -22,6 +22,7 @@ enum opt_shown_kind {
     SHOWN_NUMBER, // a number or boolean in JSON too
     SHOWN_PLAIN,  // "32 MiB": no quotes in YAML
     SHOWN_TEXT,
+    SHOWN_YAML, // YAML already
 };
 struct opt_shown {
     enum opt_shown_kind kind;

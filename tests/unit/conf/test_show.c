@@ -1,0 +1,407 @@
+// The configuration as it is shown: it reads back the same, tells sources, and never shows a secret.
+#include "base/json_read.h"
+#include "check.h"
+#include "conf/change.h"
+#include "conf/show.h"
+#include "os/file.h"
+
+#define TEXT_MAX ((size_t)4 << 20)
+
+static const char *env_get(void *ctx, const char *name) {
+    static const char *const values[][2] = {
+        {"WORKERS", "3"},     {"MAX_BODY", "1 MiB"},     {"IDLE", "5s"},
+        {"REQUIRED", "true"}, {"LEVEL", "warn"},         {"TEAM", "hidden-team"},
+        {"PRICE", "2.5"},     {"BRAND", "hidden-brand"}, {"TARGET", "hidden-target"}};
+    (void)ctx;
+    for (size_t i = 0; i < ARRAY_LEN(values); i++)
+        if (strcmp(values[i][0], name) == 0) return values[i][1];
+    return strstr(name, "_KEY") && strncmp(name, "PENSTOCK", 8) != 0 ? "hidden-variable" : NULL;
+}
+
+static bool env_read(void *ctx, struct str path, size_t max, struct buf *out, struct err *err) {
+    (void)ctx, (void)path, (void)max, (void)err;
+    buf_lit(out, "hidden-file\n");
+    return true;
+}
+
+static bool env_secret(void *ctx, const struct conf_stores *stores, enum conf_store store, struct str name,
+                       struct buf *out, struct err *err) {
+    (void)ctx, (void)stores, (void)store, (void)name, (void)err;
+    buf_lit(out, "hidden-store");
+    return true;
+}
+
+static const struct conf_env plain_env = {.get = env_get, .read_file = env_read, .read_secret = env_secret};
+
+static struct conf *load_with(struct str text, struct str name, const struct conf_env *env) {
+    struct conf_problems problems;
+    struct conf *c = NULL;
+    conf_problems_init(&problems);
+    if (!conf_load_text(text, name, env, &problems, &c)) {
+        struct buf b = BUF_INIT(1 << 16);
+        conf_problems_print(&problems, &b);
+        fprintf(stderr, "%.*s in\n%.*s", STR_ARG(buf_str(&b)), STR_ARG(text));
+        buf_free(&b);
+    }
+    conf_problems_free(&problems);
+    REQUIRE(c != NULL);
+    return c;
+}
+
+static struct conf *load(const char *text) { return load_with(str_c(text), STR("penstock.yaml"), &plain_env); }
+
+// --- reading back ---
+
+static bool in_text(struct str text, const char *part) { return str_find(text, str_c(part)) < text.n; }
+
+static void reads_back(const struct conf *c, enum conf_show_what what, bool sources, struct str name) {
+    struct conf_show how = {.what = what, .sources = sources};
+    struct buf text = BUF_INIT(TEXT_MAX);
+    struct conf_changes changes;
+    struct err err;
+    CHECK(conf_show_yaml(c, &how, &text, &err));
+    CHECK(!in_text(buf_str(&text), "hidden-"));
+    struct conf *again = load_with(buf_str(&text), STR("shown.yaml"), &plain_env);
+    conf_changes_init(&changes);
+    conf_compare(c, again, &changes);
+    for (size_t i = 0; i < changes.list.n; i++) {
+        const struct conf_change *change = &changes.list.p[i];
+        // A secret that stands in the file itself is masked, and so reads back as another one.
+        if (change->secret) continue;
+        fprintf(stderr, "%.*s, mode %d: %.*s: %.*s, then %.*s\n", STR_ARG(name), (int)what, STR_ARG(change->path),
+                STR_ARG(change->before), STR_ARG(change->after));
+        CHECK(change->secret);
+    }
+    conf_changes_free(&changes);
+    conf_unref(again);
+    buf_free(&text);
+}
+
+static void json_is_valid(const struct conf *c, enum conf_show_what what) {
+    struct conf_show how = {.what = what};
+    struct buf text = BUF_INIT(TEXT_MAX);
+    struct err err;
+    CHECK(conf_show_json(c, &how, &text, &err));
+    CHECK(!in_text(buf_str(&text), "hidden-"));
+    struct str rest = buf_str(&text), line;
+    while (rest.n && str_split(&rest, '\n', &line)) {
+        bool ok = json_validate(line, 0, &err);
+        if (!ok) fprintf(stderr, "%s: %.*s\n", err.message, STR_ARG(line));
+        CHECK(ok);
+    }
+    buf_free(&text);
+}
+
+static size_t folder_reads_back(const char *folder) {
+    struct file_names names = {0};
+    struct err err;
+    size_t count = 0;
+    REQUIRE(dir_list(str_c(folder), &names, &err));
+    for (size_t i = 0; i < names.n; i++) {
+        struct buf path = BUF_INIT(4096), text = BUF_INIT(TEXT_MAX);
+        struct str name = str_c(names.p[i]);
+        if (!str_ends(name, STR(".yaml"))) continue;
+        buf_printf(&path, "%s/%.*s", folder, STR_ARG(name));
+        REQUIRE(file_read_all(buf_str(&path), TEXT_MAX, &text, &err));
+        struct conf *c = load_with(buf_str(&text), name, &plain_env);
+        reads_back(c, SHOW_SET, false, name);
+        reads_back(c, SHOW_SET, true, name);
+        reads_back(c, SHOW_EFFECTIVE, true, name);
+        reads_back(c, SHOW_CHANGED, true, name);
+        json_is_valid(c, SHOW_EFFECTIVE);
+        json_is_valid(c, SHOW_DEFAULTS);
+        conf_unref(c);
+        buf_free(&path);
+        buf_free(&text);
+        count++;
+    }
+    file_names_free(&names);
+    return count;
+}
+
+static void everything_reads_back(void) {
+    CHECK(folder_reads_back("tests/unit/conf/good") >= 5);
+    CHECK(folder_reads_back("src/conf/templates") >= 5);
+    struct conf *c = load("");
+    reads_back(c, SHOW_SET, false, STR("nothing"));
+    reads_back(c, SHOW_EFFECTIVE, true, STR("nothing"));
+    conf_unref(c);
+}
+
+// Texts that YAML would take for something else without quotes.
+static void odd_texts(void) {
+    static const char *const texts[] = {"true", "null", "~",    "12",  "1.5",  "a: b", "a #b",      "#a",        "- a",
+                                        "a:",   "[a]",  "{a}",  "'a'", "\\\"", "\\\\", "*a",        "&a",        "!a",
+                                        "%a",   "@a",   "a, b", "yes", "0x10", "é ü",  "a\\u2028b", "a\\u0085b", " a",
+                                        "a ",   "=",    "<<",   "?",   "-",    "a ? b"};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct buf text = BUF_INIT(4096);
+        buf_printf(&text, "log: {file: \"%s\"}\nproviders: [{name: a, kind: demo}]\n", texts[i]);
+        struct conf *c = load_with(buf_str(&text), STR("f"), &plain_env);
+        reads_back(c, SHOW_SET, false, str_c(texts[i]));
+        reads_back(c, SHOW_EFFECTIVE, true, str_c(texts[i]));
+        conf_unref(c);
+        buf_free(&text);
+    }
+}
+
+// --- sources ---
+
+static const char layered[] = "log: {level: warn, file: a.log}\n"
+                              "limits: {max_body: 16 MiB}\n"
+                              "providers:\n"
+                              "- {name: openai, api_key: hidden-literal, headers: {X-A: hidden-a}}\n"
+                              "- {name: local, kind: openai, base_url: \"http://127.0.0.1:1/v1\"}\n"
+                              "tenants:\n"
+                              "- {name: acme, allow_models: [\"m*\"], limits: {max_body: 8 MiB}, branding: {name: A}}\n"
+                              "- {name: team, parent: acme, allow_models: [m1], timeouts: {total: 300s},\n"
+                              "   models: [{name: m1, targets: [{provider: local}]}]}\n"
+                              "models:\n"
+                              "- {name: m1, targets: [{provider: openai}]}\n"
+                              "- {name: m2, targets: [{provider: openai}]}\n"
+                              "profiles: {prod: {log: {level: error}, limits: {max_uri: 4 KiB}}}\n";
+
+static bool live_one(void *ctx, const struct conf_stores *stores, struct arena *arena, struct conf_override **out_list,
+                     size_t *out_n, struct err *err) {
+    static struct conf_override list[] = {
+        {.key = STR_INIT("limits.max_uri"), .value = STR_INIT("\"2 KiB\""), .origin = STR_INIT("live change by\nme")},
+        {.key = STR_INIT("log.file"), .value = STR_INIT("null"), .origin = STR_INIT("live change by me")}};
+    (void)ctx, (void)stores, (void)arena, (void)err;
+    *out_list = list;
+    *out_n = ARRAY_LEN(list);
+    return true;
+}
+
+static struct conf *load_layered(void) {
+    static const char *const variables[] = {"PENSTOCK_LOG__LEVEL=debug", "PENSTOCK_PROVIDERS__OPENAI__API_KEY=hidden-b",
+                                            NULL};
+    static const struct conf_override overrides[] = {
+        {.key = STR_INIT("log.level"), .value = STR_INIT("trace"), .origin = STR_INIT("--log-level")},
+        {.key = STR_INIT("webhooks"),
+         .value = STR_INIT("[{name: w, url: \"http://127.0.0.1:5/\", secret: hidden-c}]"),
+         .origin = STR_INIT("--config-override")}};
+    struct conf_env env = plain_env;
+    env.variables = variables;
+    env.overrides = overrides;
+    env.n_overrides = ARRAY_LEN(overrides);
+    env.profile = STR("prod");
+    env.read_live = live_one;
+    return load_with(str_c(layered), STR("penstock.yaml"), &env);
+}
+
+static const char *shown(const struct conf *c, struct conf_show how, struct buf *out) {
+    struct err err = {0};
+    buf_clear(out);
+    if (!conf_show_yaml(c, &how, out, &err)) {
+        buf_clear(out);
+        buf_put(out, str_c(err.message));
+    }
+    CHECK(!in_text(buf_str(out), "hidden-"));
+    const char *text = buf_cstr(out);
+    REQUIRE(text != NULL);
+    return text;
+}
+#define SHOWN(c, ...) str_c(shown(c, (struct conf_show){__VA_ARGS__}, &out))
+
+static void sources(void) {
+    struct conf *c = load_layered();
+    struct buf out = BUF_INIT(TEXT_MAX);
+    CHECK_STR(SHOWN(c, .sources = true, .key = STR("log")),
+              STR("log:\n  level: trace  # --log-level; over: profile prod (penstock.yaml:13:32) error, "
+                  "$PENSTOCK_LOG__LEVEL debug, penstock.yaml:1:14 warn\n"));
+    CHECK_STR(SHOWN(c, .sources = true, .key = STR("limits")),
+              STR("limits:\n  max_body: 16 MiB  # penstock.yaml:2:20\n"
+                  "  max_uri: 2 KiB    # live change by?me; over: profile prod (penstock.yaml:13:58) 4 KiB\n"));
+    CHECK_STR(SHOWN(c, .sources = true, .key = STR("webhooks")),
+              STR("webhooks:\n"
+                  "- name: w                   # --config-override\n"
+                  "  url: http://127.0.0.1:5/  # --config-override\n"
+                  "  secret: \"***\"             # --config-override\n"));
+    CHECK_STR(SHOWN(c, .sources = true, .key = STR("providers.openai.api_key")),
+              STR("providers:\n- api_key: \"***\"  # $PENSTOCK_PROVIDERS__OPENAI__API_KEY; over: penstock.yaml:4:27 "
+                  "\"***\"\n"));
+    CHECK_STR(SHOWN(c, .what = SHOW_EFFECTIVE, .sources = true, .key = STR("providers[1].timeouts")),
+              STR("providers:\n- timeouts:\n    connect: 5s     # as timeouts.connect\n    first_byte: 2m  # as "
+                  "timeouts.first_byte\n    idle: 2m        # as timeouts.idle\n    total: 10m      # as "
+                  "timeouts.total\n"));
+    CHECK_STR(SHOWN(c, .what = SHOW_EFFECTIVE, .sources = true, .key = STR("listeners[0].address")),
+              STR("listeners:\n- address: \"127.0.0.1:8080\"  # from server.host and server.port\n"));
+    reads_back(c, SHOW_EFFECTIVE, true, STR("layered"));
+    json_is_valid(c, SHOW_SET);
+    conf_unref(c);
+    buf_free(&out);
+}
+
+static void parts(void) {
+    struct conf *c =
+        load("log: {level: info, format: json}\nproviders: [{name: a.b, kind: demo}]\naliases: {x: a.b/y}\n");
+    struct buf out = BUF_INIT(TEXT_MAX);
+    CHECK_STR(SHOWN(c, .what = SHOW_SET),
+              STR("version: 2\nproviders:\n- name: a.b\n  kind: demo\naliases:\n  x: a.b/y\nlog:\n  level: info\n  "
+                  "format: json\n"));
+    CHECK_STR(SHOWN(c, .what = SHOW_CHANGED, .key = STR("log")), STR("log:\n  format: json\n"));
+    CHECK_STR(SHOWN(c, .what = SHOW_DEFAULTS, .key = STR("log")),
+              STR("log:\n  level: info\n  format: auto\n  access: true\n  file: null\n  access_file: null\n"));
+    CHECK_STR(SHOWN(c, .what = SHOW_DEFAULTS, .key = STR("providers")), STR("providers: []\n"));
+    CHECK_STR(SHOWN(c, .what = SHOW_DEFAULTS, .key = STR("providers[0].tls_verify")),
+              STR("providers:\n- tls_verify: true\n"));
+    CHECK_STR(SHOWN(c, .key = STR("providers.\"a.b\".kind")), STR("providers:\n- kind: demo\n"));
+    CHECK_STR(SHOWN(c, .key = STR("aliases.x")), STR("aliases:\n  x: a.b/y\n"));
+    CHECK_STR(SHOWN(c, .key = STR("aliases.y")), STR(""));
+    CHECK_STR(SHOWN(c, .key = STR("providers.nobody")), STR(""));
+    CHECK_STR(SHOWN(c, .key = STR("log.lvl")), STR("there is no option \"lvl\" in log; did you mean \"level\"?"));
+    CHECK(in_text(SHOWN(c, .key = STR("log..x")), "is no key"));
+    CHECK(in_text(SHOWN(c, .key = STR("profiles.x")), "--env NAME"));
+    CHECK_STR(SHOWN(c, .tenant = STR("nobody")), STR("there is no tenant \"nobody\""));
+    conf_unref(c);
+    buf_free(&out);
+}
+
+static void json(void) {
+    struct conf *c = load_layered();
+    struct buf out = BUF_INIT(TEXT_MAX);
+    struct err err;
+    struct conf_show how = {.key = STR("limits.max_uri")};
+    CHECK(conf_show_json(c, &how, &out, &err));
+    CHECK_STR(
+        buf_str(&out),
+        STR("{\"key\":\"limits.max_uri\",\"value\":\"2 KiB\",\"source\":{\"layer\":\"live\",\"name\":\"live change "
+            "by\\nme\"},\"overrides\":[{\"value\":\"4 KiB\",\"layer\":\"profile\",\"profile\":\"prod\",\"name\":"
+            "\"penstock.yaml\",\"line\":13,\"column\":58}],\"default\":\"8 KiB\"}\n"));
+    buf_clear(&out);
+    how = (struct conf_show){.what = SHOW_EFFECTIVE, .key = STR("server.workers")};
+    CHECK(conf_show_json(c, &how, &out, &err));
+    CHECK_STR(buf_str(&out), STR("{\"key\":\"server.workers\",\"value\":0,\"source\":{\"layer\":\"default\"},"
+                                 "\"overrides\":[],\"default\":0}\n"));
+    conf_unref(c);
+    buf_free(&out);
+}
+
+// --- tenants ---
+
+static void tenants(void) {
+    struct conf *c = load(layered);
+    struct buf out = BUF_INIT(TEXT_MAX);
+    CHECK_STR(SHOWN(c, .sources = true, .tenant = STR("team")),
+              STR("name: team              # tenant team (penstock.yaml:8:10)\n"
+                  "parent: acme            # tenant team (penstock.yaml:8:24)\n"
+                  "allow_models: [m1]      # tenant team (penstock.yaml:8:44); within: tenant acme "
+                  "(penstock.yaml:7:30) [m*]\n"
+                  "models:\n"
+                  "- name: m1              # tenant team (penstock.yaml:9:20)\n"
+                  "  targets:\n"
+                  "  - provider: local     # tenant team (penstock.yaml:9:45)\n"
+                  "limits:\n"
+                  "  max_body: 8 MiB       # tenant acme (penstock.yaml:7:57); over: general (penstock.yaml:2:20) 16 "
+                  "MiB\n"
+                  "  max_response: 32 MiB  # general (default)\n"
+                  "timeouts:\n"
+                  "  total: 5m             # tenant team (penstock.yaml:8:68)\n"
+                  "branding:\n"
+                  "  name: A               # tenant acme (penstock.yaml:7:82)\n"));
+    CHECK_STR(
+        SHOWN(c, .tenant = STR("acme"), .key = STR("models")),
+        STR("models:\n- name: m1\n  targets:\n  - provider: openai\n- name: m2\n  targets:\n  - provider: openai\n"));
+    CHECK_STR(SHOWN(c, .tenant = STR("team"), .key = STR("limits.max_body")), STR("limits:\n  max_body: 8 MiB\n"));
+    CHECK(in_text(SHOWN(c, .tenant = STR("team"), .key = STR("log")), "there is no option \"log\""));
+    conf_unref(c);
+    buf_free(&out);
+}
+
+// --- tracing ---
+
+static struct str traced(const struct conf *c, const char *key, const char *tenant, struct buf *out) {
+    struct err err = {0};
+    buf_clear(out);
+    if (!conf_trace(c, str_c(key), str_c(tenant), out, &err)) {
+        buf_clear(out);
+        buf_put(out, str_c(err.message));
+    }
+    CHECK(!in_text(buf_str(out), "hidden-"));
+    return buf_str(out);
+}
+
+static void traces(void) {
+    struct conf *c = load_layered();
+    struct buf out = BUF_INIT(TEXT_MAX);
+    struct err err;
+    CHECK_STR(traced(c, "log.level", NULL, &out), STR("log.level\n"
+                                                      "    default                             info\n"
+                                                      "    penstock.yaml:1:14                  warn\n"
+                                                      "    $PENSTOCK_LOG__LEVEL                debug\n"
+                                                      "    profile prod (penstock.yaml:13:32)  error\n"
+                                                      "  * --log-level                         trace\n"));
+    CHECK_STR(traced(c, "server.workers", NULL, &out), STR("server.workers\n  * default  0\n"));
+    CHECK_STR(traced(c, "log.file", NULL, &out), STR("log.file\n  * default             null\n"
+                                                     "    penstock.yaml:1:26  a.log\n"
+                                                     "    live change         null (taken away)\n"));
+    CHECK_STR(traced(c, "providers.local.timeouts.idle", NULL, &out),
+              STR("providers.local.timeouts.idle\n    default           null\n  * as timeouts.idle  2m\n"));
+    CHECK_STR(traced(c, "limits.max_body", "team", &out), STR("limits.max_body\n"
+                                                              "    default                           32 MiB\n"
+                                                              "    general (penstock.yaml:2:20)      16 MiB\n"
+                                                              "  * tenant acme (penstock.yaml:7:57)  8 MiB\n"));
+    CHECK(in_text(traced(c, "providers.openai", NULL, &out), "providers.openai.headers.X-A\n"));
+    CHECK_STR(traced(c, "aliases.nobody", NULL, &out), STR("there is nothing of the name \"aliases.nobody\""));
+    CHECK_STR(traced(c, "nothing", NULL, &out), STR("there is no option \"nothing\""));
+    buf_clear(&out);
+    CHECK(conf_trace_json(c, STR("log.level"), STR_NONE, &out, &err));
+    CHECK(json_validate(str_trim(buf_str(&out)), 0, &err));
+    CHECK(in_text(buf_str(&out),
+                  "{\"key\":\"log.level\",\"steps\":[{\"value\":\"info\",\"layer\":\"default\",\"wins\":false},"));
+    CHECK(in_text(buf_str(&out),
+                  "{\"value\":\"trace\",\"layer\":\"command line\",\"name\":\"--log-level\",\"wins\":true}]}"));
+    conf_unref(c);
+    buf_free(&out);
+}
+
+// --- secrets ---
+
+// Each way that a secret may come and be shown: none of them shows it.
+static void secrets(void) {
+    struct conf *c =
+        load("providers:\n"
+             "- {name: openai}\n"
+             "- {name: a, kind: openai, base_url: \"http://127.0.0.1:1/v1\", api_key: \"x${env:TEAM}\",\n"
+             "   headers: {A: \"Bearer ${env:TEAM}\", B: \"Bearer hidden-b\", C: \"${env:TEAM} hidden-c\"}}\n"
+             "- {name: b, kind: openai, base_url: \"http://127.0.0.1:1/v1\", api_key: \"${file:/k}\"}\n"
+             "models: [{name: \"${env:TARGET}\", targets: [{provider: a}]}]\n"
+             "vault: {address: \"http://127.0.0.1:4\", token: hidden-token, role_id: \"${env:TEAM}\"}\n"
+             "tenants:\n"
+             "- {name: t, branding: {name: \"${env:BRAND}\"}}\n"
+             "- {name: u, parent: t}\n");
+    struct buf out = BUF_INIT(TEXT_MAX);
+    CHECK_STR(SHOWN(c, .what = SHOW_EFFECTIVE, .key = STR("providers.openai.api_key")),
+              STR("providers:\n- api_key: \"${env:OPENAI_API_KEY}\"\n"));
+    CHECK_STR(SHOWN(c, .key = STR("providers.a.headers")),
+              STR("providers:\n- headers:\n    A: \"Bearer ${env:TEAM}\"\n    B: \"***\"\n    C: \"***\"\n"));
+    CHECK_STR(SHOWN(c, .key = STR("providers.a.api_key")), STR("providers:\n- api_key: \"***\"\n"));
+    CHECK_STR(SHOWN(c, .key = STR("providers.b.api_key")), STR("providers:\n- api_key: \"${file:/k}\"\n"));
+    for (int what = SHOW_SET; what <= SHOW_CHANGED; what++) {
+        struct conf_show how = {.what = (enum conf_show_what)what, .sources = true};
+        struct err err;
+        shown(c, how, &out);
+        buf_clear(&out);
+        CHECK(conf_show_json(c, &how, &out, &err));
+        CHECK(!in_text(buf_str(&out), "hidden-"));
+    }
+    shown(c, (struct conf_show){.what = SHOW_EFFECTIVE, .tenant = STR("u"), .sources = true}, &out);
+    for (size_t i = 0; i < conf_table.n; i++) traced(c, conf_table.opts[i].name, NULL, &out);
+    struct conf *other = load("providers: [{name: x, kind: demo}]\n");
+    struct conf_changes changes;
+    conf_changes_init(&changes);
+    conf_compare(c, other, &changes);
+    conf_compare(other, c, &changes);
+    buf_clear(&out);
+    for (size_t i = 0; i < changes.list.n; i++) {
+        CHECK(!in_text(changes.list.p[i].before, "hidden-"));
+        CHECK(!in_text(changes.list.p[i].after, "hidden-"));
+        CHECK(!in_text(changes.list.p[i].path, "hidden-"));
+    }
+    conf_changes_free(&changes);
+    conf_unref(other);
+    conf_unref(c);
+    buf_free(&out);
+}
+
+TEST_MAIN(everything_reads_back, odd_texts, sources, parts, json, tenants, traces, secrets)
