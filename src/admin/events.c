@@ -2,11 +2,13 @@
 //
 // A stream takes what it has not yet sent from the bus, which keeps the last EVENT_KEEP. While its client reads too
 // slowly it takes nothing; when the bus has moved on past what it has not taken, or the client has not caught up for
-// two heartbeats, the stream is cut, and its client may come back with Last-Event-ID.
+// two heartbeats, the stream is cut, and its client may come back with Last-Event-ID. When keys have changed, or its
+// own has expired, it ends before another word is told: its client comes back and shows its key again.
 #include "admin/call.h"
 
 #include "base/json_write.h"
 #include "base/text.h"
+#include "os/clock.h"
 
 #define HEARTBEAT_MS 15000
 #define QUEUED_MAX ((size_t)256 * 1024)
@@ -69,6 +71,20 @@ static void cut(struct event_stream *s) {
     http_reply_abort(req);
 }
 
+static void end(struct event_stream *s) {
+    struct admin_call *call = s->call;
+    struct http_req *req = call->req;
+    events_free(call);
+    admin_call_free(call);
+    http_reply_data(req, NULL, 0, true);
+}
+
+static bool is_admitted(const struct event_stream *s) {
+    const struct admin_call *call = s->call;
+    if (keyring_stale(call->ring)) return false;
+    return !call->key->expires_at || clock_unix_ns() < call->key->expires_at;
+}
+
 static void send(struct event_stream *s, struct str text) {
     size_t queued = http_reply_data(s->call->req, &text, 1, false);
     s->paused = queued > QUEUED_MAX;
@@ -78,6 +94,10 @@ static void send(struct event_stream *s, struct str text) {
 // Afterwards the stream may be gone.
 static void push(struct event_stream *s) {
     struct event_bus *bus = s->call->al->admin->host->events;
+    if (!is_admitted(s)) {
+        end(s);
+        return;
+    }
     for (bool more = true; more && !s->paused;) {
         s->more = false;
         buf_clear(&s->batch);
@@ -126,6 +146,10 @@ static void on_heartbeat(struct timer *timer) {
         cut(s);
         return;
     }
+    if (!is_admitted(s)) {
+        end(s);
+        return;
+    }
     timer_set(timer, HEARTBEAT_MS);
     if (!s->paused) send(s, STR(": still here\n\n"));
 }
@@ -148,13 +172,7 @@ void events_free(struct admin_call *call) {
 }
 
 void events_end(struct admin_loop *al) {
-    while (al->streams) {
-        struct admin_call *call = al->streams->call;
-        struct http_req *req = call->req;
-        events_free(call);
-        admin_call_free(call);
-        http_reply_data(req, NULL, 0, true);
-    }
+    while (al->streams) end(al->streams);
 }
 
 static void ignore(void *ctx, const struct event *event) { (void)ctx, (void)event; }

@@ -371,6 +371,25 @@ static void script_events(struct wire *w) {
 
 static void test_events(void) { rig_run(script_events); }
 
+// Whose key is revoked is told nothing more.
+static void script_revoked(struct wire *w) {
+    struct rig *rig = rig_of(w);
+    struct rig_answer a;
+    struct err err;
+    rig_answer_init(&a);
+    int fd = wire_connect(w);
+    rig_send(fd, "GET /api/v1/events", "", secret_str(&rig->admin_key.text), NO_BODY);
+    CHECK(read_to(fd, &a, "retry: "));
+    CHECK(key_revoke(rig->db, &rig->dir, rig->admin_key.id, clock_unix_ns(), &err));
+    event_tell(rig->events, STR("config.applied"), STR("{}"));
+    CHECK(read_to(fd, &a, "\r\n0\r\n\r\n"));
+    CHECK(str_find(buf_str(&a.in), STR("config.applied")) == a.in.n);
+    close(fd);
+    rig_answer_free(&a);
+}
+
+static void test_revoked(void) { rig_run(script_revoked); }
+
 // A client that reads nothing is cut in the end, and the server keeps no more for it than it may.
 static void script_slow(struct wire *w) {
     struct rig *rig = rig_of(w);
@@ -427,4 +446,4 @@ static void script_drain(struct wire *w) {
 static void test_drain(void) { rig_run(script_drain); }
 
 TEST_MAIN(test_auth, test_paths, test_read, test_check, test_large, test_change, test_bad_change, test_leave,
-          test_events, test_slow, test_drain)
+          test_events, test_revoked, test_slow, test_drain)
