@@ -277,7 +277,7 @@ static bool owner_has(const struct owned_names *names, size_t owner, struct str 
 static void check_pattern(struct opt_bind *b, const struct conf *c, const struct conf_tenant *t,
                           const struct owned_names *names, size_t i) {
     struct str pattern = t->allow_models.p[i];
-    bool found = owner_has(names, 0, pattern);
+    bool found = !pattern.n || owner_has(names, 0, pattern); // empty: it was refused
     for (const struct conf_tenant *up = t; up && !found; up = up->up)
         found = owner_has(names, index_of(c, up) + 1, pattern);
     if (!found)
