@@ -169,7 +169,7 @@ static bool add_locked(struct sql *db, const struct datadir *dir, const struct c
                        (long long)newest, (long long)expected);
     if (newest < 0 || newest >= INT64_MAX - 1)
         return err_set(err, ERR_STORE, "the number of the newest configuration version is damaged");
-    if (!live && newest && row->digest && row->digest == digest) {
+    if (!live && newest && !row->again && row->digest && row->digest == digest) {
         *out_version = newest;
         return true;
     }
@@ -180,7 +180,7 @@ static bool add_locked(struct sql *db, const struct datadir *dir, const struct c
 
 bool config_version_add(struct sql *db, const struct datadir *dir, const struct config_version_row *row,
                         const struct config_live_list *live, int64_t expected, int64_t *out_version, struct err *err) {
-    int64_t version;
+    int64_t version = 0;
     if (!sql_begin(db, err)) return false;
     if (!add_locked(db, dir, row, live, expected, &version, err)) {
         sql_rollback(db);
