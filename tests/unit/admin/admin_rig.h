@@ -25,11 +25,11 @@ struct rig {
     uint64_t ids;
     // The last wish, as text, and what comes of it.
     struct buf wish;
-    bool refuse, lost; // with problems; with another version
-    size_t wishes;
+    atomic_bool refuse, lost; // with problems; with another version
+    atomic_size_t wishes;
     // A wish of this kind is held back until the client has gone.
-    struct admin_wish *held;
-    bool hold;
+    struct admin_wish *_Atomic held;
+    atomic_bool hold;
 };
 
 static inline struct rig *rig_of(struct wire *w) { return CONTAINER_OF(w, struct rig, wire); }
@@ -105,10 +105,8 @@ static inline void rig_on_request(struct http_req *req) {
 static inline void rig_on_abort(struct http_req *req) {
     struct rig *rig = http_server_ctx(req->server);
     admin_on_abort(req);
-    if (!rig->held) return;
-    struct admin_wish *wish = rig->held;
-    rig->held = NULL;
-    loop_post(wish->loop, &wish->task);
+    struct admin_wish *wish = atomic_exchange(&rig->held, NULL);
+    if (wish) loop_post(wish->loop, &wish->task);
 }
 
 static inline void rig_on_reject(void *ctx, const struct err *err, struct str peer, struct arena *arena,

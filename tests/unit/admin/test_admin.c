@@ -294,7 +294,7 @@ static void script_leave(struct wire *w) {
     rig->hold = true;
     int fd = wire_connect(w);
     rig_send(fd, "POST /api/v1/config/reload", "", secret_str(&rig->admin_key.text), NO_BODY);
-    while (!__atomic_load_n(&rig->held, __ATOMIC_ACQUIRE)) wire_breathe();
+    while (!atomic_load(&rig->held)) wire_breathe();
     wire_reset(fd);
     for (size_t i = 0; i < ARRAY_LEN(lines) * 4; i++) {
         fd = wire_connect(w);
