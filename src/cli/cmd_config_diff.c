@@ -27,7 +27,7 @@ struct diffing {
 static bool is_file(struct str path) {
     struct file_info info;
     struct err err;
-    return file_stat(path, &info, &err) && info.kind != FILE_KIND_DIRECTORY;
+    return file_stat(path, &info, &err) && (info.kind == FILE_KIND_REGULAR || info.kind == FILE_KIND_OTHER);
 }
 
 // A file of the name goes before FILE@PROFILE.
