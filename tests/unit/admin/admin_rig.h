@@ -98,7 +98,7 @@ static inline bool rig_next_id(void *ctx, uint64_t *out_id) {
 
 static inline void rig_on_request(struct http_req *req) {
     struct rig *rig = http_server_ctx(req->server);
-    CHECK(admin_takes(req->path));
+    INVARIANT(admin_takes(req->path));
     admin_on_request(rig->al, req);
 }
 
