@@ -54,9 +54,20 @@ static bool may_change(struct str key, struct err *err) {
     return true;
 }
 
+// Whether the value was set so already, and nothing since has to do with it.
+static bool is_there(const row_list *rows, struct str key, struct str value) {
+    for (size_t i = rows->n; i-- > 0;) {
+        const struct config_live_row *row = &rows->p[i];
+        if (str_eq(row->key, key)) return str_eq(row->value, value);
+        if (is_below(row->key, key) || is_below(key, row->key)) return false;
+    }
+    return false;
+}
+
 static bool add(row_list *rows, struct arena *a, struct str key, struct str value, struct str actor, int64_t now_ns,
                 struct err *err) {
     struct config_live_row row = {.key = key, .at = now_ns, .actor = arena_str(a, actor), .value = arena_str(a, value)};
+    if (is_there(rows, key, value)) return true;
     // What it takes the place of.
     size_t kept = 0;
     for (size_t i = 0; i < rows->n; i++)
@@ -203,7 +214,7 @@ bool live_record(struct sql *db, const struct datadir *dir, const struct conf *c
     row.file = conf->file;
     row.digest = hash_bytes(row.tree, 1);
     bool ok = true;
-    *out_added = plan->changed || !plan->newest || row.digest != plan->newest_digest;
+    *out_added = plan->changed || row.again || !plan->newest || row.digest != plan->newest_digest;
     if (*out_added)
         ok = config_version_add(db, dir, &row, plan->changed ? &plan->live : NULL, plan->newest, out_version, err);
     else

@@ -16,7 +16,8 @@ NODISCARD bool conf_tree_set(const struct opt_table *table, struct conf_node **r
 // The node at a path, or NULL.
 const struct conf_node *conf_tree_get(const struct opt_table *table, const struct conf_node *root,
                                       const struct conf_path *path);
-// What conf_tree_set would have to do to make `to` out of `from`: each smallest differing value, NULL = taken away.
+// What conf_tree_set would have to do to make `to` out of `from`: each smallest differing value, NULL = taken away. A
+// section (OPT_STRUCT) without values is the same as none.
 typedef bool conf_tree_change(void *ctx, struct str path, const struct conf_node *value);
 NODISCARD bool conf_tree_compare(const struct opt_table *table, const struct conf_node *from,
                                  const struct conf_node *to, conf_tree_change *fn, void *ctx);

@@ -117,7 +117,11 @@ static bool compare_value(struct comparing *c, const struct opt *opt, const stru
     if (opt->type == OPT_LIST && (opt->flags & OPT_NAMED) && lists) return compare_items(c, opt, a, b);
     if (opt->type == OPT_MAP && maps) return compare_maps(c, NULL, a, b);
     if (opt->type == OPT_STRUCT_MAP && maps) return compare_maps(c, opt->sub, a, b);
-    return compare_key(c, opt->type == OPT_STRUCT ? opt->sub : NULL, a, b);
+    // A section says no more than what is in it: one that is gone, or new, is told value by value.
+    bool section = opt->type == OPT_STRUCT && (conf_node_is_null(a) || a->kind == NODE_MAP) &&
+                   (conf_node_is_null(b) || b->kind == NODE_MAP);
+    if (section) return compare_table(c, opt->sub, a, b);
+    return compare_key(c, NULL, a, b);
 }
 
 static bool compare_table(struct comparing *c, const struct opt_table *table, const struct conf_node *from,

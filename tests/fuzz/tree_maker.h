@@ -158,9 +158,16 @@ static inline struct conf_node *maker_table(struct maker *m, const struct opt_ta
     return map;
 }
 
-// The same meaning: null is as good as absent in a map, and the order of keys does not count.
+static inline bool maker_nothing(const struct conf_node *node) {
+    if (conf_node_is_null(node)) return true;
+    bool nothing = node->kind == NODE_MAP;
+    for (size_t i = 0; nothing && i < node->n; i++) nothing = maker_nothing(node->values[i]);
+    return nothing;
+}
+
+// The same meaning: null and an empty section are as good as absent, and the order of keys does not count.
 static inline bool maker_same(const struct conf_node *a, const struct conf_node *b) {
-    bool no_a = conf_node_is_null(a), no_b = conf_node_is_null(b);
+    bool no_a = maker_nothing(a), no_b = maker_nothing(b);
     if (no_a || no_b) return no_a && no_b;
     if (a->kind != b->kind) return false;
     if (a->kind == NODE_SCALAR) return str_eq(a->text, b->text);

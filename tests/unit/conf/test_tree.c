@@ -242,9 +242,14 @@ static void expect_changes(const char *from, const char *to, const char *want) {
 static void comparing(void) {
     arena_init(&arena, NULL, 0, (size_t)1 << 20);
     expect_changes("", "", "");
-    expect_changes("", "log: {level: info}", "log={\"level\":\"info\"}\n");
-    expect_changes("log: {level: info}", "", "log=-\n");
+    expect_changes("", "log: {level: info}", "log.level=\"info\"\n");
+    expect_changes("log: {level: info}", "", "log.level=-\n");
     expect_changes("log: {level: info, access: true}", "log: {level: warn, access: true}", "log.level=\"warn\"\n");
+    expect_changes("log: {}", "", "");
+    expect_changes("log: 3", "", "log=-\n");
+    expect_changes("log: {level: info}", "log: 3", "log=3\n");
+    expect_changes("", "listeners: [{address: ':1', tls: {cert: c}}]",
+                   "listeners=[{\"address\":\":1\",\"tls\":{\"cert\":\"c\"}}]\n");
     expect_changes("log: {level: info}", "log: {level: null}", "log.level=-\n");
     expect_changes("log: {level: info}", "log: {level: \"info\"}", "");
     expect_changes("providers: [{name: a}, {name: b}]", "providers: [{name: b}, {name: a}]",
