@@ -349,18 +349,3 @@ void conf_compare(const struct conf *a, const struct conf *b, struct conf_change
     touching_free(&c.touching);
     buf_free(&c.path);
 }
-
-size_t conf_restart_reasons(const struct conf *a, const struct conf *b, struct buf *out) {
-    struct conf_changes changes;
-    size_t n = 0;
-    conf_changes_init(&changes);
-    conf_compare(a, b, &changes);
-    for (size_t i = 0; i < changes.list.n; i++) {
-        const struct conf_change *change = &changes.list.p[i];
-        if (change->apply != APPLY_RESTART) continue;
-        n++;
-        buf_printf(out, "%.*s: %.*s → %.*s\n", STR_ARG(change->path), STR_ARG(change->before), STR_ARG(change->after));
-    }
-    conf_changes_free(&changes);
-    return n;
-}

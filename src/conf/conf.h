@@ -254,8 +254,6 @@ struct conf_choice {
 NODISCARD bool conf_resolve(const struct conf *c, const struct conf_tenant *tenant, struct str name,
                             struct conf_choice *out_choice);
 
-// Appends a line for each change from a to b that only a restart applies; returns how many there are.
-size_t conf_restart_reasons(const struct conf *a, const struct conf *b, struct buf *out);
 // docs/config.md; docs/config-env.md; docs/penstock.schema.json.
 void conf_describe(struct buf *out);
 void conf_describe_env(struct buf *out);

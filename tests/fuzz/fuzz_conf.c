@@ -1,5 +1,6 @@
 // Fuzzes the configuration: any bytes give a snapshot or problems, never a crash, a leak or a long wait.
-#include "conf/conf.h"
+#include "conf/change.h"
+#include "conf/show.h"
 
 static const char *env_get(void *ctx, const char *name) {
     (void)ctx;
@@ -11,6 +12,30 @@ static bool env_read(void *ctx, struct str path, size_t max, struct buf *out, st
     if (!str_eq(path, STR("/key"))) return err_set(err, ERR_NOT_FOUND, "no such file");
     buf_lit(out, "value\n");
     return true;
+}
+
+// What is shown reads back to the same, except for the secrets that are masked in it.
+static void check_shown(const struct conf *conf, enum conf_show_what what) {
+    static const struct conf_env env = {.get = env_get, .read_file = env_read};
+    struct conf_show how = {.what = what, .sources = true};
+    struct buf text = BUF_INIT((size_t)1 << 26);
+    struct conf_problems problems;
+    struct conf_changes changes;
+    struct conf *again = NULL;
+    struct err err;
+    conf_problems_init(&problems);
+    conf_changes_init(&changes);
+    INVARIANT(conf_show_yaml(conf, &how, &text, &err));
+    INVARIANT(conf_load_text(buf_str(&text), STR("shown.yaml"), &env, &problems, &again));
+    conf_compare(conf, again, &changes);
+    for (size_t i = 0; i < changes.list.n; i++) INVARIANT(changes.list.p[i].secret);
+    changes.list.n = 0;
+    conf_compare(conf, conf, &changes);
+    INVARIANT(changes.list.n == 0);
+    conf_unref(again);
+    conf_changes_free(&changes);
+    conf_problems_free(&problems);
+    buf_free(&text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -39,7 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 INVARIANT(conf_resolve(conf, t, conf->aliases.p[k].name, &choice));
             INVARIANT(t->limits.max_body <= conf->limits.max_body);
         }
-        INVARIANT(conf_restart_reasons(conf, conf, &out) == 0);
+        check_shown(conf, SHOW_SET);
+        check_shown(conf, SHOW_EFFECTIVE);
     }
     conf_unref(conf);
     conf_problems_free(&problems);
