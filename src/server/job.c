@@ -106,6 +106,8 @@ static bool record(struct server *s, struct sql *db, struct job *job, const stru
     if (job->wish && job->wish->kind == WISH_ROLLBACK) buf_printf(&cause, " to %lld", (long long)job->wish->version);
     struct config_version_row about = {.at = clock_unix_ns(), .actor = job_actor(job), .cause = buf_str(&cause)};
     about.changes = buf_str(&json);
+    // Nobody made a version since, and yet something differs: a secret that a reference stands for, say.
+    about.again = job->changes.list.n && atomic_load(&s->gateway->config_version) == plan->newest;
     if (json.failed) return err_no_memory(&job->err);
     return live_record(db, &s->dir, conf, plan, &about, &job->version, &job->added, &job->err);
 }

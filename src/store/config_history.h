@@ -34,8 +34,9 @@ struct config_version_row {
     struct str file;    // the main file, or empty
     struct str changes; // JSON array as conf_changes_json writes it, secrets masked
     struct str tree;    // YAML of the joined layers; filled by config_version_find only
-    uint64_t
-        digest; // of the tree, 0 = unknown; the same is not recorded twice in a row unless live changes come with it
+    // Of the tree, 0 = unknown; the same is not recorded twice in a row unless live changes come with it.
+    uint64_t digest;
+    bool again; // it is, though: what the tree's references stand for has changed. Only looked at when one is added
 };
 
 NODISCARD bool config_live_read(struct sql *db, const struct datadir *dir, struct arena *a,
@@ -43,7 +44,8 @@ NODISCARD bool config_live_read(struct sql *db, const struct datadir *dir, struc
 // One transaction: adds the version (row->version is ignored; the next number is given out) and, when `live` is not
 // NULL, replaces the live changes, whose rows of version 0 get the new number. `expected`: the newest version that the
 // change was made from, or -1; when there is a newer one, ERR_EXISTS and nothing is written. Without live changes, and
-// with the digest of the newest version, nothing is written either, and that version's number is given.
+// with the digest of the newest version, nothing is written either unless row->again, and that version's number is
+// given.
 NODISCARD bool config_version_add(struct sql *db, const struct datadir *dir, const struct config_version_row *row,
                                   const struct config_live_list *live, int64_t expected, int64_t *out_version,
                                   struct err *err);

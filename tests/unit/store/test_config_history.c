@@ -100,6 +100,13 @@ static void test_same_tree(void) {
     CHECK_INT(add("a: 1\n", 5, NULL, -1), 4); // only twice in a row
     CHECK_INT(add("?", 0, NULL, -1), 5);      // an unknown digest is like no other
     CHECK_INT(add("?", 0, NULL, -1), 6);
+    struct config_version_row row = row_of("a: 1\n", 5);
+    int64_t version;
+    CHECK_INT(add("a: 1\n", 5, NULL, -1), 7);
+    row.again = true; // the tree is the same, but what its references stand for is not
+    CHECK(config_version_add(db, &dir, &row, NULL, -1, &version, &err));
+    CHECK_INT(version, 8);
+    CHECK_INT(add("a: 1\n", 5, NULL, -1), 8);
     close_data();
 }
 
