@@ -211,6 +211,7 @@ void check_list_run(struct check_list *l, const struct check_watch *watch) {
 
 // --- what a check says ---
 
+PRINTF_LIKE(4, 0)
 static void put(char *text, size_t max, const char *between, const char *fmt, va_list ap) {
     size_t n = strlen(text);
     if (n) n += (size_t)MAX(snprintf(text + n, max - n, "%s", between), 0);
