@@ -15,12 +15,12 @@ enum conf_node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 
 struct conf_node {
     enum conf_node_kind kind;
-    bool plain;      // a scalar without quotes or block style
-    uint32_t weight; // nodes in it, aliases expanded
+    bool plain;               // a scalar without quotes or block style
+    uint32_t weight;          // nodes in it, aliases expanded
     struct conf_pos pos, end; // end: just past its last character
     const struct conf_source *source;
     const struct conf_node *under; // the value of a lower layer that this one took the place of, or NULL
-    struct str text; // NODE_SCALAR, NUL-terminated behind its end
+    struct str text;               // NODE_SCALAR, NUL-terminated behind its end
     // NODE_LIST: the items in values; NODE_MAP: keys[i] (always scalars, unique) names values[i].
     struct conf_node **keys, **values;
     size_t n;

@@ -84,8 +84,8 @@ static void add_model(struct catalog *c, const struct runtime_provider *p, struc
     struct str id;
     if (c->models.n >= MODELS_MAX || !json_string_text(raw_id, &c->arena, &id) || id.n == 0 || id.n > 256) return;
     id = arena_str(&c->arena, id);
-    bool own =
-        id.p && conf_resolve(c->runtime->conf, NULL, id, &choice) && choice.peer == p->conf && str_eq(choice.upstream, id);
+    bool own = id.p && conf_resolve(c->runtime->conf, NULL, id, &choice) && choice.peer == p->conf &&
+               str_eq(choice.upstream, id);
     struct str name = own ? id : arena_printf(&c->arena, "%.*s/%.*s", STR_ARG(p->conf->name), STR_ARG(id));
     if (name.p) (void)!vec_push(&c->models, (struct catalog_model){name, p->conf->name});
 }

@@ -84,8 +84,8 @@ struct file_names {
 NODISCARD bool dir_list(struct str path, struct file_names *out_names, struct err *err);
 void file_names_free(struct file_names *names);
 
-// Appends the paths that match a shell pattern (* ? [ ]), sorted, a line each; a pattern without any of these stands for
-// itself when it exists. None is no error.
+// Appends the paths that match a shell pattern (* ? [ ]), sorted, a line each; a pattern without any of these stands
+// for itself when it exists. None is no error.
 NODISCARD bool file_match(struct str pattern, struct buf *out_lines, struct err *err);
 
 // "dir/name" into *out (appended), one slash between.

@@ -101,7 +101,8 @@ static bool build(struct server *s, struct err *err) {
                                 .sync = c->storage.durability == DURABILITY_SYNC};
     s->host = server_host(s);
     struct admin_options a = {.host = &s->host, .metrics = s->metrics, .access = s->access};
-    return gateway_create(&g, &s->gateway, err) && admin_create(&a, &s->admin, err) && loops_create(s, err) && figures_register(s, err);
+    return gateway_create(&g, &s->gateway, err) && admin_create(&a, &s->admin, err) && loops_create(s, err) &&
+           figures_register(s, err);
 }
 
 // --- tearing down, in reverse ---

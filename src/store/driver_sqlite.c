@@ -153,9 +153,10 @@ static bool open_file(struct sqlite *db, const struct sql_options *options, stru
                                 [SQL_READ_ONLY] = SQLITE_OPEN_READONLY};
     struct str path = str_c(db->path);
     if (options->mode == SQL_CREATE && !str_eq(path, STR(":memory:"))) {
-        // Created here, for its owner only; SQLite gives its side files the same mode. A database that is there is never
-        // opened but by SQLite: closing any descriptor of it would drop the locks (POSIX) of this process's connections,
-        // and the next process to leave would take itself for the last one and remove the log they are writing to.
+        // Created here, for its owner only; SQLite gives its side files the same mode. A database that is there is
+        // never opened but by SQLite: closing any descriptor of it would drop the locks (POSIX) of this process's
+        // connections, and the next process to leave would take itself for the last one and remove the log they are
+        // writing to.
         bool created;
         if (!file_create_once(path, STR(""), 0600, &created, err)) return false;
     }
