@@ -19,7 +19,8 @@ struct conf_show {
     struct str key;    // a conf_path: only this part; empty = all
     struct str tenant; // what holds for this tenant, with the level that says so; the key is then one of a tenant's
 };
-// YAML that reads back to the same configuration, as far as secrets are references. For a tenant: its part, as under
+// YAML that reads back to the same configuration, as far as secrets are references. (SHOW_EFFECTIVE states what is
+// inherited: a general wait longer than a provider's own total is refused then.) For a tenant: its part, as under
 // `tenants`, with what it inherits.
 NODISCARD bool conf_show_yaml(const struct conf *c, const struct conf_show *how, struct buf *out, struct err *err);
 // One object a line for each value: {"key","value","source":{"layer","name","line","column"},"overrides":[{"value",

@@ -26,8 +26,10 @@ static void check_shown(const struct conf *conf, enum conf_show_what what) {
     conf_problems_init(&problems);
     conf_changes_init(&changes);
     INVARIANT(conf_show_yaml(conf, &how, &text, &err));
-    INVARIANT(conf_load_text(buf_str(&text), STR("shown.yaml"), &env, &problems, &again));
-    conf_compare(conf, again, &changes);
+    bool loads = conf_load_text(buf_str(&text), STR("shown.yaml"), &env, &problems, &again);
+    // A wait that a shorter total cuts off is refused when it is stated, and not when it is inherited.
+    INVARIANT(loads || what == SHOW_EFFECTIVE);
+    if (loads) conf_compare(conf, again, &changes);
     for (size_t i = 0; i < changes.list.n; i++) INVARIANT(changes.list.p[i].secret);
     changes.list.n = 0;
     conf_compare(conf, conf, &changes);
