@@ -24,11 +24,16 @@ void conf_problems_free(struct conf_problems *ps) {
     ps->errors = ps->dropped = 0;
 }
 
-static struct str source_line(const struct conf_source *src, uint32_t line) {
-    struct str rest = src->text, part = STR_NONE;
-    for (uint32_t i = 0; i < line; i++) {
+static struct str source_line(struct conf_problems *ps, const struct conf_source *src, uint32_t line) {
+    struct str text = src->text, part = STR_NONE;
+    bool on = ps->seen.p == text.p && ps->seen.n == text.n && ps->seen_line <= line;
+    struct str rest = on ? str_from(text, ps->seen_at) : text;
+    for (uint32_t i = on ? ps->seen_line : 1; i <= line; i++) {
         if (!str_split(&rest, '\n', &part)) return STR_NONE;
     }
+    ps->seen = text;
+    ps->seen_at = part.p ? (size_t)(part.p - text.p) : 0;
+    ps->seen_line = line;
     if (part.n && part.p[part.n - 1] == '\r') part.n--;
     return part;
 }
@@ -100,6 +105,10 @@ void conf_problem_add(struct conf_problems *ps, enum conf_severity severity, con
     bool is_private = severity == CONF_ERROR_PRIVATE;
     if (is_private) severity = CONF_ERROR;
     if (severity == CONF_ERROR) ps->errors++;
+    if (ps->list.n >= CONF_PROBLEMS_MAX) { // no text is made that nobody sees: a large file may have many
+        ps->dropped++;
+        return;
+    }
     char text[1024];
     va_list ap;
     va_start(ap, fmt);
@@ -109,9 +118,9 @@ void conf_problem_add(struct conf_problems *ps, enum conf_severity severity, con
     struct conf_problem p = {.severity = severity, .pos = pos, .message = copy(&ps->arena, message)};
     if (src) {
         p.file = copy(&ps->arena, src->name);
-        if (pos.line) p.excerpt = excerpt_make(&ps->arena, source_line(src, pos.line), is_private);
+        if (pos.line) p.excerpt = excerpt_make(&ps->arena, source_line(ps, src, pos.line), is_private);
     }
-    if (ps->list.n >= CONF_PROBLEMS_MAX || !p.message.p || !vec_push(&ps->list, p)) ps->dropped++;
+    if (!p.message.p || !vec_push(&ps->list, p)) ps->dropped++;
 }
 
 static int problem_cmp(const void *va, const void *vb) {
@@ -124,6 +133,7 @@ static int problem_cmp(const void *va, const void *vb) {
 }
 
 void conf_problems_sort(struct conf_problems *ps) {
+    ps->seen = STR_NONE; // the text goes when a load ends
     if (ps->list.n > 1) qsort(ps->list.p, ps->list.n, sizeof *ps->list.p, problem_cmp);
 }
 

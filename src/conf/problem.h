@@ -57,6 +57,10 @@ struct conf_problems {
     VEC(struct conf_problem) list;
     size_t errors;  // CONF_ERROR among them, dropped ones included
     size_t dropped; // past CONF_PROBLEMS_MAX, or without memory
+    // Where the last excerpt's line began: the next one is mostly behind it.
+    struct str seen;
+    size_t seen_at;
+    uint32_t seen_line;
 };
 
 void conf_problems_init(struct conf_problems *ps);
