@@ -1,4 +1,5 @@
-/* A closed-loop HTTP load generator in one thread, which prints what it saw as one JSON object. */
+/* An HTTP load generator in one thread, closed-loop or at a constant rate, which prints what it saw as one JSON object.
+ */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -26,7 +27,7 @@ struct options {
     const char *path, *body_file;
     char headers[HEADERS_MAX];
     size_t headers_len;
-    uint64_t concurrency, requests, duration_ns, warmup_ns, hold;
+    uint64_t concurrency, requests, duration_ns, warmup_ns, hold, rate;
     bool stream;
     pid_t watch[WATCH_MAX];
     size_t watch_count;
@@ -57,6 +58,7 @@ struct load {
     enum phase phase;
     uint64_t began_ns, measured_ns, last_answer_ns;
     uint64_t cpu_ns[WATCH_MAX], own_cpu_ns;
+    uint64_t rate_began_ns, next_idle;
     struct totals totals;
     uint32_t complaints;
     char in[READ_MAX];
@@ -113,9 +115,13 @@ static void conn_send(struct load *l, struct conn *c) {
     }
 }
 
+/* When the next request is due, at a constant rate. */
+static uint64_t due_ns(const struct load *l) { return l->rate_began_ns + l->started * NS_PER_S / l->opt.rate; }
+
 static bool may_start(const struct load *l) {
     if (l->opt.hold > 0) return l->started < l->opt.hold;
     if (l->phase == PHASE_DRAIN || l->phase == PHASE_END) return false;
+    if (l->opt.rate > 0 && due_ns(l) > now_ns()) return false;
     return l->opt.requests == 0 || l->started < l->opt.requests;
 }
 
@@ -125,9 +131,10 @@ static void conn_start(struct load *l, struct conn *c) {
     c->busy = true;
     c->sent = 0;
     c->received = 0;
+    /* At a constant rate the clock starts when the request was due: what waits for a free connection waits. */
+    c->sent_at_ns = l->opt.rate > 0 ? due_ns(l) : now_ns();
     l->started++;
     l->in_flight++;
-    c->sent_at_ns = now_ns();
     conn_send(l, c);
 }
 
@@ -267,25 +274,56 @@ static void print_result(const struct load *l, const struct totals *t) {
     fflush(stdout);
 }
 
+static volatile sig_atomic_t g_end; /* SIGTERM or SIGINT came: time to end */
+
+static void on_end(int number) {
+    (void)number;
+    g_end = 1;
+}
+
+/* Starts what is due on connections that are idle. */
+static void start_due(struct load *l) {
+    for (uint64_t looked = 0; looked < l->conn_count && may_start(l); looked++) {
+        struct conn *c = &l->conns[l->next_idle++ % l->conn_count];
+        if (c->busy) continue;
+        if (c->closed) conn_reopen(l, c);
+        conn_start(l, c);
+        looked = 0;
+    }
+}
+
 static int wait_and_handle(struct load *l, int timeout_ms) {
     struct epoll_event events[EVENTS_PER_WAIT];
-    int n = epoll_wait(l->epoll, events, EVENTS_PER_WAIT, timeout_ms);
+    struct timespec wait = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L};
+    if (l->opt.rate > 0) {
+        uint64_t now = now_ns(), due = due_ns(l), left = due > now ? due - now : 0;
+        /* With all connections busy there is nothing to do before one of them is heard from. */
+        if (left == 0 && l->in_flight == l->conn_count) left = NS_PER_MS;
+        if (left < 50 * NS_PER_MS) wait = (struct timespec){.tv_nsec = (long)left};
+    }
+    int n = epoll_pwait2(l->epoll, events, EVENTS_PER_WAIT, &wait, NULL);
     if (n < 0 && errno != EINTR) die_errno("epoll_wait");
     for (int i = 0; i < n; i++) {
         if (events[i].data.ptr == NULL) return -1; /* standard input: time to end */
         conn_event(l, events[i].data.ptr, events[i].events);
     }
+    if (l->opt.rate > 0) start_due(l);
     return n;
 }
 
-static bool all_started_are_done(const struct load *l) { return l->in_flight == 0 && !may_start(l); }
+static bool all_started_are_done(const struct load *l) {
+    if (l->opt.rate > 0 && (l->opt.requests == 0 || l->started < l->opt.requests)) return false;
+    return l->in_flight == 0 && !may_start(l);
+}
 
 /* Measures until the time or the number of requests is up, then lets what is in flight end. */
 static void load_run(struct load *l) {
     uint64_t start = now_ns();
     struct totals *kept = malloc(sizeof *kept);
     if (kept == NULL) abort();
-    l->last_answer_ns = start;
+    l->last_answer_ns = l->rate_began_ns = start;
+    signal(SIGTERM, on_end);
+    signal(SIGINT, on_end);
     if (l->opt.warmup_ns == 0) measure_begin(l);
     for (uint64_t i = 0; i < l->conn_count; i++) {
         conn_open(l, &l->conns[i]);
@@ -299,7 +337,7 @@ static void load_run(struct load *l) {
             measure_begin(l);
             now = l->began_ns;
         }
-        if (l->phase == PHASE_MEASURE && (all_started_are_done(l) || stalled ||
+        if (l->phase == PHASE_MEASURE && (all_started_are_done(l) || stalled || g_end ||
                                           (l->opt.duration_ns > 0 && now - l->began_ns >= l->opt.duration_ns))) {
             measure_end(l);
             *kept = l->totals;
@@ -415,10 +453,13 @@ static const char HELP[] =
     "  --header 'K: V'      add a header (repeatable)\n"
     "  --body-file FILE     POST this body (default: GET)\n"
     "  --stream             the answer is a stream of events: time its first, demand [DONE]\n"
+    "  --rate N             start N requests a second, whatever the answers take; latency counts from\n"
+    "                       when a request was due\n"
     "  --cpu N              pin to this CPU\n"
     "  --watch PID          report the CPU time this process used meanwhile (repeatable)\n"
     "  --hold N             open N connections with one request each and keep them (with --stream:\n"
-    "                       N open streams) until standard input ends\n";
+    "                       N open streams) until standard input ends\n"
+    "SIGTERM ends the measurement early.\n";
 
 static const struct option OPTIONS[] = {
     {"url", required_argument, NULL, 'u'},
@@ -432,6 +473,7 @@ static const struct option OPTIONS[] = {
     {"cpu", required_argument, NULL, 'p'},
     {"watch", required_argument, NULL, 'W'},
     {"hold", required_argument, NULL, 'o'},
+    {"rate", required_argument, NULL, 'r'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -471,6 +513,9 @@ static void option_take(struct options *o, int option, const char *value) {
         break;
     case 'o':
         o->hold = take_number("--hold", value, 1000000);
+        break;
+    case 'r':
+        o->rate = take_number("--rate", value, 1000000);
         break;
     case 'h':
         fputs(HELP, stdout);
