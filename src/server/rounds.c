@@ -43,11 +43,23 @@ static void keys_done(struct work *work) {
 
 // --- Vault ---
 
+static void tell_up(struct server *s, bool up) {
+    metrics_set(s->metrics, metric_series(s->metrics, METRIC_VAULT_UP, NULL, 0), up);
+}
+
+static void vault_look(struct rounds *r) {
+    struct vault_health health;
+    r->vault_ok = vault_refresh(r->server->vault, &r->vault_changed, &r->vault_err);
+    vault_health_get(r->server->vault, &health);
+    // Vault is there, but a secret that is in use is not, or not for us any more.
+    if (r->vault_ok && !health.ok) r->vault_ok = err_set(&r->vault_err, ERR_UPSTREAM_STATUS, "%s", health.last_error);
+}
+
 static void vault_run(struct work *work) {
     struct rounds *r = CONTAINER_OF(work, struct rounds, vault_work);
     r->vault_changed = false;
     r->vault_ok = true;
-    if (r->vault_known) r->vault_ok = vault_refresh(r->server->vault, &r->vault_changed, &r->vault_err);
+    if (r->vault_known) vault_look(r); // otherwise the load has just asked it
     r->vault_due = vault_due_in(r->server->vault);
 }
 
@@ -62,11 +74,12 @@ static void tell_vault(struct rounds *r) {
     if (r->vault_down) json_put_member_str(&w, STR("reason"), str_c(r->vault_err.message));
     json_put_object_end(&w);
     if (r->vault_down)
-        log_error(s->log, LOG_MSG("Vault cannot be asked; the secrets read last stay in use"), LOG_ERR(&r->vault_err));
+        log_error(s->log, LOG_MSG("secrets cannot be read from Vault; those read last stay in use"),
+                  LOG_ERR(&r->vault_err));
     else
-        log_info(s->log, LOG_MSG("Vault answers again"));
+        log_info(s->log, LOG_MSG("all secrets can be read from Vault again"));
     gateway_note(s->gateway, GATEWAY_NOTE_VAULT, r->vault_down ? r->vault_err.message : NULL);
-    metrics_set(s->metrics, metric_series(s->metrics, METRIC_VAULT_UP, NULL, 0), r->vault_ok);
+    tell_up(s, r->vault_ok);
     event_tell(s->events, r->vault_down ? STR("vault.unreachable") : STR("vault.recovered"), buf_str(&text));
 }
 
@@ -74,12 +87,11 @@ static void vault_done(struct work *work) {
     struct rounds *r = CONTAINER_OF(work, struct rounds, vault_work);
     r->vault_busy = false;
     if (r->ending) return;
-    if (!r->vault_known) // the load has just asked it
-        metrics_set(r->server->metrics, metric_series(r->server->metrics, METRIC_VAULT_UP, NULL, 0), 1);
+    if (!r->vault_known) tell_up(r->server, true);
     r->vault_known = true;
     r->vault_at = loop_now_ms(r->server->loops[0].loop) + r->vault_due / NS_PER_MS;
     tell_vault(r);
-    if (r->vault_ok && r->vault_changed) reload_ask(r->server, JOB_VAULT);
+    if (r->vault_changed) reload_ask(r->server, JOB_VAULT);
 }
 
 static void look_at_vault(struct rounds *r, uint64_t now_ms) {
@@ -112,6 +124,7 @@ bool rounds_start(struct server *s, struct err *err) {
     s->rounds = r;
     r->server = s;
     r->generation = datadir_config_generation(&s->dir);
+    if (s->setting->conf->vault_refs.n) tell_up(s, true);
     timer_init(&r->timer, s->loops[0].loop, on_timer);
     timer_set(&r->timer, LOOK_MS);
     return true;
