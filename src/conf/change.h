@@ -36,7 +36,8 @@ void conf_compare(const struct conf *a, const struct conf *b, struct conf_change
 const char *conf_apply_name(enum conf_apply apply);
 // For people: a line each, "~ limits.max_body: 32 MiB → 64 MiB   live   every request".
 void conf_changes_print(const struct conf_changes *changes, struct buf *out);
-// [{"key","change","before","after","apply","touches":{"all","models","aliases","tenants","listeners"}}]
+// [{"key","change","before","after","apply","touches":{"all","models","aliases","tenants","listeners"}}]; at most 100
+// names of each kind, then "more" counts the others.
 void conf_changes_json(const struct conf_changes *changes, struct buf *out);
 
 #endif

@@ -7,9 +7,22 @@
 struct reach { // an alias, and one of the names it leads over or to
     struct str to, alias;
 };
+struct touched_tenant {
+    struct str name;
+    const struct conf_tenant *of[2]; // on each side, or NULL
+    bool touched;                    // by the change that is looked at
+    bool open;                       // it may use models that it does not name
+};
+struct allowed { // a model's name that a tenant lists
+    struct str model;
+    size_t tenant; // in `tenants`
+};
 struct touching {
-    const struct conf *sides[2]; // as it was, as it will be
-    VEC(struct reach) reaches;   // of both, sorted
+    const struct conf *sides[2];        // as it was, as it will be
+    VEC(struct reach) reaches;          // of both, sorted
+    VEC(struct touched_tenant) tenants; // of both, by name
+    VEC(struct allowed) allowed;        // by the model's name
+    struct str last_tenants;            // the text made last: mostly it is the same again
     struct arena *arena;
     bool failed;
 };

@@ -3,9 +3,32 @@
 
 #include "base/json_write.h"
 
+#define NAMES_PRINTED 20 // of each kind; of more it is told how many
+#define NAMES_JSON 100
+
+// Takes the next name off the list; names hold no spaces.
+static bool next_name(struct str *names, struct str *out_name) {
+    if (!names->n) return false;
+    size_t n = str_find(*names, STR(", "));
+    *out_name = str_head(*names, n);
+    *names = str_from(*names, n + 2);
+    return true;
+}
+
+static size_t count_names(struct str names) {
+    struct str name;
+    size_t n = 0;
+    while (next_name(&names, &name)) n++;
+    return n;
+}
+
 static void put_names(struct buf *out, const char *what, struct str names, bool *io_any) {
+    struct str name;
     if (!names.n) return;
-    buf_printf(out, "%s%s %.*s", *io_any ? "; " : "   ", what, STR_ARG(names));
+    buf_printf(out, "%s%s ", *io_any ? "; " : "   ", what);
+    for (size_t i = 0; i < NAMES_PRINTED && next_name(&names, &name); i++)
+        buf_printf(out, "%s%.*s", i ? ", " : "", STR_ARG(name));
+    if (names.n) buf_printf(out, " and %zu more", count_names(names));
     *io_any = true;
 }
 
@@ -34,14 +57,25 @@ void conf_changes_print(const struct conf_changes *changes, struct buf *out) {
     if (changes->failed) buf_lit(out, "! out of memory: there are more\n");
 }
 
-static void json_names(struct json_writer *w, struct str key, struct str names) {
+// The count of names that were left out.
+static size_t json_names(struct json_writer *w, struct str key, struct str names) {
+    struct str name;
     json_put_member_array(w, key);
-    while (names.n) {
-        size_t n = str_find(names, STR(", ")); // names hold no spaces
-        json_put_str(w, str_head(names, n));
-        names = str_from(names, n + 2);
-    }
+    for (size_t i = 0; i < NAMES_JSON && next_name(&names, &name); i++) json_put_str(w, name);
     json_put_array_end(w);
+    return count_names(names);
+}
+
+static void json_touches(struct json_writer *w, const struct conf_change *change) {
+    size_t more;
+    json_put_member_object(w, STR("touches"));
+    json_put_member_bool(w, STR("all"), change->all);
+    more = json_names(w, STR("models"), change->models);
+    more += json_names(w, STR("aliases"), change->aliases);
+    more += json_names(w, STR("tenants"), change->tenants);
+    more += json_names(w, STR("listeners"), change->listeners);
+    if (more) json_put_member_u64(w, STR("more"), more);
+    json_put_object_end(w);
 }
 
 static void json_value(struct json_writer *w, struct str key, struct str text) {
@@ -65,13 +99,7 @@ void conf_changes_json(const struct conf_changes *changes, struct buf *out) {
         json_value(&w, STR("before"), change->before);
         json_value(&w, STR("after"), change->after);
         json_put_member_str(&w, STR("apply"), str_c(conf_apply_name(change->apply)));
-        json_put_member_object(&w, STR("touches"));
-        json_put_member_bool(&w, STR("all"), change->all);
-        json_names(&w, STR("models"), change->models);
-        json_names(&w, STR("aliases"), change->aliases);
-        json_names(&w, STR("tenants"), change->tenants);
-        json_names(&w, STR("listeners"), change->listeners);
-        json_put_object_end(&w);
+        json_touches(&w, change);
         json_put_object_end(&w);
     }
     json_put_array_end(&w);

@@ -24,13 +24,66 @@ static bool reaches_add(struct touching *t, const struct conf *c) {
     return true;
 }
 
-void touching_init(struct touching *t, const struct conf *a, const struct conf *b, struct arena *arena) {
-    *t = (struct touching){.sides = {a, b}, .arena = arena};
-    t->failed = !reaches_add(t, a) || !reaches_add(t, b);
-    if (t->reaches.n) qsort(t->reaches.p, t->reaches.n, sizeof *t->reaches.p, reach_cmp);
+static int tenant_cmp(const void *a, const void *b) {
+    return str_cmp(((const struct touched_tenant *)a)->name, ((const struct touched_tenant *)b)->name);
 }
 
-void touching_free(struct touching *t) { vec_free(&t->reaches); }
+static int allowed_cmp(const void *a, const void *b) {
+    return str_cmp(((const struct allowed *)a)->model, ((const struct allowed *)b)->model);
+}
+
+// Tenants of the same name become one.
+static bool tenants_add(struct touching *t) {
+    size_t kept = 0;
+    for (size_t side = 0; side < ARRAY_LEN(t->sides); side++) {
+        for (size_t i = 0; i < t->sides[side]->tenants.n; i++) {
+            const struct conf_tenant *tenant = &t->sides[side]->tenants.p[i];
+            struct touched_tenant row = {.name = tenant->name};
+            row.of[side] = tenant;
+            if (!vec_push(&t->tenants, row)) return false;
+        }
+    }
+    if (t->tenants.n) qsort(t->tenants.p, t->tenants.n, sizeof *t->tenants.p, tenant_cmp);
+    for (size_t i = 0; i < t->tenants.n; i++) {
+        const struct touched_tenant *row = &t->tenants.p[i];
+        if (!kept || !str_eq(t->tenants.p[kept - 1].name, row->name)) t->tenants.p[kept++] = *row;
+        for (size_t side = 0; side < ARRAY_LEN(row->of); side++)
+            if (row->of[side]) t->tenants.p[kept - 1].of[side] = row->of[side];
+    }
+    t->tenants.n = kept;
+    return true;
+}
+
+// What a tenant lists is found by the model's name; the nearest level that has a list says enough.
+static bool allowed_add(struct touching *t, size_t at, const struct conf_tenant *tenant) {
+    const struct conf_tenant *level = tenant;
+    for (int steps = 0; level && !level->allow_models.n && steps < CHAIN_MAX; steps++) level = level->up;
+    if (!level) t->tenants.p[at].open = true;
+    for (size_t i = 0; level && i < level->allow_models.n; i++) {
+        struct str model = level->allow_models.p[i];
+        if (str_ends(model, STR("*")))
+            t->tenants.p[at].open = true;
+        else if (!vec_push(&t->allowed, (struct allowed){model, at}))
+            return false;
+    }
+    return true;
+}
+
+void touching_init(struct touching *t, const struct conf *a, const struct conf *b, struct arena *arena) {
+    *t = (struct touching){.sides = {a, b}, .arena = arena};
+    t->failed = !reaches_add(t, a) || !reaches_add(t, b) || !tenants_add(t);
+    for (size_t i = 0; !t->failed && i < t->tenants.n; i++)
+        for (size_t side = 0; side < ARRAY_LEN(t->sides); side++)
+            if (t->tenants.p[i].of[side] && !allowed_add(t, i, t->tenants.p[i].of[side])) t->failed = true;
+    if (t->reaches.n) qsort(t->reaches.p, t->reaches.n, sizeof *t->reaches.p, reach_cmp);
+    if (t->allowed.n) qsort(t->allowed.p, t->allowed.n, sizeof *t->allowed.p, allowed_cmp);
+}
+
+void touching_free(struct touching *t) {
+    vec_free(&t->reaches);
+    vec_free(&t->tenants);
+    vec_free(&t->allowed);
+}
 
 // --- sets of names ---
 
@@ -147,10 +200,26 @@ static bool may_use(const struct conf_tenant *tenant, struct str name) {
     return true;
 }
 
-static bool may_use_any(const struct conf_tenant *tenant, const struct names *names) {
-    for (size_t i = 0; i < names->list.n; i++)
-        if (may_use(tenant, names->list.p[i])) return true;
-    return false;
+static void tenant_try(struct touched_tenant *row, struct str name) {
+    for (size_t side = 0; !row->touched && side < ARRAY_LEN(row->of); side++)
+        row->touched = row->of[side] && may_use(row->of[side], name);
+}
+
+// Tenants that may use the name; those that list names and not this one are passed over unseen.
+static void tenants_try(struct touching *t, struct str name) {
+    bool open = str_ends(name, STR("*"));
+    size_t low = 0, high = t->allowed.n;
+    for (size_t i = 0; i < t->tenants.n; i++)
+        if (open || t->tenants.p[i].open) tenant_try(&t->tenants.p[i], name);
+    while (!open && low < high) {
+        size_t mid = (low + high) / 2;
+        if (str_cmp(t->allowed.p[mid].model, name) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    for (; !open && low < t->allowed.n && str_eq(t->allowed.p[low].model, name); low++)
+        tenant_try(&t->tenants.p[t->allowed.p[low].tenant], name);
 }
 
 static bool own_model_uses(const struct conf_tenant *tenant, struct str provider) {
@@ -169,21 +238,34 @@ static bool is_below(const struct conf_tenant *tenant, struct str name) {
 }
 
 static void tenants_of_models(struct touching *t, const struct names *models, const struct names *aliases,
-                              struct str provider, struct names *tenants) {
-    for (size_t side = 0; side < ARRAY_LEN(t->sides); side++) {
-        const struct conf *c = t->sides[side];
-        for (size_t i = 0; i < c->tenants.n; i++) {
-            const struct conf_tenant *tenant = &c->tenants.p[i];
-            bool own = provider.n && own_model_uses(tenant, provider);
-            if (own || may_use_any(tenant, models) || may_use_any(tenant, aliases)) names_add(t, tenants, tenant->name);
-        }
+                              struct str provider) {
+    for (size_t i = 0; i < models->list.n; i++) tenants_try(t, models->list.p[i]);
+    for (size_t i = 0; i < aliases->list.n; i++) tenants_try(t, aliases->list.p[i]);
+    for (size_t i = 0; provider.n && i < t->tenants.n; i++) {
+        struct touched_tenant *row = &t->tenants.p[i];
+        for (size_t side = 0; !row->touched && side < ARRAY_LEN(row->of); side++)
+            row->touched = row->of[side] && own_model_uses(row->of[side], provider);
     }
+}
+
+static struct str tenants_text(struct touching *t) {
+    BUF_AUTO struct buf text = BUF_INIT((size_t)16 << 20);
+    for (size_t i = 0; i < t->tenants.n; i++) {
+        if (!t->tenants.p[i].touched) continue;
+        if (text.n) buf_lit(&text, ", ");
+        buf_put(&text, t->tenants.p[i].name);
+        t->tenants.p[i].touched = false;
+    }
+    if (str_eq(buf_str(&text), t->last_tenants)) return t->last_tenants;
+    t->last_tenants = arena_str(t->arena, buf_str(&text));
+    if (text.failed || (text.n && !t->last_tenants.p)) t->failed = true;
+    return t->last_tenants;
 }
 
 // --- all of it ---
 
 struct touched {
-    struct names models, aliases, tenants, listeners;
+    struct names models, aliases, listeners;
 };
 
 enum section {
@@ -228,14 +310,14 @@ static void find_models(struct touching *t, enum section section, struct str ite
         vec_free(&self.list);
     }
     names_sort(&w->aliases);
-    tenants_of_models(t, &w->models, &w->aliases, section == SECTION_PROVIDERS ? item : STR_NONE, &w->tenants);
+    tenants_of_models(t, &w->models, &w->aliases, section == SECTION_PROVIDERS ? item : STR_NONE);
 }
 
-static void find_tenants(struct touching *t, struct str item, struct names *tenants) {
-    for (size_t side = 0; side < ARRAY_LEN(t->sides); side++) {
-        const struct conf *c = t->sides[side];
-        for (size_t i = 0; i < c->tenants.n; i++)
-            if (is_below(&c->tenants.p[i], item)) names_add(t, tenants, c->tenants.p[i].name);
+static void find_tenants(struct touching *t, struct str item) {
+    for (size_t i = 0; i < t->tenants.n; i++) {
+        struct touched_tenant *row = &t->tenants.p[i];
+        for (size_t side = 0; !row->touched && side < ARRAY_LEN(row->of); side++)
+            row->touched = row->of[side] && is_below(row->of[side], item);
     }
 }
 
@@ -244,16 +326,14 @@ void touching_find(struct touching *t, const struct opt *opt, struct str item, s
     struct touched w = {0};
     bool of_models = section >= SECTION_PROVIDERS && section <= SECTION_PRICES;
     if (of_models && item.n) find_models(t, section, item, &w);
-    if (section == SECTION_TENANTS && item.n) find_tenants(t, item, &w.tenants);
+    if (section == SECTION_TENANTS && item.n) find_tenants(t, item);
     if (section == SECTION_LISTENERS) names_add(t, &w.listeners, item);
-    names_sort(&w.tenants);
     out->all = section == SECTION_ALL || (section > SECTION_ALL && !item.n);
     out->models = names_text(t, &w.models);
     out->aliases = names_text(t, &w.aliases);
-    out->tenants = names_text(t, &w.tenants);
+    out->tenants = tenants_text(t);
     out->listeners = names_text(t, &w.listeners);
     vec_free(&w.models.list);
     vec_free(&w.aliases.list);
-    vec_free(&w.tenants.list);
     vec_free(&w.listeners.list);
 }

@@ -355,4 +355,28 @@ static void many_items(void) {
     buf_free(&out);
 }
 
-TEST_MAIN(table_of_pairs, as_json, every_option, names_of_classes, many_items)
+// Of those whom it touches only so many are told by name.
+static void many_touched(void) {
+    struct buf text = BUF_INIT(1 << 20), out = BUF_INIT(1 << 20);
+    buf_lit(&text, P NO_PASS "models: [{name: m, targets: [{provider: a}]}]\naliases:\n");
+    for (int i = 0; i < 150; i++) buf_printf(&text, "  n%03d: m\n", i);
+    struct conf *a = load(buf_cstr(&text));
+    buf_lit(&text, "prices: {m: {input: 1}}\n");
+    struct conf *b = load(buf_cstr(&text));
+    struct str said = changes_text(a, b, &out);
+    CHECK(str_starts(said, STR("+ prices.m: {input: 1}   live   models m; aliases n000, n001, ")));
+    CHECK(str_ends(said, STR(", n019 and 130 more\n")));
+    struct conf_changes changes;
+    conf_changes_init(&changes);
+    conf_compare(a, b, &changes);
+    buf_clear(&out);
+    conf_changes_json(&changes, &out);
+    CHECK(str_ends(buf_str(&out), STR("\"n099\"],\"tenants\":[],\"listeners\":[],\"more\":50}}]")));
+    conf_changes_free(&changes);
+    conf_unref(a);
+    conf_unref(b);
+    buf_free(&text);
+    buf_free(&out);
+}
+
+TEST_MAIN(table_of_pairs, as_json, every_option, names_of_classes, many_items, many_touched)
