@@ -112,7 +112,7 @@ class Builder(unittest.TestCase):
         last = next(i for i, step in enumerate(before) if step[0].startswith('Write'))
         steps = [('Which, by', 'openai'), ('Name', ''), ('Address of its API', self.fake.base_url), ('Key', ''),
                  ('(not shown)', KEY), ('ok, 1 model, ', None)] + before[:last]
-        for n in (1, 5, len(steps)):
+        for n in (1, 6, len(steps)):  # at questions
             shown = steps[n][0] if n < len(steps) else 'Write'
             screen = self.talk(steps[:n] + [(shown, INTERRUPT)], 130)
             self.assertIn('Nothing was written.', screen)
