@@ -107,6 +107,21 @@ class Builder(unittest.TestCase):
             ('again, keep', 'drop')] + self.rest(), 0, FAKE_KEY=KEY)
         self.assertNotIn('vllm', self.boots())
 
+    def test_certificate(self):
+        cert, key = os.path.join(self.folder, 'cert.pem'), os.path.join(self.folder, 'key.pem')
+        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days',
+                        '90', '-subj', '/CN=localhost', '-keyout', key, '-out', cert], check=True, capture_output=True)
+        os.chmod(key, 0o600)
+        steps = [('Which, by', 'demo'), ('Name', ''), ('answers in process', None)] + self.rest()
+        at = next(i for i, step in enumerate(steps) if step[0].startswith('Certificate'))
+        steps[at:at + 2] = [
+            ('Certificate for TLS', cert), ('private key', cert), ('holds no private key', None), ('again, keep', ''),
+            ('Address [127', ''), (f'none [{cert}]', ''), ('private key', key), ('ok, good for ', None)]
+        self.talk(steps, 0)
+        with open(self.file, encoding='utf-8') as f:
+            self.assertIn(f'key: "{key}"', f.read())
+        self.assertEqual(run_cli('config', 'validate', self.file).returncode, 0)
+
     def test_interrupted(self):
         before = self.rest()
         last = next(i for i, step in enumerate(before) if step[0].startswith('Write'))
