@@ -124,34 +124,49 @@ bool import_duration(struct importer *im, const struct conf_node *map, const cha
     return false;
 }
 
-// The digits and where the point stands, moved six places.
-bool import_price(struct importer *im, struct str per_token, struct str *out_per_million) {
+struct decimal { // 0.DIGITS times ten to the `point`
     char digits[64];
-    size_t n = 0, i = 0;
-    int64_t point = -1, shift = 0;
-    for (; i < per_token.n && n < sizeof digits; i++) {
-        char c = per_token.p[i];
-        if (c == '.' && point < 0)
-            point = (int64_t)n;
+    size_t n;
+    int64_t point;
+};
+
+static bool decimal_parse(struct str s, struct decimal *out) {
+    struct decimal d = {.point = -1};
+    int64_t shift = 0;
+    size_t i = 0;
+    for (; i < s.n && d.n < sizeof d.digits; i++) {
+        char c = s.p[i];
+        if (c == '.' && d.point < 0)
+            d.point = (int64_t)d.n;
         else if (c >= '0' && c <= '9')
-            digits[n++] = c;
+            d.digits[d.n++] = c;
         else
             break;
     }
-    if (point < 0) point = (int64_t)n;
-    if (i < per_token.n && (per_token.p[i] == 'e' || per_token.p[i] == 'E')) {
-        struct str e = str_from(per_token, i + 1);
+    if (d.point < 0) d.point = (int64_t)d.n;
+    if (i < s.n && (s.p[i] == 'e' || s.p[i] == 'E')) {
+        struct str e = str_from(s, i + 1);
         if (e.n && e.p[0] == '+') e = str_from(e, 1);
         if (!str_to_i64(e, &shift) || shift < -40 || shift > 40) return false;
-        i = per_token.n;
+        i = s.n;
     }
-    if (i != per_token.n || !n) return false;
-    point += shift + 6;
+    d.point += shift;
+    *out = d;
+    return i == s.n && d.n;
+}
+
+static char digit_at(const struct decimal *d, int64_t k) { return k >= 0 && k < (int64_t)d->n ? d->digits[k] : '0'; }
+
+// A price a token becomes one a million tokens: the point moves six places, and six decimals are kept.
+bool import_price(struct importer *im, struct str per_token, struct str *out_per_million) {
+    struct decimal d;
+    if (!decimal_parse(per_token, &d)) return false;
+    d.point += 6;
     struct buf out = BUF_INIT(256);
-    if (point <= 0) buf_lit(&out, "0");
-    for (int64_t k = 0; k < point; k++) buf_putc(&out, k < (int64_t)n ? digits[k] : '0');
+    if (d.point <= 0) buf_lit(&out, "0");
+    for (int64_t k = 0; k < d.point; k++) buf_putc(&out, digit_at(&d, k));
     buf_putc(&out, '.');
-    for (int64_t k = point; k < point + 6; k++) buf_putc(&out, k >= 0 && k < (int64_t)n ? digits[k] : '0');
+    for (int64_t k = d.point; k < d.point + 6; k++) buf_putc(&out, digit_at(&d, k));
     struct str s = buf_str(&out);
     while (s.n > 1 && s.p[s.n - 1] == '0') s.n--;
     if (s.n > 1 && s.p[s.n - 1] == '.') s.n--;

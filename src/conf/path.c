@@ -194,41 +194,55 @@ static const struct conf_node *child_of(const struct opt *opt, const struct conf
     return NULL;
 }
 
+struct naming { // how far a variable's parts have led
+    const struct opt_table *root, *table;
+    const struct opt *opt; // NULL at the start
+    bool item;             // in one of its items
+    const struct conf_node *tree;
+    struct conf_path path;
+    struct str variable;
+};
+
+static bool name_step(struct naming *w, struct str step, struct err *err) {
+    w->path.steps[w->path.n++] = step;
+    if (w->opt && !w->item && has_items(w->opt)) {
+        w->item = true;
+        w->tree = child_of(w->opt, w->tree, &w->path.steps[w->path.n - 1]);
+        w->table = w->opt->type == OPT_PROFILES ? w->root : w->opt->sub;
+        return true;
+    }
+    if (w->opt && !w->item) w->table = w->opt->sub;
+    if (!w->table) return wrong(err, w->variable, "it goes on below a value that has no parts");
+    w->opt = table_get(w->table, step);
+    w->item = false;
+    w->tree = conf_node_get(w->tree, step);
+    return w->opt || unknown(w->table, &w->path, w->path.n - 1, err);
+}
+
+static void put_step(const struct naming *w, struct buf *out) {
+    uint64_t index;
+    struct str step = w->path.steps[w->path.n - 1];
+    bool list = w->opt->type == OPT_LIST || w->opt->type == OPT_STRS;
+    if (w->item && list && str_to_u64(step, &index))
+        buf_printf(out, "[%.*s]", STR_ARG(step));
+    else
+        conf_path_put(out, step);
+}
+
 bool conf_path_of_variable(const struct opt_table *root, const struct conf_node *tree, struct str variable,
                            struct arena *a, struct buf *out_path, struct err *err) {
-    struct conf_path path = {.n = 0};
+    struct naming w = {.root = root, .table = root, .tree = tree, .variable = variable};
     struct str rest = lower(str_from(variable, PREFIX.n), a);
-    const struct opt_table *table = root;
-    const struct opt *opt = NULL;
-    bool item = false;
     if (!str_starts(variable, PREFIX) || !rest.n) return wrong(err, variable, "it does not begin with PENSTOCK_");
     while (rest.n) {
         size_t n = str_find(rest, STR("__"));
         struct str step = str_head(rest, n);
         bool open = n + 2 == rest.n; // "__" at the end
         rest = str_from(rest, MIN(n + 2, rest.n));
-        if (!step.n || open || path.n == CONF_PATH_MAX)
+        if (!step.n || open || w.path.n == CONF_PATH_MAX)
             return wrong(err, variable, "a name is missing, or there are too many");
-        path.steps[path.n++] = step;
-        if (opt && !item && has_items(opt)) {
-            item = true;
-            tree = child_of(opt, tree, &path.steps[path.n - 1]);
-            table = opt->type == OPT_PROFILES ? root : opt->sub;
-        } else {
-            if (opt && !item) table = opt->sub;
-            opt = table ? table_get(table, step) : NULL;
-            item = false;
-            if (!table) return wrong(err, variable, "it goes on below a value that has no parts");
-            if (!opt) return unknown(table, &path, path.n - 1, err);
-            tree = conf_node_get(tree, step);
-        }
-        uint64_t index;
-        bool list = opt->type == OPT_LIST || opt->type == OPT_STRS;
-        bool position = item && list && str_to_u64(path.steps[path.n - 1], &index);
-        if (position)
-            buf_printf(out_path, "[%.*s]", STR_ARG(step));
-        else
-            conf_path_put(out_path, path.steps[path.n - 1]);
+        if (!name_step(&w, step, err)) return false;
+        put_step(&w, out_path);
     }
     return !out_path->failed || err_no_memory(err);
 }

@@ -239,7 +239,7 @@ static bool path_absolute(struct str path, char **out_path, struct err *err) {
 bool watch_set(struct watch *w, const struct str *paths, size_t n, struct err *err) {
     __typeof__(w->paths) absolute = {0};
     for (size_t i = 0; i < n; i++) {
-        char *path;
+        char *path = NULL;
         if (path_absolute(paths[i], &path, err)) {
             if (vec_push(&absolute, path)) continue;
             mem_free(path);
