@@ -5,6 +5,8 @@
 #include "store/config_env.h"
 
 #define TEXT_MAX ((size_t)16 << 20)
+#define TRIES 8
+#define OVERTAKEN (-1) // another change was recorded while this one was worked out
 
 struct changing {
     const struct cli_args *args;
@@ -15,6 +17,7 @@ struct changing {
     struct conf_changes changes;
     int64_t version;
     bool added;
+    int tries; // left, besides the present one
 };
 
 static int fail(const struct changing *c, const struct err *err) {
@@ -88,7 +91,7 @@ static int record(struct changing *c, const struct live_plan *plan) {
     struct config_version_row about = {
         .at = clock_unix_ns(), .actor = c->wish.actor, .cause = buf_str(&cause), .changes = buf_str(&json)};
     if (!live_record(c->data.db, &c->data.dir, c->after, plan, &about, &c->version, &c->added, &err))
-        return fail(c, &err);
+        return err.code == ERR_EXISTS && c->tries ? OVERTAKEN : fail(c, &err);
     datadir_config_changed(&c->data.dir);
     return CLI_OK;
 }
@@ -107,6 +110,7 @@ static int change(struct changing *c) {
         code = fail(c, &err);
     conf_unref(base);
     if (code != CLI_OK) return code;
+    if (plan.newest != now.newest && c->tries) return OVERTAKEN; // "before" is not what the plan is made on
     struct config_env then = {.live = &plan.live};
     code = load(c, &then, &c->after);
     if (code != CLI_OK) return code;
@@ -115,17 +119,31 @@ static int change(struct changing *c) {
     return code == CLI_OK ? print(c) : code;
 }
 
+static void let_go(struct changing *c) {
+    if (c->data.db) cli_data_close(&c->data);
+    conf_unref(c->before);
+    conf_unref(c->after);
+    conf_changes_free(&c->changes);
+    c->data = (struct cli_data){0};
+    c->before = c->after = NULL;
+    conf_changes_init(&c->changes);
+}
+
+// The same wish on top of what somebody else did meanwhile; nobody has said from which version it is to be made.
+static int change_at_last(struct changing *c) {
+    int code;
+    for (c->tries = TRIES - 1; (code = change(c)) == OVERTAKEN; c->tries--) let_go(c);
+    return code;
+}
+
 static int run(const struct cli_args *args, enum admin_wish_kind kind, bool (*fill)(struct changing *c)) {
     struct changing c = {.args = args, .wish = {.kind = kind, .expected = -1}};
     const char *user = args->io->env("USER");
     arena_init(&c.arena, NULL, 0, (size_t)64 << 20);
     conf_changes_init(&c.changes);
     c.wish.actor = user && *user ? arena_printf(&c.arena, "command line (%.60s)", user) : STR("command line");
-    int code = fill(&c) ? change(&c) : CLI_USAGE;
-    if (c.data.db) cli_data_close(&c.data);
-    conf_unref(c.before);
-    conf_unref(c.after);
-    conf_changes_free(&c.changes);
+    int code = fill(&c) ? change_at_last(&c) : CLI_USAGE;
+    let_go(&c);
     arena_wipe_free(&c.arena);
     return code;
 }

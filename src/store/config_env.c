@@ -55,7 +55,7 @@ static bool read_secret(void *ctx, const struct conf_stores *stores, enum conf_s
     return vault_read(env->vault, stores->vault, name, out, err);
 }
 
-static bool live_list(const struct config_env *env, const struct conf_stores *stores, struct arena *arena,
+static bool live_list(struct config_env *env, const struct conf_stores *stores, struct arena *arena,
                       struct config_live_list *out_list, struct err *err) {
     struct opened o;
     bool there;
@@ -67,7 +67,8 @@ static bool live_list(const struct config_env *env, const struct conf_stores *st
     }
     if (!open_existing(stores->data, &o, &there, err)) return false;
     if (!there) return true;
-    bool ok = config_live_read(o.db, &o.dir, arena, out_list, err);
+    bool ok =
+        config_version_newest(o.db, &env->newest, NULL, err) && config_live_read(o.db, &o.dir, arena, out_list, err);
     close_opened(&o);
     return ok;
 }

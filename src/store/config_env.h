@@ -14,6 +14,7 @@ struct config_env {
     bool own_vault;
     const struct config_live_list *live; // in place of those in the database; NULL = those
     bool no_live;                        // none at all
+    int64_t newest;                      // out: the newest version before live changes were read from the database
 };
 // The system's environment and files, with this one's stores.
 struct conf_env config_env_system(struct config_env *env);
