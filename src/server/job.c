@@ -139,7 +139,7 @@ static bool run_start(struct server *s, struct sql *db, struct job *job) {
 void job_run(struct server *s, struct sql *db, struct job *job) {
     uint64_t before = job_stamp(s->setting->conf);
     job->new_stamp = before;
-    job->unchanged = job->cause == JOB_LOOK && before == job->stamp;
+    job->unchanged = job->cause == JOB_LOOK && before == job->stamp && !job->again;
     if (job->unchanged) return;
     job->ok = job->cause == JOB_START ? run_start(s, db, job) : run(s, db, job);
     // What changed while it was read is read again at the next look.

@@ -22,6 +22,7 @@ struct job {
     enum job_cause cause;
     struct admin_wish *wish; // JOB_WISH
     uint64_t stamp;          // of the watched files as they were last read
+    bool again;              // JOB_LOOK: even if they are the same: they were refused
     // Results.
     bool unchanged; // JOB_LOOK: no watched file differs
     bool ok;

@@ -4,6 +4,7 @@
 // over to it. When anything is wrong the old one stays. Jobs are carried out one after the other.
 #include "server/server_internal.h"
 
+#include "base/hash.h"
 #include "base/json_write.h"
 #include "base/mem.h"
 
@@ -19,6 +20,7 @@ struct reload {
     bool busy, ending;
     bool asked[JOB_WISH]; // causes that wait for their turn
     uint64_t stamp;       // of the watched files, as last applied or refused
+    uint64_t refusal;     // hash of why what the files say was refused last; 0 = it was not
     struct mutex lock;    // for what follows
     struct admin_wish *first, **last;
     bool closed, posted;
@@ -162,16 +164,30 @@ static void work_run(struct work *work) {
     job_run(r->server, r->db, &r->job);
 }
 
+// What the files say was refused: it is tried again at each look, for what was missing may be there by then, though no
+// watched file changed. What is refused for the same reason again is not told again.
+static void refused_files(struct reload *r) {
+    uint64_t why = hash_bytes(str_c(r->job.err.message), 1) | 1;
+    bool told = r->job.cause == JOB_LOOK && why == r->refusal && r->job.new_stamp == r->stamp;
+    r->refusal = why;
+    r->stamp = r->job.new_stamp;
+    if (!told) refused(r);
+}
+
 static void conclude(struct reload *r) {
     struct job *job = &r->job;
     bool dry = job->wish && job->wish->dry_run;
-    if (job->unchanged) return;
-    if (!dry) r->stamp = job->new_stamp;
-    if (dry) return;
+    if (job->unchanged || dry) return;
     if (!job->ok) {
-        refused(r);
+        // A change that was refused says nothing about the files.
+        if (job->wish && job->wish->kind != WISH_RELOAD)
+            refused(r);
+        else
+            refused_files(r);
         return;
     }
+    r->stamp = job->new_stamp;
+    r->refusal = 0;
     if (job->setting) switch_over(r);
     if (job->cause == JOB_START)
         atomic_store(&r->server->gateway->config_version, job->version);
@@ -190,6 +206,7 @@ static void work_done(struct work *work) {
 
 static void start(struct reload *r, enum job_cause cause, struct admin_wish *wish) {
     job_begin(&r->job, cause, wish, r->stamp);
+    r->job.again = r->refusal != 0;
     r->work = (struct work){.run = work_run, .done = work_done};
     r->busy = loop_work(r->server->loops[0].loop, &r->work);
     if (r->busy) return;
