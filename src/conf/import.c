@@ -89,7 +89,9 @@ static bool run(struct importer *im, enum import_format format, struct str text,
     struct conf_node *root = NULL;
     if (!import_read(im, text, name, &root)) return false;
     if (!root || root->kind != NODE_MAP) {
-        fail(im, "the file holds no map of settings");
+        struct conf_source source = {.name = name};
+        conf_problem_add(im->problems, CONF_ERROR, &source, (struct conf_pos){1, 1},
+                         "the file holds no map of settings");
         return false;
     }
     if (format == IMPORT_LITELLM)
