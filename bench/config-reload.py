@@ -19,13 +19,14 @@ from gwbench import procs
 from gwbench.load import chat_body
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-MARKS = (100, 500, 1000)  # reloads after which memory is looked at
+MARKS = (100, 500, 1000, 1100)  # reloads after which memory is looked at
+FULL = 1100  # by then the 1,024 events that the server keeps are there, and nothing may grow any more
 
 
 def parse_arguments():
     p = argparse.ArgumentParser(prog="./dev bench config-reload", description=__doc__)
     p.add_argument("--json", action="store_true", help="print one JSON object a figure, and nothing else, on stdout")
-    p.add_argument("--reloads", type=int, default=1000, help="how many (default 1000)")
+    p.add_argument("--reloads", type=int, default=1300, help="how many (default 1300)")
     p.add_argument("--rate", type=int, default=5000, help="requests a second (default 5000)")
     p.add_argument("--by", choices=("signal", "file"), default="signal",
                    help="what sets a reload off: SIGHUP after the file's change, or the change alone (default signal)")
@@ -95,6 +96,8 @@ class Server:
         command = [self.binary, "serve", "--config", self.conf, "--data", self.data, "--listen",
                    f"127.0.0.1:{self.port}", "--workers", "1"]
         self.process = self.kids.start(command, 0, os.path.join(self.folder, "penstock.log"), env=self.env)
+        # A reload is worked out beside the loops; on one core it would take its time from theirs.
+        os.sched_setaffinity(self.process.pid, range(len(os.sched_getaffinity(0))))
         if procs.wait_ready(self.process, self.port) is None:
             raise RuntimeError("penstock did not start: " + self.log()[-2000:])
 
@@ -109,6 +112,10 @@ class Server:
     def metrics(self):
         text = procs.http_get(self.port, "/metrics", 10)[1].decode()
         return {m[1]: float(m[2]) for m in re.finditer(r"^(penstock_\S+) (\S+)$", text, re.M)}
+
+    def held_mib(self):
+        """What allocations hold, as the server counts them."""
+        return self.metrics()["penstock_memory_bytes"] / 2**20
 
     def max_turn_ms(self):
         """The longest since the last look."""
@@ -168,7 +175,7 @@ def busy(server, args):
     poller, times, turns = Poller(server.port), [], []
     time.sleep(1)
     server.max_turn_ms()
-    memory = {0: server.rss_mib()}
+    memory = {0: (server.rss_mib(), server.held_mib())}
     try:
         for turn in range(1, args.reloads + 1):
             wanted, began = poller.version() + 1, time.monotonic()
@@ -182,7 +189,7 @@ def busy(server, args):
             times.append(time.monotonic() - began)
             time.sleep(max(0, args.every / 1e3 - times[-1]))
             if turn in MARKS or turn == args.reloads:
-                memory[turn] = server.rss_mib()
+                memory[turn] = (server.rss_mib(), server.held_mib())
                 turns.append(server.max_turn_ms())
             if turn % 100 == 0:
                 procs.note(f"{turn} reloads, {server.rss_mib():.1f} MiB")
@@ -212,11 +219,17 @@ def case_reload(args, figures, folder):
         quiet_us = min(base["latency_us"][name], after["latency_us"][name])
         figures.put("reload", f"latency {name}", "us", seen["latency_us"][name], quiet_us, "without reloads")
     figures.put("reload", "longest loop turn", "ms", round(turn, 3), round(base_turn, 3), "without reloads")
-    for count, mib in memory.items():
-        figures.put("reload", f"memory after {count} reloads", "MiB", round(mib, 2))
-    first, last = memory.get(100, memory[0]), memory[max(memory)]
-    figures.put("reload", "memory grown since 100", "MiB", round(last - first, 2),
-                goal=("at most 1 MiB", last - first <= 1))
+    for count, (rss, held) in memory.items():
+        figures.put("reload", f"resident after {count} reloads", "MiB", round(rss, 2))
+        figures.put("reload", f"allocated after {count} reloads", "MiB", round(held, 2))
+    if max(memory) <= FULL:
+        procs.note(f"note: memory is judged from reload {FULL} on, when the events that are kept are all there")
+        return
+    (rss, held), (last_rss, last_held) = memory[FULL], memory[max(memory)]
+    figures.put("reload", f"resident, grown since {FULL}", "MiB", round(last_rss - rss, 2),
+                goal=("at most 1 MiB", last_rss - rss <= 1))
+    figures.put("reload", f"allocated, grown since {FULL}", "MiB", round(last_held - held, 3),
+                goal=("at most 0.05 MiB", last_held - held <= 0.05))
 
 
 # --- loading a large file ---
