@@ -69,7 +69,7 @@ static void too_large(void) {
     struct buf text = BUF_INIT(CONF_FILE_MAX + 64), got = BUF_INIT(4096);
     while (text.n <= CONF_FILE_MAX) buf_lit(&text, "# padding to pass the limit of the file's size\n");
     problems_of(buf_str(&text), &got);
-    CHECK_STR(buf_str(&got), STR("penstock.yaml: the file is larger than 1 MiB, the most that is read\n"));
+    CHECK_STR(buf_str(&got), STR("penstock.yaml: the file is larger than 8 MiB, the most that is read\n"));
     buf_free(&text);
     buf_free(&got);
 }
