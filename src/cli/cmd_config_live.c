@@ -70,12 +70,12 @@ static int print(const struct changing *c) {
         return cli_print(c->args->io, &out);
     }
     conf_changes_print(&c->changes, &out);
-    if (!cli_given(c->args, CLI_QUIET)) {
-        if (!c->changes.list.n) fprintf(c->args->io->err, "Nothing would be different.\n");
-        if (!dry && c->added)
-            fprintf(c->args->io->err, "Version %lld; a running server takes it up at once.\n", (long long)c->version);
-    }
-    return cli_print(c->args->io, &out);
+    int code = cli_print(c->args->io, &out);
+    if (cli_given(c->args, CLI_QUIET)) return code;
+    if (!c->changes.list.n) fprintf(c->args->io->err, "Nothing %s different.\n", dry ? "would be" : "is");
+    if (!dry && c->added)
+        fprintf(c->args->io->err, "Version %lld; a running server takes it up at once.\n", (long long)c->version);
+    return code;
 }
 
 static int record(struct changing *c, const struct live_plan *plan) {
@@ -104,7 +104,7 @@ static int change(struct changing *c) {
     struct conf *base = NULL;
     int code = load(c, &now, &c->before);
     if (code == CLI_OK && c->wish.kind == WISH_ROLLBACK) code = load(c, &without, &base);
-    if (code == CLI_OK) code = cli_data_open_at(c->args, c->before->storage.data, true, &c->data);
+    if (code == CLI_OK) code = cli_data_open_at(c->args, c->before->storage.data, c->wish.kind == WISH_PATCH, &c->data);
     if (code == CLI_OK && !live_plan_make(c->data.db, &c->data.dir, &c->wish, base ? base->base : NULL, clock_unix_ns(),
                                           &c->arena, &plan, &err))
         code = fail(c, &err);
@@ -183,7 +183,8 @@ static bool fill_rollback(struct changing *c) {
     if (ok)
         c->wish.version = (int64_t)version;
     else
-        cli_fail(c->args->io, CLI_USAGE, "VERSION is a number", c->args->operands[0], "penstock config history");
+        cli_fail(c->args->io, CLI_USAGE, "VERSION is a number from 1 on", c->args->operands[0],
+                 "penstock config history");
     return ok;
 }
 

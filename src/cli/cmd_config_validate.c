@@ -53,6 +53,8 @@ int cmd_config_validate(const struct cli_args *args) {
         for (size_t i = 0; i < args->n_operands; i++)
             valid = validate(args, &env, str_c(args->operands[i]), &out) && valid;
         if (!args->n_operands) valid = validate(args, &env, STR("penstock.yaml"), &out);
+        if (!args->n_operands && !cli_config_file(args).n)
+            fprintf(args->io->err, "  Try: penstock config validate FILE; or penstock config init\n");
         code = cli_print(args->io, &out);
         if (code == CLI_OK && !valid) code = CLI_FAILED;
     }

@@ -88,8 +88,11 @@ int cli_serve(const struct cli_args *args) {
     int code = CLI_OK;
     if (!ok && err.code == ERR_CONFIG_INVALID && problems.errors) {
         print_problems(args, &problems);
-        code =
-            cli_fail(args->io, CLI_CONFIG_INVALID, "the configuration is not valid", NULL, "penstock config validate");
+        BUF_AUTO struct buf hint = BUF_INIT(8192);
+        struct str file = cli_config_file(args);
+        buf_printf(&hint, "penstock config validate %.*s", STR_ARG(file));
+        const char *text = file.n ? buf_cstr(&hint) : NULL;
+        code = cli_fail(args->io, CLI_CONFIG_INVALID, "the configuration is not valid", NULL, text);
     } else if (!ok) {
         code = cli_fail_err(args->io, &err, "the server cannot start", NULL);
     }

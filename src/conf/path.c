@@ -63,7 +63,8 @@ bool conf_path_parse(struct str text, struct arena *a, struct conf_path *out_pat
             rest = str_from(rest, 1);
         else if (more && rest.p[0] != '[')
             return wrong(err, text,
-                         "names have dots between them, and others than letters, digits, _ - / : @ * quotes");
+                         "names have dots between them; one with others than a-z, A-Z, 0-9, _ - / : @ * stands in "
+                         "double quotes, as in models.\"gpt-4.1\"");
     }
     *out_path = path;
     return true;

@@ -268,6 +268,11 @@ class Live(Files):
             self.assertNotIn(secret, shown)
 
     def test_nothing_to_take_back(self):
+        self.change('unset', 'log.level', code=4)
+        self.change('rollback', '1', code=4)
+        self.assertEqual(os.listdir(self.folder), [], 'there is nothing to write down')
+        self.change('set', 'log.level=debug')
+        self.change('unset', 'log.level')
         self.assertIn('log.level', self.change('unset', 'log.level', code=4).stderr)
 
     def test_nothing_ever_ran(self):

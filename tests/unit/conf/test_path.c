@@ -47,8 +47,9 @@ static void wrong_paths(void) {
     expect_steps("a.\"b\\\"", "\"a.\"b\\\"\" is no key: a quote is not closed");
     expect_steps("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q",
                  "\"a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q\" is no key: it has too many parts");
-    static const char why[] = " is no key: names have dots between them, and others than letters, digits, _ - / : @ * "
-                              "quotes";
+    static const char why[] =
+        " is no key: names have dots between them; one with others than a-z, A-Z, 0-9, _ - / : @ * "
+        "stands in double quotes, as in models.\"gpt-4.1\"";
     static const char *const odd[] = {"a b", "a[0]b", "a=b", "a\"b\"", "log.level ", "a#"};
     for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
         char want[256];
