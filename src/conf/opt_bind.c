@@ -332,16 +332,20 @@ static void bind_value(struct opt_bind *b, const struct opt *opt, const struct c
     }
 }
 
+static struct str nearest_key(const struct opt_table *table, struct str key) {
+    struct str names[64];
+    size_t n = MIN(table->n, ARRAY_LEN(names));
+    for (size_t i = 0; i < n; i++) names[i] = str_c(table->opts[i].name);
+    return opt_nearest(key, names, n);
+}
+
 static void unknown_key(struct opt_bind *b, const struct opt_table *table, const struct conf_node *key,
                         const struct place *at) {
-    struct str names[64];
     struct buf where = BUF_INIT(512), list = BUF_INIT(512);
-    for (size_t i = 0; i < table->n && i < ARRAY_LEN(names); i++) {
-        names[i] = str_c(table->opts[i].name);
+    for (size_t i = 0; i < table->n; i++)
         buf_printf(&list, "%s%s", i == 0 ? "" : i + 1 < table->n ? ", " : " and ", table->opts[i].name);
-    }
     path_put(&where, at);
-    struct str in = buf_str(&where), near = opt_nearest(key->text, names, MIN(table->n, ARRAY_LEN(names)));
+    struct str in = buf_str(&where), near = nearest_key(table, key->text);
     struct str shown = str_head(key->text, 60);
     if (near.n)
         conf_problem_add(b->problems, CONF_ERROR, key->source, key->pos,
@@ -358,6 +362,15 @@ static void unknown_key(struct opt_bind *b, const struct opt_table *table, const
 static bool table_has(const struct opt_table *table, struct str key) {
     for (size_t i = 0; i < table->n; i++) {
         if (str_eq(str_c(table->opts[i].name), key)) return true;
+    }
+    return false;
+}
+
+// Whether a key that nobody knows is most likely this one: it is not missing then, and one message will do.
+static bool is_misspelt(const struct opt_table *table, const struct conf_node *node, const char *name) {
+    for (size_t i = 0; node && i < node->n; i++) {
+        struct str key = node->keys[i]->text;
+        if (!table_has(table, key) && str_eq(nearest_key(table, key), str_c(name))) return true;
     }
     return false;
 }
@@ -381,7 +394,7 @@ static bool bind_table(struct opt_bind *b, const struct opt_table *table, const 
             continue;
         }
         if (opt->type == OPT_STRUCT) bind_table(b, opt->sub, NULL, &here, field);
-        if ((opt->flags & OPT_REQUIRED) && usable && !b->partial)
+        if ((opt->flags & OPT_REQUIRED) && usable && !b->partial && !is_misspelt(table, node, opt->name))
             complain(b, CONF_ERROR, node, at, "the key \"%s\" is missing", opt->name);
     }
     for (size_t i = 0; usable && node && i < node->n; i++) {
