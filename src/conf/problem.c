@@ -2,6 +2,9 @@
 #include "conf/problem.h"
 
 #define EXCERPT_MAX 160
+#define MESSAGE_MAX 1024
+#define KEY_MIN 8       // bytes of what may be a key, in a line
+#define LONG_KEY_MIN 20 // in a message, whose names are of providers and models mostly
 
 const char *conf_layer_name(enum conf_layer layer) {
     static const char *const names[] = {
@@ -66,16 +69,16 @@ static bool token_char(char c) {
 }
 
 // The line with what looks like a vendor's key masked, wherever it stands.
-static struct str mask_keys(struct arena *a, struct str line) {
+static struct str mask_keys(struct arena *a, struct str line, size_t shortest) {
     static const struct str prefixes[] = {STR_INIT("sk-"), STR_INIT("ps-"), STR_INIT("gsk_"), STR_INIT("xai-"),
                                           STR_INIT("AIza")};
-    struct buf out = BUF_INIT(4 * EXCERPT_MAX);
+    struct buf out = BUF_INIT(2 * MESSAGE_MAX);
     for (size_t i = 0; i < line.n;) {
         bool starts = i == 0 || !token_char(line.p[i - 1]);
         size_t end = i, w = 0;
         while (starts && w < ARRAY_LEN(prefixes) && !str_starts(str_from(line, i), prefixes[w])) w++;
         while (starts && w < ARRAY_LEN(prefixes) && end < line.n && token_char(line.p[end])) end++;
-        if (end > i + 8)
+        if (end > i + shortest)
             buf_lit(&out, "***");
         else
             buf_putc(&out, line.p[end = i++]);
@@ -92,10 +95,10 @@ static struct str excerpt_make(struct arena *a, struct str line, bool is_private
     if (is_private && from == line.n) return STR_NONE;
     if (value.n && !is_reference(value) && value.p[0] != '#')
         return arena_printf(a, "%.*s ***", STR_ARG(str_head(line, from < EXCERPT_MAX ? from : EXCERPT_MAX)));
-    if (line.n <= EXCERPT_MAX) return mask_keys(a, line);
+    if (line.n <= EXCERPT_MAX) return mask_keys(a, line, KEY_MIN);
     size_t n = EXCERPT_MAX;
     while (n > 0 && ((unsigned char)line.p[n] & 0xc0) == 0x80) n--;
-    return arena_printf(a, "%.*s…", STR_ARG(mask_keys(a, str_head(line, n))));
+    return arena_printf(a, "%.*s…", STR_ARG(mask_keys(a, str_head(line, n), KEY_MIN)));
 }
 
 static struct str copy(struct arena *a, struct str s) { return s.n ? arena_str(a, s) : STR_NONE; }
@@ -109,13 +112,15 @@ void conf_problem_add(struct conf_problems *ps, enum conf_severity severity, con
         ps->dropped++;
         return;
     }
-    char text[1024];
+    char text[MESSAGE_MAX];
     va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     struct str message = str_of(text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
-    struct conf_problem p = {.severity = severity, .pos = pos, .message = copy(&ps->arena, message)};
+    struct conf_problem p = {.severity = severity, .pos = pos};
+    // A key that stands where a name should is not told.
+    p.message = mask_keys(&ps->arena, message, LONG_KEY_MIN);
     if (src) {
         p.file = copy(&ps->arena, src->name);
         if (pos.line) p.excerpt = excerpt_make(&ps->arena, source_line(ps, src, pos.line), is_private);
