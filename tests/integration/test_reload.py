@@ -3,10 +3,11 @@
 import json
 import os
 import signal
+import socket
 import threading
 import time
 
-from harness import Suite, eventually, fake_provider, main
+from harness import Conn, Suite, eventually, fake_provider, free_port, main, request_bytes
 
 
 class Reload(Suite):
@@ -142,6 +143,73 @@ class Reload(Suite):
         server.signal(signal.SIGHUP)
         self.assertTrue(eventually(lambda: server.request('POST', '/v1/chat/completions', b'{}').status == 400))
         self.assertTrue(eventually(lambda: server.chat('one', 'x' * 2000).status == 413))
+        server.stop()
+
+    def errors(self, server):
+        return sum(v for k, v in server.metrics().items() if k.startswith('penstock_config_reloads') and 'error' in k)
+
+    def listeners(self, server, *ports):
+        return [{'address': f'127.0.0.1:{p}'} for p in (server.port, *ports)]
+
+    def answers(self, port):
+        try:
+            with Conn(port, timeout=5) as c:
+                return c.send(request_bytes('GET', '/healthz')).read().status == 200
+        except OSError:
+            return False
+
+    def test_listeners_come_and_go(self):
+        other, third = free_port(), free_port()
+        server = self.spawn(lambda s: self.conf('one', listeners=self.listeners(s)), listen=False)
+        server.write_config(self.conf('one', listeners=self.listeners(server, other)))
+        self.assertTrue(eventually(lambda: self.answers(other)))
+        # A request in flight on the listener that goes.
+        with Conn(other) as c:
+            body = json.dumps({'model': 'slow', 'stream': True, 'messages': []}).encode()
+            slow = {'name': 'slow', 'targets': [{'provider': 'fake', 'model': 'x;events=20;gap=50'}]}
+            conf = self.conf('one', listeners=self.listeners(server, other))
+            server.write_config({**conf, 'models': [*conf['models'], slow]})
+            self.assertTrue(self.knows(server, 'slow'))
+            c.send(request_bytes('POST', '/v1/chat/completions', body, key=server.key))
+            reply = c.read_head()
+            pieces = c.pieces(reply)
+            next(pieces)
+            server.write_config(self.conf('one', listeners=self.listeners(server, third)))
+            self.assertTrue(eventually(lambda: self.answers(third)))
+            self.assertTrue(eventually(lambda: not self.answers(other)))
+            for _ in pieces:
+                pass
+            self.assertEqual(reply.events()[-1], '[DONE]')
+        self.assertEqual(server.chat('one').status, 200)
+        server.stop()
+
+    def test_an_address_in_use_is_refused(self):
+        server = self.spawn(lambda s: self.conf('one', listeners=self.listeners(s)), listen=False)
+        with socket.socket() as taken:
+            taken.bind(('127.0.0.1', 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            server.write_config(self.conf('one', 'two', listeners=self.listeners(server, port)))
+            self.assertTrue(eventually(lambda: self.check(server)['status'] == 'degraded'), self.check(server))
+            self.assertIn(str(port), self.check(server)['detail'])
+            self.assertEqual(server.chat('one').status, 200)
+            self.assertEqual(server.chat('two').status, 404)  # nothing of it is in force
+            self.assertGreaterEqual(self.errors(server), 1)
+            self.assertTrue(any(str(port) in line.get('reason', '') for line in server.log_lines()))
+        # Once the address is free, it comes into force though no file changed.
+        self.assertTrue(self.knows(server, 'two'))
+        self.assertTrue(self.answers(port))
+        self.assertEqual(self.check(server)['status'], 'ok')
+        server.stop()
+
+    def test_refused_once_told_once(self):
+        server = self.start('one')
+        server.write_config('models: [')
+        self.assertTrue(eventually(lambda: self.check(server)['status'] == 'degraded'))
+        time.sleep(2.5)  # beyond a look at the files
+        told = [line for line in server.log_lines() if 'refused' in line['msg']]
+        self.assertEqual(len(told), 1, told)
+        self.assertEqual(self.errors(server), 1)
         server.stop()
 
     def test_a_storm_of_reloads(self):
