@@ -106,6 +106,7 @@ static bool revert(row_list *rows, const struct admin_wish *wish, struct arena *
 // --- rollback ---
 
 struct rollback {
+    const struct conf_node *base;
     row_list *rows;
     struct arena *a;
     struct str actor;
@@ -117,11 +118,21 @@ static bool own_layer(struct str key) {
     return str_eq(key, STR("include")) || str_eq(key, STR("profiles")) || str_eq(key, STR("version"));
 }
 
+// Whether the process was started with it. A version that another process made, which was started otherwise, does not
+// know of it; taking it away would close the addresses of --listen, say.
+static bool is_of_start(const struct rollback *r, struct str key) {
+    struct conf_path path;
+    struct err ignored;
+    const struct conf_node *node = NULL;
+    if (conf_path_parse(key, r->a, &path, &ignored)) node = conf_tree_get(&conf_table, r->base, &path);
+    return node && node->source && node->source->layer > LAYER_FILE && node->source->layer < LAYER_LIVE;
+}
+
 static bool on_difference(void *ctx, struct str key, const struct conf_node *value) {
     struct rollback *r = ctx;
     struct buf json = BUF_INIT(VALUE_MAX);
     struct str kept = arena_str(r->a, key);
-    if (own_layer(key)) return true;
+    if (own_layer(key) || (!value && is_of_start(r, key))) return true;
     conf_tree_json(value, &json);
     bool ok = !json.failed && kept.p && may_change(kept, r->err) &&
               add(r->rows, r->a, kept, buf_str(&json), r->actor, r->now_ns, r->err);
@@ -139,7 +150,7 @@ static bool roll_back(row_list *rows, struct sql *db, const struct datadir *dir,
     if (!config_version_find(db, dir, wish->version, a, &row, err)) return false;
     conf_problems_init(&problems);
     struct conf_source source = {.name = STR("the history"), .text = row.tree, .layer = LAYER_LIVE};
-    struct rollback r = {.rows = rows, .a = a, .actor = wish->actor, .now_ns = now_ns, .err = err};
+    struct rollback r = {.base = base, .rows = rows, .a = a, .actor = wish->actor, .now_ns = now_ns, .err = err};
     rows->n = 0;
     bool ok = conf_parse(&source, a, &problems, &tree);
     if (ok) {

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import ROOT, Penstock, clean_environment, in_parallel, main, run_cli
+from harness import ROOT, Penstock, clean_environment, eventually, in_parallel, main, run_cli
 
 SAMPLES = os.path.join(ROOT, 'tests', 'unit', 'conf', 'import')
 PLACES = ('/etc/penstock', '/var/log/penstock', '/var/lib/penstock', '/var/run/secrets/penstock')
@@ -249,6 +249,20 @@ class Live(Files):
         rows = [json.loads(line) for line in self.change('history', '--json').stdout.splitlines()]
         self.assertEqual([[c['key'] for c in r['changes']] for r in rows if len(r['changes']) != 1], [])
         self.assertEqual(sorted(r['changes'][0]['key'] for r in rows), [f'prices.m{i}' for i in range(6)])
+
+    def test_a_rollback_leaves_what_the_server_was_started_with(self):
+        """A version made by a command does not know of the server's --listen."""
+        server = Penstock('providers: [{name: demo, kind: demo}]', env={'PENSTOCK_LIMITS__MAX_BODY': '1 MiB'})
+        self.addCleanup(server.remove)
+        server.start()
+        done = server.cli('config', 'set', 'log.level=debug', '--config', server.config_path, '--json')
+        version = json.loads(done.stdout)['version']
+        key = server.create_key('--admin')['key']
+        self.assertTrue(eventually(lambda: server.get('/readyz').json()['checks']['configuration']['version'] >= version))
+        reply = server.post('/api/v1/config/rollback', json.dumps({'version': version}).encode(), key=key)
+        self.assertEqual((reply.status, reply.json().get('changes')), (200, []), reply)
+        self.assertEqual(server.get('/readyz').status, 200)
+        server.stop()
 
     def test_secrets_are_shown_nowhere(self):
         self.path('penstock.yaml', 'providers:\n  - {name: p, kind: openai, base_url: "http://127.0.0.1:9/v1", api_key: sk-first}\n')
