@@ -186,6 +186,7 @@ void conf_check(struct opt_bind *b, struct conf *c) {
     check_listeners(b, c);
     check_providers(b, c);
     conf_check_waits(b, c);
+    conf_check_services(b, c);
     conf_index_level(b, &general);
     for (size_t i = 0; i < c->prices.n; i++)
         conf_index_put(b, &c->price_map, c->prices.p[i].name, &c->prices.p[i].price);

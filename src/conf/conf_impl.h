@@ -35,6 +35,7 @@ void conf_discover(const struct conf_env *env, struct buf *out);
 // All rules between values; fills the derived fields and maps. Problems go to b->problems.
 void conf_check(struct opt_bind *b, struct conf *c);
 void conf_check_waits(struct opt_bind *b, struct conf *c);
+void conf_check_services(struct opt_bind *b, const struct conf *c);
 void conf_check_tenants(struct opt_bind *b, struct conf *c);
 // Models and aliases of one level: a tenant's, or the general ones.
 struct conf_level {

@@ -180,14 +180,21 @@ static bool check_part(struct load *l, const struct conf_node *part) {
     return l->problems->errors == before;
 }
 
+static const struct conf_node *key_of(const struct conf_node *map, struct str name) {
+    for (size_t i = 0; map->kind == NODE_MAP && i < map->n; i++)
+        if (str_eq(map->keys[i]->text, name)) return map->keys[i];
+    return NULL;
+}
+
 static bool check_profiles(struct load *l, const struct conf_node *profiles, struct str chosen) {
     static const struct str barred[] = {STR_INIT("profiles"), STR_INIT("include"), STR_INIT("version")};
     bool ok = true;
     for (size_t i = 0; i < profiles->n; i++) {
         const struct conf_node *part = profiles->values[i];
         for (size_t k = 0; k < ARRAY_LEN(barred); k++) {
-            if (!conf_node_get(part, barred[k])) continue;
-            conf_problem_add(l->problems, CONF_ERROR, part->source, part->pos,
+            const struct conf_node *key = key_of(part, barred[k]);
+            if (!key) continue;
+            conf_problem_add(l->problems, CONF_ERROR, key->source, key->pos,
                              "profiles.%.*s: \"%.*s\" cannot be in a profile", STR_ARG(profiles->keys[i]->text),
                              STR_ARG(barred[k]));
             ok = false;

@@ -70,6 +70,9 @@ static bool store_append(struct opt_bind *b, enum conf_store store, struct str n
 
 static bool reference_append(struct opt_bind *b, struct str inner, struct buf *out, struct err *err) {
     bool offline = b->env && b->env->offline;
+    if (ref_present(inner))
+        return err_set(err, ERR_CONFIG_INVALID, "${%.*s…: a reference cannot stand in another one",
+                       STR_ARG(str_head(inner, str_find_char(inner, ':'))));
     if (str_starts(inner, STR("env:"))) return offline || env_append(b->env, str_from(inner, 4), out, err);
     if (str_starts(inner, STR("file:"))) {
         if (!offline && !note(b, str_from(inner, 5), true)) return err_no_memory(err);

@@ -777,9 +777,9 @@ static void wrong_profiles(void) {
                      "main.yaml:3:10: expected a map of options (\"name: value\" lines), found \"3\"\n"
                      "      3 |   other: 3\n"
                      "        |          ^\n"
-                     "main.yaml:4:10: profiles.third: \"include\" cannot be in a profile\n"
+                     "main.yaml:4:11: profiles.third: \"include\" cannot be in a profile\n"
                      "      4 |   third: {include: [x.yaml], server: {workers: \"${env:NONE}\"}}\n"
-                     "        |          ^\n");
+                     "        |           ^\n");
     w = (struct world){.files = {{"main.yaml", "profiles: [a]\n"}}};
     expect_wrong(&w, "main.yaml:1:11: profiles: expected a map from names to parts of a configuration\n"
                      "      1 | profiles: [a]\n"
