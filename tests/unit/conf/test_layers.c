@@ -713,7 +713,7 @@ static void wrong_includes(void) {
 // Files that include one another in all ways without a circle are bounded in number.
 static void too_many_files(void) {
     struct world w = {.files = {{"0.yaml", "include: [\"[1-9].yaml\"]\n"}}};
-    static char names[8][8], texts[8][80];
+    static char names[8][24], texts[8][96];
     for (int i = 0; i < 8; i++) {
         snprintf(names[i], sizeof names[i], "%d.yaml", i + 1);
         snprintf(texts[i], sizeof texts[i], i == 7 ? "log: {}\n" : "include: [\"[%d-9].yaml\", \"[%d-9].yaml\"]\n",
