@@ -1,8 +1,10 @@
 // penstock config set, unset, rollback: changes over all files, kept in the data directory.
 #include "admin/live.h"
+#include "cli/ask_server.h"
 #include "cli/commands.h"
 #include "os/clock.h"
 #include "store/config_env.h"
+#include "store/ledger.h"
 
 #define TEXT_MAX ((size_t)16 << 20)
 #define TRIES 8
@@ -50,32 +52,38 @@ static int load(const struct changing *c, struct config_env *stores, struct conf
     return code;
 }
 
-static int print(const struct changing *c) {
-    BUF_AUTO struct buf out = BUF_INIT(TEXT_MAX), list = BUF_INIT(TEXT_MAX);
+static int print(const struct changing *c, const struct wish_answer *answer, const char *when) {
+    BUF_AUTO struct buf out = BUF_INIT(TEXT_MAX);
     bool dry = cli_given(c->args, CLI_DRY_RUN);
     if (cli_given(c->args, CLI_JSON)) {
         struct json_writer w;
-        conf_changes_json(&c->changes, &list);
         json_writer_init(&w, &out);
         json_put_object(&w);
         json_put_member_bool(&w, STR("dry_run"), dry);
         if (dry)
             json_put_member_null(&w, STR("version"));
         else
-            json_put_member_i64(&w, STR("version"), c->version);
-        json_put_member_raw(&w, STR("changes"), str_trim(buf_str(&list)));
+            json_put_member_i64(&w, STR("version"), answer->version);
+        json_put_member_raw(&w, STR("changes"), str_trim(answer->changes));
         json_put_object_end(&w);
         buf_putc(&out, '\n');
-        if (list.failed) out.failed = true;
         return cli_print(c->args->io, &out);
     }
-    conf_changes_print(&c->changes, &out);
+    buf_put(&out, answer->shown);
     int code = cli_print(c->args->io, &out);
     if (cli_given(c->args, CLI_QUIET)) return code;
-    if (!c->changes.list.n) fprintf(c->args->io->err, "Nothing %s different.\n", dry ? "would be" : "is");
-    if (!dry && c->added)
-        fprintf(c->args->io->err, "Version %lld; a running server takes it up at once.\n", (long long)c->version);
+    if (!answer->shown.n) fprintf(c->args->io->err, "Nothing %s different.\n", dry ? "would be" : "is");
+    if (!dry && answer->added) fprintf(c->args->io->err, "Version %lld%s.\n", (long long)answer->version, when);
     return code;
+}
+
+static int print_own(const struct changing *c) {
+    BUF_AUTO struct buf shown = BUF_INIT(TEXT_MAX), list = BUF_INIT(TEXT_MAX);
+    conf_changes_print(&c->changes, &shown);
+    conf_changes_json(&c->changes, &list);
+    struct wish_answer answer = {
+        .version = c->version, .added = c->added, .shown = buf_str(&shown), .changes = buf_str(&list)};
+    return print(c, &answer, "; no server runs on this data directory: it holds from the next start on");
 }
 
 static int record(struct changing *c, const struct live_plan *plan) {
@@ -116,7 +124,30 @@ static int change(struct changing *c) {
     if (code != CLI_OK) return code;
     conf_compare(c->before, c->after, &c->changes);
     if (!cli_given(c->args, CLI_DRY_RUN)) code = record(c, &plan);
-    return code == CLI_OK ? print(c) : code;
+    return code == CLI_OK ? print_own(c) : code;
+}
+
+// The server that runs here knows its environment and prepares the whole before anything is kept.
+static int have_it_changed(struct changing *c) {
+    struct wish_answer answer;
+    struct err err;
+    if (!ask_server(c->data.db, &c->data.dir, &c->wish, &c->arena, &answer, &err)) return fail(c, &err);
+    if (answer.ok) return print(c, &answer, ", in force");
+    if (!answer.reason.n) return fail(c, &answer.err);
+    fwrite(answer.reason.p, 1, answer.reason.n, c->args->io->err);
+    return cli_fail(c->args->io, CLI_CONFIG_INVALID, "the configuration would not be valid; nothing was changed", NULL,
+                    NULL);
+}
+
+// Whether there is a data directory with a server on it; its database is open then.
+static int find_server(struct changing *c, bool *out_found) {
+    struct err err;
+    bool there;
+    *out_found = false;
+    int code = cli_data_open_existing(c->args, &c->data, &there);
+    if (code != CLI_OK || !there) return code;
+    if (ledger_in_use(str_c(c->data.dir.path), out_found, &err)) return CLI_OK;
+    return fail(c, &err);
 }
 
 static void let_go(struct changing *c) {
@@ -142,7 +173,15 @@ static int run(const struct cli_args *args, enum admin_wish_kind kind, bool (*fi
     arena_init(&c.arena, NULL, 0, (size_t)64 << 20);
     conf_changes_init(&c.changes);
     c.wish.actor = user && *user ? arena_printf(&c.arena, "command line (%.60s)", user) : STR("command line");
-    int code = fill(&c) ? change_at_last(&c) : CLI_USAGE;
+    c.wish.dry_run = cli_given(args, CLI_DRY_RUN);
+    bool server = false;
+    int code = fill(&c) ? find_server(&c, &server) : CLI_USAGE;
+    if (code == CLI_OK && server) {
+        code = have_it_changed(&c);
+    } else if (code == CLI_OK) {
+        let_go(&c);
+        code = change_at_last(&c);
+    }
     let_go(&c);
     arena_wipe_free(&c.arena);
     return code;

@@ -63,6 +63,8 @@ struct cli_data {
 int cli_data_open(const struct cli_args *args, bool create, struct cli_data *out_data);
 // The same for a directory given; messages name it.
 int cli_data_open_at(const struct cli_args *args, struct str path, bool create, struct cli_data *out_data);
+// *out_there: there was one, where cli_data_open looks, and it is open.
+int cli_data_open_existing(const struct cli_args *args, struct cli_data *out_data, bool *out_there);
 void cli_data_close(struct cli_data *data);
 
 // A moment: "2026-11-21", "2026-11-21T07:30:00Z", or a length of time ("90s", "15m", "24h", "7d", "4w") from now, in

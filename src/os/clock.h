@@ -10,6 +10,8 @@ uint64_t clock_mono_ns(void);
 int64_t clock_unix_ns(void);
 // Processor time of the whole process, nanoseconds.
 uint64_t clock_cpu_ns(void);
+// The calling thread waits; a signal may end it early. Not for event loops.
+void clock_pause_ns(uint64_t ns);
 
 #define NS_PER_US 1000ULL
 #define NS_PER_MS 1000000ULL

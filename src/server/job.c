@@ -9,10 +9,15 @@
 const char *job_cause_name(const struct job *job) {
     static const char *const names[] = {[JOB_START] = "start", [JOB_LOOK] = "file",   [JOB_SIGNAL] = "signal",
                                         [JOB_LIVE] = "live",   [JOB_VAULT] = "vault", [JOB_WISH] = "api"};
+    static const char *const asked[] = {[WISH_RELOAD] = "cli: reload",
+                                        [WISH_PATCH] = "cli: set",
+                                        [WISH_REVERT] = "cli: unset",
+                                        [WISH_ROLLBACK] = "cli: rollback"};
     static const char *const wishes[] = {[WISH_RELOAD] = "api: reload",
                                          [WISH_PATCH] = "api: change",
                                          [WISH_REVERT] = "api: revert",
                                          [WISH_ROLLBACK] = "api: rollback"};
+    if (job->asked_id) return asked[job->asked.kind];
     return job->wish ? wishes[job->wish->kind] : names[job->cause];
 }
 
@@ -136,15 +141,53 @@ static bool run_start(struct server *s, struct sql *db, struct job *job) {
            record(s, db, job, s->setting->conf, &plan);
 }
 
+// --- what commands beside the server ask for ---
+
+// One that cannot be read is nobody's loss: its command gives up, and what was written is loaded all the same.
+static void take_asked(struct server *s, struct sql *db, struct job *job) {
+    struct str text;
+    struct err err;
+    int64_t id;
+    if (!config_wish_take(db, &s->dir, clock_unix_ns(), &job->arena, &id, &text, &err) ||
+        (id && !wish_read(text, &job->arena, &job->asked, &err))) {
+        log_warn(s->log, LOG_MSG("what a command asked for cannot be read"), LOG_ERR(&err));
+        return;
+    }
+    if (!id) return;
+    job->asked_id = id;
+    job->wish = &job->asked;
+}
+
+static void answer_asked(struct server *s, struct sql *db, struct job *job) {
+    BUF_AUTO struct buf text = BUF_INIT(CHANGES_MAX), reason = BUF_INIT(CHANGES_MAX), shown = BUF_INIT(CHANGES_MAX),
+                        changes = BUF_INIT(CHANGES_MAX);
+    struct err err;
+    conf_problems_print(&job->problems, &reason);
+    conf_changes_print(&job->changes, &shown);
+    conf_changes_json(&job->changes, &changes);
+    struct wish_answer answer = {.ok = job->ok,
+                                 .err = job->err,
+                                 .reason = buf_str(&reason),
+                                 .version = job->version,
+                                 .added = job->added,
+                                 .shown = buf_str(&shown),
+                                 .changes = buf_str(&changes)};
+    wish_answer_put(&answer, &text);
+    if (text.failed || changes.failed || !config_wish_answer(db, &s->dir, job->asked_id, buf_str(&text), &err))
+        log_warn(s->log, LOG_MSG("a command could not be answered"));
+}
+
 void job_run(struct server *s, struct sql *db, struct job *job) {
     uint64_t before = job_stamp(s->setting->conf);
     job->new_stamp = before;
     job->unchanged = job->cause == JOB_LOOK && before == job->stamp && !job->again;
     if (job->unchanged) return;
+    if (job->cause == JOB_LIVE) take_asked(s, db, job);
     job->ok = job->cause == JOB_START ? run_start(s, db, job) : run(s, db, job);
     // What changed while it was read is read again at the next look.
     if (job_stamp(s->setting->conf) != before)
         job->new_stamp = 0;
     else if (job->setting)
         job->new_stamp = job_stamp(job->setting->conf);
+    if (job->asked_id) answer_asked(s, db, job);
 }

@@ -20,9 +20,11 @@ enum job_cause {
 };
 struct job {
     enum job_cause cause;
-    struct admin_wish *wish; // JOB_WISH
-    uint64_t stamp;          // of the watched files as they were last read
-    bool again;              // JOB_LOOK: even if they are the same: they were refused
+    struct admin_wish *wish; // JOB_WISH; JOB_LIVE: `asked`, when a command asked
+    struct admin_wish asked;
+    int64_t asked_id; // of its row; 0 = none
+    uint64_t stamp;   // of the watched files as they were last read
+    bool again;       // JOB_LOOK: even if they are the same: they were refused
     // Results.
     bool unchanged; // JOB_LOOK: no watched file differs
     bool ok;

@@ -82,6 +82,7 @@ static void applied(struct reload *r) {
     conf_changes_print(&r->job.changes, &changes);
     atomic_store(&s->gateway->config_version, r->job.version);
     gateway_note(s->gateway, GATEWAY_NOTE_CONFIG, NULL);
+    if (r->job.cause == JOB_LIVE && !r->job.changes.list.n && !r->job.added) return; // nothing to tell of
     count(s, "ok");
     log_info(s->log, LOG_MSG("configuration in force"), LOG_INT("version", r->job.version),
              LOG_STR("cause", str_c(job_cause_name(&r->job))), LOG_STR("actor", job_actor(&r->job)),
@@ -199,7 +200,8 @@ static void work_done(struct work *work) {
     struct reload *r = CONTAINER_OF(work, struct reload, work);
     r->busy = false;
     if (!r->ending) conclude(r);
-    if (r->job.wish) answer(&r->job);
+    if (r->job.wish && !r->job.asked_id) answer(&r->job);
+    if (r->job.asked_id) r->asked[JOB_LIVE] = true; // for more of them, and for what else was written meanwhile
     job_end(&r->job);
     next_job(r);
 }

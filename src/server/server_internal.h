@@ -3,6 +3,7 @@
 #define SERVER_SERVER_INTERNAL_H
 
 #include "admin/admin.h"
+#include "admin/wish_text.h"
 #include "gateway/gateway.h"
 #include "gateway/keys.h"
 #include "os/signals.h"
@@ -10,6 +11,7 @@
 #include "server/job.h"
 #include "server/server.h"
 #include "store/config_env.h"
+#include "store/config_wish.h"
 
 struct server;
 

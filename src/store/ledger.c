@@ -55,18 +55,45 @@ void ledger_trouble(struct ledger *l, uint64_t *flag, enum ledger_event event, c
     ledger_tell(l, LEDGER_RECOVERED, &message);
 }
 
+#define LOCK_NAME STR("penstock.lock")
+#define LOCK_TRIES 20
+#define LOCK_PAUSE_NS 10000000 // 10 ms
+
+// A command that looks whether a server is there holds the lock for a moment.
+static bool lock_take(struct str path, struct file_lock *out_lock, struct err *err) {
+    for (int tries = LOCK_TRIES; !file_lock_take(path, false, out_lock, err); tries--) {
+        if (err->code != ERR_STORE_BUSY || !tries) return false;
+        clock_pause_ns(LOCK_PAUSE_NS);
+    }
+    return true;
+}
+
+bool ledger_in_use(struct str data_dir, bool *out_used, struct err *err) {
+    BUF_AUTO struct buf path = BUF_INIT(LEDGER_PATH_MAX);
+    struct file_lock lock;
+    path_join(&path, data_dir, LOCK_NAME);
+    *out_used = false;
+    if (path.failed) return err_no_memory(err);
+    if (file_lock_take(buf_str(&path), false, &lock, err)) {
+        file_lock_release(&lock);
+        return true;
+    }
+    *out_used = err->code == ERR_STORE_BUSY;
+    return *out_used;
+}
+
 static bool paths_set(struct ledger *l, const struct ledger_options *opt, struct err *err) {
     BUF_AUTO struct buf dir = BUF_INIT(LEDGER_PATH_MAX);
     BUF_AUTO struct buf database = BUF_INIT(LEDGER_PATH_MAX);
     BUF_AUTO struct buf lock = BUF_INIT(LEDGER_PATH_MAX);
-    path_join(&lock, opt->data_dir, STR("penstock.lock"));
+    path_join(&lock, opt->data_dir, LOCK_NAME);
     if (!ledger_wal_dir(&dir, opt->data_dir, err) || !ledger_database(&database, opt->data_dir, opt->database, err))
         return false;
     l->dir = mem_strdup(buf_str(&dir));
     l->database = mem_strdup(buf_str(&database));
     if (!l->dir || !l->database || lock.failed) return err_no_memory(err);
     if (!dir_make(buf_str(&dir), 0700, err)) return false;
-    if (file_lock_take(buf_str(&lock), false, &l->lock, err)) return true;
+    if (lock_take(buf_str(&lock), &l->lock, err)) return true;
     if (err->code != ERR_STORE_BUSY) return false;
     return err_set(err, ERR_STORE_BUSY,
                    "another Penstock server is using the folder %.*s: stop it, or give this one a folder of its own",

@@ -48,6 +48,8 @@ enum ledger_result {
 
 // Replays what earlier processes left before it returns, for up to two seconds and then in the background; a database
 // that is busy or full is no error. Refuses (ERR_STORE_BUSY) when another process has the ledger of that folder open.
+// Whether a server has the ledger of this data directory open.
+NODISCARD bool ledger_in_use(struct str data_dir, bool *out_used, struct err *err);
 NODISCARD bool ledger_open(const struct ledger_options *opt, struct ledger **out_ledger, struct err *err);
 // Applies everything and leaves no segment behind, unless the database refuses for longer than wait_ms; then the
 // segments stay for the next start. Loops must have stopped using their writers. NULL is allowed.

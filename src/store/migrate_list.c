@@ -93,10 +93,20 @@
     "CREATE TABLE tenant (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE) STRICT;\n"                  \
     "INSERT INTO tenant VALUES (1, '');\n"
 
+// What commands ask of a running server; rows live for seconds.
+#define FOURTH                                                                                                         \
+    "CREATE TABLE config_wish ("                                                                                       \
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"                                                                           \
+    " at INTEGER NOT NULL,"                                                                                            \
+    " wish BLOB,"                                                                                                      \
+    " answer BLOB"                                                                                                     \
+    ") STRICT;\n"
+
 static const struct migration steps[] = {
     {.version = 1, .name = STR_INIT("keys, leases and usage"), .script = STR_INIT(FIRST)},
     {.version = 2, .name = STR_INIT("sealed secrets and configuration history"), .script = STR_INIT(SECOND)},
     {.version = 3, .name = STR_INIT("names of tenants"), .script = STR_INIT(THIRD)},
+    {.version = 4, .name = STR_INIT("wishes of commands"), .script = STR_INIT(FOURTH)},
 };
 
 const struct migrations migrations_all = {steps, ARRAY_LEN(steps)};
