@@ -9,7 +9,8 @@ struct event_bus {
     struct mutex mutex; // guards all below
     struct cond woken;  // some wake has returned
     struct event *ring[EVENT_KEEP];
-    uint64_t last;
+    uint64_t first, last; // seqs of those kept: first … last
+    size_t bytes;         // of their names and data
     uint64_t dropped;
     struct event_listener *listeners;
 };
@@ -17,6 +18,7 @@ struct event_bus {
 bool event_bus_create(struct event_bus **out_bus, struct err *err) {
     struct event_bus *bus = mem_zalloc(1, sizeof *bus);
     if (!bus) return err_no_memory(err);
+    bus->first = 1;
     mutex_init(&bus->mutex);
     cond_init(&bus->woken);
     *out_bus = bus;
@@ -31,6 +33,8 @@ void event_bus_free(struct event_bus *bus) {
     cond_free(&bus->woken);
     mem_free(bus);
 }
+
+static size_t size_of(const struct event *event) { return event->name.n + event->data.n; }
 
 // One block: the event, then its name, then its data.
 static struct event *event_new(struct str name, struct str data) {
@@ -56,29 +60,36 @@ static void wake_all(struct event_bus *bus) {
     }
 }
 
+static void forget_first(struct event_bus *bus) {
+    struct event **place = &bus->ring[bus->first++ % EVENT_KEEP];
+    bus->bytes -= size_of(*place);
+    mem_free(*place);
+    *place = NULL;
+}
+
 void event_tell(struct event_bus *bus, struct str name, struct str data) {
     if (!bus) return;
     if (data.n > EVENT_DATA_MAX) data = STR("{\"truncated\":true}");
-    struct event *event = event_new(name, data), *old = NULL;
+    struct event *event = event_new(name, data);
     mutex_lock(&bus->mutex);
     if (event) {
         event->seq = ++bus->last;
         event->at = clock_unix_ns();
-        struct event **place = &bus->ring[event->seq % EVENT_KEEP];
-        old = *place;
-        *place = event;
+        bus->bytes += size_of(event);
+        while (bus->first < event->seq && (event->seq - bus->first >= EVENT_KEEP || bus->bytes > EVENT_KEEP_BYTES))
+            forget_first(bus);
+        bus->ring[event->seq % EVENT_KEEP] = event;
         wake_all(bus);
     } else {
         bus->dropped++;
     }
     mutex_unlock(&bus->mutex);
-    mem_free(old);
 }
 
 uint64_t event_each(struct event_bus *bus, uint64_t after, event_visit *fn, void *ctx) {
     mutex_lock(&bus->mutex);
-    uint64_t last = bus->last, before_kept = last > EVENT_KEEP ? last - EVENT_KEEP : 0;
-    for (uint64_t seq = MAX(after, before_kept); seq < last; seq++) fn(ctx, bus->ring[(seq + 1) % EVENT_KEEP]);
+    uint64_t last = bus->last;
+    for (uint64_t seq = MAX(after, bus->first - 1); seq < last; seq++) fn(ctx, bus->ring[(seq + 1) % EVENT_KEEP]);
     mutex_unlock(&bus->mutex);
     return last;
 }

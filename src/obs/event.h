@@ -12,6 +12,7 @@
 #include "base/err.h"
 
 #define EVENT_KEEP 1024
+#define EVENT_KEEP_BYTES ((size_t)1 << 20) // of their data; the newest is kept in any case
 #define EVENT_DATA_MAX ((size_t)64 * 1024)
 
 struct event_bus;

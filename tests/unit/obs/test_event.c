@@ -88,6 +88,27 @@ static void test_ring(void) {
     event_bus_free(bus);
 }
 
+// Large events push out more than one each.
+static void test_bytes(void) {
+    static char large[60000];
+    struct event_bus *bus = bus_new();
+    struct seen seen;
+    memset(large, 'x', sizeof large);
+    for (int i = 0; i < 100; i++) event_tell(bus, STR("n"), STR("{}"));
+    for (int i = 0; i < 40; i++) event_tell(bus, STR("n"), str_of(large, sizeof large));
+    seen_init(&seen);
+    CHECK_INT(event_each(bus, 0, visit, &seen), 140);
+    CHECK_INT(seen.count, EVENT_KEEP_BYTES / (sizeof large + 1));
+    CHECK(seen.last == 140 && !seen.wrong);
+    event_tell(bus, STR("n"), STR("{}")); // a small one finds room
+    seen_free(&seen);
+    seen_init(&seen);
+    CHECK_INT(event_each(bus, 0, visit, &seen), 141);
+    CHECK(seen.count >= EVENT_KEEP_BYTES / (sizeof large + 1) && !seen.wrong);
+    seen_free(&seen);
+    event_bus_free(bus);
+}
+
 static void test_long_data(void) {
     static char text[EVENT_DATA_MAX + 1];
     struct event_bus *bus = bus_new();
@@ -221,4 +242,4 @@ static void test_threads(void) {
     event_bus_free(bus);
 }
 
-TEST_MAIN(test_order, test_ring, test_long_data, test_wake, test_no_memory, test_threads)
+TEST_MAIN(test_order, test_ring, test_bytes, test_long_data, test_wake, test_no_memory, test_threads)
