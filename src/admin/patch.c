@@ -130,12 +130,6 @@ static bool take_value(struct walk *w) {
 
 static bool walk_object(struct walk *w, const struct opt_table *table, const struct opt *each);
 
-static const struct opt *opt_of(const struct opt_table *table, struct str name) {
-    for (size_t i = 0; i < table->n; i++)
-        if (str_eq(str_c(table->opts[i].name), name)) return &table->opts[i];
-    return NULL;
-}
-
 // Whether an object is not a value of the option's own but holds parts of it.
 static bool has_parts(const struct opt *opt) {
     switch (opt->type) {
@@ -188,7 +182,7 @@ static bool walk_member(struct walk *w, const struct opt_table *table, const str
         complain(w, raw, "a name is empty or holds a control character");
         return json_skip(&w->r, NULL);
     }
-    const struct opt *opt = opt_of(table, name);
+    const struct opt *opt = opt_get(table, name);
     if (opt) return walk_option(w, opt, kind);
     struct conf_place place;
     struct err unknown;

@@ -12,17 +12,11 @@ struct showing {
 
 static void put_node(struct showing *s, const struct opt *opt, const struct conf_node *node);
 
-static const struct opt *opt_of(const struct opt_table *table, struct str name) {
-    for (size_t i = 0; table && i < table->n; i++)
-        if (str_eq(str_c(table->opts[i].name), name)) return &table->opts[i];
-    return NULL;
-}
-
 static void put_options(struct showing *s, const struct opt_table *table, const struct conf_node *node) {
     json_put_object(s->w);
     for (size_t i = 0; i < node->n; i++) {
         json_put_key(s->w, node->keys[i]->text);
-        put_node(s, opt_of(table, node->keys[i]->text), node->values[i]);
+        put_node(s, opt_get(table, node->keys[i]->text), node->values[i]);
     }
     json_put_object_end(s->w);
 }

@@ -2,6 +2,12 @@
 #include "conf/opt_impl.h"
 #include "conf/value.h"
 
+const struct opt *opt_get(const struct opt_table *table, struct str name) {
+    for (size_t i = 0; table && i < table->n; i++)
+        if (str_eq(str_c(table->opts[i].name), name)) return &table->opts[i];
+    return NULL;
+}
+
 bool opt_number_parse(enum opt_type type, struct str text, int64_t *out_value) {
     if (type == OPT_SIZE) return value_size(text, out_value);
     if (type == OPT_DURATION) return value_duration(text, out_value);

@@ -118,6 +118,8 @@ void opt_bind_free(struct opt_bind *b); // marks and secrets; not the secrets' b
 void opt_bind_root(struct opt_bind *b, const struct opt_table *table, const struct conf_node *root, void *out);
 // The node that set a field, or NULL (a default).
 const struct conf_node *opt_mark_find(struct opt_bind *b, const void *field);
+// The option of that name, or NULL; table may be NULL.
+const struct opt *opt_get(const struct opt_table *table, struct str name);
 // The nearest of n names by edit distance, when near enough to suggest; else STR_NONE.
 struct str opt_nearest(struct str name, const struct str *names, size_t n);
 

@@ -359,18 +359,11 @@ static void unknown_key(struct opt_bind *b, const struct opt_table *table, const
     buf_free(&list);
 }
 
-static bool table_has(const struct opt_table *table, struct str key) {
-    for (size_t i = 0; i < table->n; i++) {
-        if (str_eq(str_c(table->opts[i].name), key)) return true;
-    }
-    return false;
-}
-
 // Whether a key that nobody knows is most likely this one: it is not missing then, and one message will do.
 static bool is_misspelt(const struct opt_table *table, const struct conf_node *node, const char *name) {
     for (size_t i = 0; node && i < node->n; i++) {
         struct str key = node->keys[i]->text;
-        if (!table_has(table, key) && str_eq(nearest_key(table, key), str_c(name))) return true;
+        if (!opt_get(table, key) && str_eq(nearest_key(table, key), str_c(name))) return true;
     }
     return false;
 }
@@ -398,7 +391,7 @@ static bool bind_table(struct opt_bind *b, const struct opt_table *table, const 
             complain(b, CONF_ERROR, node, at, "the key \"%s\" is missing", opt->name);
     }
     for (size_t i = 0; usable && node && i < node->n; i++) {
-        if (!table_has(table, node->keys[i]->text) && !(b->below && !at)) unknown_key(b, table, node->keys[i], at);
+        if (!opt_get(table, node->keys[i]->text) && !(b->below && !at)) unknown_key(b, table, node->keys[i], at);
     }
     return usable;
 }

@@ -5,13 +5,6 @@
 
 #define KEY_MAX 1024
 
-static const struct opt *option_find(const struct opt_table *table, struct str name) {
-    for (size_t i = 0; table && i < table->n; i++) {
-        if (str_eq(str_c(table->opts[i].name), name)) return &table->opts[i];
-    }
-    return NULL;
-}
-
 // --- Walking down the tables ----------------------------------------------------------------------------------------
 
 struct walk {
@@ -97,7 +90,7 @@ static bool is_position(struct str step) {
 
 static bool step_take(struct walk *w, struct str step, bool quoted, bool last, struct err *err) {
     bool item_next = w->opt && opt_has_items(w->opt) && !w->item;
-    const struct opt *opt = item_next && quoted ? NULL : option_find(w->table, step);
+    const struct opt *opt = item_next && quoted ? NULL : opt_get(w->table, step);
     if (opt) {
         enter_option(w, opt);
         return true;

@@ -112,13 +112,6 @@ static bool is_json_word(struct str text) {
     return str_eq(text, STR("true")) || str_eq(text, STR("false")) || opt_number_parse(OPT_DECIMAL, text, &v);
 }
 
-static const struct opt *option_of(const struct opt_table *table, struct str name) {
-    for (size_t i = 0; table && i < table->n; i++) {
-        if (str_eq(str_c(table->opts[i].name), name)) return &table->opts[i];
-    }
-    return NULL;
-}
-
 // Whether a plain word of this option is a number or a boolean of its own.
 static bool is_bare(const struct opt *opt, const struct conf_node *node) {
     bool text = !opt || opt->type == OPT_STR || opt->type == OPT_SECRET || opt->type == OPT_ENUM ||
@@ -145,7 +138,7 @@ static void node_put(struct json_writer *w, const struct opt *opt, bool item, co
     }
     json_put_object(w);
     for (size_t i = 0; i < node->n; i++) {
-        const struct opt *below = options ? option_of(opt->sub, node->keys[i]->text) : opt;
+        const struct opt *below = options ? opt_get(opt->sub, node->keys[i]->text) : opt;
         json_put_key(w, node->keys[i]->text);
         node_put(w, below, !options, node->values[i]);
     }

@@ -1,5 +1,5 @@
 // Reads and writes the names of configuration values, and finds what the option tables say of them.
-#include "conf/path.h"
+#include "conf/tree.h"
 
 #define SHOWN 60
 
@@ -95,12 +95,6 @@ void conf_path_put(struct buf *out, struct str step) {
 
 // --- what the tables say ---
 
-static const struct opt *table_get(const struct opt_table *table, struct str name) {
-    for (size_t i = 0; i < table->n; i++)
-        if (str_eq(str_c(table->opts[i].name), name)) return &table->opts[i];
-    return NULL;
-}
-
 static bool unknown(const struct opt_table *table, const struct conf_path *path, size_t at, struct err *err) {
     struct str names[64], name = path->steps[at];
     struct buf in = BUF_INIT(512);
@@ -143,7 +137,7 @@ bool conf_path_find(const struct opt_table *root, const struct conf_path *path, 
             return err_set(err, ERR_NOT_FOUND, "\"%.*s\" has no parts, so no \"%.*s\"", STR_ARG(path->steps[i - 1]),
                            STR_ARG(str_head(name, SHOWN)));
         }
-        const struct opt *opt = table_get(table, path->steps[i]);
+        const struct opt *opt = opt_get(table, path->steps[i]);
         if (!opt) return unknown(table, path, i, err);
         place = (struct conf_place){.opt = opt, .table = table};
     }
@@ -177,9 +171,7 @@ static struct str lower(struct str s, struct arena *a) {
 // What an item is called in the tree; of a list of named items, their names.
 static struct str item_name(const struct opt *opt, const struct conf_node *list, size_t i) {
     if (list->kind == NODE_MAP) return list->keys[i]->text;
-    if (!opt->sub) return STR_NONE;
-    const struct conf_node *name = conf_node_get(list->values[i], str_c(opt->sub->opts[0].name));
-    return name && name->kind == NODE_SCALAR ? name->text : STR_NONE;
+    return opt->sub ? conf_item_name(opt, list->values[i]) : STR_NONE;
 }
 
 static const struct conf_node *child_of(const struct opt *opt, const struct conf_node *node, struct str *io_step) {
@@ -214,7 +206,7 @@ static bool name_step(struct naming *w, struct str step, struct err *err) {
     }
     if (w->opt && !w->item) w->table = w->opt->sub;
     if (!w->table) return wrong(err, w->variable, "it goes on below a value that has no parts");
-    w->opt = table_get(w->table, step);
+    w->opt = opt_get(w->table, step);
     w->item = false;
     w->tree = conf_node_get(w->tree, step);
     return w->opt || unknown(w->table, &w->path, w->path.n - 1, err);

@@ -27,12 +27,6 @@ static void levels_make(struct show_walk *w, const struct conf_tenant *tenant, s
     levels->list[levels->n++] = (struct level){NULL, c->root, STR("general")};
 }
 
-static const struct opt *opt_of(const struct opt_table *table, const char *name) {
-    for (size_t i = 0; table && i < table->n; i++)
-        if (strcmp(table->opts[i].name, name) == 0) return &table->opts[i];
-    return NULL;
-}
-
 static const void *field_of(const struct show_walk *w, const struct level *l, const struct opt *opt) {
     return (l->tenant ? (const char *)l->tenant : (const char *)w->conf) + opt->offset;
 }
@@ -42,8 +36,8 @@ static const void *field_of(const struct show_walk *w, const struct level *l, co
 // What a level says of an option inside a section, and by which option it does: the general one has its own table.
 static const struct conf_node *said(const struct level *l, const struct opt *section, const struct opt *opt,
                                     const struct opt **out_opt) {
-    const struct opt *own = l->tenant ? section : opt_of(&conf_table, section->name);
-    *out_opt = l->tenant ? opt : own ? opt_of(own->sub, opt->name) : NULL;
+    const struct opt *own = l->tenant ? section : opt_get(&conf_table, str_c(section->name));
+    *out_opt = l->tenant ? opt : own ? opt_get(own->sub, str_c(opt->name)) : NULL;
     return *out_opt ? conf_node_get(conf_node_get(l->node, str_c(section->name)), str_c(opt->name)) : NULL;
 }
 
@@ -84,8 +78,8 @@ static void inherited_option(struct show_walk *w, const struct levels *levels, c
     show_option(w, v, depth, 2);
     // What no level states is the general default: nothing it follows from.
     if (i == n && n == levels->n && w->rows.n > before) w->rows.p[before].origin = FROM_DEFAULT;
-    const struct opt *general = opt_of(&conf_table, section->name);
-    general = general && n == levels->n ? opt_of(general->sub, opt->name) : NULL;
+    const struct opt *general = opt_get(&conf_table, str_c(section->name));
+    general = general && n == levels->n ? opt_get(general->sub, str_c(opt->name)) : NULL;
     for (size_t k = before; general && k < w->rows.n; k++) show_default(w, &w->rows.p[k], general);
     w->force = false;
     w->rule = STR_NONE;
@@ -158,7 +152,7 @@ static void joined_section(struct show_walk *w, const struct levels *levels, con
     show_section(w, opt, str_c(opt->name), NULL, 0);
     for (size_t l = 0; l < levels->n; l++) {
         const struct level *level = &levels->list[l];
-        const struct opt *own = level->tenant ? opt : opt_of(&conf_table, opt->name);
+        const struct opt *own = level->tenant ? opt : opt_get(&conf_table, str_c(opt->name));
         struct opt_list list = opt_list_at(field_of(w, level, own));
         const struct conf_node *node = conf_node_get(level->node, str_c(opt->name));
         w->level = level->label;

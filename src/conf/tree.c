@@ -3,14 +3,7 @@
 
 #include "base/map.h"
 
-static const struct opt *opt_get(const struct opt_table *table, struct str name) {
-    for (size_t i = 0; table && i < table->n; i++)
-        if (str_eq(str_c(table->opts[i].name), name)) return &table->opts[i];
-    return NULL;
-}
-
-// The name that a list's item goes by, or nothing.
-static struct str name_of(const struct opt *opt, const struct conf_node *item) {
+struct str conf_item_name(const struct opt *opt, const struct conf_node *item) {
     const struct conf_node *name = conf_node_get(item, str_c(opt->sub->opts[0].name));
     return name && name->kind == NODE_SCALAR ? name->text : STR_NONE;
 }
@@ -101,11 +94,11 @@ static bool join_items(const struct opt_table *root, const struct opt *opt, stru
     map_init(&slots, (uint64_t)(uintptr_t)node);
     bool ok = true;
     for (size_t i = 0; ok && i < low->n; i++) {
-        struct str name = name_of(opt, low->values[i]);
+        struct str name = conf_item_name(opt, low->values[i]);
         if (name.n) ok = map_put(&slots, name, (void *)(i + 1));
     }
     for (size_t i = 0; ok && i < high->n; i++) {
-        struct str name = name_of(opt, high->values[i]);
+        struct str name = conf_item_name(opt, high->values[i]);
         // Once only: a name that one layer gives twice stays a mistake.
         size_t slot = name.n ? (size_t)map_del(&slots, name) : 0;
         if (!slot)
@@ -232,7 +225,7 @@ static bool set_key(struct setting *s, struct conf_node **io, size_t at, descend
 
 // An item put in by its name may leave the name out.
 static bool name_item(struct setting *s, const struct opt *opt, struct conf_node **io, struct str name) {
-    if ((*io)->kind != NODE_MAP || name_of(opt, *io).n) return true;
+    if ((*io)->kind != NODE_MAP || conf_item_name(opt, *io).n) return true;
     struct conf_node *item = copy(*io, 1, s->a);
     if (!item) return no_memory(s);
     memmove(item->keys + 1, item->keys, item->n * sizeof *item->keys);
@@ -260,7 +253,7 @@ static bool find_item(struct setting *s, const struct opt *opt, const struct con
                        "\"%s\" is a list: its items are known by their position, as in %s[0]", opt->name, opt->name);
     *out_named = true;
     for (*out_slot = 0; *out_slot < list->n; ++*out_slot)
-        if (str_eq(name_of(opt, list->values[*out_slot]), step)) break;
+        if (str_eq(conf_item_name(opt, list->values[*out_slot]), step)) break;
     return true;
 }
 
@@ -342,7 +335,7 @@ static const struct conf_node *get_item(const struct opt *opt, const struct conf
     if (!node || node->kind != NODE_LIST) return conf_node_get(node, step);
     if (!quoted && str_to_u64(step, &index)) return index < node->n ? node->values[index] : NULL;
     for (size_t i = 0; opt->sub && i < node->n; i++)
-        if (str_eq(name_of(opt, node->values[i]), step)) return node->values[i];
+        if (str_eq(conf_item_name(opt, node->values[i]), step)) return node->values[i];
     return NULL;
 }
 

@@ -21,6 +21,8 @@ const struct conf_node *conf_tree_get(const struct opt_table *table, const struc
 typedef bool conf_tree_change(void *ctx, struct str path, const struct conf_node *value);
 NODISCARD bool conf_tree_compare(const struct opt_table *table, const struct conf_node *from,
                                  const struct conf_node *to, conf_tree_change *fn, void *ctx);
+// The name that an item of a list of named items goes by, or nothing.
+struct str conf_item_name(const struct opt *opt, const struct conf_node *item);
 // The tree as YAML (block style) and as JSON (one line), references as written, secrets in clear: for the sealed store.
 void conf_tree_yaml(const struct conf_node *root, struct buf *out);
 void conf_tree_json(const struct conf_node *node, struct buf *out);

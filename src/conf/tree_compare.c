@@ -26,16 +26,11 @@ static bool equal(const struct conf_node *a, const struct conf_node *b) {
 
 static bool tell(struct comparing *c, const struct conf_node *value) { return c->fn(c->ctx, buf_str(&c->path), value); }
 
-static struct str name_of(const struct opt *opt, const struct conf_node *item) {
-    const struct conf_node *name = conf_node_get(item, str_c(opt->sub->opts[0].name));
-    return name && name->kind == NODE_SCALAR ? name->text : STR_NONE;
-}
-
 // Items by their names; false when one has none, or two have the same, or memory is out.
 static bool names_map(const struct opt *opt, const struct conf_node *list, struct map *out) {
     map_init(out, (uint64_t)(uintptr_t)list);
     for (size_t i = 0; i < list->n; i++) {
-        struct str name = name_of(opt, list->values[i]);
+        struct str name = conf_item_name(opt, list->values[i]);
         if (!name.n || map_get(out, name) || !map_put(out, name, list->values[i])) return false;
     }
     return true;
@@ -46,12 +41,12 @@ static bool in_order(const struct opt *opt, const struct conf_node *from, const 
                      const struct conf_node *to, const struct map *tos) {
     size_t at = 0;
     for (size_t i = 0; i < from->n; i++) {
-        struct str name = name_of(opt, from->values[i]);
+        struct str name = conf_item_name(opt, from->values[i]);
         if (!map_get(tos, name)) continue;
-        if (at == to->n || !str_eq(name_of(opt, to->values[at++]), name)) return false;
+        if (at == to->n || !str_eq(conf_item_name(opt, to->values[at++]), name)) return false;
     }
     for (; at < to->n; at++)
-        if (map_get(froms, name_of(opt, to->values[at]))) return false;
+        if (map_get(froms, conf_item_name(opt, to->values[at]))) return false;
     return true;
 }
 
@@ -60,14 +55,14 @@ static bool compare_each(struct comparing *c, const struct opt *opt, const struc
     size_t base = c->path.n;
     bool ok = true;
     for (size_t i = 0; ok && i < from->n; i++) {
-        struct str name = name_of(opt, from->values[i]);
+        struct str name = conf_item_name(opt, from->values[i]);
         const struct conf_node *other = map_get(tos, name);
         conf_path_put(&c->path, name);
         ok = other ? compare_table(c, opt->sub, from->values[i], other) : tell(c, NULL);
         c->path.n = base;
     }
     for (size_t i = 0; ok && i < to->n; i++) {
-        struct str name = name_of(opt, to->values[i]);
+        struct str name = conf_item_name(opt, to->values[i]);
         if (map_get(froms, name)) continue;
         conf_path_put(&c->path, name);
         ok = tell(c, to->values[i]);
