@@ -187,13 +187,14 @@ static void conclude(struct reload *r) {
             refused_files(r);
         return;
     }
+    if (job->cause == JOB_START) { // it read no file: one that changed since the start is still to be seen
+        atomic_store(&r->server->gateway->config_version, job->version);
+        return;
+    }
     r->stamp = job->new_stamp;
     r->refusal = 0;
     if (job->setting) switch_over(r);
-    if (job->cause == JOB_START)
-        atomic_store(&r->server->gateway->config_version, job->version);
-    else
-        applied(r);
+    applied(r);
 }
 
 static void work_done(struct work *work) {
@@ -294,7 +295,7 @@ bool reload_start(struct server *s, struct err *err) {
     r->last = &r->first;
     r->wake.fn = on_wake;
     mutex_init(&r->lock);
-    r->stamp = job_stamp(s->setting->conf);
+    r->stamp = s->first_stamp;
     if (!datadir_open_db(&s->dir, SQL_BUSY_MS_DEFAULT, &r->db, err) ||
         !watch_create(s->loops[0].loop, DEBOUNCE_MS, LOOK_MS, on_watch, s, &r->watch, err))
         return false;

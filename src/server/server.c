@@ -212,6 +212,7 @@ static bool first_setting(struct server *s, struct err *err) {
     struct conf *conf;
     if (!server_load_conf(s->o, &stores, NULL, s->o->problems, &conf))
         return err_set(err, ERR_CONFIG_INVALID, "the configuration is not valid");
+    s->first_stamp = job_stamp(conf);
     s->n_loops = conf->server.workers ? (unsigned)conf->server.workers : thread_cpus();
     s->loops = mem_zalloc(s->n_loops, sizeof *s->loops);
     bool ok = (s->loops || err_no_memory(err)) && setting_prepare(s, conf, NULL, &s->setting, err);

@@ -34,6 +34,7 @@ struct server {
     const struct server_options *o;
     struct mutex setting_lock; // for other threads than loop 0's
     struct setting *setting;   // in force; replaced on loop 0's thread
+    uint64_t first_stamp;      // of the files that the first one was loaded from
     struct vault *vault;
     struct event_bus *events;
     struct log *log, *access;
