@@ -52,7 +52,7 @@ struct vault_mount {
 };
 
 struct vault_session {
-    struct conf_vault settings; // texts in the arena; its two secrets are this session's own
+    struct conf_vault settings; // texts in the arena; its two secrets are owned here
     struct arena arena;
     const uint64_t *skew_ns; // tests move the clock on with it
     struct secret token;
