@@ -51,7 +51,7 @@ static struct ledger *ledger_make(const char *dir, size_t segment_bytes) {
     struct ledger *l = NULL;
     struct sql_options sql = {.mode = SQL_CREATE, .busy_ms = 1000};
     snprintf(path, sizeof path, "%s/penstock.db", dir);
-    if (!sql_open(str_c(path), &sql, &db, &err) || !migrate(db, migrations_all, &err)) fail(&err);
+    if (!sql_open(str_c(path), &sql, &db, &err) || !migrate_to(db, MIGRATE_STEPS, &err)) fail(&err);
     sql_close(db);
     struct ledger_options opt = {.data_dir = str_c(dir), .writers = 1, .segment_bytes = segment_bytes};
     if (!ledger_open(&opt, &l, &err)) fail(&err);

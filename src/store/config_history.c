@@ -78,7 +78,8 @@ bool config_live_read(struct sql *db, const struct datadir *dir, struct arena *a
                       struct err *err) {
     struct sql_stmt *st;
     struct config_live_list list = {0};
-    if (!sql_prepare(db, STR("SELECT key, value, actor, at, version FROM config_live ORDER BY position"), &st, err))
+    if (!sql_prepare(sql_platform(db), STR("SELECT key, value, actor, at, version FROM config_live ORDER BY position"),
+                     &st, err))
         return false;
     if (!live_rows_read(st, dir, a, &list, err)) return false;
     *out_list = list;
@@ -105,8 +106,8 @@ static bool live_row_write(struct sql_stmt *st, const struct datadir *dir, size_
 static bool live_replace(struct sql *db, const struct datadir *dir, const struct config_live_list *live,
                          int64_t version, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db, STR("DELETE FROM config_live"), &st, err) || !sql_run(st, err)) return false;
-    if (!sql_prepare(db,
+    if (!sql_prepare(sql_platform(db), STR("DELETE FROM config_live"), &st, err) || !sql_run(st, err)) return false;
+    if (!sql_prepare(sql_platform(db),
                      STR("INSERT INTO config_live (position, key, value, actor, at, version)"
                          " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"),
                      &st, err))
@@ -121,7 +122,8 @@ static bool live_replace(struct sql *db, const struct datadir *dir, const struct
 bool config_version_newest(struct sql *db, int64_t *out_version, uint64_t *out_digest, struct err *err) {
     struct sql_stmt *st;
     bool has;
-    if (!sql_prepare(db, STR("SELECT version, digest FROM config_version ORDER BY version DESC LIMIT 1"), &st, err) ||
+    if (!sql_prepare(sql_platform(db), STR("SELECT version, digest FROM config_version ORDER BY version DESC LIMIT 1"),
+                     &st, err) ||
         !sql_step(st, &has, err))
         return false;
     *out_version = has ? sql_col_i64(st, 0) : 0;
@@ -136,8 +138,9 @@ static bool version_insert(struct sql *db, const struct datadir *dir, const stru
     char number[NUMBER_MAX];
     BUF_AUTO struct buf tree = BUF_INIT(SEALED_MAX);
     if (!seal(dir, PURPOSE_TREE, number_label(number, version), row->tree, &tree, err)) return false;
-    if (!sql_prepare(db, STR("INSERT INTO config_version (" COLUMNS ", tree) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"),
-                     &st, err))
+    if (!sql_prepare(sql_platform(db),
+                     STR("INSERT INTO config_version (" COLUMNS ", tree) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"), &st,
+                     err))
         return false;
     sql_bind_i64(st, 1, version);
     sql_bind_i64(st, 2, row->at);
@@ -152,7 +155,7 @@ static bool version_insert(struct sql *db, const struct datadir *dir, const stru
 
 static bool prune(struct sql *db, int64_t newest, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db, STR("DELETE FROM config_version WHERE version <= ?1"), &st, err)) return false;
+    if (!sql_prepare(sql_platform(db), STR("DELETE FROM config_version WHERE version <= ?1"), &st, err)) return false;
     sql_bind_i64(st, 1, newest - CONFIG_HISTORY_KEEP);
     return sql_run(st, err);
 }
@@ -218,7 +221,8 @@ bool config_version_find(struct sql *db, const struct datadir *dir, int64_t vers
     struct sql_stmt *st;
     struct config_version_row row;
     bool has;
-    if (!sql_prepare(db, STR("SELECT " COLUMNS ", tree FROM config_version WHERE version = ?1"), &st, err))
+    if (!sql_prepare(sql_platform(db), STR("SELECT " COLUMNS ", tree FROM config_version WHERE version = ?1"), &st,
+                     err))
         return false;
     sql_bind_i64(st, 1, version);
     if (!sql_step(st, &has, err)) return false;
@@ -234,7 +238,8 @@ bool config_version_find(struct sql *db, const struct datadir *dir, int64_t vers
 
 bool config_version_each(struct sql *db, size_t limit, config_version_visit *visit, void *arg, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db, STR("SELECT " COLUMNS " FROM config_version ORDER BY version DESC LIMIT ?1"), &st, err))
+    if (!sql_prepare(sql_platform(db), STR("SELECT " COLUMNS " FROM config_version ORDER BY version DESC LIMIT ?1"),
+                     &st, err))
         return false;
     sql_bind_i64(st, 1, limit == 0 || limit > INT64_MAX ? -1 : (int64_t)limit);
     for (bool has;;) {

@@ -29,7 +29,8 @@ static bool put_text(struct sql *db, const struct datadir *dir, struct str state
     char number[20];
     struct sql_stmt *st;
     BUF_AUTO struct buf sealed = BUF_INIT(TEXT_MAX + 1024);
-    if (!seal(dir, purpose, label_of(number, id), text, &sealed, err) || !sql_prepare(db, statement, &st, err))
+    if (!seal(dir, purpose, label_of(number, id), text, &sealed, err) ||
+        !sql_prepare(sql_platform(db), statement, &st, err))
         return false;
     sql_bind_i64(st, 1, id);
     sql_bind_blob(st, 2, buf_str(&sealed));
@@ -38,9 +39,9 @@ static bool put_text(struct sql *db, const struct datadir *dir, struct str state
 
 static bool row_make(struct sql *db, int64_t now_ns, int64_t *out_id, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db, STR("INSERT INTO config_wish (at) VALUES (?1)"), &st, err)) return false;
+    if (!sql_prepare(sql_platform(db), STR("INSERT INTO config_wish (at) VALUES (?1)"), &st, err)) return false;
     sql_bind_i64(st, 1, now_ns);
-    return sql_run(st, err) && sql_query_i64(db, STR("SELECT max(id) FROM config_wish"), out_id, err);
+    return sql_run(st, err) && sql_query_i64(sql_platform(db), STR("SELECT max(id) FROM config_wish"), out_id, err);
 }
 
 bool config_wish_add(struct sql *db, const struct datadir *dir, struct str text, int64_t now_ns, int64_t *out_id,
@@ -59,7 +60,7 @@ bool config_wish_add(struct sql *db, const struct datadir *dir, struct str text,
 
 static bool forget_old(struct sql *db, int64_t now_ns, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db, STR("DELETE FROM config_wish WHERE at < ?1"), &st, err)) return false;
+    if (!sql_prepare(sql_platform(db), STR("DELETE FROM config_wish WHERE at < ?1"), &st, err)) return false;
     sql_bind_i64(st, 1, now_ns - CONFIG_WISH_WAIT_NS);
     return sql_run(st, err);
 }
@@ -68,8 +69,8 @@ bool config_wish_take(struct sql *db, const struct datadir *dir, int64_t now_ns,
                       struct str *out_text, struct err *err) {
     struct sql_stmt *st;
     bool has;
-    if (!sql_prepare(db, STR("SELECT id, wish, at FROM config_wish WHERE answer IS NULL ORDER BY id LIMIT 1"), &st,
-                     err) ||
+    if (!sql_prepare(sql_platform(db),
+                     STR("SELECT id, wish, at FROM config_wish WHERE answer IS NULL ORDER BY id LIMIT 1"), &st, err) ||
         !sql_step(st, &has, err))
         return false;
     *out_id = 0;
@@ -92,7 +93,8 @@ bool config_wish_collect(struct sql *db, const struct datadir *dir, int64_t id, 
     struct sql_stmt *st;
     bool has;
     *out_text = STR_NONE;
-    if (!sql_prepare(db, STR("SELECT answer FROM config_wish WHERE id = ?1 AND answer IS NOT NULL"), &st, err))
+    if (!sql_prepare(sql_platform(db), STR("SELECT answer FROM config_wish WHERE id = ?1 AND answer IS NOT NULL"), &st,
+                     err))
         return false;
     sql_bind_i64(st, 1, id);
     if (!sql_step(st, &has, err) || !has) return !has;
@@ -103,7 +105,7 @@ bool config_wish_collect(struct sql *db, const struct datadir *dir, int64_t id, 
 
 bool config_wish_drop(struct sql *db, int64_t id, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db, STR("DELETE FROM config_wish WHERE id = ?1"), &st, err)) return false;
+    if (!sql_prepare(sql_platform(db), STR("DELETE FROM config_wish WHERE id = ?1"), &st, err)) return false;
     sql_bind_i64(st, 1, id);
     return sql_run(st, err);
 }

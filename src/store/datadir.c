@@ -81,7 +81,7 @@ bool datadir_open_db(const struct datadir *dir, unsigned busy_ms, struct sql **o
     struct sql_options options = {.mode = SQL_CREATE, .busy_ms = busy_ms};
     struct sql *db;
     if (!sql_open(str_c(dir->database), &options, &db, err)) return false;
-    if (!migrate(db, migrations_all, err)) {
+    if (!migrate_to(db, MIGRATE_STEPS, err)) {
         sql_close(db);
         return err_wrap(err, "%s", dir->database);
     }

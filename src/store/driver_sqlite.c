@@ -307,7 +307,7 @@ static bool sqlite_in_transaction(struct sql *base) { return sqlite3_get_autocom
 
 static bool sqlite_has_table(struct sql *base, struct str name, bool *out_has, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(base,
+    if (!sql_prepare(sql_platform(base),
                      STR("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND (name = ?1 OR ?1 = '')"
                          " AND name NOT LIKE 'sqlite^_%' ESCAPE '^'"),
                      &st, err))
@@ -344,7 +344,7 @@ static void sqlite_bulk_ends(struct sql *base) { sqlite_bulk_end(&of(base)->bulk
 
 static bool sqlite_data_version(struct sql *base, uint64_t *out_version, struct err *err) {
     int64_t v;
-    if (!sql_query_i64(base, STR("PRAGMA data_version"), &v, err)) return false;
+    if (!sql_query_i64(sql_platform(base), STR("PRAGMA data_version"), &v, err)) return false;
     *out_version = (uint64_t)v;
     return true;
 }

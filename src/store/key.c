@@ -48,7 +48,7 @@ bool key_insert(struct sql *db, const struct key_row *row, int64_t *out_id, stru
     if (row->name.n > KEY_NAME_MAX)
         return err_set(err, ERR_INVALID_FIELD, "the key's name is %zu bytes long; the limit is %d", row->name.n,
                        KEY_NAME_MAX);
-    if (!sql_prepare(db,
+    if (!sql_prepare(sql_platform(db),
                      STR("INSERT INTO api_key (tenant_id, name, prefix, hash, is_admin, allowed_models, created_at,"
                          " expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING id"),
                      &st, err))
@@ -75,7 +75,7 @@ bool key_insert(struct sql *db, const struct key_row *row, int64_t *out_id, stru
 
 bool key_each(struct sql *db, key_visit *visit, void *arg, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db, STR("SELECT " COLUMNS " FROM api_key ORDER BY id"), &st, err)) return false;
+    if (!sql_prepare(sql_platform(db), STR("SELECT " COLUMNS " FROM api_key ORDER BY id"), &st, err)) return false;
     for (;;) {
         struct key_row row;
         bool has;
@@ -89,7 +89,7 @@ bool key_each(struct sql *db, key_visit *visit, void *arg, struct err *err) {
 
 bool key_count(struct sql *db, uint64_t *out_count, struct err *err) {
     int64_t n;
-    if (!sql_query_i64(db, STR("SELECT count(*) FROM api_key"), &n, err)) return false;
+    if (!sql_query_i64(sql_platform(db), STR("SELECT count(*) FROM api_key"), &n, err)) return false;
     *out_count = (uint64_t)n;
     return true;
 }
@@ -126,21 +126,23 @@ bool key_find_id(struct sql *db, int64_t id, struct arena *arena, struct key_row
     struct sql_stmt *st;
     char text[KEY_ID_TEXT_LEN];
     key_id_text(text, id);
-    if (!sql_prepare(db, STR("SELECT " COLUMNS " FROM api_key WHERE id = ?1"), &st, err)) return false;
+    if (!sql_prepare(sql_platform(db), STR("SELECT " COLUMNS " FROM api_key WHERE id = ?1"), &st, err)) return false;
     sql_bind_i64(st, 1, id);
     return find_one(st, str_of(text, sizeof text), arena, out_row, err);
 }
 
 bool key_find_prefix(struct sql *db, struct str prefix, struct arena *arena, struct key_row *out_row, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db, STR("SELECT " COLUMNS " FROM api_key WHERE prefix = ?1 LIMIT 2"), &st, err)) return false;
+    if (!sql_prepare(sql_platform(db), STR("SELECT " COLUMNS " FROM api_key WHERE prefix = ?1 LIMIT 2"), &st, err))
+        return false;
     sql_bind_text(st, 1, prefix);
     return find_one(st, prefix, arena, out_row, err);
 }
 
 bool key_find_name(struct sql *db, struct str name, struct arena *arena, struct key_row *out_row, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db, STR("SELECT " COLUMNS " FROM api_key WHERE name = ?1 LIMIT 2"), &st, err)) return false;
+    if (!sql_prepare(sql_platform(db), STR("SELECT " COLUMNS " FROM api_key WHERE name = ?1 LIMIT 2"), &st, err))
+        return false;
     sql_bind_text(st, 1, name);
     return find_one(st, name, arena, out_row, err);
 }
@@ -158,7 +160,7 @@ bool key_find(struct sql *db, struct str what, struct arena *arena, struct key_r
 
 bool key_set_revoked(struct sql *db, int64_t id, int64_t now_ns, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db,
+    if (!sql_prepare(sql_platform(db),
                      STR("UPDATE api_key SET revoked_at = CASE revoked_at WHEN 0 THEN ?2 ELSE revoked_at END"
                          " WHERE id = ?1"),
                      &st, err))
@@ -171,7 +173,8 @@ bool key_set_revoked(struct sql *db, int64_t id, int64_t now_ns, struct err *err
 
 static bool touch_all(struct sql *db, const struct key_use *uses, size_t n, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db, STR("UPDATE api_key SET last_used_at = ?2 WHERE id = ?1 AND last_used_at < ?2"), &st, err))
+    if (!sql_prepare(sql_platform(db), STR("UPDATE api_key SET last_used_at = ?2 WHERE id = ?1 AND last_used_at < ?2"),
+                     &st, err))
         return false;
     for (size_t i = 0; i < n; i++) {
         sql_bind_i64(st, 1, uses[i].id);
@@ -191,7 +194,8 @@ bool key_touch(struct sql *db, const struct key_use *uses, size_t n, struct err 
 
 bool key_edits(struct sql *db, uint64_t *out_edits, struct err *err) {
     int64_t n;
-    if (!sql_query_i64(db, STR("SELECT value FROM change_count WHERE name = 'api_key'"), &n, err)) return false;
+    if (!sql_query_i64(sql_platform(db), STR("SELECT value FROM change_count WHERE name = 'api_key'"), &n, err))
+        return false;
     *out_edits = (uint64_t)n;
     return true;
 }

@@ -4,7 +4,8 @@
 bool lease_take(struct sql *db, uint32_t *out_epoch, struct err *err) {
     struct sql_stmt *st;
     bool row;
-    if (!sql_prepare(db, STR("UPDATE id_lease SET epoch = epoch + 1 WHERE one = 1 AND epoch < ?1 RETURNING epoch"), &st,
+    if (!sql_prepare(sql_platform(db),
+                     STR("UPDATE id_lease SET epoch = epoch + 1 WHERE one = 1 AND epoch < ?1 RETURNING epoch"), &st,
                      err))
         return false;
     sql_bind_i64(st, 1, LEASE_EPOCH_MAX);

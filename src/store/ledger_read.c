@@ -64,7 +64,7 @@ static const struct str queries[] = {
 
 static bool pending_put(struct sql *db, const struct usage_record *r, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db,
+    if (!sql_prepare(sql_platform(db),
                      STR("INSERT INTO temp.pending VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
                          "?18,?19) ON CONFLICT DO NOTHING"),
                      &st, err))
@@ -189,7 +189,7 @@ static void group_read(struct sql_stmt *st, enum ledger_group group, struct ledg
 static bool rows_give(struct sql *db, const struct ledger_query *q,
                       bool (*each)(void *arg, const struct ledger_row *row), void *arg, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db, queries[q->group], &st, err)) return false;
+    if (!sql_prepare(sql_platform(db), queries[q->group], &st, err)) return false;
     sql_bind_i64(st, 1, q->since);
     sql_bind_i64(st, 2, q->until);
     sql_bind_i64(st, 3, (int64_t)MIN(q->key_id, (uint64_t)INT64_MAX));

@@ -78,10 +78,12 @@ static bool name_find(struct ledger_rows *rows, struct str text, int64_t *out_id
     struct sql_stmt *st;
     bool row;
     if (!transaction_begin(rows, err) ||
-        !sql_prepare(rows->db, STR("INSERT INTO name (text) VALUES (?1) ON CONFLICT (text) DO NOTHING"), &st, err))
+        !sql_prepare(sql_platform(rows->db), STR("INSERT INTO name (text) VALUES (?1) ON CONFLICT (text) DO NOTHING"),
+                     &st, err))
         return false;
     sql_bind_text(st, 1, text);
-    if (!sql_run(st, err) || !sql_prepare(rows->db, STR("SELECT id FROM name WHERE text = ?1"), &st, err)) return false;
+    if (!sql_run(st, err) || !sql_prepare(sql_platform(rows->db), STR("SELECT id FROM name WHERE text = ?1"), &st, err))
+        return false;
     sql_bind_text(st, 1, text);
     if (!sql_step(st, &row, err)) return false;
     if (!row) return err_set(err, ERR_STORE, "a name that was just stored is not in the database");
@@ -147,8 +149,8 @@ static bool keys_write(struct ledger_rows *rows, struct err *err) {
     struct sql_stmt *st;
     if (rows->n_keys == 0) return true;
     if (!transaction_begin(rows, err) ||
-        !sql_prepare(rows->db, STR("UPDATE api_key SET last_used_at = ?2 WHERE id = ?1 AND last_used_at < ?2"), &st,
-                     err))
+        !sql_prepare(sql_platform(rows->db),
+                     STR("UPDATE api_key SET last_used_at = ?2 WHERE id = ?1 AND last_used_at < ?2"), &st, err))
         return false;
     for (size_t i = 0; i < rows->n_keys; i++) {
         sql_bind_i64(st, 1, (int64_t)rows->keys[i].id);
@@ -182,7 +184,7 @@ static bool items_write(struct ledger_rows *rows, const struct ledger_batch *bat
     struct sql_stmt *st;
     struct usage_record rec;
     struct row row;
-    if (!sql_prepare(rows->db, STR(UPSERT), &st, err)) return false;
+    if (!sql_prepare(sql_platform(rows->db), STR(UPSERT), &st, err)) return false;
     for (size_t i = 0; i < batch->items.n; i++) {
         if (!item_decode(&batch->items.p[i], &rec)) continue;
         if (!row_make(rows, &rec, &row, err) || !key_note(rows, &rec, err)) return false;
@@ -230,11 +232,11 @@ static bool lot_load(struct ledger_rows *rows, const struct ledger_batch *batch,
 
 static bool marks_write(struct ledger_rows *rows, const struct ledger_batch *batch, struct err *err) {
     struct sql_stmt *put, *del;
-    if (!sql_prepare(rows->db,
+    if (!sql_prepare(sql_platform(rows->db),
                      STR("INSERT INTO wal_applied (segment, offset) VALUES (?1, ?2)"
                          " ON CONFLICT (segment) DO UPDATE SET offset = excluded.offset"),
                      &put, err) ||
-        !sql_prepare(rows->db, STR("DELETE FROM wal_applied WHERE segment = ?1"), &del, err))
+        !sql_prepare(sql_platform(rows->db), STR("DELETE FROM wal_applied WHERE segment = ?1"), &del, err))
         return false;
     for (size_t i = 0; i < batch->marks.n; i++) {
         const struct ledger_mark *m = &batch->marks.p[i];
@@ -317,7 +319,8 @@ bool ledger_rows_write(struct ledger_rows *rows, struct ledger_batch *batch, str
 bool ledger_rows_mark(struct ledger_rows *rows, uint64_t segment, uint64_t *out_offset, struct err *err) {
     struct sql_stmt *st;
     bool row;
-    if (!sql_prepare(rows->db, STR("SELECT offset FROM wal_applied WHERE segment = ?1"), &st, err)) return false;
+    if (!sql_prepare(sql_platform(rows->db), STR("SELECT offset FROM wal_applied WHERE segment = ?1"), &st, err))
+        return false;
     sql_bind_i64(st, 1, (int64_t)segment);
     if (!sql_step(st, &row, err)) return false;
     *out_offset = row ? (uint64_t)sql_col_i64(st, 0) : 0;
@@ -327,7 +330,7 @@ bool ledger_rows_mark(struct ledger_rows *rows, uint64_t segment, uint64_t *out_
 
 bool ledger_rows_forget(struct ledger_rows *rows, uint64_t first, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(rows->db, STR("DELETE FROM wal_applied WHERE segment < ?1"), &st, err)) return false;
+    if (!sql_prepare(sql_platform(rows->db), STR("DELETE FROM wal_applied WHERE segment < ?1"), &st, err)) return false;
     sql_bind_i64(st, 1, (int64_t)first);
     return sql_run(st, err);
 }

@@ -10,7 +10,8 @@ bool migrate_version(struct sql *db, int *out_version, struct err *err) {
     bool has;
     int64_t v = 0;
     if (!sql_has_table(db, STR("schema_migration"), &has, err)) return false;
-    if (has && !sql_query_i64(db, STR("SELECT coalesce(max(version), 0) FROM schema_migration"), &v, err)) return false;
+    if (has && !sql_query_i64(sql_platform(db), STR("SELECT coalesce(max(version), 0) FROM schema_migration"), &v, err))
+        return false;
     if (v < 0 || v > INT32_MAX) return err_set(err, ERR_STORE, "the database's schema version is out of range");
     *out_version = (int)v;
     return true;
@@ -19,7 +20,8 @@ bool migrate_version(struct sql *db, int *out_version, struct err *err) {
 // The steps the database has had must be the ones this build knows.
 static bool check_applied(struct sql *db, struct migrations steps, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db, STR("SELECT version, checksum FROM schema_migration ORDER BY version"), &st, err))
+    if (!sql_prepare(sql_platform(db), STR("SELECT version, checksum FROM schema_migration ORDER BY version"), &st,
+                     err))
         return false;
     for (bool row;;) {
         if (!sql_step(st, &row, err)) return false;
@@ -55,7 +57,7 @@ static bool check_known(struct sql *db, struct migrations steps, int version, st
 
 static bool record_step(struct sql *db, const struct migration *m, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db,
+    if (!sql_prepare(sql_platform(db),
                      STR("INSERT INTO schema_migration (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)"),
                      &st, err))
         return false;

@@ -17,10 +17,11 @@ struct migrations {
     const struct migration *p;
     size_t n;
 };
-// Those of this build, in order.
-extern const struct migrations migrations_all;
+#define MIGRATE_STEPS 5 // of this build: schema/steps.def
 
 NODISCARD bool migrate(struct sql *db, struct migrations steps, struct err *err);
+// By the first n steps of this build.
+NODISCARD bool migrate_to(struct sql *db, size_t n, struct err *err);
 // The newest step applied; 0 for an empty database.
 NODISCARD bool migrate_version(struct sql *db, int *out_version, struct err *err);
 

@@ -122,7 +122,7 @@ bool sealed_put(struct sql *db, const struct datadir *dir, struct str name, stru
         return err_set(err, ERR_INVALID_FIELD, "the secret's value is %zu bytes long; the limit is %zu", value.n,
                        SEALED_VALUE_MAX);
     if (!seal(dir, PURPOSE, name, value, &sealed, err)) return false;
-    if (!sql_prepare(db,
+    if (!sql_prepare(sql_platform(db),
                      STR("INSERT INTO sealed_secret (name, value, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)"
                          " ON CONFLICT (tenant_id, name) DO UPDATE SET value = ?2, updated_at = ?3"),
                      &st, err))
@@ -137,7 +137,8 @@ bool sealed_get(struct sql *db, const struct datadir *dir, struct str name, stru
     struct sql_stmt *st;
     bool has;
     if (!sealed_name_check(name, err)) return false;
-    if (!sql_prepare(db, STR("SELECT value FROM sealed_secret WHERE name = ?1 LIMIT 1"), &st, err)) return false;
+    if (!sql_prepare(sql_platform(db), STR("SELECT value FROM sealed_secret WHERE name = ?1 LIMIT 1"), &st, err))
+        return false;
     sql_bind_text(st, 1, name);
     if (!sql_step(st, &has, err)) return false;
     if (!has) return absent(name, err);
@@ -149,7 +150,7 @@ bool sealed_get(struct sql *db, const struct datadir *dir, struct str name, stru
 bool sealed_delete(struct sql *db, struct str name, struct err *err) {
     struct sql_stmt *st;
     if (!sealed_name_check(name, err)) return false;
-    if (!sql_prepare(db, STR("DELETE FROM sealed_secret WHERE name = ?1"), &st, err)) return false;
+    if (!sql_prepare(sql_platform(db), STR("DELETE FROM sealed_secret WHERE name = ?1"), &st, err)) return false;
     sql_bind_text(st, 1, name);
     if (!sql_run(st, err)) return false;
     return sql_changes(db) > 0 || absent(name, err);
@@ -157,7 +158,8 @@ bool sealed_delete(struct sql *db, struct str name, struct err *err) {
 
 bool sealed_each(struct sql *db, sealed_visit *visit, void *arg, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(db, STR("SELECT name, created_at, updated_at FROM sealed_secret ORDER BY name"), &st, err))
+    if (!sql_prepare(sql_platform(db), STR("SELECT name, created_at, updated_at FROM sealed_secret ORDER BY name"), &st,
+                     err))
         return false;
     for (bool has;;) {
         if (!sql_step(st, &has, err)) return false;

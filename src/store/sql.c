@@ -28,10 +28,25 @@ bool sql_run(struct sql_stmt *st, struct err *err) {
     return true;
 }
 
-bool sql_query_i64(struct sql *db, struct str text, int64_t *out_value, struct err *err) {
+struct sql_scope sql_tenant(struct sql *db, int64_t tenant) {
+    INVARIANT(tenant > 0);
+    return (struct sql_scope){db, tenant};
+}
+
+bool sql_prepare(struct sql_scope scope, struct str text, struct sql_stmt **out_stmt, struct err *err) {
+    const struct sql_ops *ops = scope.db->ops;
+    bool tenants = scope.tenant != SQL_PLATFORM;
+    INVARIANT(!tenants || (str_find(text, STR("tenant_id")) < text.n && str_find(text, STR("?1")) < text.n));
+    if (ops->enter && !ops->enter(scope.db, scope.tenant, err)) return false;
+    if (!ops->prepare(scope.db, text, out_stmt, err)) return false;
+    if (tenants) sql_bind_i64(*out_stmt, 1, scope.tenant);
+    return true;
+}
+
+bool sql_query_i64(struct sql_scope scope, struct str text, int64_t *out_value, struct err *err) {
     struct sql_stmt *st;
     bool row;
-    if (!sql_prepare(db, text, &st, err) || !sql_step(st, &row, err)) return false;
+    if (!sql_prepare(scope, text, &st, err) || !sql_step(st, &row, err)) return false;
     if (!row) return err_set(err, ERR_NOT_FOUND, "the database holds no row for this query");
     *out_value = sql_col_i64(st, 0);
     sql_reset(st);
@@ -40,7 +55,7 @@ bool sql_query_i64(struct sql *db, struct str text, int64_t *out_value, struct e
 
 static bool run_text(struct sql *db, struct str text, struct err *err) {
     struct sql_stmt *st;
-    return sql_prepare(db, text, &st, err) && sql_run(st, err);
+    return sql_prepare(sql_platform(db), text, &st, err) && sql_run(st, err);
 }
 
 bool sql_begin(struct sql *db, struct err *err) { return run_text(db, db->ops->begin_text, err); }

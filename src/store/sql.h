@@ -6,9 +6,12 @@
 // past busy_ms, ERR_STORE_FULL when disk, quota or page limit is reached, ERR_EXISTS when a unique constraint is
 // broken, ERR_NO_MEMORY, ERR_STORE for the rest.
 //
+// No statement runs without saying whose rows it is for (struct sql_scope). One for a tenant has the tenant as ?1,
+// bound by sql_prepare; PostgreSQL moreover shows it no other tenant's rows (row-level security).
+//
 //   struct sql_stmt *st;
-//   if (!sql_prepare(db, STR("SELECT a, b FROM t WHERE c = ?1"), &st, err)) return false;
-//   sql_bind_i64(st, 1, c);
+//   if (!sql_prepare(sql_tenant(db, id), STR("SELECT a, b FROM t WHERE tenant_id = ?1 AND c = ?2"), &st, err)) return
+//   false; sql_bind_i64(st, 2, c);
 //   for (bool row;;) {
 //       if (!sql_step(st, &row, err)) return false;  // the statement is reset
 //       if (!row) break;                             // and so here
@@ -35,6 +38,13 @@ struct sql_stmt {
     struct sql *db;
 };
 
+// Whose rows. tenant SQL_PLATFORM: all tenants', for what serves the whole: key rings, ledgers, schema, operators.
+#define SQL_PLATFORM 0
+struct sql_scope {
+    struct sql *db;
+    int64_t tenant;
+};
+
 struct sql_ops {
     const char *name;
     struct str begin_text;             // starts a transaction that holds the write lock
@@ -43,6 +53,8 @@ struct sql_ops {
     void (*close)(struct sql *db);
     bool (*exec)(struct sql *db, struct str script, struct err *err);
     bool (*prepare)(struct sql *db, struct str text, struct sql_stmt **out_stmt, struct err *err);
+    // Whose rows the connection's next statements are for; NULL when the driver knows no such thing.
+    bool (*enter)(struct sql *db, int64_t tenant, struct err *err);
     void (*bind_i64)(struct sql_stmt *st, int index, int64_t v);
     void (*bind_text)(struct sql_stmt *st, int index, struct str v);
     void (*bind_blob)(struct sql_stmt *st, int index, struct str v);
@@ -74,11 +86,13 @@ void sql_close(struct sql *db);
 NODISCARD static inline bool sql_exec(struct sql *db, struct str script, struct err *err) {
     return db->ops->exec(db, script, err);
 }
+NODISCARD static inline struct sql_scope sql_platform(struct sql *db) { return (struct sql_scope){db, SQL_PLATFORM}; }
+// tenant > 0.
+NODISCARD struct sql_scope sql_tenant(struct sql *db, int64_t tenant);
+
 // The statement of that text, reset and without values; at most one user of a text at a time. Placeholders are ?1, ?2,
-// …
-NODISCARD static inline bool sql_prepare(struct sql *db, struct str text, struct sql_stmt **out_stmt, struct err *err) {
-    return db->ops->prepare(db, text, out_stmt, err);
-}
+// …; in a tenant's scope ?1 is the tenant, already bound, and a text without it is a bug.
+NODISCARD bool sql_prepare(struct sql_scope scope, struct str text, struct sql_stmt **out_stmt, struct err *err);
 
 // Values, index from 1. A failed bind is reported by the next step. Text and blob are borrowed: they must stay as long
 // as the statement may run with them. Values stay bound over a reset, so a batch rebinds only what changes.
@@ -97,7 +111,7 @@ static inline void sql_reset(struct sql_stmt *st) { st->db->ops->reset(st); }
 NODISCARD bool sql_run(struct sql_stmt *st, struct err *err);
 // Prepares and runs a statement without values, and takes the first column of its only row; ERR_NOT_FOUND when there is
 // no row.
-NODISCARD bool sql_query_i64(struct sql *db, struct str text, int64_t *out_value, struct err *err);
+NODISCARD bool sql_query_i64(struct sql_scope scope, struct str text, int64_t *out_value, struct err *err);
 
 // Columns from 0; slices live until the next step or reset. NULL reads as 0 or the empty slice.
 static inline bool sql_col_is_null(struct sql_stmt *st, int column) { return st->db->ops->col_is_null(st, column); }

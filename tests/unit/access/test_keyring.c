@@ -134,7 +134,7 @@ static void test_models_from_rows(void) {
         "", "[", "{}", "\"gpt\"", "[1]", "[\"gpt-*\",null]", "[\"gpt-*\"] x", "[[\"gpt-*\"]]"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct sql_stmt *st;
-        REQUIRE(sql_prepare(db, STR("UPDATE api_key SET allowed_models = ?1"), &st, &err));
+        REQUIRE(sql_prepare(sql_platform(db), STR("UPDATE api_key SET allowed_models = ?1"), &st, &err));
         sql_bind_text(st, 1, str_c(bad[i]));
         REQUIRE(sql_run(st, &err));
         REQUIRE(keyring_load(db, &dir, &ring, &err));

@@ -38,7 +38,7 @@ static inline void fixture_make(struct fixture *f) {
     snprintf(f->db, sizeof f->db, "%s/penstock.db", f->dir);
     REQUIRE(dir_make(str_c(f->dir), 0700, &err));
     struct sql *db = fixture_db(f);
-    REQUIRE(migrate(db, migrations_all, &err));
+    REQUIRE(migrate_to(db, MIGRATE_STEPS, &err));
     REQUIRE(sql_exec(db, STR("INSERT INTO api_key (id, hash, prefix, created_at) VALUES (3, zeroblob(32), 'ps-', 1)"),
                      &err));
     sql_close(db);
@@ -70,7 +70,7 @@ static inline int64_t fixture_query(const struct fixture *f, const char *text) {
     struct err err;
     int64_t v = -1;
     struct sql *db = fixture_db(f);
-    REQUIRE(sql_query_i64(db, str_c(text), &v, &err));
+    REQUIRE(sql_query_i64(sql_platform(db), str_c(text), &v, &err));
     sql_close(db);
     return v;
 }

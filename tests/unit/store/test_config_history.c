@@ -47,7 +47,7 @@ static int64_t count(const char *table) {
     char text[64];
     int64_t n = -1;
     snprintf(text, sizeof text, "SELECT count(*) FROM %s", table);
-    return sql_query_i64(db, str_c(text), &n, &err) ? n : -1;
+    return sql_query_i64(sql_platform(db), str_c(text), &n, &err) ? n : -1;
 }
 
 static int64_t newest(uint64_t *out_digest) {

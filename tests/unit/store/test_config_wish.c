@@ -75,7 +75,7 @@ static void nobody_waits(void) {
 
 static int64_t count(const char *query) {
     int64_t n = -1;
-    CHECK(sql_query_i64(db, str_c(query), &n, &err));
+    CHECK(sql_query_i64(sql_platform(db), str_c(query), &n, &err));
     return n;
 }
 

@@ -346,7 +346,7 @@ static void test_kill_drill(void) {
     struct sql_stmt *st;
     unsigned returned = 0, missing = 0, unasked = 0;
     unsigned char *seen = mem_must(mem_zalloc(ROUNDS * PER_ROUND, 1));
-    REQUIRE(sql_prepare(db, STR("SELECT id, status FROM usage"), &st, &err));
+    REQUIRE(sql_prepare(sql_platform(db), STR("SELECT id, status FROM usage"), &st, &err));
     for (bool row; sql_step(st, &row, &err) && row;) {
         size_t i = (size_t)sql_col_i64(st, 0) - 1;
         REQUIRE(i < ROUNDS * PER_ROUND);

@@ -22,12 +22,12 @@ static struct sql *open_db(struct str path, enum sql_mode mode, unsigned busy_ms
 
 static int64_t count(struct sql *db) {
     int64_t n = -1;
-    return sql_query_i64(db, STR("SELECT count(*) FROM t"), &n, &err) ? n : -1;
+    return sql_query_i64(sql_platform(db), STR("SELECT count(*) FROM t"), &n, &err) ? n : -1;
 }
 
 static bool put(struct sql *db, int64_t id, struct str text) {
     struct sql_stmt *st;
-    if (!sql_prepare(db, STR("INSERT INTO t (id, v) VALUES (?1, ?2)"), &st, &err)) return false;
+    if (!sql_prepare(sql_platform(db), STR("INSERT INTO t (id, v) VALUES (?1, ?2)"), &st, &err)) return false;
     sql_bind_i64(st, 1, id);
     sql_bind_text(st, 2, text);
     return sql_run(st, &err);
@@ -46,7 +46,7 @@ static void test_values(void) {
     CHECK(sql_has_table(db, STR("t"), &has, &err) && has);
     CHECK(sql_has_table(db, STR("u"), &has, &err) && !has);
 
-    REQUIRE(sql_prepare(db, STR("SELECT ?1, ?2, ?3, ?4, ?5, ?6"), &st, &err));
+    REQUIRE(sql_prepare(sql_platform(db), STR("SELECT ?1, ?2, ?3, ?4, ?5, ?6"), &st, &err));
     sql_bind_i64(st, 1, INT64_MIN);
     sql_bind_text(st, 2, STR("a\0b \xf0\x9f\x8e\x88"));
     sql_bind_blob(st, 3, STR("\0\xff"));
@@ -63,7 +63,7 @@ static void test_values(void) {
     CHECK(sql_step(st, &row, &err) && !row);
 
     // The same text is the same statement, with nothing bound.
-    REQUIRE(sql_prepare(db, STR("SELECT ?1, ?2, ?3, ?4, ?5, ?6"), &again, &err));
+    REQUIRE(sql_prepare(sql_platform(db), STR("SELECT ?1, ?2, ?3, ?4, ?5, ?6"), &again, &err));
     CHECK(again == st);
     REQUIRE(sql_step(st, &row, &err) && row);
     CHECK(sql_col_is_null(st, 0));
@@ -73,7 +73,7 @@ static void test_values(void) {
     CHECK_INT(sql_changes(db), 1);
     CHECK_INT(count(db), 1);
     int64_t none;
-    CHECK(!sql_query_i64(db, STR("SELECT id FROM t WHERE id = 8"), &none, &err));
+    CHECK(!sql_query_i64(sql_platform(db), STR("SELECT id FROM t WHERE id = 8"), &none, &err));
     CHECK_INT(err.code, ERR_NOT_FOUND);
     sql_close(db);
     sql_close(NULL);
@@ -84,15 +84,15 @@ static void test_mistakes(void) {
     struct sql_stmt *st;
     bool row;
     REQUIRE(db && sql_exec(db, MAKE_T, &err));
-    CHECK(!sql_prepare(db, STR("SELEC 1"), &st, &err));
+    CHECK(!sql_prepare(sql_platform(db), STR("SELEC 1"), &st, &err));
     CHECK_INT(err.code, ERR_STORE);
-    CHECK(!sql_prepare(db, STR("  "), &st, &err));
-    CHECK(!sql_prepare(db, STR("SELECT \"nonsense\""), &st, &err)); // no string in double quotes
+    CHECK(!sql_prepare(sql_platform(db), STR("  "), &st, &err));
+    CHECK(!sql_prepare(sql_platform(db), STR("SELECT \"nonsense\""), &st, &err)); // no string in double quotes
     CHECK(!sql_exec(db, STR("CREATE TABLE u (a); SELECT nonsense"), &err));
     CHECK(sql_exec(db, STR(" ; -- nothing"), &err) && sql_exec(db, STR_NONE, &err));
 
     // A bind that cannot be is told by the step, once.
-    REQUIRE(sql_prepare(db, STR("SELECT ?1"), &st, &err));
+    REQUIRE(sql_prepare(sql_platform(db), STR("SELECT ?1"), &st, &err));
     sql_bind_i64(st, 2, 1);
     CHECK(!sql_step(st, &row, &err));
     CHECK(sql_step(st, &row, &err) && row);

@@ -19,14 +19,15 @@ static struct sql *make(const char *name, const char *schema) {
 
 static int64_t one(struct sql *db, const char *text) {
     int64_t v = -1;
-    CHECK(sql_query_i64(db, str_c(text), &v, &err));
+    CHECK(sql_query_i64(sql_platform(db), str_c(text), &v, &err));
     return v;
 }
 
 static bool is_sound(struct sql *db) {
     struct sql_stmt *st;
     bool row;
-    REQUIRE(sql_prepare(db, STR("PRAGMA main.integrity_check"), &st, &err) && sql_step(st, &row, &err) && row);
+    REQUIRE(sql_prepare(sql_platform(db), STR("PRAGMA main.integrity_check"), &st, &err) && sql_step(st, &row, &err) &&
+            row);
     bool ok = str_eq(sql_col_text(st, 0), STR("ok"));
     sql_reset(st);
     return ok;
@@ -58,7 +59,7 @@ static void test_every_width(void) {
         }
     CHECK(insert(db));
     CHECK(is_sound(db));
-    REQUIRE(sql_prepare(db, STR("SELECT id, a, b FROM t ORDER BY id"), &st, &err));
+    REQUIRE(sql_prepare(sql_platform(db), STR("SELECT id, a, b FROM t ORDER BY id"), &st, &err));
     key = -1000;
     for (unsigned bit = 0; bit < 64; bit++)
         for (int64_t d = -1; d <= 1; d++) {

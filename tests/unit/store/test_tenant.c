@@ -7,11 +7,11 @@
 
 static struct err err;
 
-static struct sql *open_db(const char *name, struct migrations steps) {
+static struct sql *open_db(const char *name, size_t steps) {
     struct sql_options options = {.mode = SQL_CREATE, .busy_ms = 1000};
     struct sql *db = NULL;
     REQUIRE(sql_open(temp_path(name), &options, &db, &err));
-    REQUIRE(migrate(db, steps, &err));
+    REQUIRE(migrate_to(db, steps, &err));
     return db;
 }
 
@@ -28,7 +28,7 @@ static bool see(void *arg, int64_t id, struct str name, struct err *e) {
 }
 
 static void test_names(void) {
-    struct sql *db = open_db("names.db", migrations_all);
+    struct sql *db = open_db("names.db", MIGRATE_STEPS);
     struct seen all = {0}, one = {.stop_after = 1};
     int64_t id = 0, again = 0, second = 0;
     CHECK(tenant_intern(db, STR(""), &id, &err));
@@ -51,13 +51,13 @@ static void test_names(void) {
 }
 
 static void test_older_database(void) {
-    struct sql *db = open_db("older.db", (struct migrations){migrations_all.p, 2});
+    struct sql *db = open_db("older.db", 2);
     struct arena arena;
     struct key_row row;
     arena_init(&arena, NULL, 0, 1 << 20);
     CHECK(sql_exec(
         db, STR("INSERT INTO api_key (name, hash, prefix, created_at) VALUES ('old', zeroblob(32), 'ps-o', 1)"), &err));
-    CHECK(migrate(db, migrations_all, &err));
+    CHECK(migrate_to(db, MIGRATE_STEPS, &err));
     CHECK(key_find_name(db, STR("old"), &arena, &row, &err));
     CHECK_INT(row.tenant_id, TENANT_DEFAULT);
     CHECK_STR(row.tenant, STR(""));

@@ -1,0 +1,13 @@
+CREATE TABLE api_key ( id INTEGER PRIMARY KEY AUTOINCREMENT, tenant_id INTEGER NOT NULL DEFAULT 1, name TEXT NOT NULL DEFAULT '', hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32), prefix TEXT NOT NULL, is_admin INTEGER NOT NULL DEFAULT 0, allowed_models TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL DEFAULT 0, revoked_at INTEGER NOT NULL DEFAULT 0, last_used_at INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE INDEX api_key_by_name ON api_key (tenant_id, name);
+CREATE INDEX api_key_by_prefix ON api_key (prefix);
+CREATE TABLE change_count (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO change_count VALUES ('api_key', 0);
+CREATE TRIGGER api_key_inserted AFTER INSERT ON api_key BEGIN UPDATE change_count SET value = value + 1 WHERE name = 'api_key'; END;
+CREATE TRIGGER api_key_deleted AFTER DELETE ON api_key BEGIN UPDATE change_count SET value = value + 1 WHERE name = 'api_key'; END;
+CREATE TRIGGER api_key_updated AFTER UPDATE OF id, tenant_id, name, hash, prefix, is_admin, allowed_models, expires_at, revoked_at ON api_key BEGIN UPDATE change_count SET value = value + 1 WHERE name = 'api_key'; END;
+CREATE TABLE id_lease (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL) STRICT;
+INSERT INTO id_lease VALUES (1, 0);
+CREATE TABLE name (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE usage ( id INTEGER PRIMARY KEY, ts INTEGER NOT NULL, key_id INTEGER, provider_id INTEGER, model_id INTEGER, upstream_model_id INTEGER, endpoint INTEGER NOT NULL DEFAULT 0, status INTEGER NOT NULL DEFAULT 0, flags INTEGER NOT NULL DEFAULT 0, tokens_in INTEGER NOT NULL DEFAULT 0, tokens_cached INTEGER NOT NULL DEFAULT 0, tokens_cache_write INTEGER NOT NULL DEFAULT 0, tokens_out INTEGER NOT NULL DEFAULT 0, tokens_reasoning INTEGER NOT NULL DEFAULT 0, cost_nano INTEGER NOT NULL DEFAULT 0, latency_us INTEGER NOT NULL DEFAULT 0, ttft_us INTEGER NOT NULL DEFAULT 0, error_id INTEGER, tenant_id INTEGER NOT NULL DEFAULT 1) STRICT;
+CREATE TABLE wal_applied (segment INTEGER PRIMARY KEY, offset INTEGER NOT NULL) STRICT;

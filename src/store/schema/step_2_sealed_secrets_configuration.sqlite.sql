@@ -1,0 +1,3 @@
+CREATE TABLE sealed_secret ( tenant_id INTEGER NOT NULL DEFAULT 1, name TEXT NOT NULL, value BLOB NOT NULL CHECK (length(value) > 40), created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, PRIMARY KEY (tenant_id, name)) STRICT;
+CREATE TABLE config_version ( version INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, cause TEXT NOT NULL, file TEXT NOT NULL, changes TEXT NOT NULL, digest INTEGER NOT NULL, tree BLOB NOT NULL CHECK (length(tree) > 40)) STRICT;
+CREATE TABLE config_live ( position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, value BLOB NOT NULL CHECK (length(value) > 40), actor TEXT NOT NULL, at INTEGER NOT NULL, version INTEGER NOT NULL) STRICT;
