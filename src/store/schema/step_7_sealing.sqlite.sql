@@ -1,0 +1,1 @@
+-- Data keys of the sealed store.
