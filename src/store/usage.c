@@ -1,7 +1,8 @@
-// The compact form of a usage record: a version byte, fifteen varints, four counted strings.
+// The compact form of a usage record: a version byte, twenty-one varints, five counted strings; in version 1 fifteen
+// and four.
 #include "store/usage.h"
 
-#define FORMAT 1
+#define FORMAT 2
 #define VARINT_MAX 10
 
 struct str usage_endpoint_name(unsigned endpoint) {
@@ -65,7 +66,7 @@ static char *put_name(char *p, struct str s) {
 }
 
 size_t usage_encode(const struct usage_record *rec, char *out) {
-    static_assert(USAGE_ENCODED_MAX >= 1 + 15 * VARINT_MAX + 4 * (2 + USAGE_NAME_MAX), "the longest record fits");
+    static_assert(USAGE_ENCODED_MAX >= 1 + 21 * VARINT_MAX + 5 * (2 + USAGE_NAME_MAX), "the longest record fits");
     INVARIANT(rec->id != 0 && rec->id <= INT64_MAX);
     char *p = out;
     *p++ = FORMAT;
@@ -84,10 +85,17 @@ size_t usage_encode(const struct usage_record *rec, char *out) {
     p = put_u64(p, zigzag(MAX(MIN(rec->cost_nano, USAGE_COST_MAX), -USAGE_COST_MAX)));
     p = put_count(p, rec->latency_us);
     p = put_count(p, rec->ttft_us);
+    p = put_u64(p, MIN(rec->team_id, (uint64_t)INT64_MAX));
+    p = put_u64(p, MIN(rec->project_id, (uint64_t)INT64_MAX));
+    p = put_u64(p, rec->owner_kind);
+    p = put_u64(p, MIN(rec->owner_id, (uint64_t)INT64_MAX));
+    p = put_count(p, rec->reserved_tokens);
+    p = put_count(p, rec->reserved_nano);
     p = put_name(p, rec->provider);
     p = put_name(p, rec->model);
     p = put_name(p, rec->upstream_model);
     p = put_name(p, rec->error);
+    p = put_name(p, rec->tags.n <= USAGE_NAME_MAX ? rec->tags : STR("")); // JSON, of which half is no use
     return (size_t)(p - out);
 }
 
@@ -153,10 +161,22 @@ static struct str get_name(struct reader *r) {
     return s;
 }
 
+static bool format_known(struct str bytes) { return bytes.n && bytes.p[0] >= 1 && bytes.p[0] <= FORMAT; }
+
+static void get_owner(struct reader *r, struct usage_record *rec) {
+    rec->team_id = get_u64(r, INT64_MAX);
+    rec->project_id = get_u64(r, INT64_MAX);
+    rec->owner_kind = (uint8_t)get_u64(r, UINT8_MAX);
+    rec->owner_id = get_u64(r, INT64_MAX);
+    rec->reserved_tokens = get_u64(r, USAGE_COUNT_MAX);
+    rec->reserved_nano = get_u64(r, USAGE_COUNT_MAX);
+}
+
 bool usage_decode(struct str bytes, struct usage_record *out_rec) {
-    if (bytes.n == 0 || bytes.p[0] != FORMAT) return false;
+    if (!format_known(bytes)) return false;
+    bool first = bytes.p[0] == 1;
     struct reader r = {.p = (const unsigned char *)bytes.p + 1, .end = (const unsigned char *)bytes.p + bytes.n};
-    struct usage_record rec;
+    struct usage_record rec = {0};
     rec.id = get_u64(&r, INT64_MAX);
     rec.tenant_id = get_u64(&r, INT64_MAX);
     rec.key_id = get_u64(&r, INT64_MAX);
@@ -172,10 +192,12 @@ bool usage_decode(struct str bytes, struct usage_record *out_rec) {
     rec.cost_nano = get_i64(&r);
     rec.latency_us = get_u64(&r, USAGE_COUNT_MAX);
     rec.ttft_us = get_u64(&r, USAGE_COUNT_MAX);
+    if (!first) get_owner(&r, &rec);
     rec.provider = get_name(&r);
     rec.model = get_name(&r);
     rec.upstream_model = get_name(&r);
     rec.error = get_name(&r);
+    if (!first) rec.tags = get_name(&r);
     if (r.bad || r.p != r.end || rec.id == 0) return false;
     if (rec.cost_nano > USAGE_COST_MAX || rec.cost_nano < -USAGE_COST_MAX) return false;
     *out_rec = rec;
@@ -183,7 +205,7 @@ bool usage_decode(struct str bytes, struct usage_record *out_rec) {
 }
 
 uint64_t usage_decode_id(struct str bytes) {
-    if (bytes.n == 0 || bytes.p[0] != FORMAT) return 0;
+    if (!format_known(bytes)) return 0;
     struct reader r = {.p = (const unsigned char *)bytes.p + 1, .end = (const unsigned char *)bytes.p + bytes.n};
     return get_u64(&r, INT64_MAX);
 }

@@ -46,11 +46,17 @@ struct usage_record {
     uint64_t tokens_in, tokens_cached, tokens_cache_write, tokens_out, tokens_reasoning;
     int64_t cost_nano;
     uint64_t latency_us, ttft_us;
+    // Whose the key is, when the request came in; 0 = none.
+    uint64_t team_id, project_id, owner_id;
+    uint8_t owner_kind; // enum principal_kind
+    // What was set aside for it, of tokens and money: what a request that was never ended counts as.
+    uint64_t reserved_tokens, reserved_nano;
+    struct str tags; // of the key and the request: a JSON object of strings, or empty; dropped when too long
 };
 
 #define USAGE_NAME_MAX 256
 // No record's encoding is longer.
-#define USAGE_ENCODED_MAX (16 * 10 + 4 * (2 + USAGE_NAME_MAX))
+#define USAGE_ENCODED_MAX (22 * 10 + 5 * (2 + USAGE_NAME_MAX))
 
 // Larger counts and durations are stored as this, so that no upstream's lie makes a sum overflow; a cost likewise.
 #define USAGE_COUNT_MAX ((uint64_t)1 << 40)

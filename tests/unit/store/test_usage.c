@@ -22,7 +22,14 @@ static const struct usage_record sample = {.id = 0x123456789abcdef,
                                            .tokens_reasoning = 17,
                                            .cost_nano = 123456789,
                                            .latency_us = 1234567,
-                                           .ttft_us = 65432};
+                                           .ttft_us = 65432,
+                                           .team_id = 3,
+                                           .project_id = 1ULL << 40,
+                                           .owner_id = 99,
+                                           .owner_kind = 2,
+                                           .reserved_tokens = 4096,
+                                           .reserved_nano = 7654321,
+                                           .tags = STR_INIT("{\"env\":\"prod\"}")};
 
 static void check_same(const struct usage_record *a, const struct usage_record *b) {
     CHECK_INT(a->id, b->id);
@@ -44,6 +51,13 @@ static void check_same(const struct usage_record *a, const struct usage_record *
     CHECK_INT(a->cost_nano, b->cost_nano);
     CHECK_INT(a->latency_us, b->latency_us);
     CHECK_INT(a->ttft_us, b->ttft_us);
+    CHECK_INT(a->team_id, b->team_id);
+    CHECK_INT(a->project_id, b->project_id);
+    CHECK_INT(a->owner_kind, b->owner_kind);
+    CHECK_INT(a->owner_id, b->owner_id);
+    CHECK_INT(a->reserved_tokens, b->reserved_tokens);
+    CHECK_INT(a->reserved_nano, b->reserved_nano);
+    CHECK_STR(a->tags, b->tags);
 }
 
 static void test_round_trip(void) {
@@ -113,10 +127,10 @@ static void test_malformed(void) {
     struct usage_record got, one = {.id = 1};
     size_t n = usage_encode(&one, out);
     REQUIRE(usage_decode(str_of(out, n), &got));
-    out[0] = 2; // another version
+    out[0] = 3; // another version
     CHECK(!usage_decode(str_of(out, n), &got));
     CHECK_INT(usage_decode_id(str_of(out, n)), 0);
-    out[0] = 1;
+    out[0] = 2;
     out[1] = 0; // no id
     CHECK(!usage_decode(str_of(out, n), &got));
     // A number in more groups than it needs, one of eleven groups, one past 64 bits.
@@ -126,6 +140,24 @@ static void test_malformed(void) {
     CHECK_INT(usage_decode_id(str_of(eleven, 12)), 0);
     CHECK_INT(usage_decode_id(str_of(past, 11)), 0);
     CHECK(!usage_decode(STR_NONE, &got));
+}
+
+// Segments of an earlier version may wait to be replayed.
+static void test_first_version(void) {
+    static const char bytes[] = "\x01\x05\x02\x07\0\x01\x48\0\x09\0\0\x03\0\0\0\0\x01o\x01m\0\0";
+    struct usage_record got = {.team_id = 1};
+    REQUIRE(usage_decode(str_of(bytes, sizeof bytes - 1), &got));
+    CHECK_INT(got.id, 5);
+    CHECK_INT(got.tenant_id, 2);
+    CHECK_INT(got.key_id, 7);
+    CHECK_INT(got.status, 72);
+    CHECK_INT(got.tokens_in, 9);
+    CHECK_INT(got.tokens_out, 3);
+    CHECK_STR(got.provider, STR("o"));
+    CHECK_STR(got.model, STR("m"));
+    CHECK_INT(got.team_id, 0);
+    CHECK_INT(got.tags.n, 0);
+    CHECK_INT(usage_decode_id(str_of(bytes, sizeof bytes - 1)), 5);
 }
 
 // Numbers of each length, spelled as a loop over their groups would.
@@ -162,4 +194,5 @@ static void test_names(void) {
     for (unsigned i = 0; i < USAGE_ENDPOINT_COUNT; i++) CHECK(usage_endpoint_name(i).n > 0);
 }
 
-TEST_MAIN(test_round_trip, test_limits, test_every_truncation, test_malformed, test_every_width, test_names)
+TEST_MAIN(test_round_trip, test_limits, test_every_truncation, test_malformed, test_first_version, test_every_width,
+          test_names)
