@@ -59,6 +59,24 @@ static bool copy_text(struct arena *arena, struct str text, struct str *out_copy
     return out_copy->p != NULL;
 }
 
+// What cannot be read gives no right, and is counted.
+static void read_rights(const struct key_row *row, struct key_entry *entry, bool *io_damaged) {
+    struct err ignored;
+    if (row->any_scope)
+        entry->scopes.actions[RESOURCE_MODEL] = 1u << ACTION_READ | 1u << ACTION_USE;
+    else if (!permission_read_json(&entry->scopes, row->scopes, &ignored))
+        *io_damaged = true;
+    if (!row->owner_kind.n) return;
+    bool known = principal_kind_parse(row->owner_kind, &entry->owner.kind) &&
+                 (entry->owner.kind == PRINCIPAL_USER || entry->owner.kind == PRINCIPAL_SERVICE_ACCOUNT);
+    entry->owner.id = row->owner_id;
+    if (known) return;
+    // Whose rights bound it is not known: none are left.
+    entry->scopes = (struct permission_set){0};
+    entry->owner = (struct principal){0};
+    *io_damaged = true;
+}
+
 static bool add_row(void *arg, const struct key_row *row, struct err *err) {
     struct keyring *ring = arg;
     struct key_entry entry = {
@@ -68,15 +86,18 @@ static bool add_row(void *arg, const struct key_row *row, struct err *err) {
         .any_model = row->any_model,
         .expires_at = row->expires_at,
         .revoked_at = row->revoked_at,
+        .team_id = row->team_id,
+        .project_id = row->project_id,
     };
     bool damaged = false, ok;
     memcpy(entry.hash, row->hash, sizeof entry.hash);
     ok = copy_text(&ring->arena, row->name, &entry.name) && copy_text(&ring->arena, row->prefix, &entry.prefix) &&
-         copy_text(&ring->arena, row->tenant, &entry.tenant);
+         copy_text(&ring->arena, row->tenant, &entry.tenant) && copy_text(&ring->arena, row->tags, &entry.tags);
     if (ok && !row->any_model) {
         struct str json;
         ok = copy_text(&ring->arena, row->allowed_models, &json) && read_models(&ring->arena, json, &entry, &damaged);
     }
+    read_rights(row, &entry, &damaged);
     ok = ok && ring->entries.n < UINT32_MAX && vec_push(&ring->entries, entry);
     ring->damaged += damaged;
     return ok || err_no_memory(err);

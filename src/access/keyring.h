@@ -10,6 +10,8 @@
 #define ACCESS_KEYRING_H
 
 #include "access/key.h"
+#include "access/permission.h"
+#include "access/who.h"
 
 struct key_entry {
     int64_t id, tenant_id;
@@ -21,6 +23,10 @@ struct key_entry {
     const struct str *models; // exact names, or patterns whose last byte is '*'
     size_t n_models;
     int64_t expires_at, revoked_at; // 0 = never
+    int64_t team_id, project_id;    // 0 = none
+    struct principal owner;         // a user or service account; PRINCIPAL_NOBODY: the scopes alone are its rights
+    struct permission_set scopes;   // nothing beyond them; of keys without any: the use and reading of models
+    struct str tags;                // JSON object of strings
     char hash[KEY_HASH_SIZE];
 };
 
@@ -38,7 +44,8 @@ bool keyring_stale(const struct keyring *ring);
 NODISCARD bool keyring_edited(const struct keyring *ring, struct sql *db, bool *out_edited, struct err *err);
 
 size_t keyring_count(const struct keyring *ring);
-// Keys whose list of models cannot be read; they may use no model. Their owner should tell the operator.
+// Keys whose list of models, scopes or owner cannot be read; they may do nothing by that part. Their owner should tell
+// the operator.
 size_t keyring_damaged(const struct keyring *ring);
 
 // Who presents this key. No allocation, no lock.

@@ -5,6 +5,7 @@
 #define ACCESS_PERMISSION_H
 
 #include "base/err.h"
+#include "base/json_write.h"
 
 enum resource_type {
 #define RESOURCE(id, name, actions, help) RESOURCE_##id,
@@ -48,7 +49,17 @@ NODISCARD bool permission_add(struct permission_set *set, struct str text, struc
 static inline bool permission_has(const struct permission_set *set, enum resource_type type, enum action action) {
     return set->actions[type] >> action & 1;
 }
+// A JSON array of such texts; all of a text that is wrong is left out, *err names the first.
+NODISCARD bool permission_read_json(struct permission_set *set, struct str json, struct err *err);
+// The shortest texts that mean the set, as a JSON array: "*", "key:*", "key:create".
+void permission_put_json(struct json_writer *w, const struct permission_set *set);
+// All permissions there are.
+void permission_all(struct permission_set *out_set);
 // Whether all of `part` is in `whole`.
 bool permission_subset(const struct permission_set *part, const struct permission_set *whole);
+bool permission_empty(const struct permission_set *set);
+// "key:create", cut to fit.
+#define PERMISSION_TEXT_MAX 32
+struct str permission_text(enum resource_type type, enum action action, char out[PERMISSION_TEXT_MAX]);
 
 #endif

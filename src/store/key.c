@@ -3,7 +3,8 @@
 
 #define COLUMNS                                                                                                        \
     "id, tenant_id, name, prefix, hash, is_admin, allowed_models, created_at, expires_at, revoked_at, last_used_at,"   \
-    " (SELECT t.name FROM tenant t WHERE t.id = tenant_id)"
+    " (SELECT t.name FROM tenant t WHERE t.id = tenant_id), team_id, project_id, owner_kind, owner_id, scopes,"        \
+    " addresses, origins, tags"
 
 static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *err) {
     struct key_row row = {
@@ -19,6 +20,15 @@ static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *e
         .revoked_at = sql_col_i64(st, 9),
         .last_used_at = sql_col_i64(st, 10),
         .tenant = sql_col_text(st, 11),
+        .team_id = sql_col_i64(st, 12),
+        .project_id = sql_col_i64(st, 13),
+        .owner_kind = sql_col_text(st, 14),
+        .owner_id = sql_col_i64(st, 15),
+        .any_scope = sql_col_is_null(st, 16),
+        .scopes = sql_col_text(st, 16),
+        .addresses = sql_col_text(st, 17),
+        .origins = sql_col_text(st, 18),
+        .tags = sql_col_text(st, 19),
     };
     struct str hash = sql_col_blob(st, 4);
     if (hash.n != sizeof row.hash)
@@ -26,6 +36,8 @@ static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *e
                        hash.n);
     // An allowed_models that could not be fetched for want of memory must not read as an empty list or as none.
     if (!row.any_model && !row.allowed_models.p) return err_no_memory(err);
+    if (!row.any_scope && !row.scopes.p) return err_no_memory(err);
+    if (!row.owner_kind.p || !row.addresses.p || !row.origins.p) return err_no_memory(err);
     // Nor may a tenant's key read as one of the general configuration.
     if (row.tenant_id != TENANT_DEFAULT && !sql_col_is_null(st, 11) && !row.tenant.n) return err_no_memory(err);
     if (row.tenant_id != TENANT_DEFAULT && !row.tenant.n)
@@ -105,7 +117,8 @@ static bool find_one(struct sql_stmt *st, struct str what, struct arena *arena, 
                        STR_ARG(str_head(what, KEY_NAME_MAX)));
     if (!row_read(st, &row, err)) goto fail;
     if (!own(arena, &row.name) || !own(arena, &row.prefix) || !own(arena, &row.allowed_models) ||
-        !own(arena, &row.tenant)) {
+        !own(arena, &row.tenant) || !own(arena, &row.owner_kind) || !own(arena, &row.scopes) ||
+        !own(arena, &row.addresses) || !own(arena, &row.origins) || !own(arena, &row.tags)) {
         err_no_memory(err);
         goto fail;
     }

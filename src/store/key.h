@@ -26,6 +26,13 @@ struct key_row {
     bool any_model;            // allowed_models is NULL
     struct str allowed_models; // JSON array of names and patterns, unless any_model
     int64_t created_at, expires_at, revoked_at, last_used_at;
+    int64_t team_id, project_id; // 0 = none
+    struct str owner_kind;       // "user", "service_account", or empty
+    int64_t owner_id;
+    bool any_scope;                // scopes is NULL: the use of models
+    struct str scopes;             // JSON array of permissions, unless any_scope
+    struct str addresses, origins; // JSON arrays; empty ones: from anywhere
+    struct str tags;               // JSON object
 };
 
 // id is ignored, and so are tenant (tenant_id counts), revoked_at and last_used_at. ERR_EXISTS when the hash is there
