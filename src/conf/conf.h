@@ -138,6 +138,15 @@ struct conf_vault {
     int64_t poll_interval; // how often secrets in use are read again
 };
 
+// Redis, through which several servers share counters.
+struct conf_redis {
+    struct secret url; // as redis_url_parse takes it; empty = none
+    struct str tls_ca;
+    bool tls_verify;
+    int64_t timeout, connect_timeout;
+    struct str key_prefix;
+};
+
 // Who is told of events by HTTP.
 struct conf_webhook {
     struct str name, url;
@@ -189,6 +198,7 @@ struct conf {
     struct conf_storage storage;
     struct conf_metrics metrics;
     struct conf_vault vault;
+    struct conf_redis redis;
     OPT_LIST_OF(struct conf_webhook) webhooks;
     OPT_LIST_OF(struct conf_tenant) tenants;
 
