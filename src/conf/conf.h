@@ -18,6 +18,7 @@ enum conf_tls_version { TLS_1_2, TLS_1_3 };
 enum conf_log_level { CONF_LOG_TRACE, CONF_LOG_DEBUG, CONF_LOG_INFO, CONF_LOG_WARN, CONF_LOG_ERROR };
 enum conf_log_format { CONF_LOG_AUTO, CONF_LOG_JSON, CONF_LOG_PRETTY };
 enum conf_durability { DURABILITY_GROUP, DURABILITY_SYNC };
+enum conf_master_source { MASTER_NONE, MASTER_FILE, MASTER_ENV, MASTER_COMMAND, MASTER_VAULT_TRANSIT };
 enum conf_vault_auth { VAULT_AUTH_TOKEN, VAULT_AUTH_APPROLE, VAULT_AUTH_KUBERNETES };
 
 #define CONF_VERSION 2 // of the file's format
@@ -100,8 +101,28 @@ struct conf_named_price { // `prices`: "provider/model" or a model's name
     struct conf_price price;
 };
 
+enum conf_second_factor { SECOND_FACTOR_OPTIONAL, SECOND_FACTOR_REQUIRED };
+struct conf_sign_in {
+    int64_t max_failures, max_address_failures; // before an e-mail address, a client's address is locked
+    int64_t lock_base, lock_max;
+    int second_factor; // enum conf_second_factor
+};
+struct conf_session {
+    int64_t idle, lifetime;
+};
+struct conf_password { // what a hash costs
+    int64_t memory, passes;
+};
+struct conf_tokens {
+    int64_t lifetime; // the longest
+    int64_t rotate;   // how long a key signs
+};
 struct conf_auth {
     bool required;
+    struct conf_sign_in sign_in;
+    struct conf_session session;
+    struct conf_password password;
+    struct conf_tokens tokens;
 };
 struct conf_log {
     int level;  // enum conf_log_level
@@ -110,8 +131,18 @@ struct conf_log {
     struct str file;        // empty = stderr
     struct str access_file; // empty = with the log
 };
+// What wraps the data keys of the sealed store.
+struct conf_master_key {
+    int source;                      // enum conf_master_source; MASTER_NONE: of next_master_key only
+    struct str file;                 // MASTER_FILE; empty: secret.key in the data directory
+    struct str env;                  // MASTER_ENV: a variable's name
+    OPT_LIST_OF(struct str) command; // MASTER_COMMAND: a program and its arguments
+    int64_t timeout;                 // likewise
+    struct str mount, key;           // MASTER_VAULT_TRANSIT
+};
 struct conf_storage {
     struct str data;
+    struct conf_master_key master_key, next_master_key;
     int durability; // enum conf_durability
     int64_t group_interval;
     int64_t queue_records;

@@ -1,4 +1,5 @@
-// The rules between the values of services that Penstock uses: what a login to Vault needs, webhooks' names.
+// The rules between the values of services that Penstock uses: what a login to Vault needs, master keys, webhooks'
+// names.
 #include "conf/conf_impl.h"
 
 static void need(struct opt_bind *b, const struct conf *c, const void *field, const char *name, const char *auth) {
@@ -24,6 +25,31 @@ static void check_vault(struct opt_bind *b, const struct conf *c) {
     }
 }
 
+static void check_master_key(struct opt_bind *b, const struct conf *c, const struct conf_master_key *m,
+                             const char *name) {
+    const char *missing = NULL, *source = "";
+    switch ((enum conf_master_source)m->source) {
+    case MASTER_NONE:
+    case MASTER_FILE:
+        break;
+    case MASTER_ENV:
+        if (!m->env.n) missing = "env", source = "env";
+        break;
+    case MASTER_COMMAND:
+        if (!m->command.n || !m->command.p[0].n) missing = "command", source = "command";
+        break;
+    case MASTER_VAULT_TRANSIT:
+        if (!m->key.n) missing = "key", source = "vault_transit";
+        if (!c->vault.address.n)
+            conf_complain(b, CONF_ERROR, &m->source, m,
+                          "storage.%s: \"source: vault_transit\" needs vault.address, which is not set", name);
+        break;
+    }
+    if (missing)
+        conf_complain(b, CONF_ERROR, &m->source, m, "storage.%s.%s is missing: \"source: %s\" needs it", name, missing,
+                      source);
+}
+
 static void check_webhooks(struct opt_bind *b, const struct conf *c) {
     for (size_t i = 0; i < c->webhooks.n; i++)
         for (size_t k = 0; k < i; k++) {
@@ -37,5 +63,7 @@ static void check_webhooks(struct opt_bind *b, const struct conf *c) {
 
 void conf_check_services(struct opt_bind *b, const struct conf *c) {
     check_vault(b, c);
+    check_master_key(b, c, &c->storage.master_key, "master_key");
+    check_master_key(b, c, &c->storage.next_master_key, "next_master_key");
     check_webhooks(b, c);
 }

@@ -38,18 +38,28 @@ static bool supply_providers(struct load *l, bool *out_discovered) {
            load_fail(l, NULL, err.message);
 }
 
+// Where sealed secrets are, and the master key that they need: known before any of them can be read.
+static bool keep_first(struct load *l) {
+    struct conf_storage *storage = ARENA_NEW(&l->below_arena, struct conf_storage);
+    struct conf_vault *vault = ARENA_NEW(&l->below_arena, struct conf_vault);
+    static const struct conf_vault no_vault = {0};
+    if (!storage || !vault) return load_fail(l, NULL, "out of memory");
+    *storage = l->below->storage;
+    *vault = l->below->vault;
+    l->stores =
+        (struct conf_stores){.data = storage->data, .storage = storage, .vault = &no_vault, .master_vault = vault};
+    return true;
+}
+
 // The sections that say where secrets and live changes are, from what the layers so far say. ${secret:…} may name
 // Vault's token, so where the sealed secrets are is found first.
 static void bind_stores(struct load *l) {
-    static const struct conf_vault no_vault = {0};
     struct conf_problems problems; // they come again when the whole is bound
     struct opt_bind b = {.arena = &l->below_arena, .env = l->env, .problems = &problems};
     conf_problems_init(&problems);
     for (int turn = 0; turn < 2; turn++) {
-        if (turn) {
-            l->stores = (struct conf_stores){.data = l->below->storage.data, .vault = &no_vault};
-            b.stores = &l->stores;
-        }
+        if (turn && !keep_first(l)) break;
+        if (turn) b.stores = &l->stores;
         memset(l->below, 0, sizeof *l->below);
         b.below = true;
         opt_bind_root(&b, &conf_stores_table, l->tree, l->below);

@@ -27,9 +27,13 @@ struct conf_override {
 
 // Where secrets and live changes are kept, as the layers below the live changes say.
 struct conf_vault;
+struct conf_storage;
 struct conf_stores {
     struct str data; // storage.data
+    const struct conf_storage *storage;
     const struct conf_vault *vault;
+    // For the master key of the sealed store, before any sealed secret can be read: without what is one itself.
+    const struct conf_vault *master_vault;
 };
 enum conf_store { CONF_STORE_SEALED, CONF_STORE_VAULT }; // ${secret:name}, ${vault:path#key}
 

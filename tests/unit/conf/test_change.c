@@ -291,6 +291,17 @@ static void all_covered(const struct trying *t, const struct opt_table *table, b
     }
 }
 
+static void state_section(struct buf *text, const struct opt_table *table, int indent) {
+    for (size_t k = 0; k < table->n; k++) {
+        const struct opt *opt = &table->opts[k];
+        const char *value = opt->type == OPT_STRS ? (opt->example ? opt->example : "[a]")
+                            : opt->def            ? opt->def
+                                                  : "some";
+        buf_printf(text, "%*s%s: %s\n", indent, "", opt->name, opt->type == OPT_STRUCT ? "" : value);
+        if (opt->type == OPT_STRUCT) state_section(text, opt->sub, indent + 2);
+    }
+}
+
 // What is not stated is stated by its default, so that every value has been set.
 static struct conf *load_stated(void) {
     struct buf text = BUF_INIT(1 << 16);
@@ -302,12 +313,7 @@ static struct conf *load_stated(void) {
         if (section->type != OPT_STRUCT || strstr(everything, key) || str_starts(str_c(everything), str_c(key + 1)))
             continue;
         buf_printf(&text, "%s:\n", section->name);
-        for (size_t k = 0; k < section->sub->n; k++) {
-            const struct opt *opt = &section->sub->opts[k];
-            const char *def = opt->def ? opt->def : opt->type == OPT_STRS ? NULL : "some";
-            if (def && opt->type != OPT_STRS) buf_printf(&text, "  %s: %s\n", opt->name, def);
-            if (opt->type == OPT_STRS) buf_printf(&text, "  %s: %s\n", opt->name, opt->example ? opt->example : "[a]");
-        }
+        state_section(&text, section->sub, 2);
     }
     struct conf *c = load(buf_cstr(&text));
     buf_free(&text);
