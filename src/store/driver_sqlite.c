@@ -349,6 +349,18 @@ static bool sqlite_data_version(struct sql *base, uint64_t *out_version, struct 
     return true;
 }
 
+// With synchronous=NORMAL a commit is in the log file, but the log is synced only before it is copied to the database.
+// The pragma cannot be changed within a transaction, so the log is synced here; had another connection begun it anew
+// meanwhile, it would have synced both files first.
+static bool sqlite_sync(struct sql *base, struct err *err) {
+    struct sqlite *db = of(base);
+    sqlite3_file *log = NULL;
+    int rc = sqlite3_file_control(db->os, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (!rc && log && log->pMethods) rc = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+    return rc == SQLITE_OK || err_set(err, ERR_IO, "%s: what was committed could not be brought to the disk: %s",
+                                      db->path, sqlite3_errstr(rc));
+}
+
 const struct sql_ops sql_driver_sqlite = {
     .name = "sqlite",
     .begin_text = STR_INIT("BEGIN IMMEDIATE"),
@@ -377,4 +389,5 @@ const struct sql_ops sql_driver_sqlite = {
     .bulk_insert = sqlite_bulk_inserts,
     .bulk_end = sqlite_bulk_ends,
     .data_version = sqlite_data_version,
+    .sync = sqlite_sync,
 };

@@ -58,10 +58,22 @@ static bool run_text(struct sql *db, struct str text, struct err *err) {
     return sql_prepare(sql_platform(db), text, &st, err) && sql_run(st, err);
 }
 
-bool sql_begin(struct sql *db, struct err *err) { return run_text(db, db->ops->begin_text, err); }
+bool sql_begin(struct sql *db, struct err *err) {
+    db->durable = false;
+    return run_text(db, db->ops->begin_text, err);
+}
+
+bool sql_durable(struct sql *db, struct err *err) {
+    INVARIANT(db->ops->in_transaction(db));
+    if (!db->durable && db->ops->durable && !db->ops->durable(db, err)) return false;
+    db->durable = true;
+    return true;
+}
 
 bool sql_commit(struct sql *db, struct err *err) {
-    if (run_text(db, STR("COMMIT"), err)) return true;
+    bool durable = db->durable;
+    db->durable = false;
+    if (run_text(db, STR("COMMIT"), err)) return !durable || !db->ops->sync || db->ops->sync(db, err);
     sql_rollback(db);
     return false;
 }

@@ -33,6 +33,7 @@ struct sql_options {
 struct sql_ops;
 struct sql {
     const struct sql_ops *ops;
+    bool durable; // asked for by sql_durable, for the open transaction
 };
 struct sql_stmt {
     struct sql *db;
@@ -75,6 +76,10 @@ struct sql_ops {
     bool (*bulk_insert)(struct sql *db, struct err *err);
     void (*bulk_end)(struct sql *db);
     bool (*data_version)(struct sql *db, uint64_t *out_version, struct err *err);
+    // For sql_durable: `durable` makes the open transaction's commit wait for the disk; `sync` waits for it after the
+    // commit. NULL: there is nothing to do.
+    bool (*durable)(struct sql *db, struct err *err);
+    bool (*sync)(struct sql *db, struct err *err);
 };
 
 // where: a file path (SQLite).
@@ -143,7 +148,11 @@ static inline int64_t sql_last_id(struct sql *db) { return db->ops->last_id(db);
 
 // Takes the write lock at once, so that no later statement of the transaction can find it taken. Not nested.
 NODISCARD bool sql_begin(struct sql *db, struct err *err);
-// On failure the transaction is rolled back.
+// Commits may reach the disk a little later, and a loss of power then takes the last of them back, whole. After this,
+// within a transaction, its sql_commit returns only when what it holds is on the disk.
+NODISCARD bool sql_durable(struct sql *db, struct err *err);
+// On failure the transaction is rolled back; a durable one that fails with ERR_IO is committed, but the disk did not
+// say that it has it.
 NODISCARD bool sql_commit(struct sql *db, struct err *err);
 // Without a transaction, does nothing.
 void sql_rollback(struct sql *db);
