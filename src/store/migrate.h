@@ -17,7 +17,7 @@ struct migrations {
     const struct migration *p;
     size_t n;
 };
-#define MIGRATE_STEPS 8 // of this build: schema/steps.def
+#define MIGRATE_STEPS 9 // of this build: schema/steps.def
 
 NODISCARD bool migrate(struct sql *db, struct migrations steps, struct err *err);
 // By the first n steps of this build.
