@@ -101,16 +101,6 @@ static const struct opt timeouts_opts[] = {
 };
 static const struct opt_table timeouts_table = OPT_TABLE("waiting", struct conf_timeouts, timeouts_opts);
 
-static const struct opt auth_opts[] = {
-    {.name = "required",
-     .type = OPT_BOOL,
-     .flags = RELOAD,
-     AT(conf_auth, required),
-     .def = "true",
-     .help = "Whether requests need a key. Without, anybody who reaches the listener may spend."},
-};
-static const struct opt_table auth_table = OPT_TABLE("who may call", struct conf_auth, auth_opts);
-
 static const struct opt log_opts[] = {
     {.name = "level",
      .type = OPT_ENUM,
