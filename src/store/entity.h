@@ -25,10 +25,14 @@ enum entity_type {
     ENTITY_DURATION, // seconds here; "30d", "12h" or a number of seconds in JSON
     ENTITY_MONEY,    // nanodollars here; a decimal number of dollars in JSON
     ENTITY_ENUM,     // one of `names`
+    ENTITY_AMOUNT,   // ENTITY_MONEY when the row's field "metric" is "cost", else ENTITY_I64
+    ENTITY_BLOB,     // bytes; always ENTITY_HIDDEN
     ENTITY_REF,      // the id of a row of entity `ref`, in the same tenant; "team_0…" in JSON, its name is taken too
-    ENTITY_LIST,     // JSON array of strings
-    ENTITY_NUMBERS,  // JSON array of integers
-    ENTITY_MAP,      // JSON object of strings
+    ENTITY_ANY_REF, // of one of the kinds in `names`, in the columns NAME_kind (s) and NAME_id (i): "user_0…" in JSON,
+                    // "user/NAME" is taken too; a kind alone when it is no entity's ("platform") or the tenant's own
+    ENTITY_LIST,    // JSON array of strings
+    ENTITY_NUMBERS, // JSON array of integers
+    ENTITY_MAP,     // JSON object of strings
 };
 enum entity_flag {
     ENTITY_REQUIRED = 1,
@@ -38,14 +42,16 @@ enum entity_flag {
     ENTITY_SORT = 16,       // and sorted
     ENTITY_HIDDEN = 32,     // never leaves the store: hashes, sealed values
     ENTITY_NULL = 64,       // 0 or empty is stored as NULL
+    ENTITY_FOREIGN = 128,   // ENTITY_ANY_REF: the row meant may be another tenant's; whoever sets it has to look
 };
 
 struct entity;
 struct entity_field {
-    struct str name; // in JSON, and of the column
+    struct str name;   // in JSON, and of the column unless
+    struct str column; // it is called otherwise
     enum entity_type type;
     unsigned flags;
-    const char *const *names; // ENTITY_ENUM: ends with NULL
+    const char *const *names; // ENTITY_ENUM, ENTITY_ANY_REF: ends with NULL
     const struct entity *ref; // ENTITY_REF
     int64_t min, max;         // of numbers, of a text's bytes, of a list's items; max 0 = the type's own limit
     // NULL when the text (each item of a list) is good, else what was expected.
@@ -63,11 +69,15 @@ struct entity {
     const char *help;
 };
 #define ENTITY_FIELDS_MAX 40
+// Columns that every entity has, as field indices of queries (not of rows).
+enum { ENTITY_AT_ID = 1000, ENTITY_AT_CREATED, ENTITY_AT_UPDATED };
 
 // All of them, in an order in which none refers to a later one.
 extern const struct entity entity_tenant, entity_team, entity_project, entity_user, entity_service_account, entity_role,
     entity_grant, entity_elevation, entity_key, entity_budget;
 const struct entity *entity_find(struct str name_or_plural);
+size_t entity_count_kinds(void);
+const struct entity *entity_kind_at(size_t i);
 
 struct entity_value {
     bool given; // of a change: whether it is to be set
@@ -80,6 +90,11 @@ struct entity_row {
 };
 // The index of a field; SIZE_MAX when there is none.
 size_t entity_field_index(const struct entity *e, struct str name);
+// The same, with ENTITY_AT_…: "id", "created_at", "updated_at".
+size_t entity_column_index(const struct entity *e, struct str name);
+const struct entity_field *entity_column(const struct entity *e, size_t index);
+// The field most like a name, or STR_NONE.
+struct str entity_field_near(const struct entity *e, struct str name);
 // Of a field that is known to be there.
 struct entity_value *entity_at(const struct entity *e, struct entity_row *row, const char *field);
 
@@ -106,16 +121,20 @@ NODISCARD bool entity_delete(struct sql_scope scope, const struct entity *e, int
                              struct err *err);
 
 struct entity_filter {
-    size_t field;
+    size_t field; // a column's index
     enum { ENTITY_EQ, ENTITY_NE, ENTITY_GE, ENTITY_LT, ENTITY_CONTAINS } op;
     struct entity_value value;
 };
 #define ENTITY_FILTERS_MAX 8
+// "name" or "created_at.ge" with the text of a value; ERR_INVALID_FIELD for what cannot be filtered by. "null" means
+// what is not set.
+NODISCARD bool entity_filter_parse(struct sql_scope scope, const struct entity *e, struct str name, struct str text,
+                                   struct arena *arena, struct entity_filter *out_filter, struct err *err);
 struct entity_query {
     struct entity_filter filters[ENTITY_FILTERS_MAX];
     size_t n_filters;
     struct str search; // part of any text; empty = all
-    size_t sort;       // a field's index; SIZE_MAX = by id
+    size_t sort;       // a column's index: a field with ENTITY_SORT, or ENTITY_AT_…
     bool descending;
     struct str cursor; // from the page before; empty = the first page
     size_t limit;
@@ -128,20 +147,28 @@ NODISCARD bool entity_list(struct sql_scope scope, const struct entity *e, const
 // The cursor that goes on after a row, valid for the same query.
 NODISCARD bool entity_cursor(const struct entity *e, const struct entity_query *query, const struct entity_row *row,
                              struct buf *out);
+#define ENTITY_CURSOR_MAX 2048
+#define ENTITY_LIMIT_MAX 1000
 NODISCARD bool entity_count(struct sql_scope scope, const struct entity *e, const struct entity_query *query,
                             uint64_t *out_count, struct err *err);
 
 // --- JSON ---
 
-// Fields from a JSON object into the values given; of a new row (creating) also checks what is required and fills in
-// fallbacks. References by name are looked up.
+// Fields from a JSON object into the row, marked as given; of a new row (creating) also checks what is required and
+// fills in fallbacks; of a change the row holds what is stored. References are looked up.
 NODISCARD bool entity_read_json(struct sql_scope scope, const struct entity *e, struct str json, bool creating,
                                 struct arena *arena, struct entity_row *row, struct err *err);
 // {"id", …, "created_at", "updated_at"}; only: names of fields, commas between, or empty for all.
-NODISCARD bool entity_put_json(struct json_writer *w, const struct entity *e, const struct entity_row *row,
-                               struct str only);
+void entity_put_json(struct json_writer *w, const struct entity *e, const struct entity_row *row, struct str only);
+// The same without the braces.
+void entity_put_members(struct json_writer *w, const struct entity *e, const struct entity_row *row, struct str only);
+// That all of `only` are fields. more: names besides, spaces between; NULL = none.
+NODISCARD bool entity_check_only(const struct entity *e, struct str only, const char *more, struct err *err);
 // The JSON Schema (2020-12) of a row; creating, changing: of the bodies of POST and PATCH.
 enum entity_schema { ENTITY_SCHEMA_ROW, ENTITY_SCHEMA_CREATE, ENTITY_SCHEMA_CHANGE };
-void entity_put_schema(struct json_writer *w, const struct entity *e, enum entity_schema which);
+// more: members of a row besides, as JSON text without braces; empty = none.
+void entity_put_schema(struct json_writer *w, const struct entity *e, enum entity_schema which, struct str more);
+// The schema of one field, as it is written in a query too.
+void entity_put_field_schema(struct json_writer *w, const struct entity_field *f, bool read);
 
 #endif

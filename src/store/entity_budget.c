@@ -1,0 +1,77 @@
+// The entity budget: a limit on requests, tokens, money or concurrency.
+#include "store/entity_fields.h"
+
+static const char *const k_scopes[] = {"tenant", "team",  "project", "user", "service_account",
+                                       "key",    "model", "tag",     NULL};
+static const char *const k_metrics[] = {"requests", "tokens", "cost", "concurrency", NULL};
+static const char *const k_periods[] = {"minute", "hour", "day", "month", "total", NULL};
+static const char *const k_actions[] = {"block", "downgrade", "notify", NULL};
+
+static const struct entity_field k_fields[] = {
+    ENTITY_NAME_FIELD("Unique in the tenant", "assistant-monthly"),
+    {.name = STR_INIT("scope"),
+     .type = ENTITY_ANY_REF,
+     .names = k_scopes,
+     .flags = ENTITY_CREATE_ONLY | ENTITY_FILTER,
+     .fallback = "tenant",
+     .help = "Whose use counts: \"tenant\", an id or KIND/NAME; \"model\" or \"tag\" with scope_text",
+     .example = "project/assistant"},
+    {.name = STR_INIT("scope_text"),
+     .type = ENTITY_TEXT,
+     .flags = ENTITY_CREATE_ONLY | ENTITY_FILTER,
+     .max = 330,
+     .help = "The model's name, or TAG=VALUE",
+     .example = "gpt-5"},
+    {.name = STR_INIT("metric"),
+     .type = ENTITY_ENUM,
+     .names = k_metrics,
+     .flags = ENTITY_REQUIRED | ENTITY_CREATE_ONLY | ENTITY_FILTER,
+     .help = "What is counted",
+     .example = "cost"},
+    {.name = STR_INIT("period"),
+     .type = ENTITY_ENUM,
+     .names = k_periods,
+     .flags = ENTITY_CREATE_ONLY | ENTITY_FILTER,
+     .fallback = "month",
+     .help = "In which stretch of time, by the tenant's calendar"},
+    {.name = STR_INIT("amount"),
+     .type = ENTITY_AMOUNT,
+     .flags = ENTITY_REQUIRED | ENTITY_SORT,
+     .help = "How much; dollars where cost is counted",
+     .example = "500"},
+    {.name = STR_INIT("action"),
+     .type = ENTITY_ENUM,
+     .names = k_actions,
+     .flags = ENTITY_FILTER,
+     .fallback = "block",
+     .help = "What happens at the limit"},
+    {.name = STR_INIT("downgrade_to"),
+     .type = ENTITY_TEXT,
+     .max = 256,
+     .help = "The model taken instead",
+     .example = "gpt-5-mini"},
+    {.name = STR_INIT("notify_at"),
+     .type = ENTITY_NUMBERS,
+     .min = 1,
+     .max = 1000,
+     .fallback = "[50,80,100]",
+     .help = "Percentages from 1 to 1000 at which an event is told"},
+    {.name = STR_INIT("enabled"),
+     .type = ENTITY_BOOL,
+     .flags = ENTITY_FILTER,
+     .fallback = "true",
+     .help = "Whether it counts at all"},
+};
+
+const struct entity entity_budget = {
+    .name = STR_INIT("budget"),
+    .plural = STR_INIT("budgets"),
+    .title = STR_INIT("Budget"),
+    .table = STR_INIT("budget"),
+    .prefix = STR_INIT("budget_"),
+    .called_by = STR_INIT("name"),
+    .fields = k_fields,
+    .n = ARRAY_LEN(k_fields),
+    .help = "A limit on requests, tokens, money or concurrency",
+};
+static_assert(ARRAY_LEN(k_fields) <= ENTITY_FIELDS_MAX, "rows have room for all fields");

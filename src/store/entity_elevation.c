@@ -1,0 +1,73 @@
+// The entity elevation: a person's request for more rights for a time, which a second one approves.
+#include "store/entity_fields.h"
+
+static const char *const k_scopes[] = {"tenant", "team", "project", "platform", NULL};
+static const char *const k_deciders[] = {"operator", "user", "service_account", "key", "system", NULL};
+static const char *const k_status[] = {"pending", "approved", "refused", "ended", NULL};
+
+static const struct entity_field k_fields[] = {
+    {.name = STR_INIT("user_id"),
+     .type = ENTITY_REF,
+     .ref = &entity_user,
+     .flags = ENTITY_READ_ONLY | ENTITY_FILTER,
+     .help = "Who asks"},
+    {.name = STR_INIT("role"),
+     .type = ENTITY_TEXT,
+     .flags = ENTITY_REQUIRED | ENTITY_FILTER,
+     .min = 1,
+     .max = ENTITY_NAME_MAX,
+     .help = "The role wanted",
+     .example = "admin"},
+    {.name = STR_INIT("scope"),
+     .type = ENTITY_ANY_REF,
+     .names = k_scopes,
+     .flags = ENTITY_FILTER,
+     .fallback = "tenant",
+     .help = "Where it is to hold"},
+    {.name = STR_INIT("duration"),
+     .column = STR_INIT("duration_s"),
+     .type = ENTITY_DURATION,
+     .flags = ENTITY_REQUIRED,
+     .min = 60,
+     .max = 30 * 86400,
+     .help = "How long, from the approval on",
+     .example = "2h"},
+    {.name = STR_INIT("reason"),
+     .type = ENTITY_TEXT,
+     .flags = ENTITY_REQUIRED,
+     .min = 1,
+     .max = 500,
+     .help = "What for"},
+    {.name = STR_INIT("status"),
+     .type = ENTITY_ENUM,
+     .names = k_status,
+     .flags = ENTITY_READ_ONLY | ENTITY_FILTER,
+     .help = "What became of it"},
+    {.name = STR_INIT("decided_by"),
+     .type = ENTITY_ANY_REF,
+     .names = k_deciders,
+     .flags = ENTITY_READ_ONLY,
+     .help = "Who approved or refused it: never the one who asked"},
+    {.name = STR_INIT("decided_at"), .type = ENTITY_TIME, .flags = ENTITY_READ_ONLY, .help = "When"},
+    {.name = STR_INIT("expires_at"),
+     .type = ENTITY_TIME,
+     .flags = ENTITY_READ_ONLY | ENTITY_FILTER,
+     .help = "When the rights end"},
+    {.name = STR_INIT("grant_id"),
+     .type = ENTITY_REF,
+     .ref = &entity_grant,
+     .flags = ENTITY_READ_ONLY,
+     .help = "The grant that gives them"},
+};
+
+const struct entity entity_elevation = {
+    .name = STR_INIT("elevation"),
+    .plural = STR_INIT("elevations"),
+    .title = STR_INIT("Elevation"),
+    .table = STR_INIT("elevation"),
+    .prefix = STR_INIT("elev_"),
+    .fields = k_fields,
+    .n = ARRAY_LEN(k_fields),
+    .help = "A request for more rights for a time, which a second person approves",
+};
+static_assert(ARRAY_LEN(k_fields) <= ENTITY_FIELDS_MAX, "rows have room for all fields");
