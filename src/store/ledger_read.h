@@ -14,24 +14,48 @@ enum ledger_group {
     LEDGER_GROUP_MODEL,
     LEDGER_GROUP_PROVIDER,
     LEDGER_GROUP_DAY,
-    LEDGER_GROUP_TENANT
+    LEDGER_GROUP_TENANT,
+    LEDGER_GROUP_HOUR,
+    LEDGER_GROUP_TEAM,
+    LEDGER_GROUP_PROJECT,
+    LEDGER_GROUP_OWNER,
+    LEDGER_GROUP_UPSTREAM_MODEL,
+    LEDGER_GROUP_ENDPOINT,
+    LEDGER_GROUP_STATUS,
+    LEDGER_GROUP_ERROR,
+    LEDGER_GROUP_TAGS,
+    LEDGER_GROUP_COUNT
 };
 
+// What is zero or empty does not filter.
 struct ledger_query {
     struct str data_dir;
     struct str database;  // as in ledger_options
     int64_t since, until; // ns since 1970 UTC, since ≤ ts < until; until 0 = no end
-    uint64_t key_id;      // 0 = any
-    uint64_t tenant_id;   // 0 = any
-    struct str model;     // requested or upstream name; empty = any
-    uint64_t limit;       // the newest rows, or the first groups; 0 = all
+    uint64_t tenant_id;
+    uint64_t key_id, team_id, project_id, owner_id;
+    uint8_t owner_kind;  // with owner_id
+    struct str model;    // requested or upstream name
+    struct str provider; // its name
+    struct str error;    // err_info()->wire_code
+    struct str tag;      // "name=value"
+    unsigned endpoint;   // enum usage_endpoint, and one
+    unsigned status;     // HTTP status
+    bool errors;         // only those with a status of 400 or more, or an error in the middle of a stream
+    uint64_t request_id;
+    int64_t min_cost_nano, min_latency_us; // at least so much. Sums with these read every record in the range
+    // LEDGER_GROUP_NONE: only records older than this one, for the next page; before_id 0 = from the newest.
+    int64_t before_ts;
+    uint64_t before_id;
+    uint64_t limit; // the newest rows, or the first groups; 0 = all
     enum ledger_group group;
 };
 
-// One record (LEDGER_GROUP_NONE: newest first), or one group with sums, largest cost first (days: newest first).
+// One record (LEDGER_GROUP_NONE: newest first), or one group with sums, largest cost first (days and hours: newest
+// first).
 struct ledger_row {
     struct usage_record rec; // a group: tokens, cost are sums, latency and ttft averages, and of the other fields only
-                             // what it was grouped by is set: key_id; model; provider; ts = midnight UTC; tenant_id
+                             // what it was grouped by is set: key_id; model; ts = the day's or hour's start; …
     uint64_t requests;       // 1, or the group's count
     uint64_t errors;         // of those with a status of 400 or more, or an error in the middle of a stream
     uint64_t unpriced;       // of those with USAGE_PRICE_UNKNOWN

@@ -8,24 +8,22 @@
 #define NAMES_MAX 10000
 // Fewer rows are not worth a bulk insertion.
 #define BULK_MIN 128
-#define COLUMNS 19
+#define COLUMNS 15
 
-#define UPSERT                                                                                                         \
-    "INSERT INTO usage (id, ts, key_id, provider_id, model_id, upstream_model_id, endpoint, status, flags, tokens_in," \
-    " tokens_cached, tokens_cache_write, tokens_out, tokens_reasoning, cost_nano, latency_us, ttft_us, error_id,"      \
-    " tenant_id) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)"                          \
-    " ON CONFLICT (id) DO UPDATE SET ts=excluded.ts, key_id=excluded.key_id, provider_id=excluded.provider_id,"        \
-    " model_id=excluded.model_id, upstream_model_id=excluded.upstream_model_id, endpoint=excluded.endpoint,"           \
-    " status=excluded.status, flags=excluded.flags, tokens_in=excluded.tokens_in,"                                     \
-    " tokens_cached=excluded.tokens_cached, tokens_cache_write=excluded.tokens_cache_write,"                           \
-    " tokens_out=excluded.tokens_out, tokens_reasoning=excluded.tokens_reasoning, cost_nano=excluded.cost_nano,"       \
-    " latency_us=excluded.latency_us, ttft_us=excluded.ttft_us, error_id=excluded.error_id"                            \
-    " WHERE usage.status = 0 AND excluded.status <> 0"
+#define INSERT                                                                                                         \
+    "INSERT INTO usage (id, tenant_id, ts, dim_id, flags, tokens_in, tokens_cached, tokens_cache_write, tokens_out,"   \
+    " tokens_reasoning, cost_nano, latency_us, ttft_us, reserved_tokens, reserved_nano)"                               \
+    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)"
+// What stands in the database for a request id.
+#define STANDING                                                                                                       \
+    "SELECT u.id, u.tenant_id, u.ts, u.dim_id, u.flags, u.tokens_in, u.tokens_cached, u.tokens_cache_write,"           \
+    " u.tokens_out, u.tokens_reasoning, u.cost_nano, u.latency_us, u.ttft_us, u.reserved_tokens, u.reserved_nano,"     \
+    " d.status FROM usage u JOIN usage_dim d ON d.id = u.dim_id WHERE u.id = ?1"
 
-// One row, in the order of UPSERT's columns, which is that of the table. Bit i of nulls: column i is NULL.
+// One row, in the order of the table's columns.
+enum { ROW_TENANT = 1, ROW_TS, ROW_DIM, ROW_FLAGS, ROW_TOKENS_IN, ROW_COST = 10, ROW_LATENCY, ROW_TTFT };
 struct row {
     int64_t v[COLUMNS];
-    uint64_t nulls;
 };
 
 static void names_clear(struct ledger_rows *rows) {
@@ -50,6 +48,7 @@ bool ledger_rows_open(struct ledger_rows *rows, struct str database, unsigned bu
     }
     *rows = (struct ledger_rows){.db = db};
     map_init(&rows->names, rand_u64());
+    usage_rollup_init(&rows->rollup);
     return true;
 }
 
@@ -58,6 +57,7 @@ void ledger_rows_close(struct ledger_rows *rows) {
     names_clear(rows);
     map_free(&rows->names);
     vec_free(&rows->scratch);
+    usage_rollup_free(&rows->rollup);
     sql_close(rows->db);
     *rows = (struct ledger_rows){0};
 }
@@ -120,29 +120,49 @@ static bool name_slow(struct ledger_rows *rows, struct str text, int64_t *out_id
     return true;
 }
 
-// The text's id, stored when it is new, into the column; NULL for the empty text.
-static inline bool name_set(struct ledger_rows *rows, struct row *row, unsigned column, struct str text,
-                            struct err *err) {
-    row->v[column] = 0;
-    if (text.n == 0) {
-        row->nulls |= 1ULL << column;
-        return true;
-    }
+// The text's id, stored when it is new; 0 for the empty text.
+static inline bool name_set(struct ledger_rows *rows, int64_t *out_id, struct str text, struct err *err) {
+    *out_id = 0;
+    if (text.n == 0) return true;
     const struct ledger_name *known = recent_slot(rows, text);
-    if (UNLIKELY(!str_eq(known->text, text))) return name_slow(rows, text, &row->v[column], err);
-    row->v[column] = known->id;
+    if (UNLIKELY(!str_eq(known->text, text))) return name_slow(rows, text, out_id, err);
+    *out_id = known->id;
     return true;
+}
+
+static bool begin_writing(void *arg, struct err *err) { return transaction_begin(arg, err); }
+
+static bool dim_set(struct ledger_rows *rows, const struct usage_record *r, int64_t *out_id, struct err *err) {
+    struct usage_dim d = {.v = {[DIM_TENANT] = r->tenant_id ? (int64_t)r->tenant_id : 1,
+                                [DIM_KEY] = (int64_t)r->key_id,
+                                [DIM_TEAM] = (int64_t)r->team_id,
+                                [DIM_PROJECT] = (int64_t)r->project_id,
+                                [DIM_OWNER_KIND] = r->owner_kind,
+                                [DIM_OWNER] = (int64_t)r->owner_id,
+                                [DIM_ENDPOINT] = r->endpoint,
+                                [DIM_STATUS] = r->status}};
+    return name_set(rows, &d.v[DIM_PROVIDER], r->provider, err) && name_set(rows, &d.v[DIM_MODEL], r->model, err) &&
+           name_set(rows, &d.v[DIM_UPSTREAM_MODEL], r->upstream_model, err) &&
+           name_set(rows, &d.v[DIM_ERROR], r->error, err) && name_set(rows, &d.v[DIM_TAGS], r->tags, err) &&
+           usage_rollup_dim(&rows->rollup, rows->db, &d, begin_writing, rows, out_id, err);
 }
 
 static bool row_make(struct ledger_rows *rows, const struct usage_record *r, struct row *out_row, struct err *err) {
     *out_row =
-        (struct row){.v = {(int64_t)r->id, r->ts, (int64_t)r->key_id, [6] = r->endpoint, r->status, r->flags,
+        (struct row){.v = {(int64_t)r->id, r->tenant_id ? (int64_t)r->tenant_id : 1, r->ts, 0, r->flags,
                            (int64_t)r->tokens_in, (int64_t)r->tokens_cached, (int64_t)r->tokens_cache_write,
                            (int64_t)r->tokens_out, (int64_t)r->tokens_reasoning, r->cost_nano, (int64_t)r->latency_us,
-                           (int64_t)r->ttft_us, [18] = r->tenant_id ? (int64_t)r->tenant_id : 1},
-                     .nulls = r->key_id ? 0 : 1U << 2};
-    return name_set(rows, out_row, 3, r->provider, err) && name_set(rows, out_row, 4, r->model, err) &&
-           name_set(rows, out_row, 5, r->upstream_model, err) && name_set(rows, out_row, 17, r->error, err);
+                           (int64_t)r->ttft_us, (int64_t)r->reserved_tokens, (int64_t)r->reserved_nano}};
+    return dim_set(rows, r, &out_row->v[ROW_DIM], err);
+}
+
+static bool row_sum(struct ledger_rows *rows, const struct row *row, int sign, struct err *err) {
+    const int64_t *v = row->v;
+    int64_t sums[SUM_COUNT] = {[SUM_REQUESTS] = 1,       [SUM_UNPRICED] = (v[ROW_FLAGS] & USAGE_PRICE_UNKNOWN) != 0,
+                               [SUM_COST] = v[ROW_COST], [SUM_LATENCY] = v[ROW_LATENCY],
+                               [SUM_TTFT] = v[ROW_TTFT], [SUM_TTFT_REQUESTS] = v[ROW_TTFT] > 0};
+    memcpy(&sums[SUM_TOKENS_IN], &v[ROW_TOKENS_IN], 5 * sizeof *sums);
+    return usage_rollup_add(&rows->rollup, v[ROW_TENANT], v[ROW_TS], v[ROW_DIM], sums, sign, err);
 }
 
 static bool keys_write(struct ledger_rows *rows, struct err *err) {
@@ -176,25 +196,56 @@ static bool key_note(struct ledger_rows *rows, const struct usage_record *r, str
 // False: it is of a newer version, and there is nothing to be made of it here.
 static bool item_decode(const struct ledger_item *item, struct usage_record *out_rec) {
     if (!usage_decode(item->payload, out_rec)) return false;
-    if (item->unknown) out_rec->status = USAGE_STATUS_UNKNOWN;
+    if (!item->unknown) return true;
+    // Nobody knows what it used: it counts as what was set aside for it.
+    out_rec->status = USAGE_STATUS_UNKNOWN;
+    out_rec->tokens_out = out_rec->reserved_tokens;
+    out_rec->cost_nano = (int64_t)out_rec->reserved_nano;
+    if (out_rec->reserved_tokens || out_rec->reserved_nano) out_rec->flags |= USAGE_ESTIMATED;
     return true;
 }
 
-static bool items_write(struct ledger_rows *rows, const struct ledger_batch *batch, struct err *err) {
+// *out_write: it is to be inserted. A row that stands there stays, unless it is an unknown one and this is not: then it
+// is taken back first, and its numbers from the sums.
+static bool row_give_way(struct ledger_rows *rows, const struct row *row, uint16_t status, bool *out_write,
+                         struct err *err) {
     struct sql_stmt *st;
+    struct row old;
+    if (!sql_prepare(sql_platform(rows->db), STR(STANDING), &st, err)) return false;
+    sql_bind_i64(st, 1, row->v[0]);
+    bool stands;
+    if (!sql_step(st, &stands, err)) return false;
+    *out_write = !stands;
+    if (!stands) return true;
+    for (int c = 0; c < COLUMNS; c++) old.v[c] = sql_col_i64(st, c);
+    bool unknown = sql_col_i64(st, COLUMNS) == USAGE_STATUS_UNKNOWN;
+    sql_reset(st);
+    if (!unknown || status == USAGE_STATUS_UNKNOWN) return true;
+    *out_write = true;
+    if (!sql_prepare(sql_platform(rows->db), STR("DELETE FROM usage WHERE id = ?1"), &st, err)) return false;
+    sql_bind_i64(st, 1, row->v[0]);
+    return sql_run(st, err) && row_sum(rows, &old, -1, err);
+}
+
+static bool row_write(struct ledger_rows *rows, const struct usage_record *rec, const struct row *row,
+                      struct err *err) {
+    struct sql_stmt *st;
+    bool write;
+    if (!row_give_way(rows, row, rec->status, &write, err)) return false;
+    if (!write) return true;
+    if (!sql_prepare(sql_platform(rows->db), STR(INSERT), &st, err)) return false;
+    for (int c = 0; c < COLUMNS; c++) sql_bind_i64(st, c + 1, row->v[c]);
+    return sql_run(st, err) && row_sum(rows, row, 1, err);
+}
+
+static bool items_write(struct ledger_rows *rows, const struct ledger_batch *batch, struct err *err) {
     struct usage_record rec;
     struct row row;
-    if (!sql_prepare(sql_platform(rows->db), STR(UPSERT), &st, err)) return false;
+    usage_rollup_clear(&rows->rollup);
     for (size_t i = 0; i < batch->items.n; i++) {
         if (!item_decode(&batch->items.p[i], &rec)) continue;
-        if (!row_make(rows, &rec, &row, err) || !key_note(rows, &rec, err)) return false;
-        for (unsigned c = 0; c < COLUMNS; c++) {
-            if (row.nulls >> c & 1)
-                sql_bind_null(st, (int)c + 1);
-            else
-                sql_bind_i64(st, (int)c + 1, row.v[c]);
-        }
-        if (!sql_run(st, err)) return false;
+        if (!row_make(rows, &rec, &row, err) || !key_note(rows, &rec, err) || !row_write(rows, &rec, &row, err))
+            return false;
     }
     return true;
 }
@@ -206,8 +257,9 @@ static bool lot_gather(struct ledger_rows *rows, const struct ledger_batch *batc
     *out_any = false;
     for (size_t i = 0; i < batch->items.n; i++) {
         if (!item_decode(&batch->items.p[i], &rec)) continue;
-        if (!row_make(rows, &rec, &row, err) || !key_note(rows, &rec, err)) return false;
-        *out_any = sql_bulk_add(rows->db, row.v, row.nulls);
+        if (!row_make(rows, &rec, &row, err) || !key_note(rows, &rec, err) || !row_sum(rows, &row, 1, err))
+            return false;
+        *out_any = sql_bulk_add(rows->db, row.v, 0);
         if (!*out_any) return true;
     }
     return true;
@@ -293,13 +345,16 @@ static void items_sort(struct ledger_rows *rows, struct ledger_batch *batch) {
 
 static bool transact(struct ledger_rows *rows, const struct ledger_batch *batch, bool loaded, struct err *err) {
     return transaction_begin(rows, err) && (loaded ? sql_bulk_insert(rows->db, err) : items_write(rows, batch, err)) &&
-           keys_write(rows, err) && marks_write(rows, batch, err) && transaction_end(rows, err);
+           usage_rollup_write(&rows->rollup, rows->db, err) && keys_write(rows, err) && marks_write(rows, batch, err) &&
+           transaction_end(rows, err);
 }
 
 static void undo(struct ledger_rows *rows) {
     sql_rollback(rows->db);
     rows->in_transaction = false;
     names_clear(rows); // those the transaction stored are gone with it
+    usage_rollup_forget(&rows->rollup);
+    usage_rollup_clear(&rows->rollup);
 }
 
 bool ledger_rows_write(struct ledger_rows *rows, struct ledger_batch *batch, struct err *err) {
@@ -307,6 +362,7 @@ bool ledger_rows_write(struct ledger_rows *rows, struct ledger_batch *batch, str
     if (batch->items.n == 0 && batch->marks.n == 0) return true;
     items_sort(rows, batch);
     rows->n_keys = 0;
+    usage_rollup_clear(&rows->rollup);
     if (lot_load(rows, batch, &loaded, err) && transact(rows, batch, loaded, err)) return true;
     undo(rows);
     // Of a batch that was applied before, in part or whole.

@@ -9,6 +9,7 @@
 #include "base/vec.h"
 #include "store/sql.h"
 #include "store/usage.h"
+#include "store/usage_rollup.h"
 
 // A record in its encoded form: small to sort.
 struct ledger_item {
@@ -38,6 +39,7 @@ struct ledger_rows {
     struct ledger_last_use keys[LEDGER_KEYS_MAX];
     size_t n_keys;
     VEC(struct ledger_item) scratch;
+    struct usage_rollup rollup;
 };
 
 // How far a segment is applied once the batch is; offset 0: forget the segment.

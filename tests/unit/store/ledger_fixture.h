@@ -66,10 +66,32 @@ static inline struct ledger *fixture_open(struct fixture *f) {
     return l;
 }
 
+// The table's rows with what they were of.
+#define FIXTURE_VIEW                                                                                                   \
+    "CREATE TEMP VIEW record AS SELECT u.*, d.key_id, d.provider_id, d.model_id, d.upstream_model_id, d.status,"       \
+    " d.error_id FROM main.usage u JOIN main.usage_dim d ON d.id = u.dim_id"
+// A row with that status and nothing else to it.
+static inline void fixture_row(struct sql *db, int64_t id, int64_t ts, int64_t status) {
+    char text[1000];
+    struct err err;
+    snprintf(
+        text, sizeof text,
+        "INSERT INTO usage_dim (tenant_id, key_id, team_id, project_id, owner_kind, owner_id, provider_id, model_id,"
+        " upstream_model_id, endpoint, status, error_id, tags_id) VALUES (1,0,0,0,0,0,0,0,0,0,%d,0,0) ON CONFLICT DO"
+        " NOTHING; INSERT INTO usage SELECT %d, 1, %d, id, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM usage_dim WHERE"
+        " status = %d AND model_id = 0; INSERT INTO usage_hour SELECT 1, 0, dim_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0"
+        " FROM usage WHERE id = %d ON CONFLICT (tenant_id, hour, dim_id) DO UPDATE SET requests = requests + 1;"
+        " INSERT INTO usage_day SELECT 1, 0, dim_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0"
+        " FROM usage WHERE id = %d ON CONFLICT (tenant_id, day, dim_id) DO UPDATE SET requests = requests + 1",
+        (int)status, (int)id, (int)ts, (int)status, (int)id, (int)id);
+    REQUIRE(sql_exec(db, str_c(text), &err));
+}
+
 static inline int64_t fixture_query(const struct fixture *f, const char *text) {
     struct err err;
     int64_t v = -1;
     struct sql *db = fixture_db(f);
+    REQUIRE(sql_exec(db, STR(FIXTURE_VIEW), &err));
     REQUIRE(sql_query_i64(sql_platform(db), str_c(text), &v, &err));
     sql_close(db);
     return v;
@@ -108,9 +130,9 @@ static inline struct usage_record fixture_record(uint64_t id) {
 
 // Rows that are not as fixture_record has them.
 #define FIXTURE_WRONG                                                                                                  \
-    "SELECT count(*) FROM usage WHERE status <> 0 AND (tokens_in <> id * 3 OR tokens_out <> id * 5 OR "                \
-    "cost_nano <> id * 7 OR ts <> id + 1000000 OR key_id <> 3 OR tenant_id <> 1 OR status <> 200 OR error_id IS NOT "  \
-    "NULL OR (SELECT text FROM name WHERE id = model_id) <> CASE usage.id % 3 WHEN 0 THEN 'small' WHEN 1 THEN "        \
+    "SELECT count(*) FROM record WHERE status <> 0 AND (tokens_in <> id * 3 OR tokens_out <> id * 5 OR "               \
+    "cost_nano <> id * 7 OR ts <> id + 1000000 OR key_id <> 3 OR tenant_id <> 1 OR status <> 200 OR error_id <> 0 "    \
+    "OR (SELECT text FROM name WHERE id = model_id) <> CASE record.id % 3 WHEN 0 THEN 'small' WHEN 1 THEN "            \
     "'large' ELSE 'huge' END OR (SELECT text FROM name WHERE id = provider_id) <> 'openai')"
 
 static inline struct ledger_health fixture_health(struct ledger *l) {

@@ -38,7 +38,7 @@ static void test_locked_database(void) {
     CHECK_INT(atom_load(&f.events[LEDGER_RECOVERED]), 1);
     sql_close(db);
     ledger_close(l, 20000);
-    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM usage"), 600);
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM record"), 600);
     CHECK_INT(fixture_query(&f, FIXTURE_WRONG), 0);
 }
 
@@ -64,7 +64,7 @@ static void test_locked_over_a_whole_run(void) {
     REQUIRE(sql_commit(db, &err));
     sql_close(db);
     l = fixture_open(&f);
-    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM usage"), 20);
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM record"), 20);
     ledger_close(l, 20000);
     CHECK_INT(fixture_files(&f, "wal"), 0);
 }
@@ -90,7 +90,7 @@ static void test_full_database(void) {
     WAIT_FOR(fixture_health(l).applied == id - 1);
     CHECK(!fixture_health(l).db_busy);
     ledger_close(l, 20000);
-    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM usage"), (int64_t)id - 1);
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM record"), (int64_t)id - 1);
     CHECK_INT(fixture_query(&f, FIXTURE_WRONG), 0);
 }
 
@@ -135,7 +135,7 @@ static void test_full_disk(void) {
     CHECK(ledger_sync_wait(w, count_outcome, outcomes));
     WAIT_FOR(atom_load(&outcomes[1]) == 1);
     ledger_close(l, 20000);
-    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM usage"), (int64_t)(61 - h.dropped));
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM record"), (int64_t)(61 - h.dropped));
     CHECK_INT(fixture_query(&f, FIXTURE_WRONG), 0);
     CHECK_INT(fixture_files(&f, "wal"), 0);
 }
@@ -161,7 +161,7 @@ static void test_queue_bound(void) {
     WAIT_FOR(atom_load(&f.events[LEDGER_DROPPED]) == 1);
     limit_files(RLIM_INFINITY);
     ledger_close(l, 20000);
-    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM usage"), 5000 - (int64_t)lost);
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM record"), 5000 - (int64_t)lost);
     sql_close(db);
 }
 
@@ -177,7 +177,7 @@ static void test_missing_database(void) {
     REQUIRE(rename(aside, f.db) == 0);
     WAIT_FOR(fixture_health(l).applied == 100);
     ledger_close(l, 20000);
-    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM usage"), 100);
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM record"), 100);
 }
 
 #define PER_THREAD 5000
@@ -213,7 +213,7 @@ static void test_threads(void) {
     ledger_close(l, 30000);
     CHECK_INT(a[0].lost + a[1].lost, 0);
     CHECK_INT(synced[0] + synced[1], 2 * (PER_THREAD / 500));
-    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM usage"), 2 * PER_THREAD);
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM record"), 2 * PER_THREAD);
     CHECK_INT(fixture_query(&f, FIXTURE_WRONG), 0);
     CHECK_INT(fixture_files(&f, "wal"), 0);
 }
@@ -242,7 +242,7 @@ static void test_no_memory(void) {
     REQUIRE(ledger_open(&opt, &l, &err));
     ledger_close(l, 20000);
     CHECK(taken > 100);
-    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM usage WHERE status = 200"), (int64_t)taken);
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM record WHERE status = 200"), (int64_t)taken);
     CHECK_INT(fixture_files(&f, "wal"), 0);
 }
 

@@ -73,7 +73,7 @@ static void test_beside_a_server(void) {
     REQUIRE(sql_begin(db, &err)); // nothing is applied from here on
     ends_make(l, 21, 51);
     check_all(&f, 50);
-    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM usage"), 20);
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM record"), 20);
     sql_rollback(db);
     for (uint64_t n = 51; n <= 90; n++) {
         ends_make(l, n, n + 1);
@@ -111,7 +111,8 @@ static void test_unknown_superseded(void) {
     struct err err;
     fixture_make(&f);
     struct sql *db = fixture_db(&f);
-    REQUIRE(sql_exec(db, STR("INSERT INTO usage (id, ts) VALUES (1, 5), (2, 6)"), &err));
+    fixture_row(db, 1, 5, 0);
+    fixture_row(db, 2, 6, 0);
     struct ledger *l = fixture_open(&f);
     REQUIRE(sql_begin(db, &err));
     ends_make(l, 1, 2);

@@ -1,0 +1,354 @@
+// Builds the statements of reports over usage.
+#include "store/usage_sql.h"
+
+#include "base/buf.h"
+
+#define TEXT_MAX 16384
+#define VALUES_MAX 48
+
+#define SUM_NAMES                                                                                                      \
+    "requests, unpriced, tokens_in, tokens_cached, tokens_cache_write, tokens_out, tokens_reasoning, cost_nano,"       \
+    " latency_us, ttft_us, ttft_requests"
+#define NAME_OF(column) "(SELECT text FROM name WHERE id = " column ")"
+
+// A statement in the making.
+struct builder {
+    const struct usage_sql *s;
+    const struct ledger_query *q;
+    struct buf text;
+    struct {
+        bool is_text;
+        int64_t i;
+        struct str s;
+    } values[VALUES_MAX];
+    int n;
+};
+
+static void put(struct builder *b, const char *text) { buf_put(&b->text, str_c(text)); }
+
+static void put_number(struct builder *b, int at) {
+    char digits[24];
+    buf_putc(&b->text, '?');
+    buf_put(&b->text, str_of(digits, fmt_u64(digits, (uint64_t)at)));
+}
+
+static void put_i64(struct builder *b, const char *before, int64_t v) {
+    INVARIANT(b->n < VALUES_MAX);
+    b->values[b->n].is_text = false;
+    b->values[b->n++].i = v;
+    put(b, before);
+    put_number(b, b->n);
+}
+
+static void put_id(struct builder *b, const char *before, uint64_t v) {
+    if (v) put_i64(b, before, (int64_t)MIN(v, (uint64_t)INT64_MAX));
+}
+
+static void put_text(struct builder *b, const char *before, struct str s, const char *after) {
+    INVARIANT(b->n < VALUES_MAX);
+    b->values[b->n].is_text = true;
+    b->values[b->n++].s = s;
+    put(b, before);
+    put_number(b, b->n);
+    put(b, after);
+}
+
+// "a=b" to %"a":"b"%, with what LIKE would read as a pattern escaped; JSON's own escapes are those of the writer. What
+// is too long is no tag of any request.
+static void put_tag_pattern(struct buf *out, struct str tag) {
+    size_t at = str_find(tag, STR("="));
+    struct str parts[2] = {str_head(tag, at), str_from(tag, MIN(at + 1, tag.n))};
+    buf_putc(out, '%');
+    for (int i = 0; i < 2; i++) {
+        buf_put(out, i ? STR(":\"") : STR("\""));
+        for (size_t k = 0; k < parts[i].n; k++) {
+            char c = parts[i].p[k];
+            if (c == '%' || c == '_' || c == '^') buf_putc(out, '^');
+            buf_putc(out, c);
+        }
+        buf_putc(out, '"');
+    }
+    buf_putc(out, '%');
+}
+
+void usage_sql_init(struct usage_sql *s, struct sql *db, const struct ledger_query *q) {
+    BUF_AUTO struct buf pattern = BUF_INIT(sizeof s->tag);
+    s->db = db;
+    s->q = q;
+    put_tag_pattern(&pattern, q->tag);
+    s->tag_n = pattern.failed ? 0 : pattern.n;
+    if (s->tag_n) memcpy(s->tag, pattern.p, s->tag_n);
+}
+
+static void begin(struct builder *b, const struct usage_sql *s) {
+    *b = (struct builder){.s = s, .q = s->q, .text = BUF_INIT(TEXT_MAX)};
+    // ?1, as sql_tenant has it.
+    if (s->q->tenant_id) b->values[b->n++].i = (int64_t)s->q->tenant_id;
+}
+
+static void put_tenant(struct builder *b, const char *column) {
+    if (!b->q->tenant_id) return;
+    put(b, " AND ");
+    put(b, column);
+    put(b, " = ?1");
+}
+
+// Conditions on the combination d.
+static void put_dims(struct builder *b) {
+    const struct ledger_query *q = b->q;
+    put_tenant(b, "d.tenant_id");
+    put_id(b, " AND d.key_id = ", q->key_id);
+    put_id(b, " AND d.team_id = ", q->team_id);
+    put_id(b, " AND d.project_id = ", q->project_id);
+    put_id(b, " AND d.owner_id = ", q->owner_id);
+    if (q->owner_id) put_i64(b, " AND d.owner_kind = ", q->owner_kind);
+    if (q->endpoint) put_i64(b, " AND d.endpoint = ", (int64_t)q->endpoint - 1);
+    put_id(b, " AND d.status = ", q->status);
+    if (q->errors) put(b, " AND (d.status >= 400 OR d.error_id <> 0)");
+    if (q->provider.n) put_text(b, " AND d.provider_id = (SELECT id FROM name WHERE text = ", q->provider, ")");
+    if (q->error.n) put_text(b, " AND d.error_id = (SELECT id FROM name WHERE text = ", q->error, ")");
+    if (q->model.n) {
+        put_text(b, " AND (d.model_id = (SELECT id FROM name WHERE text = ", q->model, ") OR d.upstream_model_id =");
+        put_text(b, " (SELECT id FROM name WHERE text = ", q->model, "))");
+    }
+    if (q->tag.n)
+        put_text(b, " AND d.tags_id IN (SELECT id FROM name WHERE text LIKE ", str_of(b->s->tag, b->s->tag_n),
+                 " ESCAPE '^')");
+}
+
+static bool by_record(const struct ledger_query *q) { return q->min_cost_nano || q->min_latency_us || q->request_id; }
+
+// Conditions on the record u that its combination does not tell.
+static void put_record_filter(struct builder *b) {
+    put_tenant(b, "u.tenant_id");
+    if (b->q->min_cost_nano) put_i64(b, " AND u.cost_nano >= ", b->q->min_cost_nano);
+    if (b->q->min_latency_us) put_i64(b, " AND u.latency_us >= ", b->q->min_latency_us);
+    put_id(b, " AND u.id = ", b->q->request_id);
+}
+
+static bool end(struct builder *b, struct sql_stmt **out_stmt, struct err *err) {
+    struct sql *db = b->s->db;
+    struct sql_scope scope = b->q->tenant_id ? sql_tenant(db, (int64_t)b->q->tenant_id) : sql_platform(db);
+    bool ok = b->text.failed ? err_no_memory(err) : sql_prepare(scope, buf_str(&b->text), out_stmt, err);
+    buf_free(&b->text);
+    for (int i = 0; ok && i < b->n; i++) {
+        if (b->values[i].is_text)
+            sql_bind_text(*out_stmt, i + 1, b->values[i].s);
+        else
+            sql_bind_i64(*out_stmt, i + 1, b->values[i].i);
+    }
+    return ok;
+}
+
+// --- sums ---
+
+static const struct {
+    const char *by;   // in GROUP BY
+    const char *text; // its text, when it is one
+} k_groups[LEDGER_GROUP_COUNT] = {
+    [LEDGER_GROUP_KEY] = {"d.key_id", NULL},
+    [LEDGER_GROUP_MODEL] = {"d.model_id", NAME_OF("d.model_id")},
+    [LEDGER_GROUP_PROVIDER] = {"d.provider_id", NAME_OF("d.provider_id")},
+    [LEDGER_GROUP_DAY] = {"r.hour / 24", NULL},
+    [LEDGER_GROUP_TENANT] = {"d.tenant_id", NULL},
+    [LEDGER_GROUP_HOUR] = {"r.hour", NULL},
+    [LEDGER_GROUP_TEAM] = {"d.team_id", NULL},
+    [LEDGER_GROUP_PROJECT] = {"d.project_id", NULL},
+    [LEDGER_GROUP_OWNER] = {"d.owner_id", NULL},
+    [LEDGER_GROUP_UPSTREAM_MODEL] = {"d.upstream_model_id", NAME_OF("d.upstream_model_id")},
+    [LEDGER_GROUP_ENDPOINT] = {"d.endpoint", NULL},
+    [LEDGER_GROUP_STATUS] = {"d.status", NULL},
+    [LEDGER_GROUP_ERROR] = {"d.error_id", NAME_OF("d.error_id")},
+    [LEDGER_GROUP_TAGS] = {"d.tags_id", NAME_OF("d.tags_id")},
+};
+
+bool usage_group_is_text(enum ledger_group group) { return k_groups[group].text != NULL; }
+
+static void put_union(struct builder *b, bool *any) {
+    if (*any) put(b, " UNION ALL ");
+    *any = true;
+}
+
+static void put_rollup(struct builder *b, bool days, int64_t from, int64_t to, bool *any) {
+    if (from >= to) return;
+    put_union(b, any);
+    put(b, days ? "SELECT dim_id, day * 24 AS hour, " SUM_NAMES " FROM usage_day WHERE day >= "
+                : "SELECT dim_id, hour, " SUM_NAMES " FROM usage_hour WHERE hour >= ");
+    put_i64(b, "", from);
+    put_i64(b, days ? " AND day < " : " AND hour < ", to);
+    // So that the table's key serves also where no tenant is asked for.
+    put(b, b->q->tenant_id ? " AND tenant_id = ?1" : " AND tenant_id IN (SELECT DISTINCT tenant_id FROM usage_dim)");
+}
+
+static void put_records(struct builder *b, int64_t from, int64_t to, bool *any) {
+    if (from >= to) return;
+    put_union(b, any);
+    put(b, "SELECT u.dim_id, u.ts / 3600000000000 AS hour, 1 AS requests, CASE WHEN u.flags / 2 % 2 = 1 THEN 1 ELSE 0"
+           " END AS unpriced, u.tokens_in, u.tokens_cached, u.tokens_cache_write, u.tokens_out, u.tokens_reasoning,"
+           " u.cost_nano, u.latency_us, u.ttft_us, CASE WHEN u.ttft_us > 0 THEN 1 ELSE 0 END AS ttft_requests"
+           " FROM usage u WHERE u.ts >= ");
+    put_i64(b, "", from);
+    put_i64(b, " AND u.ts < ", to);
+    put_record_filter(b);
+}
+
+static int64_t round_up(int64_t v, int64_t to) { return v / to + (v % to > 0); }
+
+// The range in days, the hours around them, and the records around these.
+static void put_parts(struct builder *b) {
+    const struct ledger_query *q = b->q;
+    int64_t since = MAX(q->since, (int64_t)0), until = q->until > 0 ? q->until : INT64_MAX;
+    bool any = false;
+    int64_t h0 = round_up(since, USAGE_HOUR_NS), h1 = until / USAGE_HOUR_NS;
+    int64_t d0 = round_up(since, USAGE_DAY_NS), d1 = until / USAGE_DAY_NS;
+    static_assert(USAGE_PRICE_UNKNOWN == 2, "as put_records has it");
+    if (by_record(q) || h0 >= h1) {
+        put_records(b, since, until, &any);
+        if (!any) put_records(b, 0, 1, &any);
+        return;
+    }
+    if (d0 >= d1 || q->group == LEDGER_GROUP_HOUR) d0 = d1 = h1 / 24 + 1;
+    put_records(b, since, h0 * USAGE_HOUR_NS, &any);
+    put_rollup(b, false, h0, MIN(d0 * 24, h1), &any);
+    put_rollup(b, true, d0, d1, &any);
+    put_rollup(b, false, MAX(d1 * 24, h0), h1, &any);
+    put_records(b, h1 * USAGE_HOUR_NS, until, &any);
+}
+
+bool usage_sql_groups(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err) {
+    static const char *const sums[] = {
+        "r.requests",      "CASE WHEN d.status >= 400 OR d.error_id <> 0 THEN r.requests END",
+        "r.unpriced",      "r.tokens_in",
+        "r.tokens_cached", "r.tokens_cache_write",
+        "r.tokens_out",    "r.tokens_reasoning",
+        "r.cost_nano",     "r.latency_us",
+        "r.ttft_us",       "r.ttft_requests"};
+    struct builder b;
+    enum ledger_group group = s->q->group;
+    begin(&b, s);
+    put(&b, "SELECT ");
+    put(&b, k_groups[group].text ? k_groups[group].text : k_groups[group].by);
+    put(&b, group == LEDGER_GROUP_OWNER ? ", d.owner_kind" : ", 0");
+    for (size_t i = 0; i < ARRAY_LEN(sums); i++) {
+        put(&b, ", CAST(coalesce(sum(");
+        put(&b, sums[i]);
+        put(&b, "), 0) AS BIGINT)");
+    }
+    put(&b, " FROM (");
+    put_parts(&b);
+    put(&b, ") r JOIN usage_dim d ON d.id = r.dim_id WHERE 1 = 1");
+    put_dims(&b);
+    put(&b, " GROUP BY ");
+    put(&b, k_groups[group].by);
+    if (group == LEDGER_GROUP_OWNER) put(&b, ", d.owner_kind");
+    return end(&b, out_stmt, err);
+}
+
+// --- records ---
+
+// The range of the query, with the page's end.
+static void bounds(const struct ledger_query *q, int64_t *out_since, int64_t *out_until) {
+    *out_since = MAX(q->since, (int64_t)0);
+    *out_until = q->until > 0 ? q->until : INT64_MAX;
+    if (q->before_id && q->before_ts < *out_until - 1) *out_until = q->before_ts + 1;
+}
+
+static void put_periods(struct builder *b, const char *select, int64_t from, int64_t to, const char *column) {
+    put(b, select);
+    put(b, " WHERE ");
+    put(b, column);
+    put_i64(b, " >= ", from);
+    put(b, " AND ");
+    put(b, column);
+    put_i64(b, " <= ", to);
+    put(b,
+        b->q->tenant_id ? " AND r.tenant_id = ?1" : " AND r.tenant_id IN (SELECT DISTINCT tenant_id FROM usage_dim)");
+    put_dims(b);
+    put(b, " ORDER BY 1 DESC");
+}
+
+bool usage_sql_days(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err) {
+    struct builder b;
+    int64_t since, until;
+    bounds(s->q, &since, &until);
+    begin(&b, s);
+    put_periods(&b, "SELECT DISTINCT r.day FROM usage_day r JOIN usage_dim d ON d.id = r.dim_id", since / USAGE_DAY_NS,
+                (until - 1) / USAGE_DAY_NS, "r.day");
+    return end(&b, out_stmt, err);
+}
+
+bool usage_sql_hours(const struct usage_sql *s, int64_t day, struct sql_stmt **out_stmt, struct err *err) {
+    struct builder b;
+    begin(&b, s);
+    put_periods(&b, "SELECT DISTINCT r.hour FROM usage_hour r JOIN usage_dim d ON d.id = r.dim_id", day * 24,
+                day * 24 + 23, "r.hour");
+    return end(&b, out_stmt, err);
+}
+
+// The newest are found by their ids alone, in an index; only those are then looked up whole.
+bool usage_sql_records(const struct usage_sql *s, int64_t from, int64_t to, uint64_t limit, struct sql_stmt **out_stmt,
+                       struct err *err) {
+    const struct ledger_query *q = s->q;
+    struct builder b;
+    int64_t since, until;
+    bounds(q, &since, &until);
+    begin(&b, s);
+    put(&b,
+        "SELECT w.id, w.ts, w.tenant_id, w.flags, w.tokens_in, w.tokens_cached, w.tokens_cache_write, w.tokens_out,"
+        " w.tokens_reasoning, w.cost_nano, w.latency_us, w.ttft_us, w.reserved_tokens, w.reserved_nano, e.key_id,"
+        " e.team_id, e.project_id, e.owner_kind, e.owner_id, e.endpoint, e.status, " NAME_OF(
+            "e.provider_id") ", " NAME_OF("e.model_id") ", " NAME_OF("e.upstream_model_id") ", " NAME_OF("e.error_"
+                                                                                                         "id") ","
+                                                                                                               " " NAME_OF(
+                                                                                                                   "e."
+                                                                                                                   "tag"
+                                                                                                                   "s_"
+                                                                                                                   "id") " FROM (SELECT u.id FROM usage u WHERE u.ts >= ");
+    put_i64(&b, "", MAX(from, since));
+    put_i64(&b, " AND u.ts < ", MIN(to, until));
+    if (q->before_id) {
+        put_i64(&b, " AND (u.ts < ", q->before_ts);
+        put_id(&b, " OR u.id < ", q->before_id);
+        put(&b, ")");
+    }
+    put_record_filter(&b);
+    put(&b, " AND u.dim_id IN (SELECT d.id FROM usage_dim d WHERE 1 = 1");
+    put_dims(&b);
+    put(&b, ") ORDER BY u.ts DESC, u.id DESC");
+    put_id(&b, " LIMIT ", limit);
+    put(&b, ") n JOIN usage w ON w.id = n.id JOIN usage_dim e ON e.id = w.dim_id WHERE 1 = 1");
+    put_tenant(&b, "w.tenant_id");
+    put(&b, " ORDER BY w.ts DESC, w.id DESC");
+    return end(&b, out_stmt, err);
+}
+
+void usage_sql_record(struct sql_stmt *st, struct usage_record *out_rec) {
+    uint64_t v[21];
+    for (int i = 0; i < 21; i++) v[i] = (uint64_t)sql_col_i64(st, i);
+    *out_rec = (struct usage_record){.id = v[0],
+                                     .ts = (int64_t)v[1],
+                                     .tenant_id = v[2],
+                                     .flags = (uint32_t)v[3],
+                                     .tokens_in = v[4],
+                                     .tokens_cached = v[5],
+                                     .tokens_cache_write = v[6],
+                                     .tokens_out = v[7],
+                                     .tokens_reasoning = v[8],
+                                     .cost_nano = (int64_t)v[9],
+                                     .latency_us = v[10],
+                                     .ttft_us = v[11],
+                                     .reserved_tokens = v[12],
+                                     .reserved_nano = v[13],
+                                     .key_id = v[14],
+                                     .team_id = v[15],
+                                     .project_id = v[16],
+                                     .owner_kind = (uint8_t)v[17],
+                                     .owner_id = v[18],
+                                     .endpoint = (uint16_t)v[19],
+                                     .status = (uint16_t)v[20],
+                                     .provider = sql_col_text(st, 21),
+                                     .model = sql_col_text(st, 22),
+                                     .upstream_model = sql_col_text(st, 23),
+                                     .error = sql_col_text(st, 24),
+                                     .tags = sql_col_text(st, 25)};
+}
