@@ -231,7 +231,7 @@ static void test_edits_by_hand(void) {
     REQUIRE(sql_open(str_c(dir.database), &options, &hand, &err));
     CHECK(keyring_edited(ring, db, &edited, &err) && !edited);
     // The server's own writing is no reason to load again.
-    CHECK(sql_exec(hand, STR("INSERT INTO usage (id, ts) VALUES (1, 1); UPDATE api_key SET last_used_at = 9"), &err));
+    CHECK(sql_exec(hand, STR("INSERT INTO name (id, text) VALUES (1, 'a'); UPDATE api_key SET last_used_at = 9"), &err));
     CHECK(keyring_edited(ring, db, &edited, &err) && !edited);
     CHECK(sql_exec(hand, STR("UPDATE api_key SET revoked_at = 1"), &err));
     CHECK(!keyring_stale(ring));
