@@ -183,6 +183,22 @@ static bool checkpoint_due(const struct link *link) {
 }
 
 static bool append_clean(struct sql_scope scope, const struct audit_signer *signer, struct audit_event *e,
+                         struct err *err);
+
+// That a tenant's chain begins is an event of the default tenant's chain, so that it cannot vanish as a whole unseen.
+static bool begin_told(struct sql_scope scope, const struct audit_signer *signer, int64_t at, struct err *err) {
+    char id[24];
+    if (scope.tenant == AUDIT_TENANT_DEFAULT) return true;
+    snprintf(id, sizeof id, "%lld", (long long)scope.tenant);
+    struct audit_event begin = {.at = at,
+                                .actor_kind = STR("system"),
+                                .action = STR("audit.begin"),
+                                .resource_type = STR("tenant"),
+                                .resource_id = str_c(id)};
+    return append_clean(sql_tenant(scope.db, AUDIT_TENANT_DEFAULT), signer, &begin, err);
+}
+
+static bool append_clean(struct sql_scope scope, const struct audit_signer *signer, struct audit_event *e,
                          struct err *err) {
     struct link link = {.head.tenant = scope.tenant};
     bool has;
@@ -190,6 +206,7 @@ static bool append_clean(struct sql_scope scope, const struct audit_signer *sign
     if (!head_take(scope, &link, &has, err)) return false;
     if (!has && (!head_make(scope, err) || !head_take(scope, &link, &has, err))) return false;
     if (!has) return err_set(err, ERR_STORE, "the head of the audit trail is gone");
+    if (link.head.seq == 1 && !begin_told(scope, signer, e->at, err)) return false;
     e->seq = link.head.seq;
     if (!e->at) e->at = clock_unix_ns();
     link.head.at = e->at;

@@ -5,6 +5,8 @@
 // the newest event) is signed with Ed25519 in the same transaction, and so are checkpoints on the way: at the first
 // event, at every AUDIT_CHECKPOINT_EVENTS-th, and at one that comes AUDIT_CHECKPOINT_NS after the last.
 //
+// That a chain begins is itself an event of the default tenant's chain ("audit.begin").
+//
 // What it holds against: whoever can write to the database but does not have the signing key (sealed with the server's
 // secret) cannot change, insert, reorder or remove an event, at the beginning, within or at the end, without
 // audit_verify saying so. Bringing back a whole older state of the database shows only against something kept

@@ -1,6 +1,8 @@
 // Tests of store/audit.h: chains, checkpoints, keys, what texts may hold, writers of several processes at once.
 #include "audit_fixture.h"
 
+#include "store/audit_verify.h"
+
 #include <sys/wait.h>
 
 static void test_append(void) {
@@ -12,18 +14,21 @@ static void test_append(void) {
     CHECK(e.at > 0);
     CHECK(audit_append_alone(sql_tenant(db, 7), signer, &e, &err));
     CHECK_INT(e.seq, 1);
+    CHECK_INT(trail_number("SELECT count(*) FROM audit_event WHERE tenant_id = 1 AND seq = 2"
+                           " AND action = 'audit.begin' AND resource_id = '7'"),
+              1);
     CHECK(audit_append_alone(sql_platform(db), signer, &e, &err));
-    CHECK_INT(e.seq, 2);
-    CHECK_INT(trail_number("SELECT count(*) FROM audit_event WHERE tenant_id = 1"), 2);
+    CHECK_INT(e.seq, 3);
+    CHECK_INT(trail_number("SELECT count(*) FROM audit_event WHERE tenant_id = 1"), 3);
     CHECK_INT(trail_number("SELECT count(*) FROM audit_key"), 1);
     CHECK_INT(trail_number("SELECT count(*) FROM audit_checkpoint"), 2);
     // What is rolled back leaves no gap.
     REQUIRE(sql_begin(db, &err));
     CHECK(audit_append(sql_tenant(db, 1), signer, &e, &err));
-    CHECK_INT(e.seq, 3);
+    CHECK_INT(e.seq, 4);
     sql_rollback(db);
     CHECK(audit_append_alone(sql_tenant(db, 1), signer, &e, &err));
-    CHECK_INT(e.seq, 3);
+    CHECK_INT(e.seq, 4);
     trail_close();
 }
 
@@ -157,8 +162,12 @@ static void test_processes(void) {
         CHECK_INT(status, 0);
     }
     trail_open("several");
-    CHECK_INT(trail_number("SELECT count(*) FROM audit_event"), PROCESSES * EACH);
-    CHECK_INT(trail_number("SELECT count(*) FROM audit_head WHERE seq = 80"), 2);
+    CHECK_INT(trail_number("SELECT count(*) FROM audit_event"), PROCESSES * EACH + 1);
+    CHECK_INT(trail_number("SELECT seq FROM audit_head WHERE tenant_id = 2"), PROCESSES * EACH / 2);
+    CHECK_INT(trail_number("SELECT seq FROM audit_head WHERE tenant_id = 1"), PROCESSES * EACH / 2 + 1);
+    struct audit_verdict verdict;
+    CHECK(audit_verify(db, &(struct audit_verify_options){.dir = &dir}, &verdict, &err));
+    CHECK(!verdict.faulty);
     CHECK_INT(trail_number("SELECT count(*) FROM audit_key"), 1);
     trail_close();
 }
