@@ -57,6 +57,7 @@ struct budget_row {
     enum budget_metric metric;
     enum budget_period period; // BUDGET_CONCURRENCY: BUDGET_TOTAL, whatever the row says
     uint64_t amount;
+    int64_t created_at;
     enum budget_action action;
     struct str downgrade_to;
     unsigned notify_at[BUDGET_THRESHOLDS_MAX]; // percent, ascending
@@ -71,8 +72,9 @@ NODISCARD bool budget_each(struct sql *db, budget_visit *visit, void *arg, uint6
 // Grows with every change of a budget, whoever made it.
 NODISCARD bool budget_edits(struct sql *db, uint64_t *out_edits, struct err *err);
 
-// What the usage ledger says was used of a budget from since on, by requests that came in before until: settled ones
-// with what they used, requests that nobody ended with what was set aside for them.
+// What the usage ledger says was used of a budget by requests that came in at since or later, but before until: settled
+// ones with what they used, requests that nobody ended with what was set aside for them. Failures that cost nothing are
+// no requests here. Concurrency: 0.
 NODISCARD bool budget_used(struct sql *db, const struct budget_row *row, int64_t since, int64_t until,
                            uint64_t *out_used, struct err *err);
 
@@ -88,7 +90,7 @@ NODISCARD bool budget_use_save(struct sql_scope scope, const struct budget_use *
 // Notes that a threshold is being told; *out_first is false when it, or a higher one, was told before.
 NODISCARD bool budget_use_tell(struct sql_scope scope, const struct budget_use *use, int64_t now_ns, bool *out_first,
                                struct err *err);
-// Forgets periods that began before then.
-NODISCARD bool budget_use_prune(struct sql *db, int64_t before, struct err *err);
+// Forgets minutes and hours, and hours of concurrency, that are two days past.
+NODISCARD bool budget_use_prune(struct sql *db, int64_t now_ns, struct err *err);
 
 #endif

@@ -1,0 +1,90 @@
+// Counters: which window is the current one, and the turn to the next.
+#include "access/quota_impl.h"
+
+#include "base/mem.h"
+#include "os/clock.h"
+
+static void period_of(const struct quota_counter *c, int64_t now_ns, int64_t *out_start, int64_t *out_end) {
+    static const enum zone_period periods[] = {
+        [BUDGET_MINUTE] = ZONE_MINUTE, [BUDGET_HOUR] = ZONE_HOUR, [BUDGET_DAY] = ZONE_DAY, [BUDGET_MONTH] = ZONE_MONTH};
+    int64_t start, end, second = (int64_t)NS_PER_SEC;
+    if (c->forever) {
+        *out_start = c->created_at;
+        *out_end = INT64_MAX;
+        return;
+    }
+    zone_period(c->zone, periods[c->period], now_ns / second - (now_ns % second < 0), &start, &end);
+    *out_start = start * second;
+    *out_end = end * second;
+}
+
+static void window_begin(struct quota_window *w, int64_t start, int64_t end) {
+    atom_store_relaxed(&w->start, (uint64_t)start);
+    atom_store_relaxed(&w->end, (uint64_t)end);
+    atom_store_relaxed(&w->used, 0);
+    atom_store_relaxed(&w->settled, 0);
+    atom_store_relaxed(&w->cap, QUOTA_NO_CAP);
+    atom_store_relaxed(&w->told, 0);
+    atom_store_relaxed(&w->refused, 0);
+    atom_store_relaxed(&w->saved, 0);
+}
+
+bool quota_counter_create(const struct zone *zone, const struct budget_row *row, int64_t now_ns,
+                          struct quota_counter **out_counter) {
+    int64_t start, end;
+    struct quota_counter *c = mem_zalloc(1, sizeof *c);
+    if (!c) return false;
+    c->refs = 1;
+    c->zone = zone;
+    c->period = row->period;
+    c->forever = row->period == BUDGET_TOTAL;
+    c->created_at = row->metric == BUDGET_CONCURRENCY ? 0 : row->created_at;
+    c->number = QUOTA_WINDOWS;
+    period_of(c, now_ns, &start, &end);
+    window_begin(quota_window_at(c, c->number), start, end);
+    *out_counter = c;
+    return true;
+}
+
+struct quota_counter *quota_counter_ref(struct quota_counter *counter) {
+    atom_add_relaxed(&counter->refs, 1);
+    return counter;
+}
+
+void quota_counter_unref(struct quota_counter *counter) {
+    if (counter && atom_sub(&counter->refs, 1) == 0) mem_free(counter);
+}
+
+static inline bool has_ended(const struct quota_window *w, int64_t now_ns) {
+    int64_t start = (int64_t)atom_load_relaxed(&w->start), end = (int64_t)atom_load_relaxed(&w->end);
+    if (LIKELY(now_ns >= start)) return now_ns >= end;
+    // A request from just before the turn counts in the new window; a clock that was put back by more begins it anew.
+    return end != INT64_MAX && now_ns < start - (end - start);
+}
+
+#define TURN_SPINS 4096
+
+// One thread prepares the next window, the others wait for it some microseconds; should that one be held up, they
+// rather count in the old window.
+COLD static uint64_t turn(struct quota_counter *c, int64_t now_ns, uint64_t number) {
+    uint64_t idle = 0;
+    if (__atomic_compare_exchange_n(&c->turning, &idle, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        number = atom_load(&c->number);
+        if (has_ended(quota_window_at(c, number), now_ns)) {
+            int64_t start, end;
+            period_of(c, now_ns, &start, &end);
+            window_begin(quota_window_at(c, ++number), start, end);
+            atom_store(&c->number, number);
+        }
+        atom_store(&c->turning, 0);
+        return number;
+    }
+    for (unsigned i = 0; i < TURN_SPINS && atom_load(&c->number) == number; i++) __asm__ volatile("" ::: "memory");
+    return atom_load(&c->number);
+}
+
+uint64_t quota_counter_window(struct quota_counter *counter, int64_t now_ns) {
+    uint64_t number = atom_load(&counter->number);
+    if (LIKELY(!has_ended(quota_window_at(counter, number), now_ns))) return number;
+    return turn(counter, now_ns, number);
+}
