@@ -34,7 +34,7 @@ static void words_put(struct buf *out, struct str text) {
     }
 }
 
-bool audit_text_is_fts5(const struct sql *db) { return str_eq(str_c(db->ops->name), STR("sqlite")); }
+static bool is_fts5(const struct sql *db) { return str_eq(str_c(db->ops->name), STR("sqlite")); }
 
 static void tenant_word(struct buf *out, int64_t tenant) { buf_printf(out, "qtenant%lld", (long long)tenant); }
 
@@ -48,31 +48,50 @@ bool audit_text_add(struct sql *db, int64_t tenant, int64_t id, const struct aud
     AUDIT_TEXTS(PUT)
 #undef PUT
     if (words.failed) return err_no_memory(err);
-    struct str insert = audit_text_is_fts5(db) ? STR("INSERT INTO audit_text (rowid, words) VALUES (?1, ?2)")
-                                               : STR("INSERT INTO audit_text (id, words)"
-                                                     " VALUES (?1, to_tsvector('simple', ?2))");
+    struct str insert = is_fts5(db) ? STR("INSERT INTO audit_text (rowid, words) VALUES (?1, ?2)")
+                                    : STR("INSERT INTO audit_text (id, words)"
+                                          " VALUES (?1, to_tsvector('simple', ?2))");
     if (!sql_prepare(sql_platform(db), insert, &st, err)) return false;
     sql_bind_i64(st, 1, id);
     sql_bind_text(st, 2, buf_str(&words));
     return sql_run(st, err);
 }
 
-bool audit_text_query(struct sql *db, int64_t tenant, struct str text, struct buf *out, bool *out_any,
-                      struct err *err) {
-    bool fts5 = audit_text_is_fts5(db), any = false, open_end = str_ends(str_trim(text), STR("*"));
+static void query_words(struct buf *out, struct str text, bool fts5, bool *out_any) {
     char word[WORD_MAX];
     size_t n;
-    buf_clear(out);
-    tenant_word(out, tenant);
     while (text.n && word_next(&text, word, &n)) {
         if (!n) continue;
-        any = true;
+        *out_any = true;
         buf_put(out, fts5 ? STR(" AND \"") : STR(" & '"));
         buf_append(out, word, n);
         buf_put(out, fts5 ? STR("\"") : STR("'"));
     }
-    if (any && open_end) buf_put(out, fts5 ? STR(" *") : STR(":*"));
-    if (out->failed) return err_set(err, ERR_INVALID_FIELD, "the search text is too long");
-    *out_any = any;
-    return true;
+}
+
+bool audit_text_query(struct sql *db, int64_t tenant, struct str search, const struct str *values, size_t n,
+                      struct buf *out, struct err *err) {
+    bool fts5 = is_fts5(db), any = false;
+    buf_clear(out);
+    tenant_word(out, tenant);
+    for (size_t i = 0; i < n; i++) query_words(out, values[i], fts5, &any);
+    any = search.n == 0;
+    query_words(out, search, fts5, &any);
+    if (search.n && any && str_ends(str_trim(search), STR("*"))) buf_put(out, fts5 ? STR(" *") : STR(":*"));
+    if (out->failed) return err_set(err, ERR_INVALID_FIELD, "the search is too long");
+    return any || err_set(err, ERR_INVALID_FIELD, "the search has no word: letters or digits are needed");
+}
+
+const char *audit_text_join(const struct sql *db) {
+    return is_fts5(db) ? "SELECT e.id, e.seq FROM audit_text JOIN audit_event e ON e.id = audit_text.rowid"
+                         " WHERE audit_text MATCH "
+                       : "SELECT e.id, e.seq FROM audit_text w JOIN audit_event e ON e.id = w.id"
+                         " WHERE w.words @@ to_tsquery('simple', ";
+}
+const char *audit_text_bound(const struct sql *db) {
+    return is_fts5(db) ? " AND audit_text.rowid < " : ") AND w.id < ";
+}
+const char *audit_text_low(const struct sql *db) { return is_fts5(db) ? " AND audit_text.rowid >= " : " AND w.id >= "; }
+const char *audit_text_order(const struct sql *db) {
+    return is_fts5(db) ? " ORDER BY audit_text.rowid DESC LIMIT " : " ORDER BY e.id DESC LIMIT ";
 }

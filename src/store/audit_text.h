@@ -13,11 +13,15 @@
 
 NODISCARD bool audit_text_add(struct sql *db, int64_t tenant, int64_t id, const struct audit_event *event,
                               struct err *err);
-// A search in the database's own notation: all words of `text`, the last of which may be the beginning of one when
-// `text` ends in '*'. *out_any: whether there is a word at all.
-NODISCARD bool audit_text_query(struct sql *db, int64_t tenant, struct str text, struct buf *out, bool *out_any,
-                                struct err *err);
-// Of the search above as ?INDEX: joins audit_event e with the words, and the condition.
-bool audit_text_is_fts5(const struct sql *db);
+// A search in the database's own notation: all words of `search`, the last of which may be the beginning of one when it
+// ends in '*', and all words of the values. ERR_INVALID_FIELD when `search` is given and has no word.
+NODISCARD bool audit_text_query(struct sql *db, int64_t tenant, struct str search, const struct str *values, size_t n,
+                                struct buf *out, struct err *err);
+// The pieces of a statement that searches: up to the search's placeholder; then up to that of the id below which, at or
+// above which it looks; and the order, newest first, up to that of the limit. Selects id and seq of audit_event e.
+const char *audit_text_join(const struct sql *db);
+const char *audit_text_bound(const struct sql *db);
+const char *audit_text_low(const struct sql *db);
+const char *audit_text_order(const struct sql *db);
 
 #endif
