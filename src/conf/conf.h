@@ -178,6 +178,17 @@ struct conf_redis {
     struct str key_prefix;
 };
 
+enum quota_mode { QUOTA_LOCAL, QUOTA_EXACT, QUOTA_SHARE };
+enum quota_failure { QUOTA_FAIL_OPEN, QUOTA_FAIL_CLOSED, QUOTA_FAIL_LOCAL };
+
+// Quotas and budgets: where they are counted, what is reserved.
+struct conf_quota {
+    unsigned mode;       // enum quota_mode
+    unsigned on_failure; // enum quota_failure
+    int64_t redis_timeout;
+    int64_t default_output_tokens;
+};
+
 // Who is told of events by HTTP.
 struct conf_webhook {
     struct str name, url;
@@ -230,6 +241,7 @@ struct conf {
     struct conf_metrics metrics;
     struct conf_vault vault;
     struct conf_redis redis;
+    struct conf_quota quota;
     OPT_LIST_OF(struct conf_webhook) webhooks;
     OPT_LIST_OF(struct conf_tenant) tenants;
 
