@@ -8,7 +8,7 @@
 #include <sodium.h>
 
 static_assert(KEY_HASH_SIZE == crypto_generichash_BYTES, "the stored hash is libsodium's default size");
-static_assert(DATADIR_SECRET_SIZE == crypto_generichash_KEYBYTES, "the secret is libsodium's default key size");
+static_assert(KEEPER_KEY_SIZE == crypto_generichash_KEYBYTES, "the secret is libsodium's default key size");
 
 static bool is_base64url(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
@@ -121,7 +121,7 @@ static bool insert(struct sql *db, const struct datadir *dir, const struct key_w
         .created_at = now_ns,
         .expires_at = w->expires_at,
     };
-    key_hash(&dir->secret, text, row.hash);
+    key_hash(datadir_secret(dir), text, row.hash);
     return key_insert(db, &row, &key->id, err);
 }
 

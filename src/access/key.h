@@ -1,8 +1,9 @@
 // The text of virtual keys: made from 256 random bits, stored only as a keyed hash, changed so that all processes
 // notice.
 //
-// A key is "ps-" and 43 characters of base64url. The database holds BLAKE2b-256 of the whole text, keyed with the data
-// directory's secret: a stolen database yields no key, and without the secret no guess can be tested.
+// A key is "ps-" and 43 characters of base64url. The database holds BLAKE2b-256 of the whole text, keyed with a
+// secret that the database holds sealed: a stolen database yields no key, and without the master key no guess can be
+// tested.
 //
 // Ownership: a key_created holds a secret; key_created_free wipes it. Thread rule: key_hash and key_text_valid are
 // pure; the rest follows the connection's rule. Units: unix nanoseconds, 0 = never. Errors: those of sql.h,

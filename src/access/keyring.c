@@ -164,7 +164,7 @@ size_t keyring_damaged(const struct keyring *ring) { return ring->damaged; }
 
 static const struct key_entry *find(const struct keyring *ring, struct str presented) {
     char hash[KEY_HASH_SIZE];
-    key_hash(&ring->dir->secret, presented, hash);
+    key_hash(datadir_secret(ring->dir), presented, hash);
     for (size_t at = slot_of(ring, hash); ring->slots[at]; at = (at + 1) & ring->slots_mask) {
         const struct key_entry *entry = &ring->entries.p[ring->slots[at] - 1];
         if (key_hash_eq(entry->hash, hash)) return entry;

@@ -86,7 +86,7 @@ static int keep(const struct cli_args *args, struct str value) {
     struct err err;
     int code = cli_data_open(args, true, &data);
     if (code != CLI_OK) return code;
-    if (sealed_put(data.db, &data.dir, str_c(args->operands[0]), value, clock_unix_ns(), &err))
+    if (sealed_put(sql_tenant(data.db, TENANT_DEFAULT), &data.dir, str_c(args->operands[0]), value, clock_unix_ns(), &err))
         datadir_config_changed(&data.dir);
     else
         code = cli_fail_err(args->io, &err, "cannot keep the secret", NULL);
@@ -152,7 +152,7 @@ int cmd_secret_list(const struct cli_args *args) {
     struct listing l = {.args = args, .out = BUF_INIT(OUT_MAX)};
     arena_init(&l.arena, NULL, 0, ARENA_MAX);
     l.table = (struct cli_table){.columns = SECRET_COLUMNS, .n_columns = ARRAY_LEN(SECRET_COLUMNS), .arena = &l.arena};
-    if (!sealed_each(data.db, list_row, &l, &err)) {
+    if (!sealed_each(sql_tenant(data.db, TENANT_DEFAULT), list_row, &l, &err)) {
         code = cli_fail_err(args->io, &err, "cannot read the secrets", NULL);
     } else {
         if (l.table.n) cli_table_print(&l.table, args->io, &l.out);
@@ -187,7 +187,7 @@ int cmd_secret_delete(const struct cli_args *args) {
     if (code != CLI_OK) return code;
     if (!confirmed(args))
         code = cli_fail(args->io, CLI_FAILED, "nothing was deleted", NULL, NULL);
-    else if (sealed_delete(data.db, str_c(args->operands[0]), &err))
+    else if (sealed_delete(sql_tenant(data.db, TENANT_DEFAULT), str_c(args->operands[0]), &err))
         datadir_config_changed(&data.dir);
     else
         code = cli_fail_err(args->io, &err, "cannot delete the secret", "penstock secret list");

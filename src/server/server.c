@@ -70,7 +70,8 @@ static bool first_key(struct server *s, struct sql *db, struct err *err) {
 
 static bool open_store(struct server *s, struct err *err) {
     struct sql *db = NULL;
-    if (!datadir_open(s->setting->conf->storage.data, &s->dir, err)) return false;
+    const struct conf *c = s->setting->conf;
+    if (!datadir_open_as(c->storage.data, &c->storage, &c->vault, &s->dir, err)) return false;
     s->dir_open = true;
     struct ledger_options o = {.data_dir = s->setting->conf->storage.data,
                                .writers = s->n_loops,

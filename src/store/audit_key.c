@@ -27,18 +27,18 @@ static struct str label_of(char out[LABEL_MAX], int64_t key_id) {
     return str_of(out, (size_t)n);
 }
 
-static bool secret_seal(const struct datadir *dir, int64_t key_id, const unsigned char secret[AUDIT_SECRET_SIZE],
-                        struct buf *out, struct err *err) {
+static bool secret_seal(struct sql *db, const struct datadir *dir, int64_t key_id,
+                        const unsigned char secret[AUDIT_SECRET_SIZE], struct buf *out, struct err *err) {
     char label[LABEL_MAX];
-    return seal(dir, STR("audit_key"), label_of(label, key_id), str_of((const char *)secret, AUDIT_SECRET_SIZE), out,
-                err);
+    return seal(sql_tenant(db, TENANT_DEFAULT), dir, STR("audit_key"), label_of(label, key_id),
+                str_of((const char *)secret, AUDIT_SECRET_SIZE), out, err);
 }
 
-static bool secret_open(const struct datadir *dir, int64_t key_id, struct str sealed,
+static bool secret_open(struct sql *db, const struct datadir *dir, int64_t key_id, struct str sealed,
                         unsigned char out_secret[AUDIT_SECRET_SIZE], struct err *err) {
     char label[LABEL_MAX];
     BUF_AUTO struct buf text = BUF_INIT(4096);
-    if (!unseal(dir, STR("audit_key"), label_of(label, key_id), sealed, &text, err))
+    if (!unseal(sql_tenant(db, TENANT_DEFAULT), dir, STR("audit_key"), label_of(label, key_id), sealed, &text, err))
         return err_wrap(err, "the key that signs the audit trail");
     bool ok = text.n == AUDIT_SECRET_SIZE;
     if (ok) memcpy(out_secret, text.p, AUDIT_SECRET_SIZE);
@@ -93,7 +93,7 @@ static bool key_insert(struct sql *db, const struct datadir *dir, const struct a
                        const unsigned char secret[AUDIT_SECRET_SIZE], struct err *err) {
     struct sql_stmt *st;
     BUF_AUTO struct buf sealed = BUF_INIT(4096);
-    if (!secret_seal(dir, key->id, secret, &sealed, err)) return false;
+    if (!secret_seal(db, dir, key->id, secret, &sealed, err)) return false;
     // Another process may have made the first one at the same time: then that one counts.
     if (!sql_prepare(sql_platform(db),
                      STR("INSERT INTO audit_key (id, created_at, public_key, by_previous, of_previous, secret)"
@@ -124,7 +124,7 @@ static bool newest_open(struct sql *db, const struct datadir *dir, struct audit_
     unsigned char secret[AUDIT_SECRET_SIZE], public_key[AUDIT_KEY_SIZE];
     if (!newest_read(db, out_key, &sealed, out_has, err)) return false;
     if (!*out_has) return true;
-    if (!secret_open(dir, out_key->id, buf_str(&sealed), secret, err)) return false;
+    if (!secret_open(db, dir, out_key->id, buf_str(&sealed), secret, err)) return false;
     bool ok =
         crypto_sign_ed25519_sk_to_pk(public_key, secret) == 0 && !memcmp(public_key, out_key->p, sizeof public_key);
     if (ok) memcpy(out_secret, secret, sizeof secret);

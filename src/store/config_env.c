@@ -11,16 +11,16 @@ struct opened {
 };
 
 // Nothing is made by looking: a directory without a database has nothing to tell.
-static bool open_existing(struct str data, struct opened *out, bool *out_there, struct err *err) {
+static bool open_existing(const struct conf_stores *stores, struct opened *out, bool *out_there, struct err *err) {
     struct file_info info;
     struct err absent;
     struct buf path = BUF_INIT(64 * 1024);
-    path_join(&path, data, STR("penstock.db"));
+    path_join(&path, stores->data, STR("penstock.db"));
     *out_there = file_stat(buf_str(&path), &info, &absent) && info.kind == FILE_KIND_REGULAR;
     buf_free(&path);
     *out = (struct opened){0};
     if (!*out_there) return true;
-    if (!datadir_open(data, &out->dir, err)) return false;
+    if (!datadir_open_as(stores->data, stores->storage, stores->master_vault, &out->dir, err)) return false;
     if (datadir_open_db(&out->dir, BUSY_MS, &out->db, err)) return true;
     datadir_close(&out->dir);
     return false;
@@ -34,12 +34,12 @@ static void close_opened(struct opened *o) {
 static bool read_sealed(const struct conf_stores *stores, struct str name, struct buf *out, struct err *err) {
     struct opened o;
     bool there;
-    if (!open_existing(stores->data, &o, &there, err)) return false;
+    if (!open_existing(stores, &o, &there, err)) return false;
     if (!there)
         return err_set(err, ERR_NOT_FOUND,
                        "there is no data directory at %.*s yet: keep it with \"penstock secret set\"",
                        STR_ARG(str_head(stores->data, 200)));
-    bool ok = sealed_get(o.db, &o.dir, name, out, err);
+    bool ok = sealed_get(sql_tenant(o.db, TENANT_DEFAULT), &o.dir, name, out, err);
     close_opened(&o);
     return ok;
 }
@@ -65,7 +65,7 @@ static bool live_list(struct config_env *env, const struct conf_stores *stores, 
         *out_list = *env->live;
         return true;
     }
-    if (!open_existing(stores->data, &o, &there, err)) return false;
+    if (!open_existing(stores, &o, &there, err)) return false;
     if (!there) return true;
     bool ok =
         config_version_newest(o.db, &env->newest, NULL, err) && config_live_read(o.db, &o.dir, arena, out_list, err);

@@ -16,10 +16,10 @@ static bool own(struct arena *a, struct str *text) {
 }
 
 // Opens a sealed column into the arena; what was written on the way is wiped.
-static bool open_into(const struct datadir *dir, struct str purpose, struct str label, struct str bytes,
+static bool open_into(struct sql *db, const struct datadir *dir, struct str purpose, struct str label, struct str bytes,
                       struct arena *a, struct str *out_text, struct err *err) {
     BUF_AUTO struct buf text = BUF_INIT(SEALED_MAX);
-    if (!unseal(dir, purpose, label, bytes, &text, err)) return false;
+    if (!unseal(sql_tenant(db, TENANT_DEFAULT), dir, purpose, label, bytes, &text, err)) return false;
     struct str copy = buf_str(&text);
     bool ok = own(a, &copy);
     secret_wipe(text.p, text.n);
@@ -44,7 +44,7 @@ static bool live_row_read(struct sql_stmt *st, const struct datadir *dir, struct
                                     .at = sql_col_i64(st, 3),
                                     .version = sql_col_i64(st, 4)};
     if (!row->key.p || !row->actor.p || !own(a, &row->key) || !own(a, &row->actor)) return err_no_memory(err);
-    return open_into(dir, PURPOSE_LIVE, row->key, sql_col_blob(st, 1), a, &row->value, err) ||
+    return open_into(st->db, dir, PURPOSE_LIVE, row->key, sql_col_blob(st, 1), a, &row->value, err) ||
            err_wrap(err, "the live change of %.*s", STR_ARG(str_head(row->key, 100)));
 }
 
@@ -90,7 +90,7 @@ static bool live_row_write(struct sql_stmt *st, const struct datadir *dir, size_
                            const struct config_live_row *row, int64_t version, struct err *err) {
     BUF_AUTO struct buf value = BUF_INIT(SEALED_MAX);
     if (row->key.n == 0) return err_set(err, ERR_INVALID_FIELD, "a live change names no key");
-    if (!seal(dir, PURPOSE_LIVE, row->key, row->value, &value, err)) return false;
+    if (!seal(sql_tenant(st->db, TENANT_DEFAULT), dir, PURPOSE_LIVE, row->key, row->value, &value, err)) return false;
     sql_bind_i64(st, 1, (int64_t)position);
     sql_bind_text(st, 2, row->key);
     sql_bind_blob(st, 3, buf_str(&value));
@@ -137,7 +137,8 @@ static bool version_insert(struct sql *db, const struct datadir *dir, const stru
     struct sql_stmt *st;
     char number[NUMBER_MAX];
     BUF_AUTO struct buf tree = BUF_INIT(SEALED_MAX);
-    if (!seal(dir, PURPOSE_TREE, number_label(number, version), row->tree, &tree, err)) return false;
+    if (!seal(sql_tenant(db, TENANT_DEFAULT), dir, PURPOSE_TREE, number_label(number, version), row->tree, &tree, err))
+        return false;
     if (!sql_prepare(sql_platform(db),
                      STR("INSERT INTO config_version (" COLUMNS ", tree) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"), &st,
                      err))
@@ -212,7 +213,8 @@ static bool find_read(struct sql_stmt *st, const struct datadir *dir, struct are
     if (!version_row_read(st, row, err)) return false;
     if (!own(a, &row->actor) || !own(a, &row->cause) || !own(a, &row->file) || !own(a, &row->changes))
         return err_no_memory(err);
-    return open_into(dir, PURPOSE_TREE, number_label(number, row->version), sql_col_blob(st, 7), a, &row->tree, err) ||
+    return open_into(st->db, dir, PURPOSE_TREE, number_label(number, row->version), sql_col_blob(st, 7), a, &row->tree,
+                     err) ||
            err_wrap(err, "configuration version %lld", (long long)row->version);
 }
 

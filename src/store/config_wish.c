@@ -9,11 +9,11 @@
 
 static struct str label_of(char text[20], int64_t id) { return str_of(text, fmt_u64(text, (uint64_t)id)); }
 
-static bool open_text(const struct datadir *dir, struct str purpose, int64_t id, struct str bytes, struct arena *a,
-                      struct str *out_text, struct err *err) {
+static bool open_text(struct sql *db, const struct datadir *dir, struct str purpose, int64_t id, struct str bytes,
+                      struct arena *a, struct str *out_text, struct err *err) {
     char number[20];
     struct buf text = BUF_INIT(TEXT_MAX);
-    bool ok = unseal(dir, purpose, label_of(number, id), bytes, &text, err);
+    bool ok = unseal(sql_tenant(db, TENANT_DEFAULT), dir, purpose, label_of(number, id), bytes, &text, err);
     if (ok) {
         *out_text = arena_str(a, buf_str(&text));
         ok = out_text->p || err_no_memory(err);
@@ -29,7 +29,7 @@ static bool put_text(struct sql *db, const struct datadir *dir, struct str state
     char number[20];
     struct sql_stmt *st;
     BUF_AUTO struct buf sealed = BUF_INIT(TEXT_MAX + 1024);
-    if (!seal(dir, purpose, label_of(number, id), text, &sealed, err) ||
+    if (!seal(sql_tenant(db, TENANT_DEFAULT), dir, purpose, label_of(number, id), text, &sealed, err) ||
         !sql_prepare(sql_platform(db), statement, &st, err))
         return false;
     sql_bind_i64(st, 1, id);
@@ -77,7 +77,7 @@ bool config_wish_take(struct sql *db, const struct datadir *dir, int64_t now_ns,
     if (!has) return true;
     int64_t id = sql_col_i64(st, 0);
     bool late = sql_col_i64(st, 2) < now_ns - CONFIG_WISH_WAIT_NS;
-    bool ok = late || open_text(dir, PURPOSE_WISH, id, sql_col_blob(st, 1), a, out_text, err);
+    bool ok = late || open_text(db, dir, PURPOSE_WISH, id, sql_col_blob(st, 1), a, out_text, err);
     sql_reset(st);
     if (late) return forget_old(db, now_ns, err) && config_wish_take(db, dir, now_ns, a, out_id, out_text, err);
     if (ok) *out_id = id;
@@ -98,7 +98,7 @@ bool config_wish_collect(struct sql *db, const struct datadir *dir, int64_t id, 
         return false;
     sql_bind_i64(st, 1, id);
     if (!sql_step(st, &has, err) || !has) return !has;
-    bool ok = open_text(dir, PURPOSE_ANSWER, id, sql_col_blob(st, 0), a, out_text, err);
+    bool ok = open_text(db, dir, PURPOSE_ANSWER, id, sql_col_blob(st, 0), a, out_text, err);
     sql_reset(st);
     return ok && config_wish_drop(db, id, err);
 }

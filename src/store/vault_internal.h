@@ -131,6 +131,14 @@ NODISCARD bool vault_transit_read(struct vault_session *s, struct str path, stru
 NODISCARD bool vault_plaintext_parse(struct str path, struct str ciphertext, struct str body, struct vault_doc *doc,
                                      struct err *err);
 
+// --- vault_wrap.c: bytes wrapped by a transit key ---
+
+// wrap: bytes become the text of a ciphertext, else that text becomes the bytes again; appended.
+NODISCARD bool vault_transit_wrap(struct vault_session *s, struct str mount, struct str key, bool wrap,
+                                  struct str bytes, struct buf *out, struct err *err);
+// The answer to it, likewise.
+NODISCARD bool vault_wrap_parse(struct str path, bool wrap, struct str body, struct buf *out, struct err *err);
+
 // --- vault_session.c ---
 
 NODISCARD struct vault_session *vault_session_new(const struct conf_vault *settings, const uint64_t *skew_ns);

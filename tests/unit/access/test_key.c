@@ -70,7 +70,7 @@ static void test_create(void) {
     CHECK_STR(row.allowed_models, STR("[\"gpt-4o\",\"say \\\"hi\\\"*\"]"));
     CHECK(row.is_admin && !row.any_model && row.expires_at == k_now + 1 && row.created_at == k_now);
     char hash[KEY_HASH_SIZE];
-    key_hash(&dir.secret, text, hash);
+    key_hash(datadir_secret(&dir), text, hash);
     CHECK(key_hash_eq(hash, row.hash));
 
     REQUIRE(key_create(db, &dir, &(struct key_wanted){0}, k_now, &other, &err));
@@ -88,7 +88,7 @@ static void test_create(void) {
     REQUIRE(file_read_all(str_c(dir.database), 1 << 24, &file, &err));
     CHECK(str_find(buf_str(&file), str_head(text, KEY_PREFIX_LEN)) < file.n);
     CHECK_INT(str_find(buf_str(&file), str_head(text, KEY_PREFIX_LEN + 4)), file.n);
-    CHECK_INT(str_find(buf_str(&file), secret_str(&dir.secret)), file.n);
+    CHECK_INT(str_find(buf_str(&file), secret_str(datadir_secret(&dir))), file.n);
     key_created_free(&key);
     key_created_free(&other);
     key_created_free(&other);

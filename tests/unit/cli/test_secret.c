@@ -19,7 +19,7 @@ static void check_kept(const char *name, struct str want) {
     struct sql *db;
     BUF_AUTO struct buf value = BUF_INIT(SEALED_VALUE_MAX);
     REQUIRE(datadir_open(str_c(g_data), &dir, &err) && datadir_open_db(&dir, 1000, &db, &err));
-    if (!sealed_get(db, &dir, str_c(name), &value, &err)) buf_lit(&value, "?");
+    if (!sealed_get(sql_tenant(db, TENANT_DEFAULT), &dir, str_c(name), &value, &err)) buf_lit(&value, "?");
     CHECK_STR(buf_str(&value), want);
     sql_close(db);
     datadir_close(&dir);

@@ -122,15 +122,18 @@ static void test_wrong_secret(void) {
     trail_open("wrong");
     trail_fill(1, 1, 1);
     struct audit_signer *other;
-    struct datadir stranger = dir;
-    char bytes[DATADIR_SECRET_SIZE] = {1};
-    stranger.secret = (struct secret){bytes, sizeof bytes};
+    struct datadir stranger = {0};
+    struct sql *elsewhere;
+    REQUIRE(datadir_open(temp_path("stranger"), &stranger, &err));
+    REQUIRE(datadir_open_db(&stranger, 1000, &elsewhere, &err));
     REQUIRE(audit_signer_create(&stranger, &other, &err));
     struct audit_event e = trail_event(1);
     CHECK(!audit_append_alone(sql_tenant(db, 1), other, &e, &err));
     CHECK_INT(trail_number("SELECT count(*) FROM audit_event"), 1);
     CHECK_INT(trail_number("SELECT seq FROM audit_head"), 1);
     audit_signer_free(other);
+    sql_close(elsewhere);
+    datadir_close(&stranger);
     trail_close();
 }
 

@@ -22,17 +22,24 @@ static unsigned mode_of(struct str path) {
     return file_stat(path, &info, &err) ? info.mode : 0;
 }
 
+static bool open_both(const char *name, struct datadir *dir) {
+    struct sql *db;
+    bool ok = datadir_open(temp_path(name), dir, &err) && datadir_open_db(dir, 20000, &db, &err);
+    if (ok) sql_close(db);
+    return ok;
+}
+
 static void test_create(void) {
     struct datadir dir = {0}, again = {0};
-    REQUIRE(datadir_open(temp_path("new/data"), &dir, &err));
+    REQUIRE(open_both("new/data", &dir));
     CHECK_INT(mode_of(temp_path("new/data")), 0700);
     CHECK_INT(mode_of(below("new/data", "secret.key")), 0600);
     CHECK_INT(mode_of(below("new/data", "keys.gen")), 0600);
-    CHECK_INT(dir.secret.n, DATADIR_SECRET_SIZE);
+    CHECK_INT(datadir_secret(&dir)->n, KEEPER_KEY_SIZE);
     CHECK_STR(str_c(dir.database), below("new/data", "penstock.db"));
 
-    REQUIRE(datadir_open(temp_path("new/data"), &again, &err));
-    CHECK(str_eq_secret(secret_str(&dir.secret), secret_str(&again.secret)));
+    REQUIRE(open_both("new/data", &again));
+    CHECK(str_eq_secret(secret_str(datadir_secret(&dir)), secret_str(datadir_secret(&again))));
     CHECK_INT(datadir_key_generation(&dir), 0);
     datadir_key_changed(&again);
     CHECK_INT(datadir_key_generation(&dir), 1);
@@ -43,8 +50,8 @@ static void test_create(void) {
     CHECK_INT(datadir_key_generation(&dir), 1);
     datadir_close(&dir);
 
-    REQUIRE(datadir_open(temp_path("other"), &again, &err) && datadir_open(temp_path("new/data"), &dir, &err));
-    CHECK(!str_eq(secret_str(&dir.secret), secret_str(&again.secret)));
+    REQUIRE(open_both("other", &again) && open_both("new/data", &dir));
+    CHECK(!str_eq(secret_str(datadir_secret(&dir)), secret_str(datadir_secret(&again))));
     datadir_close(&again);
     datadir_close(&dir);
 }
@@ -99,15 +106,17 @@ static void test_database(void) {
 
 static void test_bad(void) {
     struct datadir dir = {0};
-    char secret[DATADIR_SECRET_SIZE + 1] = "";
+    char secret[KEEPER_KEY_SIZE + 1] = "";
+    struct sql *db;
     REQUIRE(dir_make(temp_path("bad"), 0700, &err));
     for (size_t n = 0; n <= sizeof secret; n++) {
-        if (n == DATADIR_SECRET_SIZE) continue;
+        if (n == KEEPER_KEY_SIZE) continue;
         CHECK(file_replace(below("bad", "secret.key"), str_of(secret, n), 0600, &err));
-        CHECK(!datadir_open(temp_path("bad"), &dir, &err));
+        REQUIRE(datadir_open(temp_path("bad"), &dir, &err));
+        CHECK(!datadir_open_db(&dir, 1000, &db, &err));
         CHECK_INT(err.code, ERR_STORE);
         CHECK(strstr(err.message, "secret.key") && strstr(err.message, "backup"));
-        CHECK(!dir.path);
+        datadir_close(&dir);
     }
     CHECK(file_replace(temp_path("file"), STR("x"), 0600, &err));
     CHECK(!datadir_open(temp_path("file"), &dir, &err));
@@ -121,9 +130,9 @@ static void racer(int gate, int result) {
     struct datadir dir = {0};
     char c;
     if (read(gate, &c, 1) < 0) _exit(3);
-    if (!datadir_open(temp_path("race"), &dir, &err)) _exit(2);
+    if (!open_both("race", &dir)) _exit(2);
     for (int i = 0; i < 1000; i++) datadir_key_changed(&dir);
-    if (write(result, dir.secret.p, dir.secret.n) != DATADIR_SECRET_SIZE) _exit(1);
+    if (write(result, datadir_secret(&dir)->p, KEEPER_KEY_SIZE) != KEEPER_KEY_SIZE) _exit(1);
     datadir_close(&dir);
     _exit(0);
 }
@@ -146,11 +155,11 @@ static void test_race(void) {
         REQUIRE(wait(&status) > 0);
         CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     }
-    REQUIRE(datadir_open(temp_path("race"), &dir, &err));
+    REQUIRE(open_both("race", &dir));
     CHECK_INT(datadir_key_generation(&dir), RACERS * 1000);
     int n = 0;
-    for (char secret[DATADIR_SECRET_SIZE]; read(result[0], secret, sizeof secret) == (ssize_t)sizeof secret; n++)
-        CHECK(str_eq(str_of(secret, sizeof secret), secret_str(&dir.secret)));
+    for (char secret[KEEPER_KEY_SIZE]; read(result[0], secret, sizeof secret) == (ssize_t)sizeof secret; n++)
+        CHECK(str_eq(str_of(secret, sizeof secret), secret_str(datadir_secret(&dir))));
     CHECK_INT(n, RACERS);
     close(result[0]);
     datadir_close(&dir);

@@ -1,0 +1,82 @@
+// What the files of the keeper share.
+#ifndef STORE_KEEPER_IMPL_H
+#define STORE_KEEPER_IMPL_H
+
+#include "base/arena.h"
+#include "os/thread.h"
+#include "store/keeper.h"
+#include "store/master.h"
+#include "store/tenant.h"
+
+#define KEEPER_KEPT 512
+#define KEEPER_WRAPPED_BUF (2 * MASTER_WRAPPED_MAX)
+
+#define PURPOSE_SEAL STR("seal")
+#define PURPOSE_HASH STR("api_key_hash")
+#define PURPOSE_EARLY STR("secret_key")
+
+// A data key's row, without its tenant.
+struct keeper_row {
+    struct str purpose; // one of the above
+    int64_t version;
+    unsigned char id[KEEPER_ID_SIZE];
+};
+
+// Keys unwrapped, in locked memory.
+struct keeper_kept {
+    struct {
+        int64_t tenant, version;
+        size_t purpose; // its length: no two are as long
+        bool used;
+        unsigned char id[KEEPER_ID_SIZE], key[KEEPER_KEY_SIZE];
+    } slots[KEEPER_KEPT];
+    unsigned char hash[KEEPER_KEY_SIZE];
+};
+
+// The lock is held while a program or Vault is asked, and never over SQL: its holder would wait for a transaction whose
+// owner waits for the lock.
+struct keeper {
+    struct mutex lock; // of all below
+    struct str data;   // the data directory
+    struct arena arena;
+    struct conf_master_key now, next;
+    struct vault_session *vault;
+    uint64_t skew_ns;
+    struct master *master;
+    int64_t generation; // of the database's master key, which `master` was proven to be; 0 = not open
+    struct keeper_kept *kept;
+    size_t turn; // the slot to be used next
+    struct secret hash;
+    bool open;
+};
+
+// Which key it is, for wrapping: one row's bytes are no other's.
+void keeper_label(int64_t tenant, const struct keeper_row *row, unsigned char out_label[MASTER_LABEL_SIZE]);
+// Of the check value.
+#define KEEPER_CHECK_ROW (&(const struct keeper_row){.purpose = STR("master_key check"), .version = 1})
+// PATH/secret.key, or what file settings say.
+NODISCARD bool keeper_file(const struct keeper *k, struct buf *out_path, struct err *err);
+// The database's row of the master key; *out_there: there is one.
+NODISCARD bool keeper_master_row(struct sql *db, int64_t *out_generation, struct buf *out_check, bool *out_there,
+                                 struct err *err);
+// Finds which of the configured master keys is in force and takes it. Not under the lock.
+NODISCARD bool keeper_prove(struct keeper *k, int64_t generation, struct str check, struct err *err);
+// As above, when the database's generation is not ours. *out_changed says whether it was.
+NODISCARD bool keeper_refresh(struct keeper *k, struct sql *db, bool *out_changed, struct err *err);
+// Wraps with the master key in force; appends. *out_generation: the one it is of.
+NODISCARD bool keeper_wrap(struct keeper *k, int64_t tenant, const struct keeper_row *row,
+                           const unsigned char key[KEEPER_KEY_SIZE], struct buf *out_wrapped, int64_t *out_generation,
+                           struct err *err);
+NODISCARD bool keeper_unwrap(struct keeper *k, struct sql *db, int64_t tenant, const struct keeper_row *row,
+                             struct str wrapped, unsigned char out_key[KEEPER_KEY_SIZE], struct err *err);
+// A fresh database's master key, or an early one's: within a transaction.
+NODISCARD bool keeper_found(struct keeper *k, struct sql *db, struct err *err);
+NODISCARD bool keeper_insert(struct sql *db, int64_t tenant, const struct keeper_row *row, struct str wrapped,
+                             int64_t now_ns, bool rekeying, struct err *err);
+// Sets the row of the master key; check: KEEPER_CHECK_ROW wrapped, its key all zeros, for tenant 0.
+NODISCARD bool keeper_check_put(struct sql *db, const struct conf_master_key *settings, int64_t generation,
+                                struct str check, struct err *err);
+// Takes the row's lock on the generation; *out_same: it is still this one.
+NODISCARD bool keeper_hold(struct sql *db, int64_t generation, bool *out_same, struct err *err);
+
+#endif
