@@ -78,7 +78,7 @@ static void put_grant(struct json_writer *w, const struct policy *p, uint32_t at
     json_put_member_str(w, STR("scope"), scope_kind_name(t->scope));
     if (t->scope == SCOPE_TENANT) put_id(w, "scope_id", "tenant_", g->reach.scope_id);
     if (t->scope == SCOPE_TEAM) put_id(w, "scope_id", "team_", g->reach.scope_id);
-    if (t->scope == SCOPE_PROJECT) put_id(w, "scope_id", "project_", g->reach.scope_id);
+    if (t->scope == SCOPE_PROJECT) put_id(w, "scope_id", "proj_", g->reach.scope_id);
     put_text(w, "resource", t->resource);
     put_text(w, "condition", t->condition);
     put_when(w, "not_before", t->not_before);
@@ -86,7 +86,7 @@ static void put_grant(struct json_writer *w, const struct policy *p, uint32_t at
     put_when(w, "revoked_at", t->revoked_at);
     if (t->granted_by.kind != PRINCIPAL_NOBODY) put_principal(w, "granted_by", t->granted_by);
     if (t->parent) put_id(w, "parent", "grant_", t->parent);
-    if (t->elevation) put_id(w, "elevation", "elevation_", t->elevation);
+    if (t->elevation) put_id(w, "elevation", "elev_", t->elevation);
     json_put_object_end(w);
 }
 
@@ -134,7 +134,7 @@ static void put_resource(struct json_writer *w, const struct policy_resource *r)
     put_text(w, "name", r->name);
     if (r->tenant) put_id(w, "tenant", "tenant_", r->tenant);
     if (r->team) put_id(w, "team", "team_", r->team);
-    if (r->project) put_id(w, "project", "project_", r->project);
+    if (r->project) put_id(w, "project", "proj_", r->project);
     put_text(w, "tags", r->tags);
     json_put_object_end(w);
 }

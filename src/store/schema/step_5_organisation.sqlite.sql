@@ -140,6 +140,7 @@ CREATE TABLE access_grant (
 CREATE INDEX access_grant_by_principal ON access_grant (principal_kind, principal_id);
 CREATE INDEX access_grant_by_parent ON access_grant (parent_id);
 CREATE INDEX access_grant_by_tenant ON access_grant (tenant_id, id);
+CREATE INDEX access_grant_by_scope ON access_grant (scope_kind, scope_id);
 
 -- A request for more rights for a time, which a second person approves. status: pending, approved, refused, ended.
 CREATE TABLE elevation (
