@@ -6,15 +6,13 @@ static struct str label_of(int64_t row, char out[20]) { return str_of(out, fmt_u
 bool text_seal(struct sql_scope scope, const struct datadir *dir, const char *purpose, int64_t row, struct str text,
                struct buf *out, struct err *err) {
     char label[20];
-    (void)scope;
-    return seal(dir, str_c(purpose), label_of(row, label), text, out, err);
+    return seal(scope, dir, str_c(purpose), label_of(row, label), text, out, err);
 }
 
 bool text_unseal(struct sql_scope scope, const struct datadir *dir, const char *purpose, int64_t row, struct str sealed,
                  struct buf *out, struct err *err) {
     char label[20];
-    (void)scope;
-    return unseal(dir, str_c(purpose), label_of(row, label), sealed, out, err);
+    return unseal(scope, dir, str_c(purpose), label_of(row, label), sealed, out, err);
 }
 
-const struct secret *hash_secret(const struct datadir *dir) { return &dir->secret; }
+const struct secret *hash_secret(const struct datadir *dir) { return datadir_secret(dir); }
