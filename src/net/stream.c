@@ -138,6 +138,13 @@ bool stream_connect(struct stream *s, const struct sockaddr *address, struct tls
     return true;
 }
 
+bool stream_connect_unix(struct stream *s, const char *path, struct err *err) {
+    int rc = tcp_connect_unix(&s->tcp, path);
+    if (rc < 0) return err_set(err, ERR_UPSTREAM_REFUSED, "%s", tcp_error_text(rc));
+    on_connect(&s->tcp, 0);
+    return true;
+}
+
 bool stream_start_tls(struct stream *s, struct tls_ctx *tls_ctx, struct str host, struct err *err) {
     s->tls = tls_new(tls_ctx, host);
     if (!s->tls) return err_no_memory(err);

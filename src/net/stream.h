@@ -35,6 +35,8 @@ NODISCARD bool stream_init(struct stream *s, struct loop *loop, const struct str
 // host: verified and sent as SNI when tls_ctx is given. on_ready or on_end follows when it returns true.
 NODISCARD bool stream_connect(struct stream *s, const struct sockaddr *address, struct tls_ctx *tls_ctx,
                               struct str host, struct err *err);
+// To a Unix socket of this machine, plain. on_ready comes before it returns true.
+NODISCARD bool stream_connect_unix(struct stream *s, const char *path, struct err *err);
 // TLS over an established plain stream (after a proxy's CONNECT): on_ready comes once more.
 NODISCARD bool stream_start_tls(struct stream *s, struct tls_ctx *tls_ctx, struct str host, struct err *err);
 void stream_read_start(struct stream *s);

@@ -48,6 +48,8 @@ NODISCARD bool tcp_accept(struct tcp *tcp, struct listener *listener);
 struct sockaddr;
 // on_connect follows unless this returns below 0.
 int tcp_connect(struct tcp *tcp, const struct sockaddr *address);
+// To a Unix socket of this machine, at once: 0 = connected (on_connect is not called), below 0 = it could not be.
+int tcp_connect_unix(struct tcp *tcp, const char *path);
 void tcp_read_start(struct tcp *tcp);
 void tcp_read_stop(struct tcp *tcp);
 // Writes the parts in order. Small writes leave together at the end of the loop's turn: one system call a connection,
