@@ -125,10 +125,14 @@ static int configure(struct sqlite *db, const struct sql_options *options) {
     if (rc) return rc;
     // A small page cache and no mapping of the file: several connections must rest in little memory, and an I/O error
     // must be an error, not a signal. The last statement reads the file's header, so that a bad file is told here.
-    return sqlite3_exec(db->os,
-                        "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-512; PRAGMA mmap_size=0;"
-                        "PRAGMA journal_size_limit=16777216; PRAGMA schema_version",
-                        NULL, NULL, NULL);
+    rc = sqlite3_exec(db->os, options->durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", NULL, NULL,
+                      NULL);
+    if (rc) return rc;
+    char text[160];
+    snprintf(text, sizeof text,
+             "PRAGMA cache_size=-%u; PRAGMA mmap_size=0; PRAGMA journal_size_limit=16777216; PRAGMA schema_version",
+             options->cache_kb ? options->cache_kb : 512);
+    return sqlite3_exec(db->os, text, NULL, NULL, NULL);
 }
 
 static void sqlite_close(struct sql *base) {
@@ -302,7 +306,17 @@ static struct str sqlite_col_blob(struct sql_stmt *base, int column) {
 }
 
 static int64_t sqlite_changes(struct sql *base) { return sqlite3_changes64(of(base)->os); }
-static int64_t sqlite_last_id(struct sql *base) { return sqlite3_last_insert_rowid(of(base)->os); }
+
+static bool run_text(struct sql *db, struct str text, struct err *err) {
+    struct sql_stmt *st;
+    return sqlite_prepare(db, text, &st, err) && sql_run(st, err);
+}
+static bool sqlite_begin(struct sql *base, struct err *err) { return run_text(base, STR("BEGIN IMMEDIATE"), err); }
+static bool sqlite_commit(struct sql *base, struct err *err) { return run_text(base, STR("COMMIT"), err); }
+static void sqlite_rollback(struct sql *base) {
+    struct err ignored;
+    (void)!sqlite_exec(base, STR("ROLLBACK"), &ignored);
+}
 static bool sqlite_in_transaction(struct sql *base) { return sqlite3_get_autocommit(of(base)->os) == 0; }
 
 static bool sqlite_has_table(struct sql *base, struct str name, bool *out_has, struct err *err) {
@@ -363,7 +377,6 @@ static bool sqlite_sync(struct sql *base, struct err *err) {
 
 const struct sql_ops sql_driver_sqlite = {
     .name = "sqlite",
-    .begin_text = STR_INIT("BEGIN IMMEDIATE"),
     .accepts = sqlite_accepts,
     .open = sqlite_open,
     .close = sqlite_close,
@@ -380,7 +393,9 @@ const struct sql_ops sql_driver_sqlite = {
     .col_text = sqlite_col_text,
     .col_blob = sqlite_col_blob,
     .changes = sqlite_changes,
-    .last_id = sqlite_last_id,
+    .begin = sqlite_begin,
+    .commit = sqlite_commit,
+    .rollback = sqlite_rollback,
     .in_transaction = sqlite_in_transaction,
     .has_table = sqlite_has_table,
     .bulk_begin = sqlite_bulk_begins,

@@ -39,13 +39,9 @@ static void names_clear(struct ledger_rows *rows) {
 
 bool ledger_rows_open(struct ledger_rows *rows, struct str database, unsigned busy_ms, struct err *err) {
     struct sql *db;
-    struct sql_options opt = {.mode = SQL_READ_WRITE, .busy_ms = busy_ms};
+    // Durable: a segment is deleted once its records are committed, so a commit has to be on disk.
+    struct sql_options opt = {.mode = SQL_READ_WRITE, .busy_ms = busy_ms, .lane = SQL_LANE_USAGE, .durable = true};
     if (!sql_open(database, &opt, &db, err)) return false;
-    // A segment is deleted once its records are committed, so a commit has to be on disk.
-    if (!sql_exec(db, STR("PRAGMA synchronous=FULL"), err)) {
-        sql_close(db);
-        return false;
-    }
     *rows = (struct ledger_rows){.db = db};
     map_init(&rows->names, rand_u64());
     usage_rollup_init(&rows->rollup);
@@ -285,8 +281,8 @@ static bool lot_load(struct ledger_rows *rows, const struct ledger_batch *batch,
 static bool marks_write(struct ledger_rows *rows, const struct ledger_batch *batch, struct err *err) {
     struct sql_stmt *put, *del;
     if (!sql_prepare(sql_platform(rows->db),
-                     STR("INSERT INTO wal_applied (segment, offset) VALUES (?1, ?2)"
-                         " ON CONFLICT (segment) DO UPDATE SET offset = excluded.offset"),
+                     STR("INSERT INTO wal_applied (segment, \"offset\") VALUES (?1, ?2)"
+                         " ON CONFLICT (segment) DO UPDATE SET \"offset\" = excluded.\"offset\""),
                      &put, err) ||
         !sql_prepare(sql_platform(rows->db), STR("DELETE FROM wal_applied WHERE segment = ?1"), &del, err))
         return false;
@@ -375,7 +371,7 @@ bool ledger_rows_write(struct ledger_rows *rows, struct ledger_batch *batch, str
 bool ledger_rows_mark(struct ledger_rows *rows, uint64_t segment, uint64_t *out_offset, struct err *err) {
     struct sql_stmt *st;
     bool row;
-    if (!sql_prepare(sql_platform(rows->db), STR("SELECT offset FROM wal_applied WHERE segment = ?1"), &st, err))
+    if (!sql_prepare(sql_platform(rows->db), STR("SELECT \"offset\" FROM wal_applied WHERE segment = ?1"), &st, err))
         return false;
     sql_bind_i64(st, 1, (int64_t)segment);
     if (!sql_step(st, &row, err)) return false;

@@ -51,7 +51,8 @@ static bool check_known(struct sql *db, struct migrations steps, int version, st
         return false;
     if (any && !ours)
         return err_set(err, ERR_STORE,
-                       "the database holds tables of another program: give Penstock a data directory of its own");
+                       "the database holds tables of another program: give Penstock a data directory, or on "
+                       "PostgreSQL a database, of its own");
     return true;
 }
 
@@ -69,21 +70,21 @@ static bool record_step(struct sql *db, const struct migration *m, struct err *e
 }
 
 // Within the transaction, where no other process can be half-way through the same.
-static bool apply_locked(struct sql *db, const struct migration *m, struct err *err) {
+static bool apply_locked(struct sql *db, const struct migration *m, struct str after, struct err *err) {
     int version;
     if (!migrate_version(db, &version, err)) return false;
     if (version >= m->version) return true;
     if (version == 0 && !sql_exec(db,
-                                  STR("CREATE TABLE IF NOT EXISTS schema_migration (version INTEGER PRIMARY KEY, name "
-                                      "TEXT NOT NULL, checksum INTEGER NOT NULL, applied_at INTEGER NOT NULL)"),
+                                  STR("CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT PRIMARY KEY, name "
+                                      "TEXT NOT NULL, checksum BIGINT NOT NULL, applied_at BIGINT NOT NULL)"),
                                   err))
         return false;
-    return sql_exec(db, m->script, err) && record_step(db, m, err);
+    return sql_exec(db, m->script, err) && (after.n == 0 || sql_exec(db, after, err)) && record_step(db, m, err);
 }
 
-static bool apply(struct sql *db, const struct migration *m, struct err *err) {
+static bool apply(struct sql *db, const struct migration *m, struct str after, struct err *err) {
     if (!sql_begin(db, err)) return false;
-    if (apply_locked(db, m, err)) return sql_commit(db, err);
+    if (apply_locked(db, m, after, err)) return sql_commit(db, err);
     sql_rollback(db);
     return false;
 }
@@ -93,7 +94,7 @@ bool migrate(struct sql *db, struct migrations steps, struct err *err) {
     for (size_t i = 0; i < steps.n; i++) INVARIANT(steps.p[i].version == (int)i + 1);
     if (!migrate_version(db, &version, err) || !check_known(db, steps, version, err)) return false;
     for (size_t i = (size_t)version; i < steps.n; i++)
-        if (!apply(db, &steps.p[i], err))
+        if (!apply(db, &steps.p[i], steps.after, err))
             return err_wrap(err, "schema step %d (%.*s)", steps.p[i].version, STR_ARG(steps.p[i].name));
     return true;
 }

@@ -16,6 +16,7 @@ struct migration {
 struct migrations {
     const struct migration *p;
     size_t n;
+    struct str after; // what follows each step, in its transaction; empty = nothing
 };
 #define MIGRATE_STEPS 9 // of this build: schema/steps.def
 

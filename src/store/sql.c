@@ -12,9 +12,12 @@ bool sql_open(struct str where, const struct sql_options *options, struct sql **
         if (drivers[i]->accepts(where)) return drivers[i]->open(where, options, out_db, err);
     // Only the scheme: the rest may hold a password.
     struct str scheme = str_head(where, str_find(where, STR("://")));
-    return err_set(err, ERR_STORE, "this build has no database driver for \"%.*s://\": give a file path for SQLite",
+    return err_set(err, ERR_STORE,
+                   "there is no database driver for \"%.*s://\": give a file path for SQLite, or postgres://…",
                    STR_ARG(str_head(scheme, 32)));
 }
+
+bool sql_is_postgres(const struct sql *db) { return db->ops == &sql_driver_postgres; }
 
 void sql_close(struct sql *db) {
     if (db) db->ops->close(db);
@@ -37,7 +40,7 @@ bool sql_prepare(struct sql_scope scope, struct str text, struct sql_stmt **out_
     const struct sql_ops *ops = scope.db->ops;
     bool tenants = scope.tenant != SQL_PLATFORM;
     INVARIANT(!tenants || (str_find(text, STR("tenant_id")) < text.n && str_find(text, STR("?1")) < text.n));
-    if (ops->enter && !ops->enter(scope.db, scope.tenant, err)) return false;
+    if (ops->enter) ops->enter(scope.db, scope.tenant);
     if (!ops->prepare(scope.db, text, out_stmt, err)) return false;
     if (tenants) sql_bind_i64(*out_stmt, 1, scope.tenant);
     return true;
@@ -53,14 +56,9 @@ bool sql_query_i64(struct sql_scope scope, struct str text, int64_t *out_value, 
     return true;
 }
 
-static bool run_text(struct sql *db, struct str text, struct err *err) {
-    struct sql_stmt *st;
-    return sql_prepare(sql_platform(db), text, &st, err) && sql_run(st, err);
-}
-
 bool sql_begin(struct sql *db, struct err *err) {
     db->durable = false;
-    return run_text(db, db->ops->begin_text, err);
+    return db->ops->begin(db, err);
 }
 
 bool sql_durable(struct sql *db, struct err *err) {
@@ -73,13 +71,11 @@ bool sql_durable(struct sql *db, struct err *err) {
 bool sql_commit(struct sql *db, struct err *err) {
     bool durable = db->durable;
     db->durable = false;
-    if (run_text(db, STR("COMMIT"), err)) return !durable || !db->ops->sync || db->ops->sync(db, err);
+    if (db->ops->commit(db, err)) return !durable || !db->ops->sync || db->ops->sync(db, err);
     sql_rollback(db);
     return false;
 }
 
 void sql_rollback(struct sql *db) {
-    struct err ignored;
-    // A driver that cannot roll back has lost its connection, and with it the transaction.
-    if (db->ops->in_transaction(db)) (void)!db->ops->exec(db, STR("ROLLBACK"), &ignored);
+    if (db->ops->in_transaction(db)) db->ops->rollback(db);
 }

@@ -24,9 +24,18 @@
 
 enum sql_mode { SQL_CREATE, SQL_READ_WRITE, SQL_READ_ONLY };
 
+// Transactions of one lane exclude each other. SQLite has a single lane, whatever is asked for.
+enum sql_lane {
+    SQL_LANE_MAIN,
+    SQL_LANE_USAGE, // records of usage, which come all the time and touch nothing that people change
+};
+
 struct sql_options {
     enum sql_mode mode; // SQL_CREATE: opened for writing, created when absent
     unsigned busy_ms;   // how long to wait for another connection's lock; 0 = not at all
+    enum sql_lane lane;
+    bool durable; // every commit is on the disk when it returns, as sql_durable makes one
+    unsigned cache_kb; // pages kept in memory, where the driver keeps them itself; 0 = few
 };
 #define SQL_BUSY_MS_DEFAULT 5000
 
@@ -48,14 +57,13 @@ struct sql_scope {
 
 struct sql_ops {
     const char *name;
-    struct str begin_text;             // starts a transaction that holds the write lock
     bool (*accepts)(struct str where); // whether `where` names a database of this driver
     bool (*open)(struct str where, const struct sql_options *options, struct sql **out_db, struct err *err);
     void (*close)(struct sql *db);
     bool (*exec)(struct sql *db, struct str script, struct err *err);
     bool (*prepare)(struct sql *db, struct str text, struct sql_stmt **out_stmt, struct err *err);
-    // Whose rows the connection's next statements are for; NULL when the driver knows no such thing.
-    bool (*enter)(struct sql *db, int64_t tenant, struct err *err);
+    // Whose rows the statements prepared from now on are for; NULL when the driver knows no such thing.
+    void (*enter)(struct sql *db, int64_t tenant);
     void (*bind_i64)(struct sql_stmt *st, int index, int64_t v);
     void (*bind_text)(struct sql_stmt *st, int index, struct str v);
     void (*bind_blob)(struct sql_stmt *st, int index, struct str v);
@@ -67,7 +75,9 @@ struct sql_ops {
     struct str (*col_text)(struct sql_stmt *st, int column);
     struct str (*col_blob)(struct sql_stmt *st, int column);
     int64_t (*changes)(struct sql *db);
-    int64_t (*last_id)(struct sql *db);
+    bool (*begin)(struct sql *db, struct err *err); // takes its lane's write lock
+    bool (*commit)(struct sql *db, struct err *err);
+    void (*rollback)(struct sql *db); // ends the transaction, and be it by losing the connection
     bool (*in_transaction)(struct sql *db);
     bool (*has_table)(struct sql *db, struct str name, bool *out_has, struct err *err);
     bool (*bulk_begin)(struct sql *db, struct str table, unsigned columns, struct err *err);
@@ -82,7 +92,10 @@ struct sql_ops {
     bool (*sync)(struct sql *db, struct err *err);
 };
 
-// where: a file path (SQLite).
+// Whether the database serves several servers, each of which must look for what the others change.
+bool sql_is_postgres(const struct sql *db);
+
+// where: a file path (SQLite), or postgres://user:password@host/database.
 NODISCARD bool sql_open(struct str where, const struct sql_options *options, struct sql **out_db, struct err *err);
 // NULL is fine. An open transaction is rolled back.
 void sql_close(struct sql *db);
@@ -142,11 +155,11 @@ NODISCARD static inline bool sql_bulk_insert(struct sql *db, struct err *err) { 
 // Gives the memory of lots back, until the next one begins; no transaction may be open.
 static inline void sql_bulk_end(struct sql *db) { db->ops->bulk_end(db); }
 
-// Rows changed by the last statement, and the row id of the last insert.
+// Rows changed by the last statement.
 static inline int64_t sql_changes(struct sql *db) { return db->ops->changes(db); }
-static inline int64_t sql_last_id(struct sql *db) { return db->ops->last_id(db); }
 
-// Takes the write lock at once, so that no later statement of the transaction can find it taken. Not nested.
+// Takes the write lock at once: what is read in the transaction no other transaction of its lane changes before it
+// ends. Not nested. After a statement that failed, the one thing to do is sql_rollback (PostgreSQL refuses all else).
 NODISCARD bool sql_begin(struct sql *db, struct err *err);
 // Commits may reach the disk a little later, and a loss of power then takes the last of them back, whole. After this,
 // within a transaction, its sql_commit returns only when what it holds is on the disk.
@@ -161,7 +174,8 @@ void sql_rollback(struct sql *db);
 NODISCARD static inline bool sql_has_table(struct sql *db, struct str name, bool *out_has, struct err *err) {
     return db->ops->has_table(db, name, out_has, err);
 }
-// Changes whenever another connection, of any process, committed something since this one last looked.
+// Changes whenever another connection, of any process, committed something since this one last looked; it may change
+// without that as well.
 NODISCARD static inline bool sql_data_version(struct sql *db, uint64_t *out_version, struct err *err) {
     return db->ops->data_version(db, out_version, err);
 }

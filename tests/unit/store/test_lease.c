@@ -1,6 +1,6 @@
 // Tests of store/lease.h: epochs only grow, over connections and processes; ids and their text form.
 #include "check.h"
-#include "temp_dir.h"
+#include "test_database.h"
 
 #include "store/lease.h"
 #include "store/migrate.h"
@@ -12,7 +12,7 @@ static struct err err;
 static struct sql *open_db(const char *name) {
     struct sql_options options = {.mode = SQL_CREATE, .busy_ms = 20000};
     struct sql *db = NULL;
-    REQUIRE(sql_open(temp_path(name), &options, &db, &err));
+    REQUIRE(sql_open(test_database(name), &options, &db, &err));
     REQUIRE(migrate_to(db, MIGRATE_STEPS, &err));
     return db;
 }

@@ -1,6 +1,6 @@
 // Tests of store/migrate.h: the schema from nothing, upgrades, refusals, half-done steps, two processes at once.
 #include "check.h"
-#include "temp_dir.h"
+#include "test_database.h"
 
 #include "store/migrate.h"
 
@@ -11,7 +11,7 @@ static struct err err;
 static struct sql *open_db(const char *name) {
     struct sql_options options = {.mode = SQL_CREATE, .busy_ms = 20000};
     struct sql *db = NULL;
-    REQUIRE(sql_open(*name == ':' ? str_c(name) : temp_path(name), &options, &db, &err));
+    REQUIRE(sql_open(test_database(name), &options, &db, &err));
     return db;
 }
 
@@ -21,18 +21,21 @@ static int version_of(struct sql *db) {
 }
 
 #define ONE                                                                                                            \
-    { .version = 1, .name = STR_INIT("one"), .script = STR_INIT("CREATE TABLE a (x); INSERT INTO a VALUES (1)") }
+    {                                                                                                                  \
+        .version = 1, .name = STR_INIT("one"),                                                                         \
+        .script = STR_INIT("CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1)")                                     \
+    }
 #define TWO                                                                                                            \
-    { .version = 2, .name = STR_INIT("two"), .script = STR_INIT("ALTER TABLE a ADD y; UPDATE a SET y = x + 1") }
+    { .version = 2, .name = STR_INIT("two"), .script = STR_INIT("ALTER TABLE a ADD y INTEGER; UPDATE a SET y = x + 1") }
 
 static const struct migration k_one[] = {ONE}, k_two[] = {ONE, TWO};
 static const struct migration k_edited[] = {
-    {.version = 1, .name = STR_INIT("one"), .script = STR_INIT("CREATE TABLE a (x)")}, TWO};
+    {.version = 1, .name = STR_INIT("one"), .script = STR_INIT("CREATE TABLE a (x INTEGER)")}, TWO};
 static const struct migration k_broken[] = {
     ONE,
-    {.version = 2, .name = STR_INIT("bad"), .script = STR_INIT("CREATE TABLE b (x); DROP TABLE nonsense")},
+    {.version = 2, .name = STR_INIT("bad"), .script = STR_INIT("CREATE TABLE b (x INTEGER); DROP TABLE nonsense")},
 };
-#define STEPS(array) ((struct migrations){array, ARRAY_LEN(array)})
+#define STEPS(array) ((struct migrations){.p = array, .n = ARRAY_LEN(array)})
 
 static void test_own_schema(void) {
     struct sql *db = open_db("own.db");
@@ -48,14 +51,17 @@ static void test_own_schema(void) {
     }
     // A usage record costs two insertions, into trees that grow at their end.
     int64_t indexes = -1;
-    CHECK(sql_query_i64(sql_platform(db),
-                        STR("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'usage'"), &indexes,
-                        &err));
+    CHECK(sql_query_i64(
+        sql_platform(db),
+        test_server()
+            ? STR("SELECT count(*) - 1 FROM pg_indexes WHERE schemaname = current_schema() AND tablename = 'usage'")
+            : STR("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'usage'"),
+        &indexes, &err));
     CHECK_INT(indexes, 1);
     CHECK(sql_exec(
         db,
         STR("INSERT INTO usage VALUES (1, 1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0); INSERT INTO wal_applied (segment,"
-            " offset) VALUES (1, 2)"),
+            " \"offset\") VALUES (1, 2)"),
         &err));
     sql_close(db);
 }
@@ -92,7 +98,7 @@ static void test_refusals(void) {
     sql_close(db);
 
     db = open_db("foreign.db");
-    CHECK(sql_exec(db, STR("CREATE TABLE customers (name)"), &err));
+    CHECK(sql_exec(db, STR("CREATE TABLE customers (name TEXT)"), &err));
     CHECK(!migrate(db, STEPS(k_one), &err));
     CHECK(strstr(err.message, "another program"));
     bool has;
@@ -135,7 +141,7 @@ static void test_race(void) {
 static void test_busy(void) {
     struct sql_options options = {.mode = SQL_CREATE, .busy_ms = 0};
     struct sql *db = open_db("busy.db"), *other;
-    REQUIRE(sql_open(temp_path("busy.db"), &options, &other, &err));
+    REQUIRE(sql_open(test_database("busy.db"), &options, &other, &err));
     CHECK(sql_begin(db, &err));
     CHECK(!migrate(other, STEPS(k_one), &err));
     CHECK_INT(err.code, ERR_STORE_BUSY);

@@ -1,6 +1,6 @@
 // Tests of store/tenant.h: names get numbers, once; the first has none; databases from before there were tenants.
 #include "check.h"
-#include "temp_dir.h"
+#include "test_database.h"
 
 #include "store/key.h"
 #include "store/migrate.h"
@@ -10,7 +10,7 @@ static struct err err;
 static struct sql *open_db(const char *name, size_t steps) {
     struct sql_options options = {.mode = SQL_CREATE, .busy_ms = 1000};
     struct sql *db = NULL;
-    REQUIRE(sql_open(temp_path(name), &options, &db, &err));
+    REQUIRE(sql_open(test_database(name), &options, &db, &err));
     REQUIRE(migrate_to(db, steps, &err));
     return db;
 }
@@ -55,8 +55,12 @@ static void test_older_database(void) {
     struct arena arena;
     struct key_row row;
     arena_init(&arena, NULL, 0, 1 << 20);
-    CHECK(sql_exec(
-        db, STR("INSERT INTO api_key (name, hash, prefix, created_at) VALUES ('old', zeroblob(32), 'ps-o', 1)"), &err));
+    struct sql_stmt *st;
+    REQUIRE(sql_prepare(sql_platform(db),
+                        STR("INSERT INTO api_key (name, hash, prefix, created_at) VALUES ('old', ?1, 'ps-o', 1)"), &st,
+                        &err));
+    sql_bind_blob(st, 1, STR("01234567890123456789012345678901"));
+    CHECK(sql_run(st, &err));
     CHECK(migrate_to(db, MIGRATE_STEPS, &err));
     CHECK(key_find_name(db, STR("old"), &arena, &row, &err));
     CHECK_INT(row.tenant_id, TENANT_DEFAULT);

@@ -1,0 +1,3 @@
+CREATE TABLE sealed_secret ( tenant_id BIGINT NOT NULL DEFAULT 1, name TEXT COLLATE "C" NOT NULL, value BYTEA NOT NULL CHECK (length(value) > 40), created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, PRIMARY KEY (tenant_id, name));
+CREATE TABLE config_version ( version BIGINT PRIMARY KEY, at BIGINT NOT NULL, actor TEXT COLLATE "C" NOT NULL, cause TEXT COLLATE "C" NOT NULL, file TEXT COLLATE "C" NOT NULL, changes TEXT COLLATE "C" NOT NULL, digest BIGINT NOT NULL, tree BYTEA NOT NULL CHECK (length(tree) > 40));
+CREATE TABLE config_live ( position BIGINT PRIMARY KEY, key TEXT COLLATE "C" NOT NULL UNIQUE, value BYTEA NOT NULL CHECK (length(value) > 40), actor TEXT COLLATE "C" NOT NULL, at BIGINT NOT NULL, version BIGINT NOT NULL);
