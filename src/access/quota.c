@@ -109,14 +109,22 @@ static void match_all(struct match *m, const struct quota_subject *s, unsigned s
             if (s->tags[i].n) add_group(m, s->tenant, BUDGET_SCOPE_TAG, 0, s->tags[i]);
 }
 
+static bool seat_ready(struct quota_seat *seat) {
+    if (!seat->quota) return false;
+    if (UNLIKELY(atom_load(&seat->quota->generation) != seat->generation)) seat_renew(seat);
+    return LIKELY(seat->hold != NULL);
+}
+
+bool quota_wants_tags(struct quota_seat *seat, int64_t tenant) {
+    return seat_ready(seat) && quota_index_scopes(seat->hold->index, tenant) & 1u << BUDGET_SCOPE_TAG;
+}
+
 bool quota_match(struct quota_seat *seat, const struct quota_subject *subject, const struct quota_ask *ask,
                  int64_t now_ns, struct quota_grant *out_grant) {
     out_grant->hold = NULL;
     out_grant->n = 0;
     out_grant->held = false;
-    if (!seat->quota) return false;
-    if (UNLIKELY(atom_load(&seat->quota->generation) != seat->generation)) seat_renew(seat);
-    if (UNLIKELY(!seat->hold)) return false;
+    if (!seat_ready(seat)) return false;
     unsigned scopes = quota_index_scopes(seat->hold->index, subject->tenant);
     if (!scopes) return false;
     struct match m = {.index = seat->hold->index, .grant = out_grant, .ask = ask, .now_ns = now_ns};

@@ -101,6 +101,8 @@ struct quota_refusal {
     bool by_cap;       // the budget has something left, but not this node's share of it (quota_cap)
 };
 
+// Whether budgets of tags could apply to a request of that tenant.
+bool quota_wants_tags(struct quota_seat *seat, int64_t tenant);
 // Finds the budgets that apply and what is asked of each, and reserves nothing yet. False: none applies, and *out_grant
 // is empty. now_ns: when the request came in. A request whose grant is not empty ends with quota_close.
 bool quota_match(struct quota_seat *seat, const struct quota_subject *subject, const struct quota_ask *ask,

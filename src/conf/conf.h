@@ -183,8 +183,8 @@ enum quota_failure { QUOTA_FAIL_OPEN, QUOTA_FAIL_CLOSED, QUOTA_FAIL_LOCAL };
 
 // Quotas and budgets: where they are counted, what is reserved.
 struct conf_quota {
-    unsigned mode;       // enum quota_mode
-    unsigned on_failure; // enum quota_failure
+    int mode;       // enum quota_mode
+    int on_failure; // enum quota_failure
     int64_t redis_timeout;
     int64_t default_output_tokens;
 };

@@ -23,6 +23,7 @@ struct call *call_create(struct gateway_loop *gl, struct http_req *req) {
 
 void call_release(struct call *call) {
     timer_stop(&call->timer);
+    quota_close(&call->admission.grant);
     keyring_unref(call->ring);
     runtime_unref(call->runtime);
     buf_free(&call->answer);

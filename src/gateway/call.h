@@ -4,6 +4,7 @@
 #ifndef GATEWAY_CALL_H
 #define GATEWAY_CALL_H
 
+#include "access/quota.h"
 #include "gateway/gateway.h"
 #include "gateway/wait.h"
 #include "model/demo.h"
@@ -23,6 +24,15 @@ enum answer_mode {
 };
 
 #define CALL_FIELDS_MAX 32
+
+// What it holds of budgets.
+struct admission {
+    struct quota_ask ask; // reserved for it
+    struct quota_grant grant;
+    bool refused;
+    struct quota_refusal refusal; // when it was
+    struct str asked_model;       // what the client asked for, when a budget has sent it to another; p is NULL when not
+};
 
 struct call {
     struct gateway_loop *gl;
@@ -45,6 +55,8 @@ struct call {
     struct openai_request request;
     // stage_route
     struct route route;
+    // stage_admit
+    struct admission admission;
     // stage_call
     size_t target; // index of the one being tried
     size_t attempts;

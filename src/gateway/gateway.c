@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "gateway/answer.h"
 #include "gateway/catalog.h"
+#include "gateway/keys.h"
 #include "gateway/meter.h"
 #include "gateway/pipeline.h"
 #include "model/openai_error.h"
@@ -43,6 +44,7 @@ bool gateway_loop_create(struct gateway *gateway, const struct gateway_loop_opti
     gl->loop = o->loop;
     gl->runtime = runtime_ref(o->runtime);
     gl->ring = keyring_ref(o->ring);
+    quota_seat_init(&gl->seat, gateway->o.keys ? keys_quota(gateway->o.keys) : NULL);
     gl->ledger = ledger_writer(gateway->o.ledger, i);
     gl->shard = metrics_shard(gateway->o.metrics, i);
     gl->seed = rand_u64() | 1;
@@ -66,6 +68,7 @@ void gateway_loop_free(struct gateway_loop *gl) {
     catalog_free(gl->catalog);
     http_client_free(gl->client);
     meter_free(gl->meter);
+    quota_seat_free(&gl->seat);
     keyring_unref(gl->ring);
     runtime_unref(gl->runtime);
     mem_free(gl);

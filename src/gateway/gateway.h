@@ -10,6 +10,8 @@
 #define GATEWAY_GATEWAY_H
 
 #include "access/keyring.h"
+#include "access/quota.h"
+#include "gateway/estimate.h"
 #include "gateway/runtime.h"
 #include "gateway/wait.h"
 #include "net/http_server.h"
@@ -55,6 +57,8 @@ struct gateway_loop {
     struct runtime *runtime;
     struct keyring *ring;
     struct keyring_memo memo;
+    struct quota_seat seat;
+    struct estimates estimates;
     struct ledger_writer *ledger;
     struct metric_shard *shard;
     struct meter *meter;

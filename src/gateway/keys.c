@@ -1,7 +1,8 @@
-// The process's key ring, and how it is renewed.
+// The process's key ring and budgets, and how they are renewed.
 #include "gateway/keys.h"
 
 #include "base/mem.h"
+#include "os/clock.h"
 
 #define BUSY_MS 2000
 
@@ -10,14 +11,29 @@ struct keys {
     struct sql *db; // used under the lock, by one thread at a time
     struct mutex lock;
     struct keyring *ring;
+    struct quota *quota;
+    struct sql *budget_db; // likewise, under budget_lock: saving does not hold up the key ring
+    struct mutex budget_lock;
+    uint64_t budget_generation; // of dir, before the budgets were read
 };
+
+static bool load_budgets(struct keys *keys, uint64_t *out_damaged, struct err *err) {
+    uint64_t generation = datadir_key_generation(keys->dir);
+    if (!quota_load(keys->quota, keys->budget_db, clock_unix_ns(), out_damaged, err)) return false;
+    keys->budget_generation = generation;
+    return true;
+}
 
 bool keys_create(const struct datadir *dir, struct keys **out_keys, struct err *err) {
     struct keys *keys = mem_zalloc(1, sizeof *keys);
     if (!keys) return err_no_memory(err);
     keys->dir = dir;
+    uint64_t damaged;
     mutex_init(&keys->lock);
-    if (!datadir_open_db(dir, BUSY_MS, &keys->db, err) || !keyring_load(keys->db, dir, &keys->ring, err)) {
+    mutex_init(&keys->budget_lock);
+    if (!datadir_open_db(dir, BUSY_MS, &keys->db, err) || !keyring_load(keys->db, dir, &keys->ring, err) ||
+        !datadir_open_db(dir, BUSY_MS, &keys->budget_db, err) || !quota_create(&keys->quota, err) ||
+        !load_budgets(keys, &damaged, err)) {
         keys_free(keys);
         return false;
     }
@@ -28,14 +44,27 @@ bool keys_create(const struct datadir *dir, struct keys **out_keys, struct err *
 void keys_free(struct keys *keys) {
     if (!keys) return;
     keyring_unref(keys->ring);
+    quota_free(keys->quota);
     sql_close(keys->db);
+    sql_close(keys->budget_db);
     mutex_free(&keys->lock);
+    mutex_free(&keys->budget_lock);
     mem_free(keys);
 }
 
+static bool renew_budgets(struct keys *keys, struct err *err) {
+    uint64_t damaged;
+    mutex_lock(&keys->budget_lock);
+    bool fresh = datadir_key_generation(keys->dir) == keys->budget_generation;
+    bool ok = fresh || load_budgets(keys, &damaged, err);
+    mutex_unlock(&keys->budget_lock);
+    return ok;
+}
+
 bool keys_current(struct keys *keys, struct keyring **out_ring, struct err *err) {
-    mutex_lock(&keys->lock);
     bool ok = true;
+    if (!renew_budgets(keys, err)) return false;
+    mutex_lock(&keys->lock);
     if (!keys->ring || keyring_stale(keys->ring)) {
         struct keyring *fresh;
         ok = keyring_load(keys->db, keys->dir, &fresh, err);
@@ -59,5 +88,21 @@ bool keys_edited(struct keys *keys, bool *out_edited, struct err *err) {
     }
     if (ok) *out_edited = edited;
     mutex_unlock(&keys->lock);
+    return ok;
+}
+
+struct quota *keys_quota(struct keys *keys) {
+    return keys->quota;
+}
+
+bool keys_look_at_budgets(struct keys *keys, quota_notify *notify, void *arg, uint64_t *out_damaged, struct err *err) {
+    uint64_t damaged = 0;
+    bool edited;
+    mutex_lock(&keys->budget_lock);
+    bool ok = quota_edited(keys->quota, keys->budget_db, &edited, err);
+    if (ok && edited) ok = load_budgets(keys, &damaged, err);
+    ok = ok && quota_save(keys->quota, keys->budget_db, clock_unix_ns(), notify, arg, err);
+    mutex_unlock(&keys->budget_lock);
+    if (ok) *out_damaged = damaged;
     return ok;
 }

@@ -3,7 +3,7 @@
 
 #include "gateway/answer.h"
 
-static stage_fn *const k_model_call[] = {stage_auth, stage_read, stage_route, stage_call, NULL};
+static stage_fn *const k_model_call[] = {stage_auth, stage_read, stage_route, stage_admit, stage_call, NULL};
 static stage_fn *const k_models[] = {stage_auth, stage_models, NULL};
 static stage_fn *const k_health[] = {stage_health, NULL};
 static stage_fn *const k_ready[] = {stage_ready, NULL};

@@ -25,7 +25,7 @@ const struct endpoint *endpoint_find(enum http_method method, struct str path, b
 void pipeline_run(struct call *call);
 static inline void pipeline_resume(struct call *call) { pipeline_run(call); }
 
-stage_fn stage_auth, stage_read, stage_route, stage_call, stage_models, stage_health, stage_ready, stage_metrics,
-    stage_welcome;
+stage_fn stage_auth, stage_read, stage_route, stage_admit, stage_call, stage_models, stage_health, stage_ready,
+    stage_metrics, stage_welcome;
 
 #endif

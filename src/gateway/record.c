@@ -1,6 +1,7 @@
 // The record of a call: usage ledger, metrics and access log, once a request.
 #include "gateway/record.h"
 
+#include "gateway/admit.h"
 #include "gateway/meter.h"
 #include "gateway/pipeline.h"
 #include "os/clock.h"
@@ -28,6 +29,17 @@ static struct usage_record usage_of(const struct call *call) {
         .flags = call->request.stream ? USAGE_STREAM : 0,
     };
     if (call->provider && call->provider->demo) rec.flags |= USAGE_DEMO;
+    if (call->admission.grant.n) {
+        rec.reserved_tokens = call->admission.ask.tokens;
+        rec.reserved_nano = call->admission.ask.cost_nano;
+    }
+    if (call->key) {
+        rec.team_id = (uint64_t)call->key->team_id;
+        rec.project_id = (uint64_t)call->key->project_id;
+        rec.owner_kind = (uint8_t)call->key->owner.kind;
+        rec.owner_id = (uint64_t)call->key->owner.id;
+        rec.tags = call->key->tags.n > 2 ? call->key->tags : STR("");
+    }
     return rec;
 }
 
@@ -156,6 +168,7 @@ void record_end(struct call *call) {
     call->recorded = true;
     call->end_ns = clock_mono_ns();
     end_ledger(call);
+    admit_settle(call, was_served(call));
     end_metrics(call);
     end_access_log(call);
 }

@@ -35,9 +35,13 @@ void reply_head(struct call *call, int status, struct str content_type, uint64_t
         f[n++] = (struct http_field){STR("x-penstock-cost-usd"),
                                      call->cost_known ? dollars(&call->req->arena, call->cost_nano) : STR("unknown")};
     if (status == 401) f[n++] = (struct http_field){STR("www-authenticate"), STR("Bearer realm=\"penstock\"")};
+    size_t own = admit_fields(call, f + n);
+    n += own;
     for (size_t i = 0; i < call->passed_count; i++) {
         bool type = str_eq(call->passed[i].name, STR("content-type"));
-        if (!type || !content_type.n) f[n++] = call->passed[i];
+        // The provider's limits are not the caller's, who has some of ours.
+        bool limit = own && str_starts(call->passed[i].name, STR("x-ratelimit-"));
+        if ((!type || !content_type.n) && !limit) f[n++] = call->passed[i];
     }
     call->reply_started = true;
     http_reply_head(call->req, status, f, n, length);

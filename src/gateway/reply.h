@@ -2,9 +2,9 @@
 #ifndef GATEWAY_REPLY_H
 #define GATEWAY_REPLY_H
 
-#include "gateway/call.h"
+#include "gateway/admit.h"
 
-#define REPLY_FIELDS_MAX (CALL_FIELDS_MAX + 8)
+#define REPLY_FIELDS_MAX (CALL_FIELDS_MAX + ADMIT_FIELDS_MAX + 8)
 
 // Begins the reply: the upstream's passed fields, the request's id, who answered and, when known by now, what it cost.
 void reply_head(struct call *call, int status, struct str content_type, uint64_t length);

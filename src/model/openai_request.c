@@ -36,9 +36,25 @@ static bool read_stream_options(struct openai_request *q, const struct json_fiel
     return true;
 }
 
+// What is no number is the provider's to refuse.
+static uint64_t number_of(const struct json_field *field) {
+    struct json_reader r;
+    uint64_t v;
+    if (!field->found || field->kind != JSON_NUMBER) return 0;
+    json_reader_init(&r, field->raw, 1);
+    return json_u64(&r, &v) ? MIN(v, OPENAI_OUTPUT_MAX) : 0;
+}
+
+static uint64_t output_limit(const struct json_field *newer, const struct json_field *older,
+                             const struct json_field *choices) {
+    uint64_t each = number_of(newer), n = number_of(choices);
+    if (!each) each = number_of(older);
+    return n > 1 ? MIN(each * MIN(n, (uint64_t)1024), OPENAI_OUTPUT_MAX) : each;
+}
+
 bool openai_request_read(enum openai_endpoint endpoint, struct str body, unsigned max_depth, struct arena *arena,
                          struct openai_request *out_request, struct err *err) {
-    enum { MODEL, STREAM, OPTIONS, INPUT };
+    enum { MODEL, STREAM, OPTIONS, INPUT, MAX_COMPLETION, MAX_TOKENS, CHOICES };
     struct json_field fields[] = {
         [MODEL] = {.name = STR_INIT("model"), .kinds = JSON_IS(JSON_STRING), .required = true},
         [STREAM] = {.name = STR_INIT("stream"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL},
@@ -46,6 +62,9 @@ bool openai_request_read(enum openai_endpoint endpoint, struct str body, unsigne
         [INPUT] = {.name = k_input_name[endpoint],
                    .kinds = k_input_kinds[endpoint],
                    .required = endpoint != OPENAI_COMPLETIONS},
+        [MAX_COMPLETION] = {.name = STR_INIT("max_completion_tokens")},
+        [MAX_TOKENS] = {.name = STR_INIT("max_tokens")},
+        [CHOICES] = {.name = STR_INIT("n")},
     };
     struct openai_request q = {.endpoint = endpoint};
     struct json_reader r;
@@ -55,7 +74,10 @@ bool openai_request_read(enum openai_endpoint endpoint, struct str body, unsigne
     q.body = str_trim(body);
     q.input = fields[INPUT].raw;
     q.stream = fields[STREAM].found && fields[STREAM].kind == JSON_BOOL && fields[STREAM].raw.p[0] == 't';
-    if (endpoint == OPENAI_EMBEDDINGS) q.stream = false;
+    if (endpoint == OPENAI_EMBEDDINGS)
+        q.stream = false;
+    else
+        q.max_output = output_limit(&fields[MAX_COMPLETION], &fields[MAX_TOKENS], &fields[CHOICES]);
     if (!read_model(&q, &fields[MODEL], arena, err)) return false;
     if (fields[OPTIONS].found && !read_stream_options(&q, &fields[OPTIONS], err)) return false;
     if (!q.stream_options.p && fields[OPTIONS].found) q.stream_options = fields[OPTIONS].raw;
@@ -91,7 +113,7 @@ bool openai_request_rewrite(const struct openai_request *q, const struct openai_
                             struct str out_slices[JSON_EDIT_SLICES_MAX], size_t *out_count, struct err *err) {
     struct json_edits e;
     json_edits_init(&e, q->body);
-    if (!str_eq(rewrite->model, q->model)) {
+    if (q->renamed || !str_eq(rewrite->model, q->model)) {
         struct str name = quoted(arena, rewrite->model);
         if (!name.p) return err_no_memory(err);
         json_edit_replace(&e, q->model_raw, name);

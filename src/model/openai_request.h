@@ -16,6 +16,8 @@ struct openai_request {
     struct str model; // decoded
     bool stream;
     bool wants_usage;                                    // the client asked for usage in the stream itself
+    bool renamed;                                        // model is another than the body's: it was changed on the way
+    uint64_t max_output;                                 // tokens that all of its answers may have; 0 = it says nothing
     struct str input;                                    // raw: messages, prompt or input
     struct str model_raw, stream_options, include_usage; // raw; p is NULL when absent
 };
@@ -32,6 +34,8 @@ struct openai_rewrite {
 NODISCARD bool openai_request_rewrite(const struct openai_request *request, const struct openai_rewrite *rewrite,
                                       struct arena *arena, struct str out_slices[JSON_EDIT_SLICES_MAX],
                                       size_t *out_count, struct err *err);
+// OPENAI_OUTPUT_MAX is the largest that max_output gets, whatever the request says.
+#define OPENAI_OUTPUT_MAX ((uint64_t)1 << 32)
 // A guess at the input's tokens for when the upstream gives no count: a quarter of the bytes, rounded up.
 uint64_t openai_request_estimate(const struct openai_request *request);
 

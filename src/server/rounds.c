@@ -1,4 +1,4 @@
-// What the server looks after at regular times: keys and live changes written by others, and Vault.
+// What the server looks after at regular times: keys, budgets and live changes written by others, and Vault.
 #include "server/server_internal.h"
 
 #include "base/json_write.h"
@@ -17,9 +17,12 @@ struct rounds {
     uint64_t vault_due;  // nanoseconds to the next refresh, as the last look found
     bool vault_known;    // vault_due is
     bool vault_down;
-    struct work keys_work, vault_work;
-    bool keys_busy, vault_busy, ending;
+    struct work keys_work, budgets_work, vault_work;
+    bool keys_busy, budgets_busy, vault_busy, ending;
     bool keys_edited, vault_changed, vault_ok;
+    bool budgets_ok, budgets_failing;
+    uint64_t budgets_damaged;
+    struct err budgets_err;
     struct err vault_err;
 };
 
@@ -39,6 +42,31 @@ static void keys_done(struct work *work) {
     // Loops find their ring stale by the generation; an edit by hand did not raise it.
     datadir_key_changed(&r->server->dir);
     log_warn(r->server->log, LOG_MSG("keys were changed in the database by hand; they were read again"));
+}
+
+// --- budgets ---
+
+static void budgets_run(struct work *work) {
+    struct rounds *r = CONTAINER_OF(work, struct rounds, budgets_work);
+    r->budgets_ok = keys_look_at_budgets(r->server->keys, budget_told, r->server, &r->budgets_damaged, &r->budgets_err);
+}
+
+static void budgets_done(struct work *work) {
+    struct rounds *r = CONTAINER_OF(work, struct rounds, budgets_work);
+    struct server *s = r->server;
+    r->budgets_busy = false;
+    if (r->ending) return;
+    metrics_set(s->metrics, metric_series(s->metrics, METRIC_BUDGETS, NULL, 0), quota_count(keys_quota(s->keys)));
+    if (r->budgets_ok && r->budgets_damaged)
+        log_error(s->log, LOG_MSG("budgets that cannot be read are not in force, or count in UTC"),
+                  LOG_INT("budgets", r->budgets_damaged));
+    if (r->budgets_ok == !r->budgets_failing) return;
+    r->budgets_failing = !r->budgets_ok;
+    if (r->budgets_failing)
+        log_error(s->log, LOG_MSG("what was used of budgets cannot be saved; they go on as they are"),
+                  LOG_ERR(&r->budgets_err));
+    else
+        log_info(s->log, LOG_MSG("what was used of budgets is saved again"));
 }
 
 // --- Vault ---
@@ -115,6 +143,10 @@ static void on_timer(struct timer *timer) {
         r->keys_work = (struct work){.run = keys_run, .done = keys_done};
         r->keys_busy = loop_work(s->loops[0].loop, &r->keys_work);
     }
+    if (r->turn % KEYS_TURNS == 2 && !r->budgets_busy) {
+        r->budgets_work = (struct work){.run = budgets_run, .done = budgets_done};
+        r->budgets_busy = loop_work(s->loops[0].loop, &r->budgets_work);
+    }
     look_at_vault(r, loop_now_ms(s->loops[0].loop));
 }
 
@@ -138,7 +170,7 @@ void rounds_stop(struct server *s) {
 
 void rounds_free(struct server *s) {
     if (!s->rounds) return;
-    INVARIANT(!s->rounds->keys_busy && !s->rounds->vault_busy);
+    INVARIANT(!s->rounds->keys_busy && !s->rounds->budgets_busy && !s->rounds->vault_busy);
     mem_free(s->rounds);
     s->rounds = NULL;
 }
