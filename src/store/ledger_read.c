@@ -10,12 +10,21 @@
 #include "store/ledger_pending.h"
 #include "store/usage_sql.h"
 
+#define CACHE_KB 32768 // a report goes over the tables of sums again and again
+
 // What a group is called by, and its sums; averages are worked out at the end.
 struct group {
     int64_t key, owner_kind;
     struct str text;
     struct ledger_row row;
     uint64_t latency, ttft, ttft_requests;
+};
+
+// A combination that the query means.
+struct dim {
+    int64_t id;
+    size_t group; // index
+    bool error;
 };
 
 struct reading {
@@ -32,6 +41,7 @@ struct reading {
     // Sums
     struct map found; // a group's key → its index, and one
     VEC(struct group) groups;
+    VEC(struct dim) dims;
 };
 
 // --- records ---
@@ -79,42 +89,34 @@ static bool give_range(struct reading *r, int64_t from, int64_t to, struct err *
     }
 }
 
-struct periods {
-    VEC(int64_t) list;
-};
-
-static bool periods_read(struct sql_stmt *st, struct periods *out, struct err *err) {
-    out->list.n = 0;
-    for (bool row;;) {
-        if (!sql_step(st, &row, err)) return false;
-        if (!row) return true;
-        int64_t v = sql_col_i64(st, 0);
-        if (vec_push(&out->list, v)) continue;
-        sql_reset(st);
-        return err_no_memory(err);
+static bool give_day(struct reading *r, int64_t day, struct err *err) {
+    for (int64_t hour = day * 24 + 23; !r->stopped && hour >= day * 24; hour--) {
+        bool any;
+        if (!usage_sql_any(&r->sql, hour, false, &any, err)) return false;
+        if (any && !give_range(r, hour * USAGE_HOUR_NS, (hour + 1) * USAGE_HOUR_NS, err)) return false;
     }
+    return true;
 }
 
-static bool give_day(struct reading *r, int64_t day, struct err *err) {
-    struct periods hours = {0};
-    struct sql_stmt *st;
-    bool ok = usage_sql_hours(&r->sql, day, &st, err) && periods_read(st, &hours, err);
-    for (size_t i = 0; ok && !r->stopped && i < hours.list.n; i++) {
-        int64_t from = hours.list.p[i] * USAGE_HOUR_NS;
-        ok = give_range(r, from, from + USAGE_HOUR_NS, err);
+// From the newest day that there is to the oldest.
+static bool give_days(struct reading *r, struct err *err) {
+    bool any;
+    int64_t first, last;
+    if (!usage_sql_edge(&r->sql, false, &any, &first, err)) return false;
+    if (!any) return true;
+    if (!usage_sql_edge(&r->sql, true, &any, &last, err)) return false;
+    for (int64_t day = last / USAGE_DAY_NS; !r->stopped && day >= first / USAGE_DAY_NS; day--) {
+        if (!usage_sql_any(&r->sql, day * 24, true, &any, err)) return false;
+        if (any && !give_day(r, day, err)) return false;
     }
-    vec_free(&hours.list);
-    return ok;
+    return true;
 }
 
 static bool give_records(struct reading *r, struct err *err) {
-    struct periods days = {0};
-    struct sql_stmt *st;
-    bool ok = usage_sql_days(&r->sql, &st, err) && periods_read(st, &days, err);
-    for (size_t i = 0; ok && !r->stopped && i < days.list.n; i++) ok = give_day(r, days.list.p[i], err);
-    vec_free(&days.list);
-    if (ok) give_pending(r, NULL);
-    return ok;
+    bool open = usage_sql_open(r->q);
+    if (open ? !give_range(r, 0, INT64_MAX, err) : !give_days(r, err)) return false;
+    give_pending(r, NULL);
+    return true;
 }
 
 // --- sums ---
@@ -133,26 +135,76 @@ static struct group *group_of(struct reading *r, int64_t key, int64_t owner_kind
     return g;
 }
 
-static bool table_sum(struct reading *r, struct err *err) {
+static bool dims_read(struct reading *r, struct err *err) {
     struct sql_stmt *st;
-    bool text = usage_group_is_text(r->q->group);
-    if (!usage_sql_groups(&r->sql, &st, err)) return false;
+    bool text = usage_group_is_text(r->q->group), time = usage_group_is_time(r->q->group);
+    if (!usage_sql_dims(&r->sql, &st, err)) return false;
     for (bool row;;) {
-        uint64_t v[14];
         if (!sql_step(st, &row, err)) return false;
         if (!row) return true;
-        struct group *g =
-            group_of(r, text ? 0 : sql_col_i64(st, 0), sql_col_i64(st, 1), text ? sql_col_text(st, 0) : STR(""));
-        for (int i = 2; i < 14; i++) v[i] = (uint64_t)sql_col_i64(st, i);
-        if (!g) {
-            sql_reset(st);
-            return err_no_memory(err);
-        }
-        struct usage_record *rec = &g->row.rec;
-        g->row.requests = v[2], g->row.errors = v[3], g->row.unpriced = v[4];
-        rec->tokens_in = v[5], rec->tokens_cached = v[6], rec->tokens_cache_write = v[7];
-        rec->tokens_out = v[8], rec->tokens_reasoning = v[9], rec->cost_nano = (int64_t)v[10];
-        g->latency = v[11], g->ttft = v[12], g->ttft_requests = v[13];
+        int64_t kind = r->q->group == LEDGER_GROUP_OWNER ? sql_col_i64(st, 2) : 0;
+        struct group *g = NULL;
+        if (!time) g = group_of(r, text ? 0 : sql_col_i64(st, 1), kind, text ? sql_col_text(st, 1) : STR(""));
+        struct dim d = {sql_col_i64(st, 0), g ? (size_t)(g - r->groups.p) : 0, sql_col_i64(st, 3) != 0};
+        if ((time || g) && vec_push(&r->dims, d)) continue;
+        sql_reset(st);
+        return err_no_memory(err);
+    }
+}
+
+// NULL: the query does not mean it.
+static const struct dim *dim_find(const struct reading *r, int64_t id) {
+    size_t low = 0, high = r->dims.n;
+    // Their ids are mostly without gaps, so that the place can be told from the first one's.
+    if (r->dims.n && id >= r->dims.p[0].id && (uint64_t)(id - r->dims.p[0].id) < r->dims.n) {
+        const struct dim *d = &r->dims.p[id - r->dims.p[0].id];
+        if (d->id == id) return d;
+    }
+    while (low < high) {
+        size_t at = low + (high - low) / 2;
+        if (r->dims.p[at].id == id) return &r->dims.p[at];
+        if (r->dims.p[at].id < id)
+            low = at + 1;
+        else
+            high = at;
+    }
+    return NULL;
+}
+
+static bool row_sum(struct reading *r, struct sql_stmt *st, const struct dim *d, struct err *err) {
+    enum ledger_group by = r->q->group;
+    struct group *g = usage_group_is_time(by)
+                          ? group_of(r, sql_col_i64(st, 1) / (by == LEDGER_GROUP_DAY ? 24 : 1), 0, STR(""))
+                          : &r->groups.p[d->group];
+    if (!g) return err_no_memory(err);
+    uint64_t v[SUM_COUNT];
+    for (int i = 0; i < SUM_COUNT; i++) v[i] = (uint64_t)sql_col_i64(st, 2 + i);
+    struct usage_record *sum = &g->row.rec;
+    g->row.requests += v[SUM_REQUESTS];
+    g->row.errors += d->error ? v[SUM_REQUESTS] : 0;
+    g->row.unpriced += v[SUM_UNPRICED];
+    sum->tokens_in += v[SUM_TOKENS_IN];
+    sum->tokens_cached += v[SUM_TOKENS_CACHED];
+    sum->tokens_cache_write += v[SUM_TOKENS_CACHE_WRITE];
+    sum->tokens_out += v[SUM_TOKENS_OUT];
+    sum->tokens_reasoning += v[SUM_TOKENS_REASONING];
+    sum->cost_nano = (int64_t)((uint64_t)sum->cost_nano + v[SUM_COST]);
+    g->latency += v[SUM_LATENCY];
+    g->ttft += v[SUM_TTFT];
+    g->ttft_requests += v[SUM_TTFT_REQUESTS];
+    return true;
+}
+
+static bool table_sum(struct reading *r, struct err *err) {
+    struct sql_stmt *st;
+    if (!dims_read(r, err) || !usage_sql_sums(&r->sql, &st, err)) return false;
+    for (bool row;;) {
+        if (!sql_step(st, &row, err)) return false;
+        if (!row) return true;
+        const struct dim *d = dim_find(r, sql_col_i64(st, 0));
+        if (!d || row_sum(r, st, d, err)) continue;
+        sql_reset(st);
+        return false;
     }
 }
 
@@ -247,7 +299,7 @@ static int by_time(const void *a, const void *b) {
 
 static void give_groups(struct reading *r) {
     enum ledger_group by = r->q->group;
-    bool time = by == LEDGER_GROUP_DAY || by == LEDGER_GROUP_HOUR;
+    bool time = usage_group_is_time(by);
     if (r->groups.n) qsort(r->groups.p, r->groups.n, sizeof *r->groups.p, time ? by_time : by_cost);
     for (size_t i = 0; !r->stopped && i < r->groups.n; i++) {
         struct group *g = &r->groups.p[i];
@@ -284,14 +336,16 @@ static bool list_all(struct reading *r, struct err *err) {
 
 static bool read_all(struct reading *r, struct err *err) {
     usage_sql_init(&r->sql, r->db, r->q);
-    if (!ledger_pending_read(&r->pending, r->q, err) || !sql_exec(r->db, STR("BEGIN"), err)) return false;
+    if (!ledger_pending_read(&r->pending, r->q, err) || !sql_exec(r->db, STR("BEGIN"), err) ||
+        !usage_sql_gather(&r->sql, err))
+        return false;
     return r->q->group == LEDGER_GROUP_NONE ? list_all(r, err) : sum_all(r, err);
 }
 
 bool ledger_read(const struct ledger_query *q, bool (*each)(void *arg, const struct ledger_row *row), void *arg,
                  struct err *err) {
     BUF_AUTO struct buf path = BUF_INIT(LEDGER_PATH_MAX);
-    struct sql_options opt = {.mode = SQL_READ_ONLY, .busy_ms = SQL_BUSY_MS_DEFAULT};
+    struct sql_options opt = {.mode = SQL_READ_ONLY, .busy_ms = SQL_BUSY_MS_DEFAULT, .cache_kb = CACHE_KB};
     struct reading r = {.q = q, .each = each, .arg = arg};
     if (!ledger_database(&path, q->data_dir, q->database, err)) return false;
     if (!sql_open(buf_str(&path), &opt, &r.db, err)) return false;
@@ -301,6 +355,7 @@ bool ledger_read(const struct ledger_query *q, bool (*each)(void *arg, const str
     sql_close(r.db);
     map_free(&r.found);
     vec_free(&r.groups);
+    vec_free(&r.dims);
     vec_free(&r.superseded);
     ledger_pending_free(&r.pending);
     return ok;

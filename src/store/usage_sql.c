@@ -143,15 +143,15 @@ static bool end(struct builder *b, struct sql_stmt **out_stmt, struct err *err) 
 // --- sums ---
 
 static const struct {
-    const char *by;   // in GROUP BY
+    const char *by;
     const char *text; // its text, when it is one
 } k_groups[LEDGER_GROUP_COUNT] = {
     [LEDGER_GROUP_KEY] = {"d.key_id", NULL},
     [LEDGER_GROUP_MODEL] = {"d.model_id", NAME_OF("d.model_id")},
     [LEDGER_GROUP_PROVIDER] = {"d.provider_id", NAME_OF("d.provider_id")},
-    [LEDGER_GROUP_DAY] = {"r.hour / 24", NULL},
+    [LEDGER_GROUP_DAY] = {"0", NULL},
     [LEDGER_GROUP_TENANT] = {"d.tenant_id", NULL},
-    [LEDGER_GROUP_HOUR] = {"r.hour", NULL},
+    [LEDGER_GROUP_HOUR] = {"0", NULL},
     [LEDGER_GROUP_TEAM] = {"d.team_id", NULL},
     [LEDGER_GROUP_PROJECT] = {"d.project_id", NULL},
     [LEDGER_GROUP_OWNER] = {"d.owner_id", NULL},
@@ -162,6 +162,7 @@ static const struct {
     [LEDGER_GROUP_TAGS] = {"d.tags_id", NAME_OF("d.tags_id")},
 };
 
+bool usage_group_is_time(enum ledger_group group) { return group == LEDGER_GROUP_DAY || group == LEDGER_GROUP_HOUR; }
 bool usage_group_is_text(enum ledger_group group) { return k_groups[group].text != NULL; }
 
 static void put_union(struct builder *b, bool *any) {
@@ -215,32 +216,38 @@ static void put_parts(struct builder *b) {
     put_records(b, h1 * USAGE_HOUR_NS, until, &any);
 }
 
-bool usage_sql_groups(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err) {
-    static const char *const sums[] = {
-        "r.requests",      "CASE WHEN d.status >= 400 OR d.error_id <> 0 THEN r.requests END",
-        "r.unpriced",      "r.tokens_in",
-        "r.tokens_cached", "r.tokens_cache_write",
-        "r.tokens_out",    "r.tokens_reasoning",
-        "r.cost_nano",     "r.latency_us",
-        "r.ttft_us",       "r.ttft_requests"};
+bool usage_sql_gather(const struct usage_sql *s, struct err *err) {
+    struct builder b;
+    struct sql_stmt *st;
+    // One connection may report more than once.
+    if (!sql_exec(s->db,
+                  STR("CREATE TEMP TABLE IF NOT EXISTS usage_meant (id BIGINT PRIMARY KEY, tenant_id BIGINT NOT NULL);"
+                      " DELETE FROM usage_meant"),
+                  err))
+        return false;
+    begin(&b, s);
+    put(&b, "INSERT INTO usage_meant (id, tenant_id) SELECT d.id, d.tenant_id FROM usage_dim d WHERE 1 = 1");
+    put_dims(&b);
+    return end(&b, &st, err) && sql_run(st, err);
+}
+
+bool usage_sql_dims(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err) {
     struct builder b;
     enum ledger_group group = s->q->group;
     begin(&b, s);
-    put(&b, "SELECT ");
+    put(&b, "SELECT d.id, ");
     put(&b, k_groups[group].text ? k_groups[group].text : k_groups[group].by);
-    put(&b, group == LEDGER_GROUP_OWNER ? ", d.owner_kind" : ", 0");
-    for (size_t i = 0; i < ARRAY_LEN(sums); i++) {
-        put(&b, ", CAST(coalesce(sum(");
-        put(&b, sums[i]);
-        put(&b, "), 0) AS BIGINT)");
-    }
-    put(&b, " FROM (");
+    put(&b, ", d.owner_kind, CASE WHEN d.status >= 400 OR d.error_id <> 0 THEN 1 ELSE 0 END FROM usage_meant m JOIN"
+            " usage_dim d ON d.id = m.id WHERE 1 = 1");
+    put_tenant(&b, "d.tenant_id");
+    put(&b, " ORDER BY d.id");
+    return end(&b, out_stmt, err);
+}
+
+bool usage_sql_sums(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err) {
+    struct builder b;
+    begin(&b, s);
     put_parts(&b);
-    put(&b, ") r JOIN usage_dim d ON d.id = r.dim_id WHERE 1 = 1");
-    put_dims(&b);
-    put(&b, " GROUP BY ");
-    put(&b, k_groups[group].by);
-    if (group == LEDGER_GROUP_OWNER) put(&b, ", d.owner_kind");
     return end(&b, out_stmt, err);
 }
 
@@ -253,36 +260,42 @@ static void bounds(const struct ledger_query *q, int64_t *out_since, int64_t *ou
     if (q->before_id && q->before_ts < *out_until - 1) *out_until = q->before_ts + 1;
 }
 
-static void put_periods(struct builder *b, const char *select, int64_t from, int64_t to, const char *column) {
-    put(b, select);
-    put(b, " WHERE ");
-    put(b, column);
-    put_i64(b, " >= ", from);
-    put(b, " AND ");
-    put(b, column);
-    put_i64(b, " <= ", to);
-    put(b,
-        b->q->tenant_id ? " AND r.tenant_id = ?1" : " AND r.tenant_id IN (SELECT DISTINCT tenant_id FROM usage_dim)");
-    put_dims(b);
-    put(b, " ORDER BY 1 DESC");
+bool usage_sql_open(const struct ledger_query *q) {
+    return !q->key_id && !q->team_id && !q->project_id && !q->owner_id && !q->model.n && !q->provider.n &&
+           !q->error.n && !q->tag.n && !q->endpoint && !q->status && !q->errors;
 }
 
-bool usage_sql_days(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err) {
+bool usage_sql_any(const struct usage_sql *s, int64_t hour, bool day, bool *out_any, struct err *err) {
     struct builder b;
+    struct sql_stmt *st;
+    begin(&b, s);
+    // CROSS: each combination is looked up in the key of the sums, not the other way round.
+    put(&b, "SELECT 1 FROM usage_meant m CROSS JOIN ");
+    put(&b, day ? "usage_day r WHERE r.tenant_id = m.tenant_id AND r.dim_id = m.id AND r.day"
+                : "usage_hour r WHERE r.tenant_id = m.tenant_id AND r.dim_id = m.id AND r.hour");
+    put_i64(&b, " = ", day ? hour / 24 : hour);
+    put_tenant(&b, "r.tenant_id");
+    put(&b, " LIMIT 1");
+    if (!end(&b, &st, err) || !sql_step(st, out_any, err)) return false;
+    if (*out_any) sql_reset(st);
+    return true;
+}
+
+bool usage_sql_edge(const struct usage_sql *s, bool last, bool *out_any, int64_t *out_ts, struct err *err) {
+    struct builder b;
+    struct sql_stmt *st;
     int64_t since, until;
     bounds(s->q, &since, &until);
     begin(&b, s);
-    put_periods(&b, "SELECT DISTINCT r.day FROM usage_day r JOIN usage_dim d ON d.id = r.dim_id", since / USAGE_DAY_NS,
-                (until - 1) / USAGE_DAY_NS, "r.day");
-    return end(&b, out_stmt, err);
-}
-
-bool usage_sql_hours(const struct usage_sql *s, int64_t day, struct sql_stmt **out_stmt, struct err *err) {
-    struct builder b;
-    begin(&b, s);
-    put_periods(&b, "SELECT DISTINCT r.hour FROM usage_hour r JOIN usage_dim d ON d.id = r.dim_id", day * 24,
-                day * 24 + 23, "r.hour");
-    return end(&b, out_stmt, err);
+    put_i64(&b, "SELECT u.ts FROM usage u WHERE u.ts >= ", since);
+    put_i64(&b, " AND u.ts < ", until);
+    put_tenant(&b, "u.tenant_id");
+    put(&b, last ? " ORDER BY u.ts DESC LIMIT 1" : " ORDER BY u.ts LIMIT 1");
+    if (!end(&b, &st, err) || !sql_step(st, out_any, err)) return false;
+    if (!*out_any) return true;
+    *out_ts = sql_col_i64(st, 0);
+    sql_reset(st);
+    return true;
 }
 
 // The newest are found by their ids alone, in an index; only those are then looked up whole.
@@ -312,9 +325,8 @@ bool usage_sql_records(const struct usage_sql *s, int64_t from, int64_t to, uint
         put(&b, ")");
     }
     put_record_filter(&b);
-    put(&b, " AND u.dim_id IN (SELECT d.id FROM usage_dim d WHERE 1 = 1");
-    put_dims(&b);
-    put(&b, ") ORDER BY u.ts DESC, u.id DESC");
+    if (!usage_sql_open(q)) put(&b, " AND u.dim_id IN (SELECT id FROM usage_meant)");
+    put(&b, " ORDER BY u.ts DESC, u.id DESC");
     put_id(&b, " LIMIT ", limit);
     put(&b, ") n JOIN usage w ON w.id = n.id JOIN usage_dim e ON e.id = w.dim_id WHERE 1 = 1");
     put_tenant(&b, "w.tenant_id");

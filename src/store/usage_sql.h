@@ -1,14 +1,16 @@
 // The SQL of reports over usage: from a query to statements, for records and for sums.
 //
-// Sums come from usage_day where whole days are asked for, from usage_hour at the edges of the range, and from usage
-// itself only at the edges of hours. Records are found day by day and hour by hour, in those that hold some by the
-// sums. Ownership: texts bound are those of the query, which must outlive the statement. Thread rule: the connection's.
-// Errors: those of sql.h.
+// First the combinations that the query means are gathered in a temporary table. Sums are then added up by the caller
+// from rows of usage_day where whole days are asked for, of usage_hour at the edges of the range, and of usage itself
+// at the edges of hours. Records are looked for in those days and hours that hold some by the sums. Ownership: texts
+// bound are those of the query, which must outlive the statement. Thread rule: the connection's. Errors: those of
+// sql.h.
 #ifndef STORE_USAGE_SQL_H
 #define STORE_USAGE_SQL_H
 
 #include "store/ledger_read.h"
 #include "store/sql.h"
+#include "store/usage_rollup.h"
 
 #define USAGE_TAG_PATTERN_MAX 1100
 struct usage_sql {
@@ -20,18 +22,26 @@ struct usage_sql {
 // Borrows both, and must stay where it is while statements of it run.
 void usage_sql_init(struct usage_sql *s, struct sql *db, const struct ledger_query *q);
 
-// Columns: the group (its number or text), its owner's kind (LEDGER_GROUP_OWNER), then requests, errors, unpriced, five
-// tokens, cost, latency, ttft, and how many have a time to first token.
-NODISCARD bool usage_sql_groups(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err);
-// Days, newest first, that hold records of the query; and the hours of one day.
-NODISCARD bool usage_sql_days(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err);
-NODISCARD bool usage_sql_hours(const struct usage_sql *s, int64_t day, struct sql_stmt **out_stmt, struct err *err);
+// Makes the temporary table; before all others, in a transaction.
+NODISCARD bool usage_sql_gather(const struct usage_sql *s, struct err *err);
+// The combinations that the query means, by id. Columns: id, the group (its number or text; of time 0), its owner's
+// kind (LEDGER_GROUP_OWNER), whether it is an error.
+NODISCARD bool usage_sql_dims(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err);
+// What there is in the range, of whatever combination. Columns: combination, hour, and as SUM_… in usage_rollup.h.
+NODISCARD bool usage_sql_sums(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err);
+// Whether the hours from one to before the other, a whole day or a single one, hold records of the query.
+NODISCARD bool usage_sql_any(const struct usage_sql *s, int64_t hour, bool day, bool *out_any, struct err *err);
+// The time of the first or the last record there is; false when there is none.
+NODISCARD bool usage_sql_edge(const struct usage_sql *s, bool last, bool *out_any, int64_t *out_ts, struct err *err);
+// Whether only time, tenant and page narrow the query: then records need not be looked for.
+bool usage_sql_open(const struct ledger_query *q);
 // Records from a time to before another, newest first; limit 0 = all.
 NODISCARD bool usage_sql_records(const struct usage_sql *s, int64_t from, int64_t to, uint64_t limit,
                                  struct sql_stmt **out_stmt, struct err *err);
 // As the last one's columns have it.
 void usage_sql_record(struct sql_stmt *st, struct usage_record *out_rec);
-// Whether a group is a text.
+// Whether a group is a text, or a time.
+bool usage_group_is_time(enum ledger_group group);
 bool usage_group_is_text(enum ledger_group group);
 
 #define USAGE_HOUR_NS 3600000000000
