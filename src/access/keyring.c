@@ -1,9 +1,11 @@
 // Loads keys into an immutable table and looks presented ones up by their hash.
 #include "access/keyring.h"
 
+#include "access/policy_load.h"
 #include "base/json_read.h"
 #include "base/vec.h"
 #include "os/rand.h"
+#include "store/grant.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -14,6 +16,8 @@ struct keyring {
     uint64_t mark;       // random, not 0: tells rings apart even when one lies where another lay
     uint64_t generation; // of dir, before the rows were read
     uint64_t edits;      // key_edits, before the rows were read
+    uint64_t rights;     // grant_edits, likewise
+    struct policy *policy;
     VEC(struct key_entry) entries;
     uint32_t *slots;   // open addressing: 1 + index into entries, 0 = free
     size_t slots_mask; // their number, a power of two, less one
@@ -89,7 +93,7 @@ static bool add_row(void *arg, const struct key_row *row, struct err *err) {
         .team_id = row->team_id,
         .project_id = row->project_id,
     };
-    bool damaged = false, ok;
+    bool damaged = false, lost = false, ok;
     memcpy(entry.hash, row->hash, sizeof entry.hash);
     ok = copy_text(&ring->arena, row->name, &entry.name) && copy_text(&ring->arena, row->prefix, &entry.prefix) &&
          copy_text(&ring->arena, row->tenant, &entry.tenant) && copy_text(&ring->arena, row->tags, &entry.tags);
@@ -98,8 +102,9 @@ static bool add_row(void *arg, const struct key_row *row, struct err *err) {
         ok = copy_text(&ring->arena, row->allowed_models, &json) && read_models(&ring->arena, json, &entry, &damaged);
     }
     read_rights(row, &entry, &damaged);
+    ok = ok && key_place_read(&ring->arena, row->addresses, row->origins, &entry.place, &lost);
     ok = ok && ring->entries.n < UINT32_MAX && vec_push(&ring->entries, entry);
-    ring->damaged += damaged;
+    ring->damaged += damaged || lost;
     return ok || err_no_memory(err);
 }
 
@@ -117,6 +122,18 @@ static bool build_slots(struct keyring *ring, struct err *err) {
     return true;
 }
 
+// Once the entries lie where they stay: their subjects point at their scopes.
+static void bind_rights(struct keyring *ring) {
+    for (size_t i = 0; i < ring->entries.n; i++) {
+        struct key_entry *e = &ring->entries.p[i];
+        struct principal who = e->owner;
+        if (who.kind == PRINCIPAL_NOBODY) who = (struct principal){PRINCIPAL_KEY, e->id};
+        policy_subject_init(ring->policy, who, e->tenant_id, &e->scopes, &e->subject);
+        e->subject.team = e->team_id;
+        e->subject.project = e->project_id;
+    }
+}
+
 bool keyring_load(struct sql *db, const struct datadir *dir, struct keyring **out_ring, struct err *err) {
     if (sodium_init() < 0) return err_set(err, ERR_INTERNAL, "the cryptographic library cannot start");
     struct keyring *ring = mem_zalloc(1, sizeof *ring);
@@ -127,7 +144,10 @@ bool keyring_load(struct sql *db, const struct datadir *dir, struct keyring **ou
     // Before the rows: a change that comes in between then shows as one more reload, never as none.
     ring->mark = rand_u64() | 1;
     ring->generation = datadir_key_generation(dir);
-    if (key_edits(db, &ring->edits, err) && key_each(db, add_row, ring, err) && build_slots(ring, err)) {
+    bool ok = key_edits(db, &ring->edits, err) && grant_edits(db, &ring->rights, err) &&
+              key_each(db, add_row, ring, err) && policy_load_owners(db, &ring->policy, err) && build_slots(ring, err);
+    if (ok) {
+        bind_rights(ring);
         *out_ring = ring;
         return true;
     }
@@ -142,6 +162,7 @@ struct keyring *keyring_ref(struct keyring *ring) {
 
 void keyring_unref(struct keyring *ring) {
     if (!ring || atom_sub(&ring->refs, 1) != 0) return;
+    policy_unref(ring->policy);
     vec_free(&ring->entries);
     mem_free(ring->slots);
     arena_free(&ring->arena);
@@ -153,9 +174,9 @@ void keyring_unref(struct keyring *ring) {
 bool keyring_stale(const struct keyring *ring) { return datadir_key_generation(ring->dir) != ring->generation; }
 
 bool keyring_edited(const struct keyring *ring, struct sql *db, bool *out_edited, struct err *err) {
-    uint64_t edits;
-    if (!key_edits(db, &edits, err)) return false;
-    *out_edited = edits != ring->edits;
+    uint64_t edits, rights;
+    if (!key_edits(db, &edits, err) || !grant_edits(db, &rights, err)) return false;
+    *out_edited = edits != ring->edits || rights != ring->rights;
     return true;
 }
 
@@ -269,4 +290,72 @@ bool key_check_model(const struct key_entry *entry, struct str model, struct err
             shown < entry->n_models ? ", …" : ".");
     snprintf(err->param, sizeof err->param, "model");
     return false;
+}
+
+// --- rights ---
+
+const struct policy *keyring_policy(const struct keyring *ring) { return ring->policy; }
+
+COLD static bool suspended(const struct key_entry *entry, struct err *err) {
+    bool tenants = entry->subject.principal.kind == PRINCIPAL_KEY;
+    return err_set(err, ERR_FORBIDDEN, "The API key %.*s… cannot be used: its %s is suspended or gone.",
+                   STR_ARG(entry->prefix), tenants ? "tenant" : "owner, or its tenant,");
+}
+
+bool keyring_admits(const struct keyring *ring, const struct key_entry *entry, struct str peer, struct str origin,
+                    struct err *err) {
+    (void)ring;
+    if (UNLIKELY(policy_suspended(&entry->subject))) return suspended(entry, err);
+    if (LIKELY(entry->place.any_address && entry->place.any_origin)) return true;
+    return key_place_allows(&entry->place, peer, origin, err);
+}
+
+static bool decide_use(const struct keyring *ring, const struct key_entry *entry, struct str model, int64_t now_ns,
+                       struct policy_decision *out_decision) {
+    const struct policy_resource resource = {.type = RESOURCE_MODEL,
+                                             .tenant = entry->tenant_id,
+                                             .team = entry->team_id,
+                                             .project = entry->project_id,
+                                             .id = model,
+                                             .name = model};
+    return policy_decide(ring->policy, &entry->subject, ACTION_USE, &resource, now_ns, out_decision);
+}
+
+bool keyring_allows_model(const struct keyring *ring, const struct key_entry *entry, struct str model, int64_t now_ns) {
+    struct policy_decision ignored;
+    return key_allows_model(entry, model) && decide_use(ring, entry, model, now_ns, &ignored);
+}
+
+COLD static bool no_right(const struct key_entry *entry, struct str model, const struct policy_decision *d,
+                          struct err *err) {
+    const struct str kind = principal_kind_name(entry->owner.kind);
+    switch (d->reason) {
+    case POLICY_BEYOND_SCOPES:
+        err_set(err, ERR_MODEL_NOT_ALLOWED,
+                "The API key %.*s… may not use the model \"%.*s\": its scopes do not hold model:use.",
+                STR_ARG(entry->prefix), STR_ARG(str_head(model, 100)));
+        break;
+    case POLICY_DENIED:
+        err_set(err, ERR_MODEL_NOT_ALLOWED, "The API key %.*s… may not use the model \"%.*s\": it is denied.",
+                STR_ARG(entry->prefix), STR_ARG(str_head(model, 100)));
+        break;
+    case POLICY_OPERATOR:
+    case POLICY_GRANTED:
+    case POLICY_BY_SCOPES:
+    case POLICY_NO_GRANT:
+    case POLICY_SUSPENDED:
+    case POLICY_REASON_COUNT:
+        err_set(err, ERR_MODEL_NOT_ALLOWED,
+                "The API key %.*s… may not use the model \"%.*s\": no grant gives its owner (a %.*s) model:use there.",
+                STR_ARG(entry->prefix), STR_ARG(str_head(model, 100)), STR_ARG(kind));
+    }
+    snprintf(err->param, sizeof err->param, "model");
+    return false;
+}
+
+bool keyring_check_model(const struct keyring *ring, const struct key_entry *entry, struct str model, int64_t now_ns,
+                         struct err *err) {
+    struct policy_decision d;
+    if (!key_check_model(entry, model, err)) return false;
+    return LIKELY(decide_use(ring, entry, model, now_ns, &d)) || no_right(entry, model, &d, err);
 }

@@ -1,4 +1,5 @@
-// The key ring: all keys of a data directory in memory, for the check that every request begins with.
+// The key ring: all keys of a data directory in memory with the rights they have, for the check that every request
+// begins with.
 //
 // A ring never changes. Who sees it stale loads another and drops his reference to the old one.
 //
@@ -10,8 +11,8 @@
 #define ACCESS_KEYRING_H
 
 #include "access/key.h"
-#include "access/permission.h"
-#include "access/who.h"
+#include "access/key_place.h"
+#include "access/policy.h"
 
 struct key_entry {
     int64_t id, tenant_id;
@@ -27,6 +28,8 @@ struct key_entry {
     struct principal owner;         // a user or service account; PRINCIPAL_NOBODY: the scopes alone are its rights
     struct permission_set scopes;   // nothing beyond them; of keys without any: the use and reading of models
     struct str tags;                // JSON object of strings
+    struct key_place place;         // from where it may be used
+    struct policy_subject subject;  // whose rights count: the owner's within the scopes, or the scopes alone
     char hash[KEY_HASH_SIZE];
 };
 
@@ -39,13 +42,13 @@ void keyring_unref(struct keyring *ring); // NULL is fine
 // Keys were created or revoked since the ring was loaded, by any process: one atomic load. The ring must then not be
 // used for a request that comes in after this was seen.
 bool keyring_stale(const struct keyring *ring);
-// The database's keys differ from the ring's though nobody said so: someone edited them by hand. For a look once a
-// second by the connection's owner.
+// The database's keys, or whatever their rights hang on, differ from the ring's though nobody said so on this
+// directory: another server changed them, or someone by hand. For a look once a second by the connection's owner.
 NODISCARD bool keyring_edited(const struct keyring *ring, struct sql *db, bool *out_edited, struct err *err);
 
 size_t keyring_count(const struct keyring *ring);
-// Keys whose list of models, scopes or owner cannot be read; they may do nothing by that part. Their owner should tell
-// the operator.
+// Keys whose list of models, scopes, owner or places cannot be read; they may do nothing by that part. Their owner
+// should tell the operator.
 size_t keyring_damaged(const struct keyring *ring);
 
 // Who presents this key. No allocation, no lock.
@@ -65,6 +68,19 @@ struct keyring_memo {
 };
 NODISCARD bool keyring_check_memo(const struct keyring *ring, struct keyring_memo *memo, struct str presented,
                                   int64_t now_ns, const struct key_entry **out_entry, struct err *err);
+// Whether the key may be used at all for a request from this address and page: its tenant and owner are active, and it
+// may come from there. ERR_FORBIDDEN.
+NODISCARD bool keyring_admits(const struct keyring *ring, const struct key_entry *entry, struct str peer,
+                              struct str origin, struct err *err);
+// Whether the key may use the model: it is on its list, and in its rights. No allocation, no lock.
+bool keyring_allows_model(const struct keyring *ring, const struct key_entry *entry, struct str model, int64_t now_ns);
+// As above; ERR_MODEL_NOT_ALLOWED names what is missing.
+NODISCARD bool keyring_check_model(const struct keyring *ring, const struct key_entry *entry, struct str model,
+                                   int64_t now_ns, struct err *err);
+// The rights of all owners of keys.
+const struct policy *keyring_policy(const struct keyring *ring);
+
+// The key's own list of models alone.
 bool key_allows_model(const struct key_entry *entry, struct str model);
 // As above, with ERR_MODEL_NOT_ALLOWED and what the key may use.
 NODISCARD bool key_check_model(const struct key_entry *entry, struct str model, struct err *err);

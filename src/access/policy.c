@@ -243,6 +243,10 @@ static bool decided(struct policy_decision *out, bool allowed, enum policy_reaso
     return allowed;
 }
 
+bool policy_suspended(const struct policy_subject *subject) {
+    return (subject->own && subject->own->suspended) || (subject->all && subject->all->suspended);
+}
+
 bool policy_decide(const struct policy *policy, const struct policy_subject *subject, enum action action,
                    const struct policy_resource *resource, int64_t now_ns, struct policy_decision *out_decision) {
     struct query q = {.policy = policy, .action = action, .resource = resource, .now = now_ns};
@@ -252,8 +256,7 @@ bool policy_decide(const struct policy *policy, const struct policy_subject *sub
     if (kind == PRINCIPAL_OPERATOR || kind == PRINCIPAL_SYSTEM)
         return decided(out_decision, true, POLICY_OPERATOR, NULL);
     if (kind == PRINCIPAL_NOBODY) return decided(out_decision, false, POLICY_NO_GRANT, NULL);
-    if ((subject->own && subject->own->suspended) || (subject->all && subject->all->suspended))
-        return decided(out_decision, false, POLICY_SUSPENDED, NULL);
+    if (policy_suspended(subject)) return decided(out_decision, false, POLICY_SUSPENDED, NULL);
     uint32_t found = in_subject(&q, subject, true);
     if (found != NO_GRANT) return decided(out_decision, false, POLICY_DENIED, &policy->told.p[found]);
     if (by_scopes(subject, resource)) return decided(out_decision, true, POLICY_BY_SCOPES, NULL);

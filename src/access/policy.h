@@ -123,6 +123,9 @@ struct policy_subject {
 void policy_subject_init(const struct policy *policy, struct principal principal, int64_t tenant,
                          const struct permission_set *within, struct policy_subject *out_subject);
 
+// It, or its tenant, is suspended or gone: it may do nothing at all.
+bool policy_suspended(const struct policy_subject *subject);
+
 enum policy_reason {
     POLICY_OPERATOR, // allowed: operators may do everything
     POLICY_GRANTED,

@@ -61,8 +61,7 @@ bool policy_decides_alike(const struct policy *policy, const struct policy_subje
     if (subject->within && !permission_has(subject->within, type, action)) return answer(out_allowed, false);
     if (kind == PRINCIPAL_OPERATOR || kind == PRINCIPAL_SYSTEM) return answer(out_allowed, true);
     if (kind == PRINCIPAL_NOBODY) return answer(out_allowed, false);
-    if ((subject->own && subject->own->suspended) || (subject->all && subject->all->suspended))
-        return answer(out_allowed, false);
+    if (policy_suspended(subject)) return answer(out_allowed, false);
     enum effect denied = most_of_subject(&l, subject, true);
     if (denied == EFFECT_ALL) return answer(out_allowed, false);
     enum effect allowed = most_of_subject(&l, subject, false);

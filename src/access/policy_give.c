@@ -157,8 +157,7 @@ COLD static bool exceeds(const struct giving *g, enum resource_type type, enum a
 
 static bool may_give_all(const struct giving *g, struct err *err) {
     const struct policy_subject *s = g->giver;
-    bool suspended = (s->own && s->own->suspended) || (s->all && s->all->suspended);
-    if (suspended || s->principal.kind == PRINCIPAL_NOBODY)
+    if (policy_suspended(s) || s->principal.kind == PRINCIPAL_NOBODY)
         return err_set(err, ERR_FORBIDDEN, "who is suspended or unknown can give nothing");
     for (unsigned t = 0; t < RESOURCE_TYPE_COUNT; t++) {
         enum resource_type type = (enum resource_type)t;

@@ -29,8 +29,11 @@ static void refresh_done(struct work *work) {
         keyring_unref(gl->ring);
         gl->ring = r->ring;
         if (keyring_damaged(gl->ring))
-            log_warn(gl->gateway->o.log, LOG_MSG("keys whose list of models cannot be read may use no model"),
-                     LOG_INT("keys", keyring_damaged(gl->ring)));
+            log_warn(
+                gl->gateway->o.log,
+                LOG_MSG(
+                    "keys whose list of models, scopes, owner or allowed places cannot be read may do nothing by it"),
+                LOG_INT("keys", keyring_damaged(gl->ring)));
     } else {
         log_error(gl->gateway->o.log, LOG_MSG("the keys could not be read"), LOG_ERR(&r->err));
     }
@@ -89,8 +92,11 @@ enum stage_result stage_auth(struct call *call, struct err *err) {
                 "no API key was given: send \"Authorization: Bearer ps-…\" (make a key with: penstock key create)");
         return STAGE_FAIL;
     }
-    if (keyring_check_memo(call->ring, &gl->memo, key, call->ts, &call->key, err))
-        return find_tenant(call, err) ? STAGE_DONE : STAGE_FAIL;
+    if (keyring_check_memo(call->ring, &gl->memo, key, call->ts, &call->key, err)) {
+        struct str origin = http_field_get(call->req->fields, call->req->field_count, STR("origin"));
+        bool ok = keyring_admits(call->ring, call->key, call->req->peer, origin, err) && find_tenant(call, err);
+        return ok ? STAGE_DONE : STAGE_FAIL;
+    }
     call->key = NULL;
     // Without required keys any other text will do: clients insist on sending one.
     return required ? STAGE_FAIL : STAGE_DONE;

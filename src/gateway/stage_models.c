@@ -44,7 +44,7 @@ static bool is_hidden(const struct listing *l, struct str name) {
 static void show(struct listing *l, struct str name, struct str owner) {
     const struct call *call = l->call;
     if (l->wanted.n && !str_eq(l->wanted, name)) return;
-    if (call->key && !key_allows_model(call->key, name)) return;
+    if (call->key && !keyring_allows_model(call->ring, call->key, name, call->ts)) return;
     if (!conf_tenant_allows(call->tenant, name) || is_hidden(l, name)) return;
     put_model(l->w, name, owner, call->ts / (int64_t)NS_PER_SEC);
     l->n++;

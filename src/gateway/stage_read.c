@@ -61,7 +61,7 @@ enum stage_result stage_read(struct call *call, struct err *err) {
     if (!openai_request_read(call->endpoint->dialect, req->body, (unsigned)limits->json_depth, &req->arena,
                              &call->request, err))
         return STAGE_FAIL;
-    if (call->key && !key_check_model(call->key, call->request.model, err)) return STAGE_FAIL;
+    if (call->key && !keyring_check_model(call->ring, call->key, call->request.model, call->ts, err)) return STAGE_FAIL;
     if (!check_tenant_model(call, err)) return STAGE_FAIL;
     return STAGE_DONE;
 }
