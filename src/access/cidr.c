@@ -33,12 +33,13 @@ static bool read_group(struct str part, uint8_t out[2]) {
     return true;
 }
 
-// Groups with a colon between; the last may be a version 4 address. How many bytes that is; 17 when it is nothing.
-static unsigned read_groups(struct str text, uint8_t out[16]) {
+// Groups with a colon between; at the end of the whole address the last may be one of version 4. How many bytes that
+// is; 17 when it is nothing.
+static unsigned read_groups(struct str text, bool ends, uint8_t out[16]) {
     unsigned n = 0;
     struct str part, rest = text;
     while (text.n && str_split(&rest, ':', &part)) {
-        if (!rest.p && str_find_char(part, '.') < part.n) return n <= 12 && read_4(part, out + n) ? n + 4 : 17;
+        if (ends && !rest.p && str_find_char(part, '.') < part.n) return n <= 12 && read_4(part, out + n) ? n + 4 : 17;
         if (n > 14 || !read_group(part, out + n)) return 17;
         n += 2;
     }
@@ -48,8 +49,9 @@ static unsigned read_groups(struct str text, uint8_t out[16]) {
 static bool read_6(struct str text, uint8_t out[16]) {
     uint8_t head[16] = {0}, tail[16] = {0};
     size_t gap = str_find(text, STR("::"));
-    if (gap == text.n) return read_groups(text, out) == 16;
-    unsigned before = read_groups(str_head(text, gap), head), after = read_groups(str_from(text, gap + 2), tail);
+    if (gap == text.n) return read_groups(text, true, out) == 16;
+    unsigned before = read_groups(str_head(text, gap), false, head),
+             after = read_groups(str_from(text, gap + 2), true, tail);
     if (before + after > 14) return false;
     memset(out, 0, 16);
     memcpy(out, head, before);
