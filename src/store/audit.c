@@ -55,13 +55,27 @@ static bool text_clean(struct str *text, size_t max, struct arena *a, struct err
     return clean.failed || (clean.n && !text->p) ? err_no_memory(err) : true;
 }
 
+// White space between its parts becomes spaces: an event is one line of an export.
+static bool json_one_line(struct str *json, struct arena *a, struct err *err) {
+    struct str text = str_trim(*json);
+    size_t i = 0;
+    while (i < text.n && (unsigned char)text.p[i] >= ' ') i++;
+    if (i < text.n) {
+        char *copy = arena_alloc(a, text.n);
+        if (!copy) return err_no_memory(err);
+        for (i = 0; i < text.n; i++) copy[i] = (unsigned char)text.p[i] < ' ' ? ' ' : text.p[i];
+        text.p = copy;
+    }
+    *json = text;
+    return true;
+}
+
 // A JSON object without raw bytes that a database refuses; anything else becomes one that says what it was.
 static bool json_clean(struct str *json, struct arena *a, struct err *err) {
     struct err why;
     if (!json->n) return true;
     if (json->n <= AUDIT_JSON_MAX && json_validate(*json, 0, &why) && json_raw_kind(str_trim(*json)) == JSON_OBJECT) {
-        *json = str_trim(*json);
-        return true;
+        return json_one_line(json, a, err);
     }
     *json =
         arena_printf(a, "{\"%s\":true,\"bytes\":%zu}", json->n > AUDIT_JSON_MAX ? "truncated" : "unreadable", json->n);

@@ -113,6 +113,8 @@ static bool first_make(struct sql *db, const struct datadir *dir, struct err *er
     struct audit_public key = {.id = 1, .created_at = clock_unix_ns()};
     unsigned char secret[AUDIT_SECRET_SIZE];
     INVARIANT(crypto_sign_keypair(key.p, secret) == 0);
+    key.has_by_previous = true; // there is none: it signs itself
+    audit_sign_key(&key, secret, key.by_previous);
     bool ok = key_insert(db, dir, &key, secret, err);
     secret_wipe(secret, sizeof secret);
     return ok;

@@ -39,6 +39,13 @@ bool audit_keyset_trust(struct audit_keyset *set, const unsigned char public_key
             set->keys.p[i].trusted = more = true;
         }
     }
+    // Each says when it was made, signed by the one before it, the first one by itself.
+    for (size_t i = 0; i < set->keys.n; i++) {
+        struct audit_keyset_key *k = &set->keys.p[i];
+        const struct audit_keyset_key *by = k->key.id == 1 ? k : keyset_find(set, k->key.id - 1);
+        if (!by || !k->key.has_by_previous || !audit_key_signed(&k->key, k->key.by_previous, by->key.p))
+            k->trusted = false;
+    }
     return true;
 }
 

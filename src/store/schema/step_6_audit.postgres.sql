@@ -5,7 +5,7 @@ BEGIN
 END $$;
 
 -- The audit trail: see store/audit.h. Keys that signed, one of which signs now; secret: sealed, and NULL once it is retired.
--- by_previous: the key before signed this one; of_previous: this one signed the key before.
+-- by_previous: the key before signed this one (the first: itself); of_previous: this one signed the key before.
 CREATE TABLE audit_key (
  id BIGINT PRIMARY KEY,
  created_at BIGINT NOT NULL,

@@ -1,5 +1,5 @@
 -- The audit trail: see store/audit.h. Keys that signed, one of which signs now; secret: sealed, and NULL once it is retired.
--- by_previous: the key before signed this one; of_previous: this one signed the key before.
+-- by_previous: the key before signed this one (the first: itself); of_previous: this one signed the key before.
 CREATE TABLE audit_key (
  id INTEGER PRIMARY KEY,
  created_at INTEGER NOT NULL,
