@@ -193,7 +193,7 @@ static bool recovery_add(struct sql_scope tenant, int64_t user, const char *hash
     return sql_run(st, err);
 }
 
-bool recovery_replace(struct sql_scope tenant, int64_t user, const char (*hashes)[RECOVERY_HASH_SIZE], size_t n,
+bool recovery_replace(struct sql_scope tenant, int64_t user, const struct recovery_hash *hashes, size_t n,
                       struct err *err) {
     struct sql_stmt *st;
     if (!sql_prepare(tenant, STR("DELETE FROM recovery_code WHERE tenant_id = ?1 AND user_id = ?2"), &st, err))
@@ -201,7 +201,7 @@ bool recovery_replace(struct sql_scope tenant, int64_t user, const char (*hashes
     sql_bind_i64(st, 2, user);
     if (!sql_run(st, err)) return false;
     for (size_t i = 0; i < n; i++)
-        if (!recovery_add(tenant, user, hashes[i], err)) return false;
+        if (!recovery_add(tenant, user, hashes[i].p, err)) return false;
     return true;
 }
 

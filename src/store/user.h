@@ -52,9 +52,12 @@ NODISCARD bool user_signed_in(struct sql_scope tenant, int64_t id, struct str ad
 NODISCARD bool user_note_failure(struct sql *db, struct str email, int64_t failures, int64_t locked_until,
                                  int64_t now_ns, struct err *err);
 
+struct recovery_hash {
+    char p[RECOVERY_HASH_SIZE];
+};
 // In place of those there were.
-NODISCARD bool recovery_replace(struct sql_scope tenant, int64_t user, const char (*hashes)[RECOVERY_HASH_SIZE],
-                                size_t n, struct err *err);
+NODISCARD bool recovery_replace(struct sql_scope tenant, int64_t user, const struct recovery_hash *hashes, size_t n,
+                                struct err *err);
 // *out_taken false: there is no such code, or it was used.
 NODISCARD bool recovery_take(struct sql_scope tenant, int64_t user, const char hash[RECOVERY_HASH_SIZE], int64_t now_ns,
                              bool *out_taken, struct err *err);
