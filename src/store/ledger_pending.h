@@ -26,7 +26,5 @@ NODISCARD bool ledger_pending_settle(struct ledger_pending *p, struct sql *db, l
 // Newest first.
 void ledger_pending_sort(struct ledger_pending *p);
 bool ledger_query_means(const struct ledger_query *q, const struct usage_record *rec);
-// Of a record: a status of 400 or more, or an error in the middle of a stream.
-static inline bool usage_is_error(const struct usage_record *rec) { return rec->status >= 400 || rec->error.n; }
 
 #endif

@@ -138,6 +138,10 @@ static struct group *group_of(struct reading *r, int64_t key, int64_t owner_kind
 static bool dims_read(struct reading *r, struct err *err) {
     struct sql_stmt *st;
     bool text = usage_group_is_text(r->q->group), time = usage_group_is_time(r->q->group);
+    // Others come across these rows too, and pass them by.
+    if (usage_sql_in_all(r->q) && (!vec_push(&r->dims, (struct dim){USAGE_DIM_ERRORS, 0, true}) ||
+                                   !vec_push(&r->dims, (struct dim){USAGE_DIM_ALL, 0, false})))
+        return err_no_memory(err);
     if (!usage_sql_dims(&r->sql, &st, err)) return false;
     for (bool row;;) {
         if (!sql_step(st, &row, err)) return false;

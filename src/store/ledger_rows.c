@@ -24,6 +24,7 @@
 enum { ROW_TENANT = 1, ROW_TS, ROW_DIM, ROW_FLAGS, ROW_TOKENS_IN, ROW_COST = 10, ROW_LATENCY, ROW_TTFT };
 struct row {
     int64_t v[COLUMNS];
+    bool error;
 };
 
 static void names_clear(struct ledger_rows *rows) {
@@ -149,6 +150,7 @@ static bool row_make(struct ledger_rows *rows, const struct usage_record *r, str
                            (int64_t)r->tokens_in, (int64_t)r->tokens_cached, (int64_t)r->tokens_cache_write,
                            (int64_t)r->tokens_out, (int64_t)r->tokens_reasoning, r->cost_nano, (int64_t)r->latency_us,
                            (int64_t)r->ttft_us, (int64_t)r->reserved_tokens, (int64_t)r->reserved_nano}};
+    out_row->error = usage_is_error(r);
     return dim_set(rows, r, &out_row->v[ROW_DIM], err);
 }
 
@@ -158,7 +160,7 @@ static bool row_sum(struct ledger_rows *rows, const struct row *row, int sign, s
                                [SUM_COST] = v[ROW_COST], [SUM_LATENCY] = v[ROW_LATENCY],
                                [SUM_TTFT] = v[ROW_TTFT], [SUM_TTFT_REQUESTS] = v[ROW_TTFT] > 0};
     memcpy(&sums[SUM_TOKENS_IN], &v[ROW_TOKENS_IN], 5 * sizeof *sums);
-    return usage_rollup_add(&rows->rollup, v[ROW_TENANT], v[ROW_TS], v[ROW_DIM], sums, sign, err);
+    return usage_rollup_add(&rows->rollup, v[ROW_TENANT], v[ROW_TS], v[ROW_DIM], row->error, sums, sign, err);
 }
 
 static bool keys_write(struct ledger_rows *rows, struct err *err) {
@@ -206,7 +208,7 @@ static bool item_decode(const struct ledger_item *item, struct usage_record *out
 static bool row_give_way(struct ledger_rows *rows, const struct row *row, uint16_t status, bool *out_write,
                          struct err *err) {
     struct sql_stmt *st;
-    struct row old;
+    struct row old = {0};
     if (!sql_prepare(sql_platform(rows->db), STR(STANDING), &st, err)) return false;
     sql_bind_i64(st, 1, row->v[0]);
     bool stands;

@@ -54,6 +54,9 @@ struct usage_record {
     struct str tags; // of the key and the request: a JSON object of strings, or empty; dropped when too long
 };
 
+// A status of 400 or more, or an error in the middle of a stream.
+static inline bool usage_is_error(const struct usage_record *rec) { return rec->status >= 400 || rec->error.n; }
+
 #define USAGE_NAME_MAX 256
 // No record's encoding is longer.
 #define USAGE_ENCODED_MAX (22 * 10 + 5 * (2 + USAGE_NAME_MAX))

@@ -138,15 +138,22 @@ static struct usage_sums *sums_of(struct usage_rollup *r, int64_t tenant, int64_
     return map_put(&r->found, str_of((const char *)s, sizeof key), (void *)r->sums.n) ? s : NULL;
 }
 
-bool usage_rollup_add(struct usage_rollup *r, int64_t tenant, int64_t ts, int64_t dim, const int64_t v[SUM_COUNT],
-                      int sign, struct err *err) {
-    struct usage_sums *s = sums_of(r, tenant, ts / HOUR_NS, dim);
+static bool add_to(struct usage_rollup *r, int64_t tenant, int64_t hour, int64_t dim, const int64_t v[SUM_COUNT],
+                   int sign, struct err *err) {
+    struct usage_sums *s = sums_of(r, tenant, hour, dim);
     if (!s) return err_no_memory(err);
     // A sum past the range stays at its end: one hour of one combination will not come near it but by an upstream's
     // lie.
     for (int i = 0; i < SUM_COUNT; i++)
         if (__builtin_add_overflow(s->v[i], sign * v[i], &s->v[i])) s->v[i] = sign > 0 ? INT64_MAX : INT64_MIN;
     return true;
+}
+
+bool usage_rollup_add(struct usage_rollup *r, int64_t tenant, int64_t ts, int64_t dim, bool error,
+                      const int64_t v[SUM_COUNT], int sign, struct err *err) {
+    int64_t hour = ts / HOUR_NS;
+    return add_to(r, tenant, hour, dim, v, sign, err) &&
+           add_to(r, tenant, hour, error ? USAGE_DIM_ERRORS : USAGE_DIM_ALL, v, sign, err);
 }
 
 void usage_rollup_clear(struct usage_rollup *r) {

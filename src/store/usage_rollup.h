@@ -68,8 +68,11 @@ NODISCARD bool usage_rollup_dim(struct usage_rollup *r, struct sql *db, const st
 // Forgets combinations that a rolled-back transaction may have stored.
 void usage_rollup_forget(struct usage_rollup *r);
 
-// sign -1 takes the record's numbers away again.
-NODISCARD bool usage_rollup_add(struct usage_rollup *r, int64_t tenant, int64_t ts, int64_t dim,
+// Rows of no one combination hold what a tenant's requests add up to in all: those that were errors, and the others.
+#define USAGE_DIM_ALL 0
+#define USAGE_DIM_ERRORS (-1)
+// error: of the combination; sign -1 takes the record's numbers away again.
+NODISCARD bool usage_rollup_add(struct usage_rollup *r, int64_t tenant, int64_t ts, int64_t dim, bool error,
                                 const int64_t v[SUM_COUNT], int sign, struct err *err);
 void usage_rollup_clear(struct usage_rollup *r);
 // Adds what was gathered to the tables, and clears it. In the caller's transaction.

@@ -73,8 +73,7 @@ static void put_tag_pattern(struct buf *out, struct str tag) {
 
 void usage_sql_init(struct usage_sql *s, struct sql *db, const struct ledger_query *q) {
     BUF_AUTO struct buf pattern = BUF_INIT(sizeof s->tag);
-    s->db = db;
-    s->q = q;
+    *s = (struct usage_sql){.db = db, .q = q};
     put_tag_pattern(&pattern, q->tag);
     s->tag_n = pattern.failed ? 0 : pattern.n;
     if (s->tag_n) memcpy(s->tag, pattern.p, s->tag_n);
@@ -170,15 +169,34 @@ static void put_union(struct builder *b, bool *any) {
     *any = true;
 }
 
+// Sums over time of all combinations need only what they add up to, which is looked up period by period.
+bool usage_sql_in_all(const struct ledger_query *q) { return usage_group_is_time(q->group) && usage_sql_open(q); }
+
 static void put_rollup(struct builder *b, bool days, int64_t from, int64_t to, bool *any) {
     if (from >= to) return;
+    const char *period = days ? "r.day" : "r.hour";
     put_union(b, any);
-    put(b, days ? "SELECT dim_id, day * 24 AS hour, " SUM_NAMES " FROM usage_day WHERE day >= "
-                : "SELECT dim_id, hour, " SUM_NAMES " FROM usage_hour WHERE hour >= ");
-    put_i64(b, "", from);
-    put_i64(b, days ? " AND day < " : " AND hour < ", to);
-    // So that the table's key serves also where no tenant is asked for.
-    put(b, b->q->tenant_id ? " AND tenant_id = ?1" : " AND tenant_id IN (SELECT DISTINCT tenant_id FROM usage_dim)");
+    put(b, "SELECT r.dim_id, ");
+    put(b, days ? "r.day * 24" : "r.hour");
+    put(b, " AS hour, " SUM_NAMES " FROM ");
+    if (usage_sql_in_all(b->q)) {
+        put_i64(b, "(WITH RECURSIVE p (x) AS (SELECT CAST(", from);
+        put_i64(b, " AS BIGINT) UNION ALL SELECT x + 1 FROM p WHERE x + 1 < ", to);
+        put(b, ") SELECT x FROM p) p CROSS JOIN (SELECT DISTINCT tenant_id FROM usage_dim) t CROSS JOIN ");
+    }
+    put(b, days ? "usage_day r WHERE " : "usage_hour r WHERE ");
+    put(b, period);
+    if (usage_sql_in_all(b->q)) {
+        put(b, " = p.x AND r.tenant_id = t.tenant_id AND r.dim_id IN (0, -1)");
+    } else {
+        put_i64(b, " >= ", from);
+        put(b, " AND ");
+        put(b, period);
+        put_i64(b, " < ", to);
+        // So that the table's key serves also where no tenant is asked for.
+        if (!b->q->tenant_id) put(b, " AND r.tenant_id IN (SELECT DISTINCT tenant_id FROM usage_dim)");
+    }
+    put_tenant(b, "r.tenant_id");
 }
 
 static void put_records(struct builder *b, int64_t from, int64_t to, bool *any) {
@@ -198,7 +216,7 @@ static int64_t round_up(int64_t v, int64_t to) { return v / to + (v % to > 0); }
 // The range in days, the hours around them, and the records around these.
 static void put_parts(struct builder *b) {
     const struct ledger_query *q = b->q;
-    int64_t since = MAX(q->since, (int64_t)0), until = q->until > 0 ? q->until : INT64_MAX;
+    int64_t since = b->s->since, until = b->s->until;
     bool any = false;
     int64_t h0 = round_up(since, USAGE_HOUR_NS), h1 = until / USAGE_HOUR_NS;
     int64_t d0 = round_up(since, USAGE_DAY_NS), d1 = until / USAGE_DAY_NS;
@@ -216,9 +234,21 @@ static void put_parts(struct builder *b) {
     put_records(b, h1 * USAGE_HOUR_NS, until, &any);
 }
 
-bool usage_sql_gather(const struct usage_sql *s, struct err *err) {
+// The range is cut to what there is, so that going through its periods ends.
+static bool cut(struct usage_sql *s, struct err *err) {
+    bool any;
+    int64_t first, last;
+    if (!usage_sql_edge(s, false, &any, &first, err)) return false;
+    if (any && !usage_sql_edge(s, true, &any, &last, err)) return false;
+    s->since = any ? MAX(s->q->since, first) : 0;
+    s->until = !any ? 0 : s->q->until > 0 ? MIN(s->q->until, last + 1) : last + 1;
+    return true;
+}
+
+bool usage_sql_gather(struct usage_sql *s, struct err *err) {
     struct builder b;
     struct sql_stmt *st;
+    if (!cut(s, err)) return false;
     // One connection may report more than once.
     if (!sql_exec(s->db,
                   STR("CREATE TEMP TABLE IF NOT EXISTS usage_meant (id BIGINT PRIMARY KEY, tenant_id BIGINT NOT NULL);"

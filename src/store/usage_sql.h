@@ -18,14 +18,16 @@ struct usage_sql {
     const struct ledger_query *q;
     char tag[USAGE_TAG_PATTERN_MAX]; // what q->tag looks like in the JSON of tags, as LIKE has it
     size_t tag_n;
+    int64_t since, until; // of sums: the query's range, cut to what there is
 };
 // Borrows both, and must stay where it is while statements of it run.
 void usage_sql_init(struct usage_sql *s, struct sql *db, const struct ledger_query *q);
 
 // Makes the temporary table; before all others, in a transaction.
-NODISCARD bool usage_sql_gather(const struct usage_sql *s, struct err *err);
-// The combinations that the query means, by id. Columns: id, the group (its number or text; of time 0), its owner's
-// kind (LEDGER_GROUP_OWNER), whether it is an error.
+NODISCARD bool usage_sql_gather(struct usage_sql *s, struct err *err);
+// The combinations that the query means, by id, but not USAGE_DIM_ALL and USAGE_DIM_ERRORS, which stand in the sums
+// where all are meant. Columns: id, the group (its number or text; of time 0), its owner's kind (LEDGER_GROUP_OWNER),
+// whether it is an error.
 NODISCARD bool usage_sql_dims(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err);
 // What there is in the range, of whatever combination. Columns: combination, hour, and as SUM_… in usage_rollup.h.
 NODISCARD bool usage_sql_sums(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err);
@@ -35,6 +37,8 @@ NODISCARD bool usage_sql_any(const struct usage_sql *s, int64_t hour, bool day, 
 NODISCARD bool usage_sql_edge(const struct usage_sql *s, bool last, bool *out_any, int64_t *out_ts, struct err *err);
 // Whether only time, tenant and page narrow the query: then records need not be looked for.
 bool usage_sql_open(const struct ledger_query *q);
+// Whether sums come from what all combinations add up to.
+bool usage_sql_in_all(const struct ledger_query *q);
 // Records from a time to before another, newest first; limit 0 = all.
 NODISCARD bool usage_sql_records(const struct usage_sql *s, int64_t from, int64_t to, uint64_t limit,
                                  struct sql_stmt **out_stmt, struct err *err);

@@ -56,6 +56,7 @@ DROP TABLE usage_before;
 CREATE INDEX usage_by_time ON usage (ts, dim_id, tenant_id);
 
 -- What usage adds up to, by hour (ts / 3,600 s) and by day. ttft_requests: those that have a time to first token.
+-- dim_id 0 and -1: all combinations of the tenant together, those that were no errors and those that were.
 CREATE TABLE usage_hour (
  tenant_id INTEGER NOT NULL,
  hour INTEGER NOT NULL,
@@ -94,6 +95,11 @@ INSERT INTO usage_hour
  SELECT tenant_id, ts / 3600000000000, dim_id, count(*), sum((flags & 2) <> 0), sum(tokens_in), sum(tokens_cached),
  sum(tokens_cache_write), sum(tokens_out), sum(tokens_reasoning), sum(cost_nano), sum(latency_us), sum(ttft_us),
  sum(ttft_us > 0) FROM usage GROUP BY 1, 2, 3;
+INSERT INTO usage_hour
+ SELECT r.tenant_id, r.hour, CASE WHEN d.status >= 400 OR d.error_id <> 0 THEN -1 ELSE 0 END, sum(requests),
+ sum(unpriced), sum(tokens_in), sum(tokens_cached), sum(tokens_cache_write), sum(tokens_out), sum(tokens_reasoning),
+ sum(cost_nano), sum(latency_us), sum(ttft_us), sum(ttft_requests) FROM usage_hour r JOIN usage_dim d ON d.id = r.dim_id
+ GROUP BY 1, 2, 3;
 INSERT INTO usage_day
  SELECT tenant_id, hour / 24, dim_id, sum(requests), sum(unpriced), sum(tokens_in), sum(tokens_cached),
  sum(tokens_cache_write), sum(tokens_out), sum(tokens_reasoning), sum(cost_nano), sum(latency_us), sum(ttft_us),
