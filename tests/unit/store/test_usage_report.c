@@ -1,0 +1,197 @@
+// Reports over usage against a plain look at every record: any filter, any range, any group.
+#include "ledger_fixture.h"
+
+#include "store/ledger_read.h"
+
+#define HOUR 3600000000000LL
+#define RECORDS 3000
+#define QUERIES 150
+
+static uint64_t state = 88172645463325252ULL;
+static uint64_t roll(uint64_t n) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state % n;
+}
+
+static const struct str models[] = {STR_INIT("small"), STR_INIT("large"), STR_INIT("huge")};
+static const struct str providers[] = {STR_INIT("one"), STR_INIT("two")};
+static const struct str tags[] = {STR_INIT(""), STR_INIT("{\"env\":\"prod\"}"),
+                                  STR_INIT("{\"env\":\"test\",\"app\":\"a_b\"}")};
+
+static struct usage_record all[RECORDS];
+
+static struct usage_record random_record(uint64_t id) {
+    bool failed = roll(9) == 0;
+    return (struct usage_record){
+        .id = id,
+        .tenant_id = 1 + roll(3),
+        .key_id = roll(4),
+        .team_id = roll(3),
+        .project_id = roll(3),
+        .owner_kind = (uint8_t)(2 + roll(2)),
+        .owner_id = roll(3),
+        .ts = (int64_t)(HOUR * 490000 + (int64_t)roll(70) * HOUR + (int64_t)roll(3600) * 1000000000),
+        .provider = providers[roll(2)],
+        .model = models[roll(3)],
+        .upstream_model = models[roll(3)],
+        .error = failed && roll(2) ? STR("upstream_timeout") : STR_NONE,
+        .tags = tags[roll(3)],
+        .endpoint = (uint16_t)(1 + roll(2)),
+        .status = failed ? 500 : 200,
+        .flags = roll(5) ? 0 : USAGE_PRICE_UNKNOWN,
+        .tokens_in = roll(1000),
+        .tokens_cached = roll(10),
+        .tokens_out = roll(500),
+        .cost_nano = (int64_t)roll(100000),
+        .latency_us = 1 + roll(5000),
+        .ttft_us = roll(2) ? roll(300) : 0};
+}
+
+static struct ledger_query random_query(const struct fixture *f) {
+    struct ledger_query q = {.data_dir = str_c(f->dir)};
+    int64_t from = HOUR * 490000 + (int64_t)roll(70) * HOUR + (int64_t)(roll(2) * roll(3600)) * 1000000000;
+    if (roll(2)) q.since = from;
+    if (roll(2)) q.until = from + (int64_t)(1 + roll(60)) * HOUR + (int64_t)(roll(2) * roll(3600)) * 1000000000;
+    if (!roll(3)) q.tenant_id = 1 + roll(3);
+    if (!roll(6)) q.key_id = 1 + roll(3);
+    if (!roll(6)) q.team_id = 1 + roll(2);
+    if (!roll(6)) q.project_id = 1 + roll(2);
+    if (!roll(6)) q.owner_id = 1 + roll(2), q.owner_kind = (uint8_t)(2 + roll(2));
+    if (!roll(6)) q.model = models[roll(3)];
+    if (!roll(6)) q.provider = providers[roll(2)];
+    if (!roll(9)) q.error = STR("upstream_timeout");
+    if (!roll(9)) q.tag = roll(2) ? STR("env=prod") : STR("app=a_b");
+    if (!roll(9)) q.endpoint = 2;
+    if (!roll(9)) q.status = 500;
+    if (!roll(9)) q.errors = true;
+    if (!roll(9)) q.min_cost_nano = 50000;
+    if (!roll(9)) q.min_latency_us = 2500;
+    return q;
+}
+
+static bool has_tag(struct str json, struct str tag) {
+    if (!tag.n) return true;
+    if (str_eq(tag, STR("env=prod"))) return str_eq(json, tags[1]);
+    return str_eq(json, tags[2]);
+}
+
+static bool means(const struct ledger_query *q, const struct usage_record *r) {
+    bool error = r->status >= 400 || r->error.n;
+    return r->ts >= q->since && (!q->until || r->ts < q->until) && (!q->tenant_id || q->tenant_id == r->tenant_id) &&
+           (!q->key_id || q->key_id == r->key_id) && (!q->team_id || q->team_id == r->team_id) &&
+           (!q->project_id || q->project_id == r->project_id) &&
+           (!q->owner_id || (q->owner_id == r->owner_id && q->owner_kind == r->owner_kind)) &&
+           (!q->model.n || str_eq(q->model, r->model) || str_eq(q->model, r->upstream_model)) &&
+           (!q->provider.n || str_eq(q->provider, r->provider)) && (!q->error.n || str_eq(q->error, r->error)) &&
+           has_tag(r->tags, q->tag) && (!q->endpoint || q->endpoint == r->endpoint + 1U) &&
+           (!q->status || q->status == r->status) && (!q->errors || error) && r->cost_nano >= q->min_cost_nano &&
+           r->latency_us >= (uint64_t)q->min_latency_us;
+}
+
+struct seen {
+    uint64_t rows, requests, errors, unpriced, in, out, id_sum;
+    int64_t cost, last_ts;
+    uint64_t last_id;
+    bool unordered;
+};
+
+static bool see(void *arg, const struct ledger_row *row) {
+    struct seen *s = arg;
+    if (s->rows && (row->rec.ts > s->last_ts || (row->rec.ts == s->last_ts && row->rec.id > s->last_id)))
+        s->unordered = true;
+    s->last_ts = row->rec.ts;
+    s->last_id = row->rec.id;
+    s->rows++;
+    s->requests += row->requests;
+    s->errors += row->errors;
+    s->unpriced += row->unpriced;
+    s->in += row->rec.tokens_in;
+    s->out += row->rec.tokens_out;
+    s->cost += row->rec.cost_nano;
+    s->id_sum += row->rec.id;
+    return true;
+}
+
+static struct seen plainly(const struct ledger_query *q) {
+    struct seen s = {0};
+    for (size_t i = 0; i < RECORDS; i++) {
+        const struct usage_record *r = &all[i];
+        if (!means(q, r)) continue;
+        s.requests++;
+        s.errors += r->status >= 400 || r->error.n;
+        s.unpriced += (r->flags & USAGE_PRICE_UNKNOWN) != 0;
+        s.in += r->tokens_in;
+        s.out += r->tokens_out;
+        s.cost += r->cost_nano;
+        s.id_sum += r->id;
+    }
+    return s;
+}
+
+static void check_one(struct ledger_query q) {
+    struct err err;
+    struct seen want = plainly(&q), list = {0}, sums = {0};
+    CHECK(ledger_read(&q, see, &list, &err));
+    CHECK_INT(list.requests, want.requests);
+    CHECK_INT(list.id_sum, want.id_sum);
+    CHECK(!list.unordered);
+    q.group = (enum ledger_group)(1 + roll(LEDGER_GROUP_COUNT - 1));
+    CHECK(ledger_read(&q, see, &sums, &err));
+    CHECK_INT(sums.requests, want.requests);
+    CHECK_INT(sums.errors, want.errors);
+    CHECK_INT(sums.unpriced, want.unpriced);
+    CHECK_INT(sums.in, want.in);
+    CHECK_INT(sums.out, want.out);
+    CHECK_INT(sums.cost, want.cost);
+}
+
+// Page by page all are met, each once.
+static void check_pages(struct ledger_query q) {
+    struct err err;
+    struct seen want = plainly(&q), pages = {0};
+    q.limit = 1 + roll(40);
+    for (int n = 0; n < RECORDS; n++) {
+        struct seen page = {0};
+        CHECK(ledger_read(&q, see, &page, &err));
+        CHECK(!page.unordered);
+        pages.rows += page.rows;
+        pages.id_sum += page.id_sum;
+        if (page.rows < q.limit) break;
+        q.before_ts = page.last_ts;
+        q.before_id = page.last_id;
+    }
+    CHECK_INT(pages.rows, want.requests);
+    CHECK_INT(pages.id_sum, want.id_sum);
+}
+
+static void fill(struct ledger *l, size_t from, size_t to) {
+    for (size_t i = from; i < to; i++) {
+        all[i] = random_record(i + 1);
+        CHECK(ledger_end(ledger_writer(l, i % 2), &all[i]) != LEDGER_LOST);
+        if (i % 100 == 99) usleep(2000);
+    }
+}
+
+static void test_any_query(void) {
+    struct fixture f;
+    struct err err;
+    fixture_make(&f);
+    struct ledger *l = fixture_open(&f);
+    fill(l, 0, RECORDS - 100);
+    WAIT_FOR(fixture_health(l).applied == RECORDS - 100);
+    struct sql *db = fixture_db(&f);
+    REQUIRE(sql_begin(db, &err)); // the rest stays in the segments
+    fill(l, RECORDS - 100, RECORDS);
+    WAIT_FOR(fixture_health(l).queued == 0);
+    for (int i = 0; i < QUERIES; i++) check_one(random_query(&f));
+    for (int i = 0; i < 5; i++) check_pages(random_query(&f));
+    sql_rollback(db);
+    WAIT_FOR(fixture_health(l).applied == RECORDS);
+    for (int i = 0; i < QUERIES; i++) check_one(random_query(&f));
+    sql_close(db);
+    ledger_close(l, 20000);
+}
+
+TEST_MAIN(test_any_query)
