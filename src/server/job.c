@@ -117,6 +117,31 @@ static bool record(struct server *s, struct sql *db, struct job *job, const stru
     return live_record(db, &s->dir, conf, plan, &about, &job->version, &job->added, &job->err);
 }
 
+// --- the master key ---
+
+static bool touches_master(const struct conf_changes *changes) {
+    for (size_t i = 0; i < changes->list.n; i++) {
+        struct str path = changes->list.p[i].path;
+        if (str_starts(path, STR("storage.master_key")) || str_starts(path, STR("storage.next_master_key")) ||
+            str_starts(path, STR("vault.")))
+            return true;
+    }
+    return false;
+}
+
+// Another master key is taken only when it opens this database.
+static bool master_proven(struct sql *db, const struct conf *c, struct err *err) {
+    struct keeper *probe;
+    if (!keeper_create(c->storage.data, &c->storage, &c->vault, &probe, err)) return false;
+    bool ok = keeper_open(probe, db, err);
+    keeper_free(probe);
+    return ok;
+}
+
+static bool take_master(struct server *s, struct sql *db, const struct conf *c, struct err *err) {
+    return master_proven(db, c, err) && keeper_configure(s->dir.keeper, &c->storage, &c->vault, err);
+}
+
 static bool run(struct server *s, struct sql *db, struct job *job) {
     struct live_plan plan;
     struct conf *base, *conf;
@@ -129,8 +154,11 @@ static bool run(struct server *s, struct sql *db, struct job *job) {
     conf_compare(s->setting->conf, conf, &job->changes);
     job->restarts = count_restarts(&job->changes);
     ok = setting_prepare(s, conf, s->setting, &job->setting, &job->err);
+    bool dry = job->wish && job->wish->dry_run;
+    if (ok && touches_master(&job->changes))
+        ok = dry ? master_proven(db, conf, &job->err) : take_master(s, db, conf, &job->err);
     // What is recorded was fit to be in force, and what is in force was recorded.
-    if (ok && !(job->wish && job->wish->dry_run)) ok = record(s, db, job, conf, &plan);
+    if (ok && !dry) ok = record(s, db, job, conf, &plan);
     conf_unref(conf);
     return ok;
 }

@@ -16,8 +16,8 @@ static bool load(const struct server_options *o, const struct str *text, const s
     return conf_load(o->config, env, problems, out_conf);
 }
 
-bool server_load_conf(const struct server_options *o, struct config_env *stores, const struct str *text,
-                      struct conf_problems *problems, struct conf **out_conf) {
+static bool load_all(const struct server_options *o, struct config_env *stores, const struct str *text,
+                     struct conf_problems *problems, struct conf **out_conf) {
     struct conf_env env = env_of(o, stores);
     if (!load(o, text, &env, problems, out_conf)) return false;
     if (!(*out_conf)->discovered) return true;
@@ -37,4 +37,11 @@ bool server_load_conf(const struct server_options *o, struct config_env *stores,
     }
     arena_free(&arena);
     return true;
+}
+
+bool server_load_conf(const struct server_options *o, struct config_env *stores, const struct str *text,
+                      struct conf_problems *problems, struct conf **out_conf) {
+    bool ok = load_all(o, stores, text, problems, out_conf);
+    config_env_end(stores);
+    return ok;
 }

@@ -5,49 +5,48 @@
 
 #define BUSY_MS 2000
 
-struct opened {
-    struct datadir dir;
-    struct sql *db;
-};
+static void close_opened(struct config_env *env) {
+    if (!env->db) return;
+    sql_close(env->db);
+    datadir_close(&env->dir);
+    env->db = NULL;
+}
 
-// Nothing is made by looking: a directory without a database has nothing to tell.
-static bool open_existing(const struct conf_stores *stores, struct opened *out, bool *out_there, struct err *err) {
+// Nothing is made by looking: a directory without a database has nothing to tell. It stays open for what is asked next,
+// since proving a master key that is elsewhere takes its time.
+static bool open_existing(struct config_env *env, const struct conf_stores *stores, bool *out_there, struct err *err) {
     struct file_info info;
     struct err absent;
+    *out_there = env->db && str_eq(str_c(env->dir.path), stores->data);
+    if (*out_there) return true;
+    close_opened(env);
     struct buf path = BUF_INIT(64 * 1024);
     path_join(&path, stores->data, STR("penstock.db"));
     *out_there = file_stat(buf_str(&path), &info, &absent) && info.kind == FILE_KIND_REGULAR;
     buf_free(&path);
-    *out = (struct opened){0};
     if (!*out_there) return true;
-    if (!datadir_open_as(stores->data, stores->storage, stores->master_vault, &out->dir, err)) return false;
-    if (datadir_open_db(&out->dir, BUSY_MS, &out->db, err)) return true;
-    datadir_close(&out->dir);
+    if (!datadir_open_as(stores->data, stores->storage, stores->master_vault, &env->dir, err)) return false;
+    if (datadir_open_db(&env->dir, BUSY_MS, &env->db, err)) return true;
+    datadir_close(&env->dir);
+    env->db = NULL;
     return false;
 }
 
-static void close_opened(struct opened *o) {
-    sql_close(o->db);
-    datadir_close(&o->dir);
-}
-
-static bool read_sealed(const struct conf_stores *stores, struct str name, struct buf *out, struct err *err) {
-    struct opened o;
+static bool read_sealed(struct config_env *env, const struct conf_stores *stores, struct str name, struct buf *out,
+                        struct err *err) {
     bool there;
-    if (!open_existing(stores, &o, &there, err)) return false;
+    if (!open_existing(env, stores, &there, err)) return false;
     if (!there)
         return err_set(err, ERR_NOT_FOUND,
                        "there is no data directory at %.*s yet: keep it with \"penstock secret set\"",
                        STR_ARG(str_head(stores->data, 200)));
-    bool ok = sealed_get(sql_tenant(o.db, TENANT_DEFAULT), &o.dir, name, out, err);
-    close_opened(&o);
-    return ok;
+    return sealed_get(sql_tenant(env->db, TENANT_DEFAULT), &env->dir, name, out, err);
 }
 
 static bool read_secret(void *ctx, const struct conf_stores *stores, enum conf_store store, struct str name,
                         struct buf *out, struct err *err) {
     struct config_env *env = ctx;
-    if (store == CONF_STORE_SEALED) return read_sealed(stores, name, out, err);
+    if (store == CONF_STORE_SEALED) return read_sealed(env, stores, name, out, err);
     if (!env->vault) {
         if (!vault_create(&env->vault, err)) return false;
         env->own_vault = true;
@@ -57,7 +56,6 @@ static bool read_secret(void *ctx, const struct conf_stores *stores, enum conf_s
 
 static bool live_list(struct config_env *env, const struct conf_stores *stores, struct arena *arena,
                       struct config_live_list *out_list, struct err *err) {
-    struct opened o;
     bool there;
     *out_list = (struct config_live_list){0};
     if (env->no_live) return true;
@@ -65,12 +63,10 @@ static bool live_list(struct config_env *env, const struct conf_stores *stores, 
         *out_list = *env->live;
         return true;
     }
-    if (!open_existing(stores, &o, &there, err)) return false;
+    if (!open_existing(env, stores, &there, err)) return false;
     if (!there) return true;
-    bool ok =
-        config_version_newest(o.db, &env->newest, NULL, err) && config_live_read(o.db, &o.dir, arena, out_list, err);
-    close_opened(&o);
-    return ok;
+    return config_version_newest(env->db, &env->newest, NULL, err) &&
+           config_live_read(env->db, &env->dir, arena, out_list, err);
 }
 
 static bool read_live(void *ctx, const struct conf_stores *stores, struct arena *arena, struct conf_override **out_list,
@@ -102,4 +98,5 @@ struct conf_env config_env_system(struct config_env *env) {
 void config_env_end(struct config_env *env) {
     if (env->own_vault) vault_free(env->vault);
     env->vault = NULL;
+    close_opened(env);
 }
