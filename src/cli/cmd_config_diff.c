@@ -115,8 +115,8 @@ static int find_keys(struct diffing *d) {
     struct err err;
     struct str data = cli_given(d->args, CLI_DATA) ? cli_data_dir(d->args) : d->b.conf->storage.data;
     path_join(&database, data, STR("penstock.db"));
-    if (!d->data.db && !is_file(buf_str(&database))) return CLI_OK;
-    int code = d->data.db ? CLI_OK : cli_data_open_at(d->args, data, false, &d->data);
+    if (!d->data.db && !d->b.conf->storage.url.n && !is_file(buf_str(&database))) return CLI_OK;
+    int code = d->data.db ? CLI_OK : cli_data_open_at(d->args, data, d->b.conf, false, &d->data);
     if (code != CLI_OK) return code;
     if (diff_keys_find(d->data.db, d->a.conf, d->b.conf, &d->changes, clock_unix_ns(), &d->keys, &err)) return CLI_OK;
     return cli_fail_err(d->args->io, &err, "cannot read the keys", NULL);

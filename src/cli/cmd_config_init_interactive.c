@@ -116,11 +116,12 @@ static bool seal_secrets(struct builder *b) {
     struct cli_data data;
     struct err err;
     if (!b->secrets.n) return true;
-    int code = cli_data_open_at(b->args, b->data, true, &data);
+    int code = cli_data_open_at(b->args, b->data, NULL, true, &data);
     if (code != CLI_OK) return build_stop(b, code);
     for (size_t i = 0; code == CLI_OK && i < b->secrets.n; i++) {
         const struct built_secret *s = &b->secrets.p[i];
-        if (!sealed_put(sql_tenant(data.db, TENANT_DEFAULT), &data.dir, s->name, secret_str(&s->value), clock_unix_ns(), &err))
+        if (!sealed_put(sql_tenant(data.db, TENANT_DEFAULT), &data.dir, s->name, secret_str(&s->value), clock_unix_ns(),
+                        &err))
             code = cli_fail_err(b->args->io, &err, "cannot keep the secret", NULL);
     }
     if (code == CLI_OK) datadir_config_changed(&data.dir);

@@ -112,7 +112,8 @@ static int change(struct changing *c) {
     struct conf *base = NULL;
     int code = load(c, &now, &c->before);
     if (code == CLI_OK && c->wish.kind == WISH_ROLLBACK) code = load(c, &without, &base);
-    if (code == CLI_OK) code = cli_data_open_at(c->args, c->before->storage.data, c->wish.kind == WISH_PATCH, &c->data);
+    if (code == CLI_OK)
+        code = cli_data_open_at(c->args, c->before->storage.data, c->before, c->wish.kind == WISH_PATCH, &c->data);
     if (code == CLI_OK && !live_plan_make(c->data.db, &c->data.dir, &c->wish, base ? base->base : NULL, clock_unix_ns(),
                                           &c->arena, &plan, &err))
         code = fail(c, &err);

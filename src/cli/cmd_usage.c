@@ -152,6 +152,16 @@ static void put_group(struct report *r, struct json_writer *w, const struct ledg
         put_text(w, STR("tenant"), tenant_name(r, rec->tenant_id));
         break;
     case LEDGER_GROUP_NONE:
+    case LEDGER_GROUP_HOUR: // and what follows: not among the values of --by
+    case LEDGER_GROUP_TEAM:
+    case LEDGER_GROUP_PROJECT:
+    case LEDGER_GROUP_OWNER:
+    case LEDGER_GROUP_UPSTREAM_MODEL:
+    case LEDGER_GROUP_ENDPOINT:
+    case LEDGER_GROUP_STATUS:
+    case LEDGER_GROUP_ERROR:
+    case LEDGER_GROUP_TAGS:
+    case LEDGER_GROUP_COUNT:
         break;
     }
     json_put_member_u64(w, STR("requests"), row->requests);
@@ -352,6 +362,7 @@ static int read_names(struct report *r) {
     int code = cli_data_open(r->args, false, &data);
     if (code != CLI_OK) return code;
     r->query.data_dir = arena_str(&r->arena, str_c(data.dir.path));
+    r->query.database = arena_str(&r->arena, str_c(data.dir.database));
     if (cli_given(r->args, CLI_TENANT)) {
         if (tenant_find(data.db, cli_value(r->args, CLI_TENANT), &tenant, &err))
             r->query.tenant_id = (uint64_t)tenant;

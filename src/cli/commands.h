@@ -31,6 +31,12 @@ int cmd_config_rollback(const struct cli_args *args);
 int cmd_secret_set(const struct cli_args *args);
 int cmd_secret_list(const struct cli_args *args);
 int cmd_secret_delete(const struct cli_args *args);
+int cmd_audit_list(const struct cli_args *args);
+int cmd_audit_tail(const struct cli_args *args);
+int cmd_audit_export(const struct cli_args *args);
+int cmd_audit_verify(const struct cli_args *args);
+int cmd_audit_key(const struct cli_args *args);
+int cmd_audit_rotate(const struct cli_args *args);
 int cmd_version(const struct cli_args *args);
 
 // Writes text to standard output; the exit code.
@@ -61,8 +67,10 @@ struct cli_data {
 };
 // create: an absent directory is made; otherwise it is CLI_NOT_FOUND. CLI_OK, or the exit code after it was said why.
 int cli_data_open(const struct cli_args *args, bool create, struct cli_data *out_data);
-// The same for a directory given; messages name it.
-int cli_data_open_at(const struct cli_args *args, struct str path, bool create, struct cli_data *out_data);
+// The same for a directory given; messages name it. conf: where the database and its keys are, if not in there; NULL =
+// in there.
+int cli_data_open_at(const struct cli_args *args, struct str path, const struct conf *conf, bool create,
+                     struct cli_data *out_data);
 // *out_there: there was one, where cli_data_open looks, and it is open.
 int cli_data_open_existing(const struct cli_args *args, struct cli_data *out_data, bool *out_there);
 void cli_data_close(struct cli_data *data);

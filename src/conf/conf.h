@@ -142,6 +142,7 @@ struct conf_master_key {
 };
 struct conf_storage {
     struct str data;
+    struct secret url; // postgres://…; empty = a SQLite file in data
     struct conf_master_key master_key, next_master_key;
     int durability; // enum conf_durability
     int64_t group_interval;

@@ -134,6 +134,11 @@ static const struct opt log_opts[] = {
 };
 static const struct opt_table log_table = OPT_TABLE("logs", struct conf_log, log_opts);
 
+static const char *check_database_url(struct str text) {
+    bool known = text.n == 0 || str_starts(text, STR("postgres://")) || str_starts(text, STR("postgresql://"));
+    return known ? NULL : "a URL that begins with postgres://";
+}
+
 static const struct opt storage_opts[] = {
     {.name = "data",
      .type = OPT_STR,
@@ -141,6 +146,16 @@ static const struct opt storage_opts[] = {
      .def = "./data",
      .min = 1,
      .help = "The directory of the database and the usage ledger; made when absent."},
+    {.name = "url",
+     .type = OPT_SECRET,
+     AT(conf_storage, url),
+     .max = 2048,
+     .check = check_database_url,
+     .help = "A PostgreSQL database, which several servers may share: `postgres://user:password@host:port/database`, "
+             "with `?sslmode=verify-full` and the like where needed. The user owns the database and is no superuser. "
+             "Without it the database is a file in `data`. Servers that share one need the same master key, and each "
+             "a `data` directory of its own.",
+     .example = "${env:DATABASE_URL}"},
     {.name = "master_key",
      .type = OPT_STRUCT,
      AT(conf_storage, master_key),

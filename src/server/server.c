@@ -74,6 +74,7 @@ static bool open_store(struct server *s, struct err *err) {
     if (!datadir_open_as(c->storage.data, &c->storage, &c->vault, &s->dir, err)) return false;
     s->dir_open = true;
     struct ledger_options o = {.data_dir = s->setting->conf->storage.data,
+                               .database = str_c(s->dir.database),
                                .writers = s->n_loops,
                                .queue_max = (uint64_t)s->setting->conf->storage.queue_records,
                                .sync_ms = (unsigned)s->setting->conf->storage.group_interval,

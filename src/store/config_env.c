@@ -22,7 +22,8 @@ static bool open_existing(struct config_env *env, const struct conf_stores *stor
     close_opened(env);
     struct buf path = BUF_INIT(64 * 1024);
     path_join(&path, stores->data, STR("penstock.db"));
-    *out_there = file_stat(buf_str(&path), &info, &absent) && info.kind == FILE_KIND_REGULAR;
+    *out_there = (stores->storage && stores->storage->url.n) ||
+                 (file_stat(buf_str(&path), &info, &absent) && info.kind == FILE_KIND_REGULAR);
     buf_free(&path);
     if (!*out_there) return true;
     if (!datadir_open_as(stores->data, stores->storage, stores->master_vault, &env->dir, err)) return false;

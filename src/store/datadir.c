@@ -1,6 +1,7 @@
 // Opens or creates the data directory and the small files in it.
 #include "store/datadir.h"
 
+#include "conf/conf.h"
 #include "store/migrate.h"
 
 // "PATH/name", owned; NULL when out of memory.
@@ -12,11 +13,13 @@ static char *join(struct str path, struct str name) {
     return z;
 }
 
+static bool has_url(const struct conf_storage *storage) { return storage && storage->url.n; }
+
 static bool open_parts(struct str path, const struct conf_storage *storage, const struct conf_vault *vault,
                        struct datadir *dir, struct err *err) {
     AUTO_FREE char *gen = join(path, STR("keys.gen")), *config_gen = join(path, STR("config.gen"));
     dir->path = mem_strdup(path);
-    dir->database = join(path, STR("penstock.db"));
+    dir->database = has_url(storage) ? mem_strdup(secret_str(&storage->url)) : join(path, STR("penstock.db"));
     if (!gen || !config_gen || !dir->path || !dir->database) return err_no_memory(err);
     return dir_make(path, 0700, err) && keeper_create(path, storage, vault, &dir->keeper, err) &&
            file_map_open(str_c(gen), sizeof(uint64_t), 0600, &dir->gen, err) &&
@@ -42,6 +45,7 @@ void datadir_close(struct datadir *dir) {
     file_map_close(&dir->config_gen);
     file_map_close(&dir->gen);
     keeper_free(dir->keeper);
+    if (dir->database) secret_wipe(dir->database, strlen(dir->database));
     mem_free(dir->database);
     mem_free(dir->path);
     *dir = (struct datadir){0};
@@ -59,8 +63,9 @@ bool datadir_open_db(const struct datadir *dir, unsigned busy_ms, struct sql **o
     struct sql *db;
     if (!sql_open(str_c(dir->database), &options, &db, err)) return false;
     if (!migrate_to(db, MIGRATE_STEPS, err) || !keeper_open(dir->keeper, db, err)) {
+        bool is_file = !sql_is_postgres(db);
         sql_close(db);
-        return err_wrap(err, "%s", dir->database);
+        return err_wrap(err, "%s", is_file ? dir->database : "storage.url"); // a URL holds a password
     }
     *out_db = db;
     return true;

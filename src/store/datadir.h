@@ -14,7 +14,7 @@
 
 struct datadir {
     char *path;                 // as given
-    char *database;             // PATH/penstock.db
+    char *database;             // PATH/penstock.db, or the URL of one for several servers, with its password
     struct keeper *keeper;      // of the keys that hash API keys and seal secrets; open once a database was opened
     struct file_map gen;        // PATH/keys.gen: a counter shared by all processes on this directory
     struct file_map config_gen; // PATH/config.gen: likewise, for live configuration and sealed secrets
@@ -22,8 +22,8 @@ struct datadir {
 
 // Creates what is missing, the directory with mode 0700. Any number of processes may have it open.
 NODISCARD bool datadir_open(struct str path, struct datadir *out_dir, struct err *err);
-// Likewise, with the master key where storage says (NULL: in PATH/secret.key), in this Vault perhaps (NULL: in none);
-// neither is kept.
+// Likewise, with the database and the master key where storage says (NULL: in PATH/penstock.db and PATH/secret.key), in
+// this Vault perhaps (NULL: in none); neither is kept.
 NODISCARD bool datadir_open_as(struct str path, const struct conf_storage *storage, const struct conf_vault *vault,
                                struct datadir *out_dir, struct err *err);
 void datadir_close(struct datadir *dir);

@@ -42,13 +42,13 @@ static bool settle_session(struct pg *db, struct err *err) {
     char text[512];
     // 0 would mean: as long as it takes.
     unsigned wait_ms = MIN(MAX(db->options.busy_ms, 1U), (unsigned)INT32_MAX);
-    snprintf(text, sizeof text,
-             "SET client_min_messages = warning; SET lock_timeout = %u; SET standard_conforming_strings = on;"
-             "SET default_transaction_isolation = 'read committed'; SET extra_float_digits = 1;"
-             "SET default_transaction_read_only = %s;%s"
-             "SELECT pg_catalog.set_config('penstock.tenant', '', false)",
-             wait_ms, db->options.mode == SQL_READ_ONLY ? "on" : "off",
-             db->options.durable ? "SET synchronous_commit = on;" : "");
+    snprintf(
+        text, sizeof text,
+        "SET client_min_messages = warning; SET lock_timeout = %u; SET standard_conforming_strings = on;"
+        "SET default_transaction_isolation = '%s'; SET extra_float_digits = 1; SET default_transaction_read_only = off;"
+        "%s SELECT pg_catalog.set_config('penstock.tenant', '', false)",
+        wait_ms, db->options.mode == SQL_READ_ONLY ? "repeatable read" : "read committed",
+        db->options.durable ? "SET synchronous_commit = on;" : "");
     return pg_command(db, text, "open the database", err);
 }
 

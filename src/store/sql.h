@@ -31,10 +31,11 @@ enum sql_lane {
 };
 
 struct sql_options {
-    enum sql_mode mode; // SQL_CREATE: opened for writing, created when absent
+    enum sql_mode mode; // SQL_CREATE: opened for writing, created when absent; SQL_READ_ONLY: what a transaction (by
+                        // sql_exec) reads is of one moment
     unsigned busy_ms;   // how long to wait for another connection's lock; 0 = not at all
     enum sql_lane lane;
-    bool durable; // every commit is on the disk when it returns, as sql_durable makes one
+    bool durable;      // every commit is on the disk when it returns, as sql_durable makes one
     unsigned cache_kb; // pages kept in memory, where the driver keeps them itself; 0 = few
 };
 #define SQL_BUSY_MS_DEFAULT 5000
