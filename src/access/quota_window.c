@@ -18,13 +18,14 @@ static void period_of(const struct quota_counter *c, int64_t now_ns, int64_t *ou
     *out_end = end * second;
 }
 
-static void window_begin(struct quota_window *w, int64_t start, int64_t end) {
+// settled, told: what it begins with.
+static void window_begin(struct quota_window *w, int64_t start, int64_t end, uint64_t settled, uint64_t told) {
     atom_store_relaxed(&w->start, (uint64_t)start);
     atom_store_relaxed(&w->end, (uint64_t)end);
-    atom_store_relaxed(&w->used, 0);
-    atom_store_relaxed(&w->settled, 0);
+    atom_store_relaxed(&w->used, settled);
+    atom_store_relaxed(&w->settled, settled);
     atom_store_relaxed(&w->cap, QUOTA_NO_CAP);
-    atom_store_relaxed(&w->told, 0);
+    atom_store_relaxed(&w->told, told);
     atom_store_relaxed(&w->refused, 0);
     atom_store_relaxed(&w->saved, 0);
 }
@@ -41,7 +42,7 @@ bool quota_counter_create(const struct zone *zone, const struct budget_row *row,
     c->created_at = row->metric == BUDGET_CONCURRENCY ? 0 : row->created_at;
     c->number = QUOTA_WINDOWS;
     period_of(c, now_ns, &start, &end);
-    window_begin(quota_window_at(c, c->number), start, end);
+    window_begin(quota_window_at(c, c->number), start, end, 0, 0);
     *out_counter = c;
     return true;
 }
@@ -58,8 +59,21 @@ void quota_counter_unref(struct quota_counter *counter) {
 static inline bool has_ended(const struct quota_window *w, int64_t now_ns) {
     int64_t start = (int64_t)atom_load_relaxed(&w->start), end = (int64_t)atom_load_relaxed(&w->end);
     if (LIKELY(now_ns >= start)) return now_ns >= end;
-    // A request from just before the turn counts in the new window; a clock that was put back by more begins it anew.
+    // A request from just before the turn counts in the new window; a clock that was put back by more turns back.
     return end != INT64_MAX && now_ns < start - (end - start);
+}
+
+// Only a clock that was put back, or forth and back, makes a period come again: it goes on with what it had used; one
+// that is not remembered, with what the present one has.
+static void turn_to(struct quota_counter *c, int64_t now_ns, uint64_t number) {
+    const struct quota_window *from = NULL, *present = quota_window_at(c, number);
+    int64_t start, end;
+    period_of(c, now_ns, &start, &end);
+    if (start < (int64_t)present->start) from = present;
+    for (uint64_t i = 1; i <= QUOTA_LATE && number - i >= QUOTA_WINDOWS; i++)
+        if ((int64_t)quota_window_at(c, number - i)->start == start) from = quota_window_at(c, number - i);
+    uint64_t settled = from ? atom_load_relaxed(&from->settled) : 0, told = from ? atom_load_relaxed(&from->told) : 0;
+    window_begin(quota_window_at(c, number + 1), start, end, settled, told);
 }
 
 #define TURN_SPINS 4096
@@ -71,10 +85,8 @@ COLD static uint64_t turn(struct quota_counter *c, int64_t now_ns, uint64_t numb
     if (__atomic_compare_exchange_n(&c->turning, &idle, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
         number = atom_load(&c->number);
         if (has_ended(quota_window_at(c, number), now_ns)) {
-            int64_t start, end;
-            period_of(c, now_ns, &start, &end);
-            window_begin(quota_window_at(c, ++number), start, end);
-            atom_store(&c->number, number);
+            turn_to(c, now_ns, number);
+            atom_store(&c->number, ++number);
         }
         atom_store(&c->turning, 0);
         return number;
