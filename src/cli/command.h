@@ -46,6 +46,9 @@ enum cli_option_id {
     CLI_FROM_FILE,
     CLI_YES,
     CLI_DRY_RUN,
+    // audit
+    CLI_FORMAT,
+    CLI_FILE,
     // everywhere
     CLI_DATA,
     CLI_JSON,
@@ -103,6 +106,12 @@ enum cli_command_id {
     CLI_CMD_SECRET_SET,
     CLI_CMD_SECRET_LIST,
     CLI_CMD_SECRET_DELETE,
+    CLI_CMD_AUDIT_LIST,
+    CLI_CMD_AUDIT_TAIL,
+    CLI_CMD_AUDIT_EXPORT,
+    CLI_CMD_AUDIT_VERIFY,
+    CLI_CMD_AUDIT_KEY,
+    CLI_CMD_AUDIT_ROTATE,
     CLI_CMD_COMPLETION,
     CLI_CMD_MAN,
     CLI_CMD_VERSION,
@@ -135,7 +144,7 @@ struct cli_group {
     const char *name;
     const char *summary;
 };
-#define CLI_GROUP_COUNT 3
+#define CLI_GROUP_COUNT 4
 extern const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT];
 
 struct cli_status {

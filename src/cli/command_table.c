@@ -66,7 +66,7 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                  .letter = 'k',
                  .kind = CLI_VALUE_TEXT,
                  .value = "KEY",
-                 .help = "Only requests with this key: its id, prefix or name"},
+                 .help = "Only requests with this key: its id, prefix or name; of audit verify: the public key"},
     [CLI_MODEL] = {.name = "model",
                    .kind = CLI_VALUE_TEXT,
                    .value = "MODEL",
@@ -115,6 +115,12 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
     [CLI_FROM_FILE] = {.name = "from-file", .kind = CLI_VALUE_FILE, .value = "FILE", .help = "Read the value here"},
     [CLI_YES] = {.name = "yes", .letter = 'y', .kind = CLI_VALUE_NONE, .help = "Do not ask"},
     [CLI_DRY_RUN] = {.name = "dry-run", .kind = CLI_VALUE_NONE, .help = "Say what would be done, and do nothing"},
+    [CLI_FORMAT] = {.name = "format",
+                    .kind = CLI_VALUE_CHOICE,
+                    .value = "FORMAT",
+                    .help = "How to write it",
+                    .choices = {"jsonl", "csv", "cef", "ocsf"}},
+    [CLI_FILE] = {.name = "file", .kind = CLI_VALUE_FILE, .value = "FILE", .help = "An export, in place of the data"},
     [CLI_DATA] =
         {.name = "data", .letter = 'd', .kind = CLI_VALUE_DIR, .value = "DIR", .help = "The data directory (./data)"},
     [CLI_JSON] = {.name = "json", .kind = CLI_VALUE_NONE, .help = "Print JSON, one object a line"},
@@ -133,6 +139,7 @@ const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT] = {
     {"key", "Make, list and revoke keys"},
     {"config", "Make, check, explain, compare and change the configuration"},
     {"secret", "Keep secrets for the configuration, sealed in the data directory"},
+    {"audit", "Read, export and prove the trail of what was done by whom"},
 };
 
 const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
@@ -361,6 +368,60 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                                .options = CLI_BIT(CLI_YES),
                                .summary = "Delete a secret",
                                .examples = {{"secret delete openai-key", "for good"}}},
+    [CLI_CMD_AUDIT_LIST] = {.name = "audit list",
+                            .operands = "[FIELD=VALUE|WORD]...",
+                            .operands_max = 16,
+                            .operand_kind = CLI_VALUE_TEXT,
+                            .options =
+                                CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_SINCE) | CLI_BIT(CLI_UNTIL) | CLI_BIT(CLI_LIMIT),
+                            .summary = "Show what was done by whom, newest first",
+                            .details = "Fields are actor, action, type, resource, outcome, address and request; an "
+                                       "action may end in *, an address may be a range such as 10.0.0.0/8. Words are "
+                                       "looked for anywhere in an event.",
+                            .examples = {{"audit list --since 24h", "the last day"},
+                                         {"audit list outcome=denied action=key.*", "what was refused, on keys"},
+                                         {"audit list actor=ada@example.com --json", "what a person did"}}},
+    [CLI_CMD_AUDIT_TAIL] = {.name = "audit tail",
+                            .operands = "",
+                            .options = CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_LIMIT),
+                            .summary = "Show the newest events, and those that come, until interrupted",
+                            .examples = {{"audit tail", "of the default tenant"},
+                                         {"audit tail --tenant acme --json", "one object a line"}}},
+    [CLI_CMD_AUDIT_EXPORT] = {.name = "audit export",
+                              .operands = "[FIELD=VALUE|WORD]...",
+                              .operands_max = 16,
+                              .operand_kind = CLI_VALUE_TEXT,
+                              .options = CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_SINCE) | CLI_BIT(CLI_UNTIL) |
+                                         CLI_BIT(CLI_FORMAT) | CLI_BIT(CLI_OUTPUT),
+                              .summary = "Write the trail out, as JSON lines, CSV, CEF or OCSF",
+                              .details = "Without fields, words or times it is a tenant's whole chain, and as jsonl it "
+                                         "holds what proves it: penstock audit verify --file FILE.",
+                              .examples = {{"audit export --output trail.jsonl", "the whole chain, with its proof"},
+                                           {"audit export --format csv --since 30d", "a month, for a spreadsheet"}}},
+    [CLI_CMD_AUDIT_VERIFY] =
+        {.name = "audit verify",
+         .operands = "",
+         .options = CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_SINCE) | CLI_BIT(CLI_KEY) | CLI_BIT(CLI_FILE),
+         .summary = "Prove that no event was changed, left out, added or moved",
+         .details =
+             "Says which event is the first that is wrong, and why; then the exit code is 1. --since is the number "
+             "of an event here. With --key, the public key as audit key prints it, the trail must be signed by "
+             "it or by keys that it vouches for; without, by the newest, whose secret this server can open, or "
+             "in a file, by the newest that it names.",
+         .examples = {{"audit verify", "all tenants' chains"},
+                      {"audit verify --tenant acme --since 10000", "the newer part of one"},
+                      {"audit verify --file trail.jsonl --key 5d0c…", "an export, anywhere"}}},
+    [CLI_CMD_AUDIT_KEY] = {.name = "audit key",
+                           .operands = "",
+                           .summary = "Print the public keys that the trail is signed with",
+                           .details = "Keep the newest somewhere else: with it, nobody can sign the trail anew unseen.",
+                           .examples = {{"audit key", "the newest last"}}},
+    [CLI_CMD_AUDIT_ROTATE] = {.name = "audit rotate",
+                              .operands = "",
+                              .summary = "Sign the trail with a new key from now on",
+                              .details = "The old key signs the new one and the new one the old, so that either proves "
+                                         "the whole trail. The old secret is wiped.",
+                              .examples = {{"audit rotate", "makes a key and prints it"}}},
     [CLI_CMD_COMPLETION] = {.name = "completion",
                             .operands = "SHELL",
                             .operands_min = 1,
