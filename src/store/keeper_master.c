@@ -156,11 +156,12 @@ bool keeper_prove(struct keeper *k, int64_t generation, struct str check, struct
     if (ok) return true;
     // Only who was asked elsewhere can be away; what is at hand is right or wrong.
     struct err why = *err;
-    return err_set(err, why.code,
-                   "the database's secrets cannot be opened with the configured master key (%s): %s. Set "
-                   "storage.master_key to the key that was in use, or restore it (for \"file\": secret.key) from the "
-                   "backup that belongs to this database; nothing was changed",
-                   name, why.message);
+    return err_set(
+        err, why.code,
+        "the configured master key (%s) does not open this database's secrets: %s. Set storage.master_key to "
+        "the one in use before, or restore it (\"file\": secret.key) from this database's backup; nothing "
+        "was changed",
+        name, why.message);
 }
 
 bool keeper_refresh(struct keeper *k, struct sql *db, bool *out_changed, struct err *err) {

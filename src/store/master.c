@@ -111,8 +111,8 @@ static bool open_text(struct str text, bool raw, const char *what, struct str na
     unsigned char key[MASTER_KEY_SIZE];
     if (!master_key_parse(text, raw, key))
         return err_set(err, ERR_CONFIG_INVALID,
-                       "%s %.*s does not hold a master key: 32 bytes, written in base64 or hexadecimal, are expected "
-                       "(make one: head -c 32 /dev/urandom | base64)",
+                       "%s %.*s holds no master key: 32 bytes in base64 or hexadecimal are expected (one is made by: "
+                       "head -c 32 /dev/urandom | base64)",
                        what, STR_ARG(str_head(name, 200)));
     bool ok = master_of(key, out_master, err);
     secret_wipe(key, sizeof key);
@@ -125,9 +125,7 @@ static bool open_env(const struct conf_master_key *c, struct master **out_master
     snprintf(name, sizeof name, "%.*s", STR_ARG(c->env));
     const char *value = env.get(env.ctx, name);
     if (!value || !*value)
-        return err_set(err, ERR_CONFIG_INVALID,
-                       "the environment variable %s, which storage.master_key says holds the master key, is not set",
-                       name);
+        return err_set(err, ERR_CONFIG_INVALID, "the environment variable %s, of storage.master_key, is not set", name);
     return open_text(str_c(value), false, "the environment variable", c->env, out_master, err);
 }
 
@@ -147,10 +145,7 @@ static bool open_file(struct str path, bool create, struct master **out_master, 
     if (create && !make_file(path, err)) return false;
     if (!file_open(path, FILE_READ, 0, &f, err)) {
         if (err->code != ERR_NOT_FOUND) return false;
-        return err_set(err, ERR_STORE,
-                       "the master key %.*s is missing: restore it from a backup; without it nothing that was sealed "
-                       "can be read, and no API key is known",
-                       STR_ARG(str_head(path, 200)));
+        return err_set(err, ERR_STORE, "the master key %.*s is missing", STR_ARG(str_head(path, 200)));
     }
     // Read back even when just made: what is on disk is what other processes use.
     if (!file_read_at(&f, 0, bytes, sizeof bytes, &n, err)) return false;
