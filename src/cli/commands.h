@@ -37,12 +37,6 @@ int cmd_audit_export(const struct cli_args *args);
 int cmd_audit_verify(const struct cli_args *args);
 int cmd_audit_key(const struct cli_args *args);
 int cmd_audit_rotate(const struct cli_args *args);
-int cmd_audit_list(const struct cli_args *args);
-int cmd_audit_tail(const struct cli_args *args);
-int cmd_audit_export(const struct cli_args *args);
-int cmd_audit_verify(const struct cli_args *args);
-int cmd_audit_key(const struct cli_args *args);
-int cmd_audit_rotate(const struct cli_args *args);
 int cmd_version(const struct cli_args *args);
 
 // Writes text to standard output; the exit code.
