@@ -1,4 +1,7 @@
 // What the server looks after at regular times: keys, budgets and live changes written by others, and Vault.
+//
+// Of what commands on this data directory do, its counters tell. A database that several servers share has to be asked,
+// at every look: two statements on the worker pool.
 #include "server/server_internal.h"
 
 #include "base/json_write.h"
@@ -7,6 +10,7 @@
 
 #define LOOK_MS 250
 #define KEYS_TURNS 4 // every second
+#define BUSY_MS 1000
 
 struct rounds {
     struct server *server;
@@ -18,6 +22,10 @@ struct rounds {
     bool vault_known;    // vault_due is
     bool vault_down;
     struct work keys_work, budgets_work, vault_work;
+    bool shared;          // the database is
+    struct sql *db;       // of keys_work; NULL: not open
+    int64_t config_edits; // as keys_work last saw them; -1 = not yet
+    bool config_edited;
     bool keys_busy, budgets_busy, vault_busy, ending;
     bool keys_edited, vault_changed, vault_ok;
     bool budgets_ok, budgets_failing;
@@ -26,22 +34,46 @@ struct rounds {
     struct err vault_err;
 };
 
-// --- keys ---
+// --- keys, and what other servers change ---
+
+static bool config_look(struct rounds *r, int64_t *out_edits, struct err *err) {
+    if (!r->db && !datadir_open_db(&r->server->dir, BUSY_MS, &r->db, err)) return false;
+    return sql_query_i64(sql_platform(r->db), STR("SELECT value FROM change_count WHERE name = 'config'"), out_edits,
+                         err);
+}
+
+static void shared_look(struct rounds *r) {
+    struct err err;
+    int64_t edits;
+    if (!config_look(r, &edits, &err)) {
+        sql_close(r->db); // the next look opens it again
+        r->db = NULL;
+        return;
+    }
+    // The first time too: of what came between the load and this look nothing else tells.
+    r->config_edited = edits != r->config_edits;
+    r->config_edits = edits;
+}
 
 static void keys_run(struct work *work) {
     struct rounds *r = CONTAINER_OF(work, struct rounds, keys_work);
     struct err err;
     r->keys_edited = false;
     if (!keys_edited(r->server->keys, &r->keys_edited, &err)) r->keys_edited = false;
+    if (r->shared) shared_look(r);
 }
 
 static void keys_done(struct work *work) {
     struct rounds *r = CONTAINER_OF(work, struct rounds, keys_work);
     r->keys_busy = false;
-    if (r->ending || !r->keys_edited) return;
+    if (r->ending) return;
+    if (r->config_edited) datadir_config_changed(&r->server->dir);
+    r->config_edited = false;
+    if (!r->keys_edited) return;
     // Loops find their ring stale by the generation; an edit by hand did not raise it.
     datadir_key_changed(&r->server->dir);
-    log_warn(r->server->log, LOG_MSG("keys were changed in the database by hand; they were read again"));
+    if (!r->shared)
+        log_warn(r->server->log, LOG_MSG("keys were changed in the database by hand; they were read again"));
 }
 
 // --- budgets ---
@@ -139,7 +171,8 @@ static void on_timer(struct timer *timer) {
         r->generation = generation;
         reload_ask(s, JOB_LIVE);
     }
-    if (r->turn++ % KEYS_TURNS == 0 && !r->keys_busy) {
+    bool keys_turn = r->turn++ % KEYS_TURNS == 0;
+    if ((keys_turn || r->shared) && !r->keys_busy) {
         r->keys_work = (struct work){.run = keys_run, .done = keys_done};
         r->keys_busy = loop_work(s->loops[0].loop, &r->keys_work);
     }
@@ -156,6 +189,8 @@ bool rounds_start(struct server *s, struct err *err) {
     s->rounds = r;
     r->server = s;
     r->generation = datadir_config_generation(&s->dir);
+    r->shared = s->setting->conf->storage.url.n > 0;
+    r->config_edits = -1;
     if (s->setting->conf->vault_refs.n) tell_up(s, true);
     timer_init(&r->timer, s->loops[0].loop, on_timer);
     timer_set(&r->timer, LOOK_MS);
@@ -171,6 +206,7 @@ void rounds_stop(struct server *s) {
 void rounds_free(struct server *s) {
     if (!s->rounds) return;
     INVARIANT(!s->rounds->keys_busy && !s->rounds->budgets_busy && !s->rounds->vault_busy);
+    sql_close(s->rounds->db);
     mem_free(s->rounds);
     s->rounds = NULL;
 }

@@ -75,6 +75,7 @@ static bool open_store(struct server *s, struct err *err) {
     s->dir_open = true;
     struct ledger_options o = {.data_dir = s->setting->conf->storage.data,
                                .database = str_c(s->dir.database),
+                               .place = s->dir.id,
                                .writers = s->n_loops,
                                .queue_max = (uint64_t)s->setting->conf->storage.queue_records,
                                .sync_ms = (unsigned)s->setting->conf->storage.group_interval,

@@ -37,10 +37,12 @@ static bool put_text(struct sql *db, const struct datadir *dir, struct str state
     return sql_run(st, err);
 }
 
-static bool row_make(struct sql *db, int64_t now_ns, int64_t *out_id, struct err *err) {
+static bool row_make(struct sql *db, const struct datadir *dir, int64_t now_ns, int64_t *out_id, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(sql_platform(db), STR("INSERT INTO config_wish (at) VALUES (?1)"), &st, err)) return false;
+    if (!sql_prepare(sql_platform(db), STR("INSERT INTO config_wish (at, place) VALUES (?1, ?2)"), &st, err))
+        return false;
     sql_bind_i64(st, 1, now_ns);
+    sql_bind_i64(st, 2, dir->id);
     return sql_run(st, err) && sql_query_i64(sql_platform(db), STR("SELECT max(id) FROM config_wish"), out_id, err);
 }
 
@@ -48,7 +50,7 @@ bool config_wish_add(struct sql *db, const struct datadir *dir, struct str text,
                      struct err *err) {
     int64_t id;
     if (!sql_begin(db, err)) return false;
-    if (!row_make(db, now_ns, &id, err) ||
+    if (!row_make(db, dir, now_ns, &id, err) ||
         !put_text(db, dir, STR("UPDATE config_wish SET wish = ?2 WHERE id = ?1"), PURPOSE_WISH, id, text, err)) {
         sql_rollback(db);
         return false;
@@ -69,10 +71,13 @@ bool config_wish_take(struct sql *db, const struct datadir *dir, int64_t now_ns,
                       struct str *out_text, struct err *err) {
     struct sql_stmt *st;
     bool has;
-    if (!sql_prepare(sql_platform(db),
-                     STR("SELECT id, wish, at FROM config_wish WHERE answer IS NULL ORDER BY id LIMIT 1"), &st, err) ||
-        !sql_step(st, &has, err))
+    if (!sql_prepare(
+            sql_platform(db),
+            STR("SELECT id, wish, at FROM config_wish WHERE answer IS NULL AND place = ?1 ORDER BY id LIMIT 1"), &st,
+            err))
         return false;
+    sql_bind_i64(st, 1, dir->id);
+    if (!sql_step(st, &has, err)) return false;
     *out_id = 0;
     if (!has) return true;
     int64_t id = sql_col_i64(st, 0);

@@ -2,6 +2,7 @@
 #include "store/datadir.h"
 
 #include "conf/conf.h"
+#include "os/rand.h"
 #include "store/migrate.h"
 
 // "PATH/name", owned; NULL when out of memory.
@@ -13,15 +14,33 @@ static char *join(struct str path, struct str name) {
     return z;
 }
 
+// Made once; what is on disk is what counts, since several processes may begin at once.
+static bool open_id(struct str path, int64_t *out_id, struct err *err) {
+    int64_t fresh = (int64_t)(rand_u64() >> 1 | 1), found = 0;
+    bool created;
+    size_t n;
+    CLEANUP(file_close) struct file f = {0};
+    if (!file_create_once(path, str_of((const char *)&fresh, sizeof fresh), 0600, &created, err) ||
+        !file_open(path, FILE_READ, 0, &f, err) || !file_read_at(&f, 0, &found, sizeof found, &n, err))
+        return false;
+    if (n != sizeof found || found <= 0)
+        return err_set(err, ERR_STORE, "%.*s is damaged: remove it while no server runs on this directory",
+                       STR_ARG(path));
+    *out_id = found;
+    return true;
+}
+
 static bool has_url(const struct conf_storage *storage) { return storage && storage->url.n; }
 
 static bool open_parts(struct str path, const struct conf_storage *storage, const struct conf_vault *vault,
                        struct datadir *dir, struct err *err) {
-    AUTO_FREE char *gen = join(path, STR("keys.gen")), *config_gen = join(path, STR("config.gen"));
+    AUTO_FREE char *gen = join(path, STR("keys.gen")), *config_gen = join(path, STR("config.gen")),
+                   *id = join(path, STR("directory.id"));
     dir->path = mem_strdup(path);
     dir->database = has_url(storage) ? mem_strdup(secret_str(&storage->url)) : join(path, STR("penstock.db"));
-    if (!gen || !config_gen || !dir->path || !dir->database) return err_no_memory(err);
-    return dir_make(path, 0700, err) && keeper_create(path, storage, vault, &dir->keeper, err) &&
+    if (!gen || !config_gen || !id || !dir->path || !dir->database) return err_no_memory(err);
+    return dir_make(path, 0700, err) && open_id(str_c(id), &dir->id, err) &&
+           keeper_create(path, storage, vault, &dir->keeper, err) &&
            file_map_open(str_c(gen), sizeof(uint64_t), 0600, &dir->gen, err) &&
            file_map_open(str_c(config_gen), sizeof(uint64_t), 0600, &dir->config_gen, err);
 }

@@ -15,6 +15,7 @@
 struct datadir {
     char *path;                 // as given
     char *database;             // PATH/penstock.db, or the URL of one for several servers, with its password
+    int64_t id;                 // random and lasting, in PATH/directory.id: tells servers on one database apart
     struct keeper *keeper;      // of the keys that hash API keys and seal secrets; open once a database was opened
     struct file_map gen;        // PATH/keys.gen: a counter shared by all processes on this directory
     struct file_map config_gen; // PATH/config.gen: likewise, for live configuration and sealed secrets

@@ -30,6 +30,7 @@ enum ledger_event {
 struct ledger_options {
     struct str data_dir;  // segments live in DATA/wal
     struct str database;  // the SQL database's file, with migrations applied; empty = DATA/penstock.db
+    int64_t place;        // the data directory's number, when several share the database
     unsigned writers;     // one a loop
     size_t segment_bytes; // 0 = 4 MiB
     uint64_t queue_max;   // records held in memory when there is no segment; 0 = 100,000

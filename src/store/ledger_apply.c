@@ -11,7 +11,7 @@
 #define RETAINED_MAX 4
 
 static bool database_ready(struct ledger *l, struct err *err) {
-    return l->rows.db || ledger_rows_open(&l->rows, str_c(l->database), BUSY_MS, err);
+    return l->rows.db || ledger_rows_open(&l->rows, str_c(l->database), l->opt.place, BUSY_MS, err);
 }
 
 static bool refused(struct ledger *l, const struct err *err) {

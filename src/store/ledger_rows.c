@@ -38,12 +38,12 @@ static void names_clear(struct ledger_rows *rows) {
     memset(rows->recent, 0, sizeof rows->recent);
 }
 
-bool ledger_rows_open(struct ledger_rows *rows, struct str database, unsigned busy_ms, struct err *err) {
+bool ledger_rows_open(struct ledger_rows *rows, struct str database, int64_t place, unsigned busy_ms, struct err *err) {
     struct sql *db;
     // Durable: a segment is deleted once its records are committed, so a commit has to be on disk.
     struct sql_options opt = {.mode = SQL_READ_WRITE, .busy_ms = busy_ms, .lane = SQL_LANE_USAGE, .durable = true};
     if (!sql_open(database, &opt, &db, err)) return false;
-    *rows = (struct ledger_rows){.db = db};
+    *rows = (struct ledger_rows){.db = db, .place = place};
     map_init(&rows->names, rand_u64());
     usage_rollup_init(&rows->rollup);
     return true;
@@ -283,16 +283,18 @@ static bool lot_load(struct ledger_rows *rows, const struct ledger_batch *batch,
 static bool marks_write(struct ledger_rows *rows, const struct ledger_batch *batch, struct err *err) {
     struct sql_stmt *put, *del;
     if (!sql_prepare(sql_platform(rows->db),
-                     STR("INSERT INTO wal_applied (segment, \"offset\") VALUES (?1, ?2)"
-                         " ON CONFLICT (segment) DO UPDATE SET \"offset\" = excluded.\"offset\""),
+                     STR("INSERT INTO wal_applied (place, segment, applied) VALUES (?1, ?2, ?3)"
+                         " ON CONFLICT (place, segment) DO UPDATE SET applied = excluded.applied"),
                      &put, err) ||
-        !sql_prepare(sql_platform(rows->db), STR("DELETE FROM wal_applied WHERE segment = ?1"), &del, err))
+        !sql_prepare(sql_platform(rows->db), STR("DELETE FROM wal_applied WHERE place = ?1 AND segment = ?2"), &del,
+                     err))
         return false;
     for (size_t i = 0; i < batch->marks.n; i++) {
         const struct ledger_mark *m = &batch->marks.p[i];
         struct sql_stmt *st = m->offset ? put : del;
-        sql_bind_i64(st, 1, (int64_t)m->segment);
-        if (m->offset) sql_bind_i64(st, 2, (int64_t)m->offset);
+        sql_bind_i64(st, 1, rows->place);
+        sql_bind_i64(st, 2, (int64_t)m->segment);
+        if (m->offset) sql_bind_i64(st, 3, (int64_t)m->offset);
         if (!sql_run(st, err)) return false;
     }
     return true;
@@ -373,9 +375,11 @@ bool ledger_rows_write(struct ledger_rows *rows, struct ledger_batch *batch, str
 bool ledger_rows_mark(struct ledger_rows *rows, uint64_t segment, uint64_t *out_offset, struct err *err) {
     struct sql_stmt *st;
     bool row;
-    if (!sql_prepare(sql_platform(rows->db), STR("SELECT \"offset\" FROM wal_applied WHERE segment = ?1"), &st, err))
+    if (!sql_prepare(sql_platform(rows->db), STR("SELECT applied FROM wal_applied WHERE place = ?1 AND segment = ?2"),
+                     &st, err))
         return false;
-    sql_bind_i64(st, 1, (int64_t)segment);
+    sql_bind_i64(st, 1, rows->place);
+    sql_bind_i64(st, 2, (int64_t)segment);
     if (!sql_step(st, &row, err)) return false;
     *out_offset = row ? (uint64_t)sql_col_i64(st, 0) : 0;
     if (row) sql_reset(st);
@@ -384,7 +388,10 @@ bool ledger_rows_mark(struct ledger_rows *rows, uint64_t segment, uint64_t *out_
 
 bool ledger_rows_forget(struct ledger_rows *rows, uint64_t first, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(sql_platform(rows->db), STR("DELETE FROM wal_applied WHERE segment < ?1"), &st, err)) return false;
-    sql_bind_i64(st, 1, (int64_t)first);
+    if (!sql_prepare(sql_platform(rows->db), STR("DELETE FROM wal_applied WHERE place = ?1 AND segment < ?2"), &st,
+                     err))
+        return false;
+    sql_bind_i64(st, 1, rows->place);
+    sql_bind_i64(st, 2, (int64_t)first);
     return sql_run(st, err);
 }

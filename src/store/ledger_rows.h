@@ -33,6 +33,7 @@ struct ledger_name {
 };
 struct ledger_rows {
     struct sql *db;
+    int64_t place; // as in ledger_options
     bool in_transaction;
     struct map names; // text → id in `name`; owns its keys
     struct ledger_name recent[LEDGER_RECENT_NAMES];
@@ -52,7 +53,8 @@ struct ledger_batch {
     VEC(struct ledger_mark) marks;
 };
 
-NODISCARD bool ledger_rows_open(struct ledger_rows *rows, struct str database, unsigned busy_ms, struct err *err);
+NODISCARD bool ledger_rows_open(struct ledger_rows *rows, struct str database, int64_t place, unsigned busy_ms,
+                                struct err *err);
 void ledger_rows_close(struct ledger_rows *rows);
 // Sorts the items by id. A row that exists stays, unless it is an unknown one and the item is not.
 NODISCARD bool ledger_rows_write(struct ledger_rows *rows, struct ledger_batch *batch, struct err *err);
