@@ -1,20 +1,35 @@
 // Reads and writes the rows of token_key.
 #include "store/token_key.h"
 
-bool token_key_insert(struct sql *db, const struct token_key_row *row, struct err *err) {
+bool token_key_insert(struct sql *db, const struct token_key_row *row, int64_t *out_id, struct err *err) {
     struct sql_stmt *st;
+    bool has;
     if (!sql_prepare(sql_platform(db),
                      STR("INSERT INTO token_key (kid, public_key, secret_key, created_at, signs_from, signs_until,"
-                         " retires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
+                         " retires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id"),
                      &st, err))
         return false;
     sql_bind_text(st, 1, row->kid);
     sql_bind_blob(st, 2, str_of(row->public_key, sizeof row->public_key));
-    sql_bind_blob(st, 3, row->secret_key);
+    sql_bind_blob(st, 3, STR(""));
     sql_bind_i64(st, 4, row->created_at);
     sql_bind_i64(st, 5, row->signs_from);
     sql_bind_i64(st, 6, row->signs_until);
     sql_bind_i64(st, 7, row->retires_at);
+    if (!sql_step(st, &has, err)) return false;
+    if (!has) return err_set(err, ERR_STORE, "the database gave the new token key no id");
+    int64_t id = sql_col_i64(st, 0);
+    if (!sql_run(st, err)) return false;
+    *out_id = id;
+    return true;
+}
+
+bool token_key_set_secret(struct sql *db, int64_t id, struct str sealed, struct err *err) {
+    struct sql_stmt *st;
+    if (!sql_prepare(sql_platform(db), STR("UPDATE token_key SET secret_key = ?2 WHERE id = ?1"), &st, err))
+        return false;
+    sql_bind_i64(st, 1, id);
+    sql_bind_blob(st, 2, sealed);
     return sql_run(st, err);
 }
 

@@ -18,7 +18,9 @@ struct token_key_row {
     struct str secret_key; // sealed
     int64_t created_at, signs_from, signs_until, retires_at;
 };
-NODISCARD bool token_key_insert(struct sql *db, const struct token_key_row *row, struct err *err);
+// Without its secret key.
+NODISCARD bool token_key_insert(struct sql *db, const struct token_key_row *row, int64_t *out_id, struct err *err);
+NODISCARD bool token_key_set_secret(struct sql *db, int64_t id, struct str sealed, struct err *err);
 // Those that are not retired, newest first.
 NODISCARD bool token_key_all(struct sql *db, int64_t now_ns, struct arena *arena, struct token_key_row *out_rows,
                              size_t max, size_t *out_n, struct err *err);
