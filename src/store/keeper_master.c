@@ -156,12 +156,10 @@ bool keeper_prove(struct keeper *k, int64_t generation, struct str check, struct
     if (ok) return true;
     // Only who was asked elsewhere can be away; what is at hand is right or wrong.
     struct err why = *err;
-    return err_set(
-        err, why.code,
-        "the configured master key (%s) does not open this database's secrets: %s. Set storage.master_key to "
-        "the one in use before, or restore it (\"file\": secret.key) from this database's backup; nothing "
-        "was changed",
-        name, why.message);
+    return err_set(err, why.code,
+                   "storage.master_key (%s) does not open this database: set the right key, or restore it (\"file\": "
+                   "secret.key) from the database's backup: %s",
+                   name, why.message);
 }
 
 bool keeper_refresh(struct keeper *k, struct sql *db, bool *out_changed, struct err *err) {

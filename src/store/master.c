@@ -111,9 +111,8 @@ static bool open_text(struct str text, bool raw, const char *what, struct str na
     unsigned char key[MASTER_KEY_SIZE];
     if (!master_key_parse(text, raw, key))
         return err_set(err, ERR_CONFIG_INVALID,
-                       "%s %.*s holds no master key: 32 bytes in base64 or hexadecimal are expected (one is made by: "
-                       "head -c 32 /dev/urandom | base64)",
-                       what, STR_ARG(str_head(name, 200)));
+                       "%s %.*s holds no master key: 32 bytes in base64 or hexadecimal are expected", what,
+                       STR_ARG(str_head(name, 200)));
     bool ok = master_of(key, out_master, err);
     secret_wipe(key, sizeof key);
     return ok;
@@ -151,8 +150,7 @@ static bool open_file(struct str path, bool create, struct master **out_master, 
     if (!file_read_at(&f, 0, bytes, sizeof bytes, &n, err)) return false;
     bool ok = open_text(str_of(bytes, n), true, "the file", path, out_master, err);
     if (!ok && err->code == ERR_CONFIG_INVALID)
-        err_set(err, ERR_STORE,
-                "the master key %.*s has the wrong size or form (32 bytes are expected): restore it from a backup",
+        err_set(err, ERR_STORE, "%.*s has the wrong size or form (32 bytes are expected): restore it from a backup",
                 STR_ARG(str_head(path, 200)));
     secret_wipe(bytes, sizeof bytes);
     return ok;
