@@ -255,3 +255,8 @@ void quota_cap(const struct quota_part *part, uint64_t cap) {
     struct quota_window *w = quota_window_find(part->budget->counter, part->window);
     if (w) atom_store_relaxed(&w->cap, cap);
 }
+
+void quota_sync(const struct quota_part *part, uint64_t used) {
+    struct quota_window *w = quota_window_find(part->budget->counter, part->window);
+    if (w) atom_store_relaxed(&w->used, used);
+}

@@ -143,6 +143,9 @@ bool quota_part_state(const struct quota_part *part, struct quota_state *out_sta
 #define QUOTA_NO_CAP UINT64_MAX
 void quota_cap(const struct quota_part *part, uint64_t cap);
 
+// What all nodes together have used of the part's window, this node's requests counted in: it counts on from there.
+void quota_sync(const struct quota_part *part, uint64_t used);
+
 // --- Answers ------------------------------------------------------------------------------------------------------
 
 #define QUOTA_HEADERS_MAX 12

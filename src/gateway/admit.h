@@ -4,8 +4,14 @@
 #ifndef GATEWAY_ADMIT_H
 #define GATEWAY_ADMIT_H
 
-#include "gateway/call.h"
+#include "gateway/pipeline.h"
 
+// Reserves the call's grant, wherever budgets are counted. STAGE_DONE: it may go on; STAGE_WAIT: come again when
+// resumed; STAGE_FAIL: admission.refusal says which budget refuses, or, with admission.unsure, budgets cannot be
+// counted now.
+enum stage_result admit_take(struct call *call);
+// Gives back what the call holds.
+void admit_release(struct call *call);
 // The call is over: what it held becomes what it used. served: a provider has worked on it.
 void admit_settle(struct call *call, bool served);
 

@@ -1,6 +1,8 @@
 // One request on its way through the gateway: how it begins and what it gives back.
 #include "gateway/call.h"
 
+#include "gateway/admit.h"
+
 #include "os/clock.h"
 
 static void demo_timer_idle(struct timer *timer) { (void)timer; }
@@ -23,7 +25,7 @@ struct call *call_create(struct gateway_loop *gl, struct http_req *req) {
 
 void call_release(struct call *call) {
     timer_stop(&call->timer);
-    quota_close(&call->admission.grant);
+    admit_release(call);
     keyring_unref(call->ring);
     runtime_unref(call->runtime);
     buf_free(&call->answer);

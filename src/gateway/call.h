@@ -6,6 +6,7 @@
 
 #include "access/quota.h"
 #include "gateway/gateway.h"
+#include "gateway/quota_redis.h"
 #include "gateway/wait.h"
 #include "model/demo.h"
 #include "model/openai_request.h"
@@ -29,7 +30,11 @@ enum answer_mode {
 struct admission {
     struct quota_ask ask; // reserved for it
     struct quota_grant grant;
-    bool refused;
+    struct quota_held *held; // in Redis; NULL: none
+    enum admit_step { ADMIT_NEW, ADMIT_ASKED, ADMIT_ANSWERED } step;
+    enum quota_answer answer;
+    unsigned downgrades;
+    bool refused, unsure;
     struct quota_refusal refusal; // when it was
     struct str asked_model;       // what the client asked for, when a budget has sent it to another; p is NULL when not
 };

@@ -7,6 +7,7 @@
 #include "gateway/keys.h"
 #include "gateway/meter.h"
 #include "gateway/pipeline.h"
+#include "gateway/quota_redis.h"
 #include "model/openai_error.h"
 #include "os/clock.h"
 #include "os/rand.h"
@@ -48,7 +49,12 @@ bool gateway_loop_create(struct gateway *gateway, const struct gateway_loop_opti
     gl->ledger = ledger_writer(gateway->o.ledger, i);
     gl->shard = metrics_shard(gateway->o.metrics, i);
     gl->seed = rand_u64() | 1;
+    gl->redis = o->redis;
     request_ids_init(&gl->ids, o->epoch);
+    if (o->redis && !quota_redis_create(o->loop, o->redis, o->runtime->conf->redis.key_prefix, &gl->quota_redis, err)) {
+        gateway_loop_free(gl);
+        return false;
+    }
     if (!meter_create(gl->shard, &gl->meter, err) || !http_client_create(o->loop, 64 * 1024, &gl->client, err) ||
         !catalog_create(gl, &gl->catalog, err)) {
         gateway_loop_free(gl);
@@ -68,6 +74,7 @@ void gateway_loop_free(struct gateway_loop *gl) {
     catalog_free(gl->catalog);
     http_client_free(gl->client);
     meter_free(gl->meter);
+    quota_redis_free(gl->quota_redis);
     quota_seat_free(&gl->seat);
     keyring_unref(gl->ring);
     runtime_unref(gl->runtime);

@@ -22,6 +22,8 @@
 #include "store/ledger.h"
 
 struct call;
+struct redis;
+struct quota_redis;
 struct meter;
 struct catalog;
 struct keys;
@@ -59,6 +61,8 @@ struct gateway_loop {
     struct keyring_memo memo;
     struct quota_seat seat;
     struct estimates estimates;
+    struct redis *redis;             // NULL: none is configured
+    struct quota_redis *quota_redis; // likewise
     struct ledger_writer *ledger;
     struct metric_shard *shard;
     struct meter *meter;
@@ -81,6 +85,7 @@ struct gateway_loop_options {
     struct runtime *runtime; // a reference is taken
     struct keyring *ring;    // a reference is taken
     uint32_t epoch;          // of the lease that request ids come from
+    struct redis *redis;     // NULL: none is configured
 };
 NODISCARD bool gateway_loop_create(struct gateway *gateway, const struct gateway_loop_options *options,
                                    struct gateway_loop **out_gl, struct err *err);

@@ -92,24 +92,36 @@ static bool downgrade(struct call *call, const struct quota_budget *by) {
 // --- the stage ---
 
 static enum stage_result refuse(struct call *call, struct err *err) {
+    if (call->admission.unsure) {
+        err_set(err, ERR_OVERLOADED, "limits cannot be checked at the moment; try again soon");
+        return STAGE_FAIL;
+    }
     call->admission.refused = true;
     quota_refusal_err(&call->admission.refusal, call->ts, err);
     return STAGE_FAIL;
 }
 
-enum stage_result stage_admit(struct call *call, struct err *err) {
+// The budgets that apply, and what is asked of them. False: none does.
+static bool find_budgets(struct call *call) {
     struct admission *a = &call->admission;
     struct str tags[QUOTA_TAGS_MAX];
+    struct quota_subject subject = subject_of(call, tags);
+    a->ask = ask_of(call);
+    return quota_match(&call->gl->seat, &subject, &a->ask, call->ts, &a->grant);
+}
+
+enum stage_result stage_admit(struct call *call, struct err *err) {
+    struct admission *a = &call->admission;
     if (!call->gl->seat.quota) return STAGE_DONE;
-    for (unsigned i = 0; i <= DOWNGRADES_MAX; i++) {
-        struct quota_subject subject = subject_of(call, tags);
-        a->ask = ask_of(call);
-        if (!quota_match(&call->gl->seat, &subject, &a->ask, call->ts, &a->grant)) return STAGE_DONE;
-        if (quota_take(&a->grant, subject.model, &a->refusal)) return STAGE_DONE;
-        if (i == DOWNGRADES_MAX || !a->refusal.budget || !downgrade(call, a->refusal.budget)) break;
+    for (;;) {
+        if (a->step == ADMIT_NEW && !find_budgets(call)) return STAGE_DONE;
+        enum stage_result taken = admit_take(call);
+        if (taken != STAGE_FAIL) return taken;
+        if (a->unsure || a->downgrades == DOWNGRADES_MAX || !a->refusal.budget || !downgrade(call, a->refusal.budget))
+            return refuse(call, err);
+        a->downgrades++;
         quota_close(&a->grant);
     }
-    return refuse(call, err);
 }
 
 // --- its end ---
@@ -123,7 +135,10 @@ void admit_settle(struct call *call, bool served) {
         used.tokens = call->usage.prompt + call->usage.output;
         used.cost_nano = call->cost_nano;
     }
+    bool held = call->admission.grant.held;
     quota_settle(&call->admission.grant, &used);
+    if (held) quota_held_settle(call->admission.held, &used, true);
+    if (held) call->admission.held = NULL;
     if (call->usage_known && call->status < 300)
         estimate_learn(&call->gl->estimates, call->request.model, call->usage.output);
 }

@@ -37,6 +37,14 @@ static void put_note(struct json_writer *w, struct gateway *g, enum gateway_note
     json_put_object_end(w);
 }
 
+// As this loop sees it.
+static void put_redis(struct json_writer *w, const struct redis *redis) {
+    struct redis_stats stats;
+    if (!redis) return;
+    redis_stats_get(redis, &stats);
+    put_check(w, STR("redis"), stats.up, stats.up ? "" : stats.error);
+}
+
 // Degraded parts are told but do not take the server out of service: requests go on.
 enum stage_result stage_ready(struct call *call, struct err *err) {
     (void)err;
@@ -54,6 +62,7 @@ enum stage_result stage_ready(struct call *call, struct err *err) {
     bool ledger_ok = !health.disk_full && !health.db_busy && health.queued == 0;
     put_check(&w, STR("usage_ledger"), ledger_ok, ledger_ok ? "" : health.last_error);
     put_note(&w, g, GATEWAY_NOTE_CONFIG);
+    put_redis(&w, call->gl->redis);
     if (call->runtime->conf->vault_refs.n) put_note(&w, g, GATEWAY_NOTE_VAULT);
     json_put_object_end(&w);
     json_put_member_object(&w, STR("usage_ledger"));

@@ -29,8 +29,8 @@ static void conn_discard(struct redis *r) {
     r->conn = NULL;
 }
 
-// Takes the connection off the client; what waited on it is the caller's to fail.
-static struct redis_call *detach(struct redis *r) {
+// Takes the connection off the client; what waited on it is the caller's to fail. flush: what was sent still goes out.
+static struct redis_call *detach(struct redis *r, bool flush) {
     struct redis_conn *conn = r->conn;
     if (!conn) return NULL;
     struct redis_call *first = conn->first;
@@ -38,7 +38,10 @@ static struct redis_call *detach(struct redis *r) {
     conn->last = &conn->first;
     conn->redis = NULL;
     r->conn = NULL;
-    stream_reset(&conn->stream);
+    if (flush)
+        stream_close(&conn->stream);
+    else
+        stream_reset(&conn->stream);
     return first;
 }
 
@@ -55,7 +58,7 @@ void redis_lost(struct redis *r, enum err_code code, const char *why) {
     if (r->phase == REDIS_STOPPED || r->phase == REDIS_IDLE) return;
     if (r->query) dns_cancel(r->query);
     r->query = NULL;
-    struct redis_call *calls = detach(r);
+    struct redis_call *calls = detach(r, false);
     r->phase = REDIS_REST;
     r->stats.up = false;
     snprintf(r->stats.error, sizeof r->stats.error, "%s", why);
@@ -143,7 +146,7 @@ static bool conn_new(struct redis *r, struct err *err) {
 static bool connect_address(struct redis *r, const struct sockaddr *address, struct err *err) {
     if (!conn_new(r, err)) return false;
     if (stream_connect(&r->conn->stream, address, r->tls, str_c(r->o.at.host), err)) return true;
-    detach(r);
+    detach(r, false);
     return false;
 }
 
@@ -154,7 +157,7 @@ static void remember_why(struct redis *r, const char *why) {
 static void connect_next(struct redis *r, const char *why) {
     struct err err;
     if (why) remember_why(r, why);
-    detach(r);
+    detach(r, false);
     while (r->address_next < r->addresses.count) {
         const struct sockaddr *address = (const struct sockaddr *)&r->addresses.addresses[r->address_next++];
         if (connect_address(r, address, &err)) return;
@@ -295,7 +298,7 @@ void redis_stop(struct redis *r) {
     if (r->query) dns_cancel(r->query);
     r->query = NULL;
     err_set(&err, ERR_SHUTTING_DOWN, "Redis: the client is closed");
-    redis_fail_calls(r, detach(r), &err);
+    redis_fail_calls(r, detach(r, true), &err);
 }
 
 void redis_free(struct redis *r) {

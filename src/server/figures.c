@@ -40,6 +40,13 @@ static void connections_of_loop(struct server_loop *sl, struct metric_shard *sha
     }
 }
 
+static void redis_of_loop(struct server_loop *sl, struct metric_shard *shard, struct str index) {
+    struct redis_stats stats;
+    if (!sl->redis) return;
+    redis_stats_get(sl->redis, &stats);
+    metric_set(shard, metric_find(shard, METRIC_REDIS_UP, &index, 1), stats.up);
+}
+
 void figures_of_loop(struct server_loop *sl) {
     struct metric_shard *shard = sl->gl->shard;
     struct http_server_stats http;
@@ -51,6 +58,7 @@ void figures_of_loop(struct server_loop *sl) {
     http_client_stats_get(sl->gl->client, &client);
     loop_stats_get(sl->loop, &loop);
     set_own(shard, METRIC_OPEN_CONNECTIONS, http.open);
+    redis_of_loop(sl, shard, index);
     set_own(shard, METRIC_ACTIVE_REQUESTS, sl->gl->active);
     set_own(shard, METRIC_UPSTREAM_CONNECTS, client.connects);
     set_own(shard, METRIC_UPSTREAM_REUSED, client.reused);

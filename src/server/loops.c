@@ -32,14 +32,24 @@ static bool listen_all(struct server *s, struct err *err) {
     return true;
 }
 
+static bool redis_build(struct server_loop *sl, struct err *err) {
+    const struct conf_redis *conf = &sl->server->setting->conf->redis;
+    struct redis_options o;
+    if (!conf->url.n) return true;
+    if (!redis_options_of(conf, &o)) return err_set(err, ERR_CONFIG_INVALID, "redis.url is not the address of a Redis");
+    bool ok = redis_create(sl->loop, &o, &sl->redis, err);
+    redis_url_wipe(&o.at);
+    return ok;
+}
+
 static bool loop_build(struct server *s, unsigned i, struct err *err) {
     struct server_loop *sl = &s->loops[i];
     sl->server = s;
-    if (!loop_create(i, &sl->loop, err)) return false;
+    if (!loop_create(i, &sl->loop, err) || !redis_build(sl, err)) return false;
     struct keyring *ring;
     if (!keys_current(s->keys, &ring, err)) return false;
     struct gateway_loop_options o = {
-        .loop = sl->loop, .runtime = s->setting->runtime, .ring = ring, .epoch = sl->epoch};
+        .loop = sl->loop, .runtime = s->setting->runtime, .ring = ring, .epoch = sl->epoch, .redis = sl->redis};
     bool ok = gateway_loop_create(s->gateway, &o, &sl->gl, err);
     keyring_unref(ring);
     if (!ok || !doors_create(sl, err)) return false;
@@ -67,6 +77,7 @@ bool loops_start(struct server *s, struct err *err) {
         char name[16];
         snprintf(name, sizeof name, "loop-%u", i);
         timer_set(&sl->tick, TICK_MS);
+        if (sl->redis) redis_start(sl->redis);
         if (i && !thread_start(&sl->thread, name, 0, loop_main, sl, err)) return false;
     }
     return true;
@@ -121,6 +132,7 @@ static void quiesce(struct server_loop *sl) {
     if (sl->tick.loop) timer_stop(&sl->tick);
     if (sl->http) http_server_stop(sl->http);
     if (sl->gl) gateway_loop_quiesce(sl->gl);
+    if (sl->redis) redis_stop(sl->redis);
     admin_loop_quiesce(sl->al);
     loop_drain_handles(sl->loop);
 }
@@ -141,6 +153,7 @@ void loops_free(struct server *s) {
         http_server_free(s->loops[i].http);
         admin_loop_free(s->loops[i].al);
         gateway_loop_free(s->loops[i].gl);
+        redis_free(s->loops[i].redis);
         loop_free(s->loops[i].loop);
     }
 }

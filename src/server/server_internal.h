@@ -6,6 +6,7 @@
 #include "admin/wish_text.h"
 #include "gateway/gateway.h"
 #include "gateway/keys.h"
+#include "net/redis.h"
 #include "os/signals.h"
 #include "os/watch.h"
 #include "server/job.h"
@@ -22,6 +23,7 @@ struct server_loop {
     struct http_server *http;
     struct gateway_loop *gl;
     struct admin_loop *al;
+    struct redis *redis; // NULL: none is configured
     struct thread thread;
     struct timer tick;
     uint32_t epoch;          // of its request ids

@@ -1,0 +1,85 @@
+// Where budgets are counted: in this process, or in Redis, which is asked first.
+#include "gateway/admit.h"
+
+static enum stage_result take_here(struct call *call) {
+    struct admission *a = &call->admission;
+    return quota_take(&a->grant, call->request.model, &a->refusal) ? STAGE_DONE : STAGE_FAIL;
+}
+
+static void forget_held(struct admission *a) {
+    quota_held_refund(a->held);
+    a->held = NULL;
+}
+
+// Redis has not said. What it was asked may have been done all the same: that is taken back, or settled at the end.
+static enum stage_result without_redis(struct call *call) {
+    struct admission *a = &call->admission;
+    enum stage_result here = STAGE_FAIL;
+    switch ((enum quota_failure)call->runtime->conf->quota.on_failure) {
+    case QUOTA_FAIL_OPEN:
+        quota_close(&a->grant);
+        here = STAGE_DONE;
+        break;
+    case QUOTA_FAIL_CLOSED:
+        a->unsure = true;
+        break;
+    case QUOTA_FAIL_LOCAL:
+        here = take_here(call);
+        if (here == STAGE_DONE) return here; // Redis is told at the end
+        break;
+    }
+    forget_held(a);
+    return here;
+}
+
+static void on_answer(void *ctx, enum quota_answer answer) {
+    struct call *call = ctx;
+    call->admission.step = ADMIT_ANSWERED;
+    call->admission.answer = answer;
+    pipeline_resume(call);
+}
+
+static enum stage_result ask(struct call *call) {
+    struct admission *a = &call->admission;
+    uint64_t timeout_ms = (uint64_t)call->runtime->conf->quota.redis_timeout;
+    if (!quota_redis_ask(call->gl->quota_redis, &a->grant, call->request.model, timeout_ms, on_answer, call, &a->held))
+        return without_redis(call);
+    a->step = ADMIT_ASKED;
+    return STAGE_WAIT;
+}
+
+static enum stage_result answered(struct call *call) {
+    struct admission *a = &call->admission;
+    uint64_t used;
+    a->step = ADMIT_NEW;
+    switch (a->answer) {
+    case QUOTA_ANSWER_YES:
+        quota_force(&a->grant);
+        for (unsigned i = 0; i < a->grant.n; i++)
+            quota_sync(&a->grant.parts[i], quota_held_used(a->held, i) + a->grant.parts[i].amount);
+        return STAGE_DONE;
+    case QUOTA_ANSWER_NO: {
+        unsigned part = quota_held_refuser(a->held, &used);
+        quota_sync(&a->grant.parts[part], used);
+        quota_refuse(&a->grant, part, used, &a->refusal);
+        forget_held(a);
+        return STAGE_FAIL;
+    }
+    case QUOTA_ANSWER_UNKNOWN:
+        break;
+    }
+    return without_redis(call);
+}
+
+enum stage_result admit_take(struct call *call) {
+    enum quota_mode mode = (enum quota_mode)call->runtime->conf->quota.mode;
+    if (call->admission.step == ADMIT_ANSWERED) return answered(call);
+    if (mode == QUOTA_LOCAL || !call->gl->quota_redis || call->admission.grant.n > QUOTA_GRANT_MAX)
+        return take_here(call);
+    return ask(call);
+}
+
+void admit_release(struct call *call) {
+    forget_held(&call->admission);
+    quota_close(&call->admission.grant);
+}

@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+# Quotas that several servers share through Redis: hard stops, rate limits, servers killed, a Redis that is away.
+import collections
+import signal
+import threading
+import time
+import unittest
+
+from harness import FakeUpstream, Incomplete, Penstock, chat_body, eventually, fake_provider, main, request_bytes
+from redis_server import RedisServer
+from test_quotas import MODELS, Budgets
+
+THREADS = 6  # a server
+
+
+def hammer(servers, keys, model, until, statuses):
+    """Asks all servers at once, over and over until until() says so; statuses counts the answers by server."""
+    def run(i):
+        conn = None
+        while not until():
+            try:
+                conn = conn or servers[i].conn()
+                conn.send(request_bytes('POST', '/v1/chat/completions', chat_body(model), key=keys[i]))
+                status = conn.read().status
+            except (Incomplete, OSError):
+                conn, status = None, 0
+            statuses[i][status] += 1
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(servers)) for _ in range(THREADS)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+
+
+class Nodes(unittest.TestCase):
+    """Servers with the same budgets over one Redis."""
+    mode, on_failure, n = 'exact', 'local', 3
+
+    @classmethod
+    def setUpClass(cls):
+        cls.redis = RedisServer().start()
+        cls.fake = FakeUpstream().start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.fake.stop()
+        cls.redis.remove()
+
+    def setUp(self):
+        self.redis.ask('FLUSHALL')
+        self.servers, self.keys = [], []
+
+    def tearDown(self):
+        for server in self.servers:
+            server.remove()
+
+    def launch(self, budgets, n=None, quota=None, redis=None):
+        """budgets: arguments of Budgets.add."""
+        settings = {'mode': self.mode, 'on_failure': self.on_failure, 'redis_timeout': '2s', **(quota or {})}
+        for _ in range(n or self.n):
+            server = Penstock({'providers': [fake_provider(self.fake)], 'models': MODELS, 'passthrough_models': True,
+                               'log': {'level': 'debug', 'format': 'json'}, 'quota': settings,
+                               'redis': {'url': self.redis.url, 'timeout': '500ms', 'connect_timeout': '500ms',
+                                         **(redis or {})}})
+            self.servers.append(server)
+            for budget in budgets:
+                Budgets(server).add(*budget)
+            self.keys.append(server.key)
+        for server in self.servers:
+            server.start()
+        for server in self.servers:
+            self.assertTrue(eventually(lambda s=server: self.is_up(s)), 'Redis is not up')
+
+    def is_up(self, server):
+        up = [v for k, v in server.metrics().items() if k.startswith('penstock_redis_up')]
+        return len(up) == server.workers and all(up)
+
+    def chat(self, i, model='priced'):
+        return self.servers[i].post('/v1/chat/completions', chat_body(model), key=self.keys[i])
+
+    def only(self):
+        counters = self.redis.counters()
+        self.assertEqual(len(counters), 1, counters)
+        return next(iter(counters.values()))
+
+    def hard_stop(self, limit, over):
+        self.launch([('calls', 'tenant', 0, 'requests', 'day', limit)])
+        statuses = [collections.Counter() for _ in self.servers]
+        refused = lambda: all(s[429] >= 20 for s in statuses) or time.monotonic() > end  # noqa: E731
+        end = time.monotonic() + 60
+        hammer(self.servers, self.keys, 'priced', refused, statuses)
+        served = sum(s[200] for s in statuses)
+        self.assertGreaterEqual(served, limit, statuses)
+        self.assertLessEqual(served, limit + over, statuses)
+        self.assertFalse(set().union(*statuses) - {200, 429}, statuses)
+        self.assertTrue(all(s[200] for s in statuses), 'some server got nothing: %s' % statuses)
+        return served
+
+
+class Exact(Nodes):
+    def test_hard_stop(self):
+        served = self.hard_stop(300, 0)
+        self.assertTrue(eventually(lambda: self.only() == {'u': served, 'r': 0}), self.redis.counters())
+
+    def test_tokens_and_money_at_once(self):
+        # Each budget stops all of it; what is reserved and not used comes back.
+        self.launch([('calls', 'tenant', 0, 'requests', 'day', 1000), ('tokens', 'tenant', 0, 'tokens', 'day', 100_000),
+                     ('money', 'tenant', 0, 'cost', 'month', 10 ** 18)], n=2)
+        statuses = [collections.Counter() for _ in self.servers]
+        count = lambda: sum(s[200] for s in statuses) >= 40  # noqa: E731
+        hammer(self.servers, self.keys, 'priced', count, statuses)
+        served = sum(s[200] for s in statuses)
+        self.assertFalse(set().union(*statuses) - {200}, statuses)
+        self.assertTrue(eventually(lambda: not any(c['r'] for c in self.redis.counters().values())))
+        used = [c['u'] for c in self.redis.counters().values()]
+        self.assertIn(served, used)
+        self.assertEqual(len(used), 3)
+        answer = self.chat(0).json()['usage']
+        self.assertTrue(eventually(lambda: answer['total_tokens'] * (served + 1) in
+                                   [c['u'] for c in self.redis.counters().values()]), self.redis.counters())
+
+    def test_headers_say_what_all_have_used(self):
+        self.launch([('calls', 'tenant', 0, 'requests', 'day', 100)], n=2)
+        for i in (0, 1, 0, 1):
+            reply = self.chat(i)
+        self.assertEqual(reply.header('x-ratelimit-remaining-requests'), '96')
+
+    def test_refund_and_failure(self):
+        self.launch([('calls', 'tenant', 0, 'requests', 'day', 5), ('tokens', 'tenant', 0, 'tokens', 'day', 10 ** 6)], n=2)
+        for _ in range(8):
+            self.assertGreaterEqual(self.chat(0, 'broken').status, 500)
+        for i in range(5):
+            self.assertEqual(self.chat(i % 2).status, 200)
+        reply = self.chat(1)
+        self.assertEqual(reply.status, 429)
+        self.assertTrue(reply.header('retry-after'))
+
+    def test_client_leaves_while_redis_hangs(self):
+        self.launch([('calls', 'tenant', 0, 'requests', 'day', 5)], n=1)
+        self.redis.signal(signal.SIGSTOP)
+        conn = self.servers[0].conn()
+        conn.send(request_bytes('POST', '/v1/chat/completions', chat_body('priced'), key=self.keys[0]))
+        time.sleep(0.05)
+        conn.reset()
+        self.redis.signal(signal.SIGCONT)
+        self.assertTrue(eventually(lambda: not any(c['r'] for c in self.redis.counters().values())))
+        self.assertTrue(eventually(lambda: self.is_up(self.servers[0])))
+        self.assertEqual(self.chat(0).status, 200)
+
+    def test_kill_leaks_nothing(self):
+        self.launch([('at once', 'tenant', 0, 'concurrency', 'total', 4), ('calls', 'tenant', 0, 'requests', 'day', 100),
+                     ('tokens', 'tenant', 0, 'tokens', 'day', 10 ** 6)], n=2)
+        conns = []
+        for _ in range(4):
+            conns.append(self.servers[0].conn())
+            conns[-1].send(request_bytes('POST', '/v1/chat/completions', chat_body('crawling'), key=self.keys[0]))
+        reserved = lambda: sum(c['r'] for c in self.redis.counters().values())  # noqa: E731
+        self.assertTrue(eventually(lambda: reserved() > 1000), self.redis.counters())
+        self.assertEqual(self.chat(1).status, 429)  # all four places are taken
+        self.servers[0].kill()
+        for conn in conns:
+            conn.close()
+        # The dead server's reservations run out; those of the living are renewed.
+        self.assertTrue(eventually(lambda: self.chat(1).status == 200, seconds=40, every=0.5), self.redis.counters())
+        self.assertTrue(eventually(lambda: reserved() == 0), self.redis.counters())
+        used = sorted(c['u'] for c in self.redis.counters().values())
+        self.assertEqual(used[0], 0)      # calls at once
+        self.assertEqual(used[1], 4 + 1)  # what was reserved is taken as used
+        self.assertGreater(used[2], 1000)
+
+    def test_redis_restarts(self):
+        self.launch([('calls', 'tenant', 0, 'requests', 'day', 10)], n=1)
+        for _ in range(4):
+            self.assertEqual(self.chat(0).status, 200)
+        self.redis.kill()
+        self.assertTrue(eventually(lambda: not self.is_up(self.servers[0])))
+        for _ in range(3):
+            self.assertEqual(self.chat(0).status, 200)  # on_failure: local
+        self.redis.start()
+        self.assertTrue(eventually(lambda: self.is_up(self.servers[0])))
+        # It begins with what the server knows, and hears of what was used meanwhile. What one event loop tells first may
+        # hold a request that the other tells too: that errs on the safe side.
+        self.assertTrue(eventually(lambda: self.redis.counters() and 7 <= self.only()['u'] <= 8), self.redis.counters())
+        time.sleep(0.5)
+        used = self.only()['u']
+        self.assertIn(used, (7, 8))
+        statuses = [self.chat(0).status for _ in range(6)]
+        self.assertEqual(statuses.count(200), 10 - used, statuses)
+
+    def away(self, on_failure):
+        self.launch([('calls', 'tenant', 0, 'requests', 'day', 3)], n=1,
+                    quota={'on_failure': on_failure, 'redis_timeout': '50ms'})
+        self.redis.signal(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            statuses = [self.chat(0).status for _ in range(6)]
+            self.assertLess(time.monotonic() - began, 10)
+            ready = self.servers[0].get('/readyz').json()
+        finally:
+            self.redis.signal(signal.SIGCONT)
+        self.assertIn('redis', ready['checks'])
+        return statuses
+
+    def test_away_open(self):
+        self.assertEqual(self.away('open'), [200] * 6)
+
+    def test_away_closed(self):
+        self.assertEqual(self.away('closed'), [503] * 6)
+
+    def test_away_local(self):
+        self.assertEqual(self.away('local'), [200] * 3 + [429] * 3)
+        server = self.servers[0]
+        self.assertTrue(eventually(lambda: self.is_up(server)))
+        self.assertTrue(eventually(lambda: self.redis.counters() and self.only() == {'u': 3, 'r': 0}), self.redis.counters())
+
+    def test_keys_have_the_tenant_as_hash_tag(self):
+        self.launch([('calls', 'tenant', 0, 'requests', 'minute', 100)], n=1, redis={'key_prefix': 'gate:'})
+        self.assertEqual(self.chat(0).status, 200)
+        self.assertTrue(eventually(lambda: self.redis.ask('KEYS', '*')))
+        for key in self.redis.ask('KEYS', '*'):
+            self.assertRegex(key, r'^gate:quota:\{1\}:')
+        counter, = self.redis.counters('gate:')
+        self.assertTrue(0 < self.redis.ask('PTTL', counter) <= 60_000 + 15 * 60_000)
+
+
+class RateLimit(Nodes):
+    def test_two_nodes_share_a_rate(self):
+        # Windows are minutes of the clock, so a whole one is watched.
+        limit = 400
+        self.launch([('rate', 'tenant', 0, 'requests', 'minute', limit)], n=2)
+        if time.time() % 60 > 45:
+            time.sleep(61 - time.time() % 60)
+        minute, statuses = int(time.time() / 60), [collections.Counter() for _ in self.servers]
+        over = lambda: int(time.time() / 60) != minute or all(s[429] >= 50 for s in statuses)  # noqa: E731
+        hammer(self.servers, self.keys, 'priced', over, statuses)
+        self.assertEqual(int(time.time() / 60), minute, 'the machine is too slow for this limit')
+        served = sum(s[200] for s in statuses)
+        self.assertLessEqual(abs(served - limit), limit * 0.02, statuses)
+
+
+if __name__ == '__main__':
+    main()
