@@ -260,6 +260,8 @@ bool policy_decide(const struct policy *policy, const struct policy_subject *sub
     uint32_t found = in_subject(&q, subject, true);
     if (found != NO_GRANT) return decided(out_decision, false, POLICY_DENIED, &policy->told.p[found]);
     if (by_scopes(subject, resource)) return decided(out_decision, true, POLICY_BY_SCOPES, NULL);
+    // What is allowed to everybody of its tenant is not a key's.
+    if (kind == PRINCIPAL_KEY) return decided(out_decision, false, POLICY_NO_GRANT, NULL);
     found = in_subject(&q, subject, false);
     if (found == NO_GRANT) return decided(out_decision, false, POLICY_NO_GRANT, NULL);
     return decided(out_decision, true, POLICY_GRANTED, &policy->told.p[found]);

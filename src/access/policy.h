@@ -69,8 +69,8 @@ struct str policy_builtin_help(size_t i);
 
 NODISCARD bool policy_builder_create(struct policy_builder **out_builder, struct err *err);
 void policy_builder_free(struct policy_builder *builder); // NULL is fine
-// Texts are copied; things may come in any order. A role whose parents make a circle or do not exist, or with an
-// unknown permission, gives nothing by that part; policy_faults counts them.
+// Texts are copied; things may come in any order. A role whose parent does not exist, or with an unknown permission,
+// gives nothing by that part; roles that inherit from one another in a circle give the same; policy_faults counts them.
 NODISCARD bool policy_add_role(struct policy_builder *builder, const struct policy_role *role, struct err *err);
 NODISCARD bool policy_add_grant(struct policy_builder *builder, const struct policy_grant *grant, struct err *err);
 // Membership: the principal holds the team's grants.

@@ -64,11 +64,11 @@ bool policy_decides_alike(const struct policy *policy, const struct policy_subje
     if (policy_suspended(subject)) return answer(out_allowed, false);
     enum effect denied = most_of_subject(&l, subject, true);
     if (denied == EFFECT_ALL) return answer(out_allowed, false);
-    enum effect allowed = most_of_subject(&l, subject, false);
-    if (kind == PRINCIPAL_KEY && subject->within && subject->tenant == tenant && tenant) {
-        enum effect scopes = subject->team || subject->project ? EFFECT_SOME : EFFECT_ALL;
-        if (scopes > allowed) allowed = scopes;
-    }
+    enum effect allowed = EFFECT_NONE;
+    if (kind != PRINCIPAL_KEY)
+        allowed = most_of_subject(&l, subject, false);
+    else if (subject->within && subject->tenant == tenant && tenant)
+        allowed = subject->team || subject->project ? EFFECT_SOME : EFFECT_ALL;
     if (allowed == EFFECT_NONE) return answer(out_allowed, false);
     if (allowed == EFFECT_ALL && denied == EFFECT_NONE) return answer(out_allowed, true);
     return false;

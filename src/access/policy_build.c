@@ -280,7 +280,7 @@ static bool link_teams(struct policy_builder *b) {
 
 bool policy_build(struct policy_builder *builder, struct policy **out_policy, struct err *err) {
     struct policy *p = builder->policy;
-    role_table_resolve(&p->roles, &p->faults);
+    if (!role_table_resolve(&p->roles, &p->faults)) return err_no_memory(err);
     sort_grants(p);
     p->grants = mem_zalloc(p->told.n + 1, sizeof *p->grants);
     bool ok = p->grants != NULL;

@@ -102,13 +102,20 @@ static bool is_lent(const struct policy *p, uint32_t at) {
     return p->told.p[at].parent != 0 || p->told.p[at].elevation != 0;
 }
 
+// Who is let in from elsewhere is bound by what the tenant denies to everybody, and so cannot lift it.
+static bool guest_denied(const struct giving *g, uint32_t at, enum resource_type type, enum action action) {
+    const struct grant *grant = &g->policy->grants[at];
+    bool guest = grant->reach.scope != SCOPE_PLATFORM && grant->reach.tenant != g->giver->tenant;
+    return guest && slot_deny_meets(g, &g->policy->slots.p[grant->tenant_slot], type, action);
+}
+
 static bool slot_covers(const struct giving *g, const struct policy_slot *slot, enum resource_type type,
                         enum action action, bool *io_lent) {
     const struct policy *p = g->policy;
     if (!(slot->types[0] >> type & 1)) return false;
     for (uint32_t i = 0; i < slot->n_grants; i++) {
         uint32_t at = p->by_holder[slot->grants + i];
-        if (!chain_covers(g, at, type, action)) continue;
+        if (!chain_covers(g, at, type, action) || guest_denied(g, at, type, action)) continue;
         if (!is_lent(p, at)) return true;
         *io_lent = true;
     }

@@ -17,7 +17,8 @@ struct role {
     int64_t tenant;
     struct str name, parents;
     struct permission_set own, all; // all: with the parents'
-    enum { ROLE_NEW, ROLE_OPEN, ROLE_DONE } mark;
+    uint32_t *links;                // its parents, in the table's list
+    size_t n_links;
 };
 // Ordered by tenant, then name: the built-in ones stand first.
 struct role_table {
@@ -26,8 +27,8 @@ struct role_table {
 };
 // The texts are borrowed. Faults are counted, not told.
 NODISCARD bool role_table_add(struct role_table *table, const struct policy_role *role, size_t *io_faults);
-// Sorts, and works out what each role gives.
-void role_table_resolve(struct role_table *table, size_t *io_faults);
+// Sorts, and works out what each role gives. False: out of memory.
+NODISCARD bool role_table_resolve(struct role_table *table, size_t *io_faults);
 // A built-in role, or the tenant's; NULL when there is none.
 struct role *role_table_find(const struct role_table *table, int64_t tenant, struct str name);
 

@@ -65,7 +65,7 @@ struct role *role_table_find(const struct role_table *table, int64_t tenant, str
     return r ? r : find_in(table, tenant, name);
 }
 
-#define DEPTH_MAX 32 // of inheritance
+#define REACH_MAX 256 // roles that one inherits from
 #define PARENTS_MAX 64
 
 // Names of roles are short; a longer text is none.
@@ -99,28 +99,55 @@ static bool read_names(struct str json, struct names *out_names) {
     return good && json_end(&r, &ignored);
 }
 
-// Depth first; a parent that is being worked out just now leads back here, and gives nothing.
-static void resolve(struct role_table *table, struct role *role, unsigned depth, size_t *io_faults) {
+// Its parents as places in the table. False: out of memory.
+static bool link_parents(struct role_table *table, struct role *role, size_t *io_faults) {
     struct names parents;
-    role->mark = ROLE_OPEN;
-    role->all = role->own;
     if (!read_names(role->parents, &parents)) ++*io_faults;
+    if (parents.n == 0) return true;
+    role->links = ARENA_ARRAY(table->arena, uint32_t, parents.n);
+    if (!role->links) return false;
     for (size_t i = 0; i < parents.n; i++) {
-        struct role *parent = role_table_find(table, role->tenant, parents.list[i]);
-        if (parent && parent->mark == ROLE_NEW && depth < DEPTH_MAX) resolve(table, parent, depth + 1, io_faults);
-        if (!parent || parent->mark != ROLE_DONE) {
+        const struct role *parent = role_table_find(table, role->tenant, parents.list[i]);
+        if (parent)
+            role->links[role->n_links++] = (uint32_t)(parent - table->list.p);
+        else
             ++*io_faults;
-            continue;
-        }
-        for (unsigned t = 0; t < RESOURCE_TYPE_COUNT; t++) role->all.actions[t] |= parent->all.actions[t];
     }
-    role->mark = ROLE_DONE;
+    return true;
 }
 
-void role_table_resolve(struct role_table *table, size_t *io_faults) {
+static bool among(const uint32_t *list, size_t n, uint32_t one) {
+    for (size_t i = 0; i < n; i++)
+        if (list[i] == one) return true;
+    return false;
+}
+
+// All roles that can be reached, each once. Those of a circle so give the same, wherever one begins: who breaks the
+// circle by changing one of them gives nothing to the others.
+static void resolve(struct role_table *table, uint32_t at, size_t *io_faults) {
+    uint32_t reached[REACH_MAX] = {at};
+    struct role *role = &table->list.p[at];
+    size_t n = 1;
+    for (size_t i = 0; i < n; i++) {
+        const struct role *from = &table->list.p[reached[i]];
+        for (unsigned t = 0; t < RESOURCE_TYPE_COUNT; t++) role->all.actions[t] |= from->own.actions[t];
+        for (size_t k = 0; k < from->n_links; k++) {
+            if (from->links[k] == at) ++*io_faults;
+            if (among(reached, n, from->links[k])) continue;
+            if (n < REACH_MAX)
+                reached[n++] = from->links[k];
+            else
+                ++*io_faults;
+        }
+    }
+}
+
+bool role_table_resolve(struct role_table *table, size_t *io_faults) {
     if (table->list.n) qsort(table->list.p, table->list.n, sizeof *table->list.p, by_tenant_and_name);
     for (size_t i = 0; i < table->list.n; i++)
-        if (table->list.p[i].mark == ROLE_NEW) resolve(table, &table->list.p[i], 0, io_faults);
+        if (!link_parents(table, &table->list.p[i], io_faults)) return false;
+    for (size_t i = 0; i < table->list.n; i++) resolve(table, (uint32_t)i, io_faults);
+    return true;
 }
 
 // --- looking ---
@@ -186,32 +213,32 @@ void policy_put_matrix(const struct policy *policy, int64_t tenant, struct json_
 
 // --- writing ---
 
-// Whether `name` is the role that is being written, or one of what `at` inherits from; *io_steps bounds the walk over a
-// table that has circles already.
-static bool leads_to(const struct role_table *table, int64_t tenant, struct str at, struct str name, unsigned depth,
-                     size_t *io_steps) {
-    struct names parents;
-    if (str_eq(at, name)) return true;
-    const struct role *role = role_table_find(table, tenant, at);
-    if (!role) return false;
-    if (depth == 0 || *io_steps == 0) return true; // in doubt
-    --*io_steps;
-    if (!read_names(role->parents, &parents)) return false;
-    for (size_t i = 0; i < parents.n; i++)
-        if (leads_to(table, tenant, parents.list[i], name, depth - 1, io_steps)) return true;
+// Whether `from` is the role `name` or inherits from it; in doubt, yes.
+static bool leads_to(const struct role_table *table, const struct role *from, struct str name) {
+    uint32_t reached[REACH_MAX] = {(uint32_t)(from - table->list.p)};
+    size_t n = 1;
+    for (size_t i = 0; i < n; i++) {
+        const struct role *role = &table->list.p[reached[i]];
+        if (str_eq(role->name, name)) return true;
+        for (size_t k = 0; k < role->n_links; k++) {
+            if (among(reached, n, role->links[k])) continue;
+            if (n == REACH_MAX) return true;
+            reached[n++] = role->links[k];
+        }
+    }
     return false;
 }
 
 static bool add_parent(const struct policy *policy, const struct policy_role *role, struct str parent,
                        struct permission_set *io_permissions, struct err *err) {
     const struct role *found = role_table_find(&policy->roles, role->tenant, parent);
-    size_t steps = 4096;
-    if (!found && !str_eq(parent, role->name))
+    bool self = str_eq(parent, role->name);
+    if (!found && !self)
         return err_set(err, ERR_INVALID_FIELD, "role \"%.*s\": there is no role \"%.*s\" to inherit from",
                        STR_ARG(str_head(role->name, 80)), STR_ARG(str_head(parent, 80)));
-    if (leads_to(&policy->roles, role->tenant, parent, role->name, DEPTH_MAX, &steps))
+    if (self || leads_to(&policy->roles, found, role->name))
         return err_set(err, ERR_INVALID_FIELD,
-                       "role \"%.*s\" cannot inherit from \"%.*s\", which leads back to it (or too far)",
+                       "role \"%.*s\" cannot inherit from \"%.*s\", which leads back to it (or inherits from too many)",
                        STR_ARG(str_head(role->name, 80)), STR_ARG(str_head(parent, 80)));
     for (unsigned t = 0; t < RESOURCE_TYPE_COUNT; t++) io_permissions->actions[t] |= found->all.actions[t];
     return true;

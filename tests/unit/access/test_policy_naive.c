@@ -30,13 +30,14 @@ static const struct policy_role *role_named(const struct world *w, int64_t tenan
 }
 
 static bool role_gives(const struct world *w, int64_t tenant, struct str name, enum resource_type type,
-                       enum action action) {
+                       enum action action, unsigned depth) {
     const struct policy_role *role = role_named(w, tenant, name);
     static const char *const all[] = {"viewer", "developer", "admin", "owner", "service", "r0", "r1", "r2"};
-    if (!role) return false;
+    if (!role || depth > ARRAY_LEN(all)) return false; // deeper is a circle
     if (listed(role->permissions, type, action)) return true;
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        if (in_list(role->parents, all[i]) && role_gives(w, tenant, str_c(all[i]), type, action)) return true;
+        if (in_list(role->parents, all[i]) && role_gives(w, tenant, str_c(all[i]), type, action, depth + 1))
+            return true;
     return false;
 }
 
@@ -44,7 +45,7 @@ static bool gives(const struct world *w, const struct policy_grant *g, enum reso
     if (!g->role.n) return listed(g->permissions, type, action);
     const struct policy_role *role = role_named(w, g->tenant, g->role);
     if (role && role->tenant && g->scope == SCOPE_PLATFORM) return false;
-    return role_gives(w, g->tenant, g->role, type, action);
+    return role_gives(w, g->tenant, g->role, type, action, 0);
 }
 
 static bool means(struct str selector, const struct policy_resource *r) {
@@ -152,14 +153,8 @@ static void delegate_some(struct world *w) {
 static void make_world(struct world *w, size_t n) {
     *w = (struct world){.n = n, .n_roles = ROLES};
     for (size_t i = 0; i < ROLES; i++) {
-        // A circle's outcome hangs on where one begins to look: these lead downwards only.
-        static const char *const lower[ROLES][3] = {{"[]", "[\"viewer\"]", "[\"service\"]"},
-                                                    {"[]", "[\"r0\"]", "[\"gone\"]"},
-                                                    {"[\"r1\",\"service\"]", "[\"r0\"]", "[]"}};
-        for (size_t t = 0; t < 2; t++) {
-            w->roles[t][i] = random_role(t ? BETA : ACME, k_custom[i]);
-            w->roles[t][i].parents = str_c(lower[i][roll(3)]);
-        }
+        w->roles[0][i] = random_role(ACME, k_custom[i]);
+        w->roles[1][i] = random_role(BETA, k_custom[i]);
     }
     for (size_t i = 0; i < n; i++) w->grants[i] = random_grant((int64_t)i + 1);
     // Many of one principal and one type, so that they are found by name and not one by one.
