@@ -208,7 +208,11 @@ bool policy_load_principals(struct sql *db, const struct principal *principals, 
     struct loader l = {.db = db};
     if (!policy_builder_create(&l.builder, err)) return false;
     bool ok = true;
-    for (size_t i = 0; i < n && ok; i++) ok = want(&l, WANT_PRINCIPAL, principals[i], err);
+    for (size_t i = 0; i < n && ok; i++) {
+        // With a tenant come its roles, for looking at what they give before anybody has them.
+        bool tenant = principals[i].kind == PRINCIPAL_TENANT;
+        ok = want(&l, WANT_PRINCIPAL, principals[i], err) && (!tenant || want(&l, WANT_TENANT, principals[i], err));
+    }
     return finish(&l, ok, out_policy, err);
 }
 

@@ -18,6 +18,17 @@ bool admin_create(const struct admin_options *options, struct admin **out_admin,
         mem_free(admin);
         return false;
     }
+    if (!audit_signer_create(options->host->dir, &admin->signer, err)) {
+        admin_free(admin);
+        return false;
+    }
+    const struct admin_host *host = options->host;
+    admin->api = (struct api){.dir = host->dir,
+                              .signer = admin->signer,
+                              .events = host->events,
+                              .log = host->log,
+                              .conf = host->conf,
+                              .ctx = host->ctx};
     *out_admin = admin;
     return true;
 }
@@ -25,6 +36,7 @@ bool admin_create(const struct admin_options *options, struct admin **out_admin,
 void admin_free(struct admin *admin) {
     if (!admin) return;
     webhooks_end(admin->webhooks);
+    audit_signer_free(admin->signer);
     mem_free(admin);
 }
 
@@ -72,7 +84,10 @@ void admin_loop_free(struct admin_loop *al) {
 
 // --- requests ---
 
-bool admin_takes(struct str path) { return str_starts(path, STR("/api/")) || str_eq(path, STR("/api")); }
+bool admin_takes(struct str path) {
+    return str_starts(path, STR("/api/")) || str_eq(path, STR("/api")) || str_eq(path, STR("/docs")) ||
+           str_starts(path, STR("/docs/"));
+}
 
 static struct admin_call *call_new(struct admin_loop *al, struct http_req *req) {
     struct admin_call *call = mem_zalloc(1, sizeof *call);
@@ -93,31 +108,50 @@ static struct admin_call *call_new(struct admin_loop *al, struct http_req *req) 
     return call;
 }
 
-void admin_route(struct admin_call *call) {
+static bool refuse_path(struct admin_call *call, struct err *err) {
     const struct http_req *req = call->req;
+    struct str path = str_head(req->path, 100), near = api_endpoint_near(req->path);
+    if (call->allow.n)
+        return err_set(err, ERR_METHOD_NOT_ALLOWED, "%.*s takes %.*s, not %.*s", STR_ARG(path), STR_ARG(call->allow),
+                       STR_ARG(str_head(req->method_text, 20)));
+    return err_set(err, ERR_NOT_FOUND, "there is nothing at %.*s%s%.*s%s", STR_ARG(path),
+                   near.n ? "; did you mean " : "", STR_ARG(near), near.n ? "?" : "");
+}
+
+static bool check_route(struct admin_call *call, struct err *err) {
+    if (!call->api_endpoint) return refuse_path(call, err);
+    call->allow = STR_NONE;
+    if (call->req->body.n > ADMIN_BODY_MAX)
+        return err_set(err, ERR_BODY_TOO_LARGE, "the body is larger than %zu bytes", ADMIN_BODY_MAX);
+    return !call->endpoint || admin_query_parse(call, call->req->query, err);
+}
+
+static void find_route(struct admin_call *call) {
+    const struct http_req *req = call->req;
+    call->api_endpoint = api_endpoint_find(req->method, req->path, call->params, &call->arena, &call->allow);
+    if (call->api_endpoint) call->endpoint = admin_endpoint_of(call->api_endpoint);
+}
+
+void admin_route(struct admin_call *call) {
     struct err err;
-    call->endpoint = admin_endpoint_find(req->method, req->path, call->params, &call->arena, &call->allow);
-    struct str near = call->endpoint ? STR_NONE : admin_endpoint_near(req->path), path = str_head(req->path, 100);
-    if (!call->endpoint && call->allow.n)
-        err_set(&err, ERR_METHOD_NOT_ALLOWED, "%.*s takes %.*s, not %.*s", STR_ARG(path), STR_ARG(call->allow),
-                STR_ARG(str_head(req->method_text, 20)));
+    if (!check_route(call, &err))
+        admin_fail(call, &err);
     else if (!call->endpoint)
-        err_set(&err, ERR_NOT_FOUND, "there is nothing at %.*s%s%.*s%s", STR_ARG(path), near.n ? "; did you mean " : "",
-                STR_ARG(near), near.n ? "?" : "");
-    else if (req->body.n > ADMIN_BODY_MAX)
-        err_set(&err, ERR_BODY_TOO_LARGE, "the body is larger than %zu bytes", ADMIN_BODY_MAX);
-    else if (admin_query_parse(call, req->query, &err)) {
-        call->allow = STR_NONE;
+        admin_api(call);
+    else if (call->who.principal.kind == PRINCIPAL_OPERATOR)
         call->endpoint->handle(call);
-        return;
-    }
-    admin_fail(call, &err);
+    else
+        admin_api_permit(call);
 }
 
 void admin_on_request(struct admin_loop *al, struct http_req *req) {
     struct admin_call *call = call_new(al, req);
     if (call) {
-        admin_admit(call);
+        find_route(call);
+        if (call->api_endpoint && call->api_endpoint->flags & API_ANYBODY)
+            admin_route(call);
+        else
+            admin_admit(call);
         return;
     }
     const struct http_field type = {STR("content-type"), STR("application/json")};

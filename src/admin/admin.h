@@ -1,4 +1,4 @@
-// The control plane's HTTP interface: /api/, for admin keys only.
+// The control plane's HTTP interface: /api/, for whom permissions allow it, and /docs.
 //
 //   struct admin        one a process: what it serves, and the thread that delivers webhooks
 //   struct admin_loop   one an event loop: its key ring, its event streams

@@ -1,7 +1,9 @@
-// Who is calling the control plane: an admin key, checked against a key ring that is renewed when keys have changed.
+// Who is calling the control plane: the holder of a key, checked against a key ring that is renewed when keys have
+// changed.
 #include "admin/call.h"
 
 #include "os/clock.h"
+#include "store/tenant.h"
 
 struct refresh {
     struct work work;
@@ -20,12 +22,42 @@ static struct str presented_key(const struct http_req *req) {
 
 static bool name_actor(struct admin_call *call, struct err *err) {
     const struct key_entry *key = call->key;
+    const char *what = key->is_admin ? "admin key" : "key";
     call->actor = key->name.n
-                      ? arena_printf(&call->arena, "admin key %.*s (%.*s)", STR_ARG(key->prefix), STR_ARG(key->name))
-                      : arena_printf(&call->arena, "admin key %.*s", STR_ARG(key->prefix));
+                      ? arena_printf(&call->arena, "%s %.*s (%.*s)", what, STR_ARG(key->prefix), STR_ARG(key->name))
+                      : arena_printf(&call->arena, "%s %.*s", what, STR_ARG(key->prefix));
     return call->actor.n || err_no_memory(err);
 }
 
+// A key stands for its owner within its scopes; without one, for itself.
+static void be_key(struct admin_call *call) {
+    const struct key_entry *key = call->key;
+    struct who *who = &call->who;
+    who->name = call->actor;
+    who->key_id = key->id;
+    who->home = who->tenant = key->is_admin ? TENANT_DEFAULT : key->tenant_id;
+    who->tenant_name = key->tenant;
+    if (key->is_admin) {
+        who->principal.kind = PRINCIPAL_OPERATOR;
+        return;
+    }
+    call->within = &key->scopes;
+    who->principal = key->owner;
+    if (who->principal.kind != PRINCIPAL_NOBODY) return;
+    who->principal = (struct principal){PRINCIPAL_KEY, key->id};
+    call->key_team = key->team_id;
+    call->key_project = key->project_id;
+}
+
+static bool note_place(struct admin_call *call, struct err *err) {
+    const struct http_req *req = call->req;
+    struct str agent = http_field_get(req->fields, req->field_count, STR("user-agent"));
+    call->who.address = arena_str(&call->arena, req->peer);
+    call->who.agent = arena_str(&call->arena, str_head(agent, 256));
+    return (call->who.address.p && call->who.agent.p) || err_no_memory(err);
+}
+
+// Fills in call->who, call->within and call->actor.
 static bool check(struct admin_call *call, struct err *err) {
     struct str key = presented_key(call->req);
     const struct key_entry *entry;
@@ -36,9 +68,9 @@ static bool check(struct admin_call *call, struct err *err) {
             "--admin)");
     if (!keyring_check(call->ring, key, clock_unix_ns(), &entry, err)) return false;
     call->key = entry;
-    if (!entry->is_admin)
-        return err_set(err, ERR_FORBIDDEN, "this is for admin keys only (penstock key create --admin)");
-    return name_actor(call, err);
+    if (!name_actor(call, err) || !note_place(call, err)) return false;
+    be_key(call);
+    return true;
 }
 
 static void admit(struct admin_call *call) {

@@ -5,7 +5,7 @@
 #include "os/clock.h"
 
 #define ERROR_MAX ((size_t)1 << 20)
-#define FIELDS_MAX 6
+#define FIELDS_MAX 14
 
 void admin_call_free(struct admin_call *call) {
     keyring_unref(call->ring);
@@ -42,6 +42,19 @@ static void record(const struct admin_call *call, int status) {
     log_line_end(&line);
 }
 
+// For the page: nothing from elsewhere, nothing inline, no frame around it.
+static size_t put_page_fields(struct http_field *f) {
+    static const struct http_field fields[] = {
+        {STR_INIT("content-security-policy"),
+         STR_INIT("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
+                  "form-action 'none'; frame-ancestors 'none'")},
+        {STR_INIT("x-content-type-options"), STR_INIT("nosniff")},
+        {STR_INIT("referrer-policy"), STR_INIT("no-referrer")},
+    };
+    memcpy(f, fields, sizeof fields);
+    return ARRAY_LEN(fields);
+}
+
 void admin_begin_reply(struct admin_call *call, int status, struct str type, uint64_t length) {
     struct http_field f[FIELDS_MAX];
     char etag[32];
@@ -54,6 +67,9 @@ void admin_begin_reply(struct admin_call *call, int status, struct str type, uin
         int len = snprintf(etag, sizeof etag, "\"%lld\"", (long long)call->version);
         f[n++] = (struct http_field){STR("etag"), str_of(etag, (size_t)len)};
     }
+    if (call->location.n) f[n++] = (struct http_field){STR("location"), call->location};
+    if (call->replayed) f[n++] = (struct http_field){STR("idempotency-replayed"), STR("true")};
+    if (str_starts(type, STR("text/html"))) n += put_page_fields(f + n);
     if (call->allow.n) f[n++] = (struct http_field){STR("allow"), call->allow};
     if (status == 401) f[n++] = (struct http_field){STR("www-authenticate"), STR("Bearer realm=\"penstock\"")};
     http_reply_head(call->req, status, f, n, length);
@@ -68,12 +84,12 @@ void admin_reply(struct admin_call *call, int status) {
         admin_fail(call, &err);
         return;
     }
-    buf_putc(&call->out, '\n');
+    if (status != 204 && call->out.n) buf_putc(&call->out, '\n');
     struct http_req *req = call->req;
     struct buf out = call->out;
     struct str body = buf_str(&out);
     buf_init(&call->out, 0);
-    admin_begin_reply(call, status, STR("application/json"), body.n);
+    admin_begin_reply(call, status, call->type.n ? call->type : STR("application/json"), body.n);
     // Gone before its last bytes are handed over: the connection may go on to its next request.
     admin_call_free(call);
     http_reply_data(req, &body, 1, true);
@@ -93,6 +109,15 @@ void admin_fail(struct admin_call *call, const struct err *err) {
     struct json_writer w;
     int status = err->code == ERR_CONFIG_INVALID ? 422 : err->status;
     buf_clear(&call->out);
+    if (admin_api_answers(call)) {
+        api_problem_put(&call->out, err, call->api_endpoint, str_of(call->id_text, REQUEST_ID_TEXT_LEN));
+        call->type = STR("application/problem+json");
+        call->version = -1;
+        if (!call->out.failed || err->code != ERR_NO_MEMORY) {
+            admin_reply(call, status);
+            return;
+        }
+    }
     json_writer_init(&w, &call->out);
     json_put_object(&w);
     json_put_key(&w, STR("error"));

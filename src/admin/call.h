@@ -10,6 +10,7 @@
 #define ADMIN_CALL_H
 
 #include "admin/admin.h"
+#include "admin/api.h"
 #include "store/config_history.h"
 #include "store/lease.h"
 
@@ -26,6 +27,8 @@ struct admin {
     const struct admin_host *host;
     char boot[9]; // of this process: begins the ids of events
     struct webhooks *webhooks;
+    struct audit_signer *signer;
+    struct api api; // the core: what it works on
 };
 
 struct admin_loop {
@@ -50,11 +53,8 @@ struct admin_endpoint {
     const char *query; // the parameters it takes, spaces between
     void (*handle)(struct admin_call *call);
 };
-// NULL when there is none; *out_allow: the methods the path has, ", " between, or empty. Params are slices of path.
-const struct admin_endpoint *admin_endpoint_find(enum http_method method, struct str path, struct str *out_params,
-                                                 struct arena *a, struct str *out_allow);
-// The path most like it, or STR_NONE.
-struct str admin_endpoint_near(struct str path);
+// How an endpoint is carried out that the core (api.h) leaves to HTTP; NULL: the core does it itself.
+const struct admin_endpoint *admin_endpoint_of(const struct api_endpoint *e);
 
 struct admin_param {
     struct str name, value; // decoded
@@ -70,8 +70,14 @@ struct admin_call {
     struct admin_param query[ADMIN_QUERY_MAX]; // of the query
     size_t n_query;
     struct keyring *ring;
-    const struct key_entry *key;
-    struct str actor;                            // "admin key ps-abc123 (ops)"
+    const struct key_entry *key; // NULL: it came with none
+    struct str actor;            // "admin key ps-abc123 (ops)"
+    // Who acts, from whatever it came with: a key, a session, a token. Text lives in the arena or the ring.
+    struct who who;
+    const struct permission_set *within; // NULL = no bound
+    int64_t key_team, key_project;       // of a key that is its own principal
+    const struct api_endpoint *api_endpoint;
+    struct api_request request;
     struct admin_call *next_waiting, **waits_in; // for a key ring
     bool pending;
     struct str body; // for workers: a copy
@@ -80,6 +86,9 @@ struct admin_call {
     int status;
     int64_t version;     // for ETag; -1 = none
     struct str allow;    // for 405
+    struct str type;     // of the body; empty = application/json
+    struct str location; // of what was made
+    bool replayed;       // the answer to an earlier request
     struct str problems; // JSON array beside an error; empty = none
     struct err err;
     bool ok;
@@ -131,6 +140,12 @@ NODISCARD bool admin_db(struct admin_call *call, struct sql **out_db, struct err
 void admin_admit(struct admin_call *call);
 void admin_route(struct admin_call *call);
 void admin_leave_waiting(struct admin_call *call);
+// Carries the request to the core, on a worker.
+void admin_api(struct admin_call *call);
+// Asks the core whether the caller may, then runs call->endpoint.
+void admin_api_permit(struct admin_call *call);
+// Whether the path is one of the core's, whose errors are problem+json.
+bool admin_api_answers(const struct admin_call *call);
 
 // --- event streams ---
 

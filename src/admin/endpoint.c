@@ -1,7 +1,5 @@
-// The table of endpoints, and finding one by method and path.
+// How the endpoints are carried out that the core leaves to HTTP; their permissions stand in api_config.c.
 #include "admin/call.h"
-
-#include "conf/opt.h"
 
 static const struct admin_endpoint k_endpoints[] = {
     {HTTP_GET, STR_INIT("/api/v1/config"), "view sources tenant key", api_config_get},
@@ -17,37 +15,8 @@ static const struct admin_endpoint k_endpoints[] = {
     {HTTP_GET, STR_INIT("/api/v1/events"), "after names", api_events_get},
 };
 
-// Part by part; ":name" is any one part.
-static bool path_fits(struct str pattern, struct str path, struct str *out_params) {
-    struct str want, have;
-    size_t n = 0;
-    while (str_split(&pattern, '/', &want)) {
-        if (!str_split(&path, '/', &have)) return false;
-        bool param = want.n && want.p[0] == ':';
-        if (param && (!have.n || n == ADMIN_PARAMS_MAX)) return false;
-        if (param)
-            out_params[n++] = have;
-        else if (!str_eq(want, have))
-            return false;
-    }
-    return !str_split(&path, '/', &have);
-}
-
-const struct admin_endpoint *admin_endpoint_find(enum http_method method, struct str path, struct str *out_params,
-                                                 struct arena *a, struct str *out_allow) {
-    *out_allow = STR_NONE;
-    for (size_t i = 0; i < ARRAY_LEN(k_endpoints); i++) {
-        const struct admin_endpoint *e = &k_endpoints[i];
-        struct str name = http_method_text(e->method);
-        if (!path_fits(e->path, path, out_params)) continue;
-        if (e->method == method) return e;
-        *out_allow = out_allow->n ? arena_printf(a, "%.*s, %.*s", STR_ARG(*out_allow), STR_ARG(name)) : name;
-    }
+const struct admin_endpoint *admin_endpoint_of(const struct api_endpoint *e) {
+    for (size_t i = 0; i < ARRAY_LEN(k_endpoints); i++)
+        if (k_endpoints[i].method == e->method && str_eq(k_endpoints[i].path, e->path)) return &k_endpoints[i];
     return NULL;
-}
-
-struct str admin_endpoint_near(struct str path) {
-    struct str names[ARRAY_LEN(k_endpoints)];
-    for (size_t i = 0; i < ARRAY_LEN(k_endpoints); i++) names[i] = k_endpoints[i].path;
-    return opt_nearest(path, names, ARRAY_LEN(names));
 }

@@ -82,7 +82,7 @@ static void end(struct event_stream *s) {
 static bool is_admitted(const struct event_stream *s) {
     const struct admin_call *call = s->call;
     if (keyring_stale(call->ring)) return false;
-    return !call->key->expires_at || clock_unix_ns() < call->key->expires_at;
+    return !call->key || !call->key->expires_at || clock_unix_ns() < call->key->expires_at;
 }
 
 static void send(struct event_stream *s, struct str text) {

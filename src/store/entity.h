@@ -120,6 +120,10 @@ NODISCARD bool entity_update(struct sql_scope scope, const struct entity *e, str
 NODISCARD bool entity_delete(struct sql_scope scope, const struct entity *e, int64_t id, int64_t expected,
                              struct err *err);
 
+// A scalar from its text, as in a query or in a JSON string or number. ERR_INVALID_FIELD names the field.
+NODISCARD bool entity_value_parse(struct sql_scope scope, const struct entity_field *f, struct str text,
+                                  struct arena *arena, struct entity_value *out_value, struct err *err);
+
 struct entity_filter {
     size_t field; // a column's index
     enum { ENTITY_EQ, ENTITY_NE, ENTITY_GE, ENTITY_LT, ENTITY_CONTAINS } op;

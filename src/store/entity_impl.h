@@ -35,9 +35,6 @@ NODISCARD bool entity_own(struct arena *arena, const struct entity *e, struct en
 NODISCARD bool entity_prepare(struct sql_scope scope, struct buf *text, struct sql_stmt **out_stmt, struct err *err);
 bool entity_is_text(enum entity_type type); // in the database
 
-// A scalar from its text, as in a query or in a JSON string or number. ERR_INVALID_FIELD names the field.
-NODISCARD bool entity_value_parse(struct sql_scope scope, const struct entity_field *f, struct str text,
-                                  struct arena *arena, struct entity_value *out_value, struct err *err);
 bool entity_field_wrong(struct err *err, const struct entity_field *f, struct str got, const char *expected);
 struct str entity_decimal(char out[32], int64_t nano);
 struct str entity_duration(char out[32], int64_t seconds);

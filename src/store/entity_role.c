@@ -2,7 +2,14 @@
 #include "store/entity_fields.h"
 
 static const struct entity_field k_fields[] = {
-    ENTITY_NAME_FIELD("Unique in the tenant, and none of the built-in ones", "release-manager"),
+    {.name = STR_INIT("name"),
+     .type = ENTITY_TEXT,
+     .flags = ENTITY_REQUIRED | ENTITY_CREATE_ONLY | ENTITY_FILTER | ENTITY_SORT,
+     .min = 1,
+     .max = ENTITY_NAME_MAX,
+     .check = entity_check_name,
+     .help = "Unique in the tenant, and none of the built-in ones; grants refer to it",
+     .example = "release-manager"},
     ENTITY_TITLE_FIELD,
     {.name = STR_INIT("parents"),
      .type = ENTITY_LIST,

@@ -37,7 +37,7 @@ static void script_auth(struct wire *w) {
         {STR(""), 401, "invalid_api_key"},
         {STR("ps-"), 401, "invalid_api_key"},
         {STR("ps-0000000000000000000000000000000000000000000"), 401, "invalid_api_key"},
-        {secret_str(&rig->plain_key.text), 403, "permission_denied"},
+        {secret_str(&rig->plain_key.text), 404, "not_found"},
         {secret_str(&rig->admin_key.text), 404, "not_found"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -47,6 +47,10 @@ static void script_auth(struct wire *w) {
         CHECK(rig_holds(&a, cases[i].code));
         CHECK_INT(rig_field(&a, "www-authenticate").n != 0, a.status == 401);
     }
+    rig_send(fd, "GET /api/v1/config", "", secret_str(&rig->plain_key.text), NO_BODY);
+    rig_read(fd, &a);
+    CHECK_INT(a.status, 403);
+    CHECK(rig_holds(&a, "permission_denied"));
     // The other field for keys.
     struct buf field = BUF_INIT(200);
     buf_printf(&field, "x-api-key: %.*s\r\n", STR_ARG(secret_str(&rig->admin_key.text)));

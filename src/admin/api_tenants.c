@@ -1,0 +1,72 @@
+// The API of tenants: made, changed, suspended.
+#include "admin/api_impl.h"
+
+#include "store/tenant.h"
+
+static bool prepare(struct api_call *call, struct entity_row *row, const struct entity_row *old, struct err *err) {
+    if (old) return true;
+    (void)err;
+    entity_at(&entity_tenant, row, "status")->s = STR("active");
+    entity_at(&entity_tenant, row, "status_at")->i = call->now;
+    if (str_eq(entity_at(&entity_tenant, row, "name")->s, STR("default")))
+        return api_wrong(err, "name", "\"default\" means the tenant that has no name");
+    return true;
+}
+
+const struct api_kind api_kind_tenant = {
+    .entity = &entity_tenant, .resource = RESOURCE_TENANT, .platform = true, .prepare = prepare};
+
+static bool set_status(struct api_call *call, const char *status, struct str reason, struct err *err) {
+    struct entity_row *row = ARENA_NEW(call->arena, struct entity_row);
+    if (!row) return err_no_memory(err);
+    if (!api_find(call, &api_kind_tenant, ACTION_SUSPEND, row, err)) return false;
+    if (row->id == TENANT_DEFAULT)
+        return err_set(err, ERR_EXISTS, "the default tenant is the server's own and cannot be suspended");
+    struct entity_value *v = entity_at(&entity_tenant, row, "status");
+    if (str_eq(v->s, STR("deleting"))) return err_set(err, ERR_EXISTS, "the tenant is being deleted");
+    call->event.before = api_row_text(call, &api_kind_tenant, row);
+    *v = (struct entity_value){.given = true, .s = str_c(status)};
+    *entity_at(&entity_tenant, row, "status_at") = (struct entity_value){.given = true, .i = call->now};
+    *entity_at(&entity_tenant, row, "status_reason") = (struct entity_value){.given = true, .s = reason};
+    if (!entity_update(sql_platform(call->db), &entity_tenant, row, call->expected, call->now, err)) return false;
+    call->event.after = api_row_text(call, &api_kind_tenant, row);
+    call->event.reason = reason;
+    api_answer_row(call, &api_kind_tenant, row);
+    return true;
+}
+
+static bool suspend(struct api_call *call, struct err *err) {
+    struct json_field f[] = {{.name = STR_INIT("reason"), .kinds = JSON_IS(JSON_STRING)}};
+    struct str reason = STR("");
+    if (call->request->body.n && !json_scan(call->request->body, f, 1, err)) return false;
+    if (f[0].found && !json_string_text(f[0].raw, call->arena, &reason)) return err_no_memory(err);
+    if (reason.n > 500) return api_wrong(err, "reason", "reason is at most 500 bytes long");
+    return set_status(call, "suspended", reason, err);
+}
+static bool resume(struct api_call *call, struct err *err) { return set_status(call, "active", STR(""), err); }
+
+static const struct api_endpoint k_endpoints[] = {
+    API_LIST("tenants", TENANT, api_kind_tenant, "tenants"),
+    API_CREATE("tenants", TENANT, api_kind_tenant, "a tenant"),
+    API_GET("tenants", TENANT, api_kind_tenant, "a tenant"),
+    API_CHANGE("tenants", TENANT, api_kind_tenant, "a tenant"),
+    {.method = HTTP_POST,
+     .path = STR_INIT("/api/v1/tenants/:id/suspend"),
+     .resource = RESOURCE_TENANT,
+     .action = ACTION_SUSPEND,
+     .flags = API_CHANGES | API_ROW,
+     .kind = &api_kind_tenant,
+     .handle = suspend,
+     .body = "{\"type\":\"object\",\"properties\":{\"reason\":{\"type\":\"string\",\"maxLength\":500}}}",
+     .summary = "Suspends a tenant: its keys and people are refused at once"},
+    {.method = HTTP_POST,
+     .path = STR_INIT("/api/v1/tenants/:id/resume"),
+     .resource = RESOURCE_TENANT,
+     .action = ACTION_SUSPEND,
+     .flags = API_CHANGES | API_ROW,
+     .kind = &api_kind_tenant,
+     .handle = resume,
+     .summary = "Ends a tenant's suspension",
+     .audit = "tenant.resume"},
+};
+const struct api_table api_table_tenants = {"Tenants", k_endpoints, ARRAY_LEN(k_endpoints)};
