@@ -27,6 +27,7 @@ struct quota_redis;
 struct meter;
 struct catalog;
 struct keys;
+struct audit_notes;
 
 struct gateway_options {
     struct log *log;    // NULL is silent
@@ -34,6 +35,7 @@ struct gateway_options {
     struct metrics *metrics;
     struct ledger *ledger;
     struct keys *keys;
+    struct audit_notes *audit; // NULL: denials are not told
     struct str version;
     bool sync; // durability: an answer's last byte waits for the disk
 };

@@ -4,6 +4,7 @@
 #include "gateway/admit.h"
 #include "gateway/meter.h"
 #include "gateway/pipeline.h"
+#include "govern/audit_note.h"
 #include "os/clock.h"
 
 static struct str target_provider(const struct call *call) {
@@ -163,6 +164,25 @@ static void end_access_log(const struct call *call) {
     log_line_end(&line);
 }
 
+// A denied decision is an event of the audit trail.
+static void end_audit(const struct call *call) {
+    static const enum err_code denials[] = {ERR_UNAUTHENTICATED, ERR_FORBIDDEN, ERR_MODEL_NOT_ALLOWED};
+    bool denied = false;
+    if (!call->error || !call->gl->gateway->o.audit) return;
+    for (size_t i = 0; i < ARRAY_LEN(denials) && !denied; i++)
+        denied = call->status == err_info(denials[i])->status && !strcmp(call->error, err_info(denials[i])->wire_code);
+    if (!denied || call->provider) return; // what an upstream denies is no decision of ours
+    struct audit_denial d = {.tenant = call->key ? call->key->tenant_id : 0,
+                             .key = call->key ? call->key->id : 0,
+                             .name = call->key ? call->key->prefix : STR(""),
+                             .action = STR("model.use"),
+                             .resource = call->key ? call->request.model : STR(""),
+                             .reason = str_c(call->error),
+                             .address = call->req->peer,
+                             .request_id = str_of(call->id_text, REQUEST_ID_TEXT_LEN)};
+    audit_note_denied(call->gl->gateway->o.audit, &d);
+}
+
 void record_end(struct call *call) {
     INVARIANT(!call->recorded);
     call->recorded = true;
@@ -171,6 +191,7 @@ void record_end(struct call *call) {
     admit_settle(call, was_served(call));
     end_metrics(call);
     end_access_log(call);
+    end_audit(call);
 }
 
 void record_attempt(struct call *call, struct str status) {

@@ -95,11 +95,14 @@ static bool build(struct server *s, struct err *err) {
     if (!server_open_logs(s, err) || !event_bus_create(&s->events, err) || !metrics_create(&m, &s->metrics, err) ||
         !open_store(s, err))
         return false;
+    struct audit_notes_options n = {.dir = &s->dir, .events = s->events, .log = s->log, .version = s->o->version};
+    if (!audit_notes_start(&n, &s->audit, err)) return err_wrap(err, "the audit trail");
     struct gateway_options g = {.log = s->log,
                                 .access = s->access,
                                 .metrics = s->metrics,
                                 .ledger = s->ledger,
                                 .keys = s->keys,
+                                .audit = s->audit,
                                 .version = s->o->version,
                                 .sync = c->storage.durability == DURABILITY_SYNC};
     s->host = server_host(s);
@@ -114,6 +117,7 @@ static void tear_down(struct server *s) {
     loops_free(s);
     admin_free(s->admin);
     gateway_free(s->gateway);
+    audit_notes_end(s->audit);
     keys_free(s->keys);
     ledger_close(s->ledger, LEDGER_CLOSE_MS);
     if (s->dir_open) datadir_close(&s->dir);

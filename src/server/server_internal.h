@@ -6,6 +6,7 @@
 #include "admin/wish_text.h"
 #include "gateway/gateway.h"
 #include "gateway/keys.h"
+#include "govern/audit_note.h"
 #include "net/redis.h"
 #include "os/signals.h"
 #include "os/watch.h"
@@ -45,6 +46,7 @@ struct server {
     bool dir_open;
     struct ledger *ledger;
     struct keys *keys;
+    struct audit_notes *audit;
     struct gateway *gateway;
     struct server_loop *loops;
     unsigned n_loops;

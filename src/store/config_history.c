@@ -1,6 +1,7 @@
 // Reads and writes the rows of config_live and config_version.
 #include "store/config_history.h"
 
+#include "store/audit.h"
 #include "store/sealed.h"
 
 #define PURPOSE_LIVE STR("config_live")
@@ -161,6 +162,33 @@ static bool prune(struct sql *db, int64_t newest, struct err *err) {
     return sql_run(st, err);
 }
 
+// The event of the audit trail, in the same transaction: no change without one.
+static bool tell(struct sql *db, const struct datadir *dir, const struct config_version_row *row, int64_t version,
+                 struct err *err) {
+    bool person =
+        str_eq(row->cause, STR("api")) || str_eq(row->cause, STR("cli")) || str_starts(row->cause, STR("rollback"));
+    char number[NUMBER_MAX];
+    struct audit_signer *signer;
+    BUF_AUTO struct buf after = BUF_INIT(SEALED_MAX);
+    buf_printf(&after, "{\"version\":%lld,\"changes\":", (long long)version);
+    buf_put(&after, row->changes.n ? row->changes : STR("[]"));
+    buf_lit(&after, "}");
+    if (after.failed) return err_no_memory(err);
+    struct audit_event event = {.at = row->at,
+                                .actor_kind = person ? STR("operator") : STR("system"),
+                                .actor_name = row->actor,
+                                .action = STR("config.change"),
+                                .resource_type = STR("config"),
+                                .resource_id = number_label(number, version),
+                                .resource_name = row->file,
+                                .reason = row->cause,
+                                .after = buf_str(&after)};
+    if (!audit_signer_create(dir, &signer, err)) return false;
+    bool ok = audit_append(sql_tenant(db, AUDIT_TENANT_DEFAULT), signer, &event, err);
+    audit_signer_free(signer);
+    return ok;
+}
+
 static bool add_locked(struct sql *db, const struct datadir *dir, const struct config_version_row *row,
                        const struct config_live_list *live, int64_t expected, int64_t *out_version, struct err *err) {
     int64_t newest;
@@ -179,7 +207,7 @@ static bool add_locked(struct sql *db, const struct datadir *dir, const struct c
     }
     *out_version = newest + 1;
     return version_insert(db, dir, row, newest + 1, err) && prune(db, newest + 1, err) &&
-           (!live || live_replace(db, dir, live, newest + 1, err));
+           (!live || live_replace(db, dir, live, newest + 1, err)) && tell(db, dir, row, newest + 1, err);
 }
 
 bool config_version_add(struct sql *db, const struct datadir *dir, const struct config_version_row *row,
@@ -243,7 +271,7 @@ bool config_version_each(struct sql *db, size_t limit, config_version_visit *vis
     if (!sql_prepare(sql_platform(db), STR("SELECT " COLUMNS " FROM config_version ORDER BY version DESC LIMIT ?1"),
                      &st, err))
         return false;
-    sql_bind_i64(st, 1, limit == 0 || limit > INT64_MAX ? -1 : (int64_t)limit);
+    sql_bind_i64(st, 1, limit == 0 || limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
     for (bool has;;) {
         struct config_version_row row;
         if (!sql_step(st, &has, err)) return false;
