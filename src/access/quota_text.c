@@ -6,10 +6,10 @@
 
 #include <stdio.h>
 
-static const char *const k_units[BUDGET_METRIC_COUNT] = {[BUDGET_REQUESTS] = "requests",
-                                                         [BUDGET_TOKENS] = "tokens",
-                                                         [BUDGET_COST] = "microdollars",
-                                                         [BUDGET_CONCURRENCY] = "concurrent-requests"};
+static const struct str k_units[BUDGET_METRIC_COUNT] = {[BUDGET_REQUESTS] = STR_INIT("requests"),
+                                                        [BUDGET_TOKENS] = STR_INIT("tokens"),
+                                                        [BUDGET_COST] = STR_INIT("microdollars"),
+                                                        [BUDGET_CONCURRENCY] = STR_INIT("concurrent-requests")};
 
 // --- The message --------------------------------------------------------------------------------------------------
 
@@ -83,7 +83,7 @@ void quota_refusal_err(const struct quota_refusal *r, int64_t now_ns, struct err
     amount_text(asked, b->metric, r->asked);
     whose_text(whose, sizeof whose, b);
     when_text(when, sizeof when, r, now_ns);
-    if (r->asked > b->limit)
+    if (r->asked > b->limit && (b->metric == BUDGET_TOKENS || b->metric == BUDGET_COST))
         err_set(out_err, code,
                 "The budget \"%.*s\" of %s allows %s%s, and this request alone may need %s: lower max_tokens, or send "
                 "less.",
@@ -98,6 +98,8 @@ void quota_refusal_err(const struct quota_refusal *r, int64_t now_ns, struct err
 // --- Fields of answers --------------------------------------------------------------------------------------------
 
 #define ITEMS_MAX 8                           // in a list
+#define NAME_MAX_LEN 64                       // of a budget, in a list
+#define TEXT_MAX 5120                         // of all values: each item has a name, escaped, and three numbers
 #define INTEGER_MAX UINT64_C(999999999999999) // of structured fields (RFC 8941, 3.3.1)
 
 struct shown {
@@ -123,62 +125,82 @@ static bool show(const struct quota_part *part, int64_t now_ns, struct shown *ou
     return true;
 }
 
-// A structured-field string holds printable ASCII only.
-static void put_name(struct buf *out, struct str name) {
-    buf_putc(out, '"');
-    for (size_t i = 0; i < name.n && i < 64; i++) {
-        char c = name.p[i];
-        if (c == '"' || c == '\\') buf_putc(out, '\\');
-        buf_putc(out, c >= 0x20 && c < 0x7f ? c : '?');
-    }
-    buf_putc(out, '"');
-}
-
-static void put_number(struct buf *out, const char *before, uint64_t v) {
-    buf_put(out, str_c(before));
-    buf_put_u64(out, v);
-}
-
-static void put_policy(struct buf *out, const struct shown *s) {
-    if (out->n) buf_put(out, STR(", "));
-    put_name(out, s->budget->name);
-    put_number(out, ";q=", s->limit);
-    if (s->budget->metric != BUDGET_REQUESTS) {
-        buf_put(out, STR(";qu=\""));
-        buf_put(out, str_c(k_units[s->budget->metric]));
-        buf_putc(out, '"');
-    }
-    if (s->length_s) put_number(out, ";w=", s->length_s);
-}
-
-static void put_state(struct buf *out, const struct shown *s) {
-    if (out->n) buf_put(out, STR(", "));
-    put_name(out, s->budget->name);
-    put_number(out, ";r=", s->left);
-    if (s->length_s) put_number(out, ";t=", s->reset_s);
-}
-
-// "6m0s", as OpenAI writes durations.
-static struct str duration(struct arena *arena, uint64_t s) {
-    if (s >= 3600)
-        return arena_printf(arena, "%lluh%llum%llus", (unsigned long long)(s / 3600), (unsigned long long)(s / 60 % 60),
-                            (unsigned long long)(s % 60));
-    if (s >= 60) return arena_printf(arena, "%llum%llus", (unsigned long long)(s / 60), (unsigned long long)(s % 60));
-    return arena_printf(arena, "%llus", (unsigned long long)s);
-}
-
+// Values are written one after the other into one piece of text.
 struct fields {
     struct quota_header *out;
     unsigned n;
-    struct arena *arena;
+    char *at, *end;
 };
 
-static void add_field(struct fields *f, struct str name, struct str value) {
-    if (value.p && f->n < QUOTA_HEADERS_MAX) f->out[f->n++] = (struct quota_header){name, value};
+static void put_text(struct fields *f, struct str s) {
+    if ((size_t)(f->end - f->at) < s.n) return;
+    memcpy(f->at, s.p, s.n);
+    f->at += s.n;
+}
+
+static void put_char(struct fields *f, char c) {
+    if (f->at < f->end) *f->at++ = c;
+}
+
+static void put_number(struct fields *f, struct str before, uint64_t v) {
+    put_text(f, before);
+    if (f->end - f->at >= 20) f->at += fmt_u64(f->at, v);
+}
+
+// A structured-field string holds printable ASCII only.
+static void put_name(struct fields *f, struct str name) {
+    put_char(f, '"');
+    for (size_t i = 0; i < name.n && i < NAME_MAX_LEN; i++) {
+        char c = name.p[i];
+        if (c == '"' || c == '\\') put_char(f, '\\');
+        put_char(f, c >= 0x20 && c < 0x7f ? c : '?');
+    }
+    put_char(f, '"');
+}
+
+static void put_policy(struct fields *f, const struct shown *s) {
+    put_name(f, s->budget->name);
+    put_number(f, STR(";q="), s->limit);
+    if (s->budget->metric != BUDGET_REQUESTS) {
+        put_text(f, STR(";qu=\""));
+        put_text(f, k_units[s->budget->metric]);
+        put_char(f, '"');
+    }
+    if (s->length_s) put_number(f, STR(";w="), s->length_s);
+}
+
+static void put_state(struct fields *f, const struct shown *s) {
+    put_name(f, s->budget->name);
+    put_number(f, STR(";r="), s->left);
+    if (s->length_s) put_number(f, STR(";t="), s->reset_s);
+}
+
+// "6m0s", as OpenAI writes durations.
+static void put_duration(struct fields *f, uint64_t s) {
+    if (s >= 3600) put_number(f, STR(""), s / 3600), put_char(f, 'h');
+    if (s >= 60) put_number(f, STR(""), s / 60 % 60), put_char(f, 'm');
+    put_number(f, STR(""), s % 60);
+    put_char(f, 's');
+}
+
+static void add_field(struct fields *f, struct str name, const char *from) {
+    if (f->n < QUOTA_HEADERS_MAX) f->out[f->n++] = (struct quota_header){name, str_of(from, (size_t)(f->at - from))};
 }
 
 static void add_number(struct fields *f, struct str name, uint64_t v) {
-    add_field(f, name, arena_printf(f->arena, "%llu", (unsigned long long)v));
+    const char *from = f->at;
+    put_number(f, STR(""), v);
+    add_field(f, name, from);
+}
+
+static void add_list(struct fields *f, struct str name, const struct shown *all, unsigned n,
+                     void (*put)(struct fields *f, const struct shown *s)) {
+    const char *from = f->at;
+    for (unsigned i = 0; i < n && i < ITEMS_MAX; i++) {
+        if (i) put_text(f, STR(", "));
+        put(f, &all[i]);
+    }
+    add_field(f, name, from);
 }
 
 // Of those of the metric, the one with the least left; of any metric but money when none is given.
@@ -198,7 +220,10 @@ static void add_classic(struct fields *f, const struct shown *s) {
 static void add_vendor(struct fields *f, const struct shown *s, const struct str names[3]) {
     add_number(f, names[0], s->limit);
     add_number(f, names[1], s->left);
-    if (s->length_s) add_field(f, names[2], duration(f->arena, s->reset_s));
+    const char *from = f->at;
+    if (!s->length_s) return;
+    put_duration(f, s->reset_s);
+    add_field(f, names[2], from);
 }
 
 static void add_retry(struct fields *f, const struct quota_refusal *r, int64_t now_ns) {
@@ -210,6 +235,16 @@ static void add_retry(struct fields *f, const struct quota_refusal *r, int64_t n
                    r->resets_at > now_ns ? ((uint64_t)(r->resets_at - now_ns) + NS_PER_SEC - 1) / NS_PER_SEC : 1);
 }
 
+// The text moves to where it stays.
+static unsigned keep_fields(struct fields *f, const char *text, struct arena *arena) {
+    size_t n = (size_t)(f->at - text);
+    char *copy = n ? arena_alloc(arena, n) : NULL;
+    if (!copy) return 0;
+    memcpy(copy, text, n);
+    for (unsigned i = 0; i < f->n; i++) f->out[i].value.p = copy + (f->out[i].value.p - text);
+    return f->n;
+}
+
 unsigned quota_headers(const struct quota_grant *grant, const struct quota_refusal *refusal, int64_t now_ns,
                        struct arena *arena, struct quota_header out[QUOTA_HEADERS_MAX]) {
     static const struct str requests[] = {STR_INIT("x-ratelimit-limit-requests"),
@@ -217,24 +252,20 @@ unsigned quota_headers(const struct quota_grant *grant, const struct quota_refus
                                           STR_INIT("x-ratelimit-reset-requests")};
     static const struct str tokens[] = {STR_INIT("x-ratelimit-limit-tokens"), STR_INIT("x-ratelimit-remaining-tokens"),
                                         STR_INIT("x-ratelimit-reset-tokens")};
-    struct fields f = {.out = out, .arena = arena};
+    char text[TEXT_MAX];
+    struct fields f = {.out = out, .at = text, .end = text + TEXT_MAX};
     struct shown all[QUOTA_GRANT_MAX];
     unsigned n = 0;
     if (refusal) add_retry(&f, refusal, now_ns);
     for (unsigned i = 0; i < grant->n && i < QUOTA_GRANT_MAX; i++) n += show(&grant->parts[i], now_ns, &all[n]);
-    if (n == 0) return f.n;
-    BUF_AUTO struct buf policy = BUF_INIT(4096), state = BUF_INIT(4096);
-    for (unsigned i = 0; i < n && i < ITEMS_MAX; i++) {
-        put_policy(&policy, &all[i]);
-        put_state(&state, &all[i]);
-    }
-    add_field(&f, STR("ratelimit-policy"), arena_str(arena, buf_str(&policy)));
-    add_field(&f, STR("ratelimit"), arena_str(arena, buf_str(&state)));
+    if (n == 0) return keep_fields(&f, text, arena);
+    add_list(&f, STR("ratelimit-policy"), all, n, put_policy);
+    add_list(&f, STR("ratelimit"), all, n, put_state);
     const struct shown *by_requests = tightest(all, n, BUDGET_REQUESTS), *by_tokens = tightest(all, n, BUDGET_TOKENS);
     const struct shown *classic = by_requests ? by_requests : by_tokens;
     if (!classic) classic = tightest(all, n, BUDGET_CONCURRENCY);
     if (classic) add_classic(&f, classic);
     if (by_requests) add_vendor(&f, by_requests, requests);
     if (by_tokens) add_vendor(&f, by_tokens, tokens);
-    return f.n;
+    return keep_fields(&f, text, arena);
 }
