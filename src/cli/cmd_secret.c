@@ -18,6 +18,23 @@ static void put_line_json(struct buf *out, struct str name, struct str member, s
     buf_putc(out, '\n');
 }
 
+static bool find_tenant(const struct cli_args *args, struct sql *db, struct sql_scope *out_scope, struct err *err) {
+    int64_t id = TENANT_DEFAULT;
+    if (cli_given(args, CLI_TENANT) && !tenant_find(db, cli_value(args, CLI_TENANT), &id, err)) return false;
+    *out_scope = sql_tenant(db, id);
+    return true;
+}
+
+// Opens the database for the tenant asked for.
+static int open_scope(const struct cli_args *args, bool create, struct cli_data *out_data,
+                      struct sql_scope *out_scope) {
+    struct err err;
+    int code = cli_data_open(args, create, out_data);
+    if (code != CLI_OK || find_tenant(args, out_data->db, out_scope, &err)) return code;
+    cli_data_close(out_data);
+    return cli_fail_err(args->io, &err, "cannot find the tenant", NULL);
+}
+
 // Says what was done: as JSON on standard output, for people on the other one.
 static int print_done(const struct cli_args *args, const char *done) {
     BUF_AUTO struct buf out = BUF_INIT(OUT_MAX);
@@ -83,10 +100,11 @@ static int read_value(const struct cli_args *args, struct buf *value) {
 
 static int keep(const struct cli_args *args, struct str value) {
     struct cli_data data;
+    struct sql_scope scope;
     struct err err;
-    int code = cli_data_open(args, true, &data);
+    int code = open_scope(args, true, &data, &scope);
     if (code != CLI_OK) return code;
-    if (sealed_put(sql_tenant(data.db, TENANT_DEFAULT), &data.dir, str_c(args->operands[0]), value, clock_unix_ns(), &err))
+    if (sealed_put(scope, &data.dir, str_c(args->operands[0]), value, clock_unix_ns(), &err))
         datadir_config_changed(&data.dir);
     else
         code = cli_fail_err(args->io, &err, "cannot keep the secret", NULL);
@@ -146,13 +164,14 @@ static const struct cli_column SECRET_COLUMNS[] = {
 
 int cmd_secret_list(const struct cli_args *args) {
     struct cli_data data;
+    struct sql_scope scope;
     struct err err;
-    int code = cli_data_open(args, false, &data);
+    int code = open_scope(args, false, &data, &scope);
     if (code != CLI_OK) return code;
     struct listing l = {.args = args, .out = BUF_INIT(OUT_MAX)};
     arena_init(&l.arena, NULL, 0, ARENA_MAX);
     l.table = (struct cli_table){.columns = SECRET_COLUMNS, .n_columns = ARRAY_LEN(SECRET_COLUMNS), .arena = &l.arena};
-    if (!sealed_each(sql_tenant(data.db, TENANT_DEFAULT), list_row, &l, &err)) {
+    if (!sealed_each(scope, list_row, &l, &err)) {
         code = cli_fail_err(args->io, &err, "cannot read the secrets", NULL);
     } else {
         if (l.table.n) cli_table_print(&l.table, args->io, &l.out);
@@ -180,14 +199,15 @@ static bool confirmed(const struct cli_args *args) {
 
 int cmd_secret_delete(const struct cli_args *args) {
     struct cli_data data;
+    struct sql_scope scope;
     struct err err;
     if (!sealed_name_check(str_c(args->operands[0]), &err))
         return cli_fail_err(args->io, &err, "this cannot be a secret's name", NULL);
-    int code = cli_data_open(args, false, &data);
+    int code = open_scope(args, false, &data, &scope);
     if (code != CLI_OK) return code;
     if (!confirmed(args))
         code = cli_fail(args->io, CLI_FAILED, "nothing was deleted", NULL, NULL);
-    else if (sealed_delete(sql_tenant(data.db, TENANT_DEFAULT), str_c(args->operands[0]), &err))
+    else if (sealed_delete(scope, str_c(args->operands[0]), &err))
         datadir_config_changed(&data.dir);
     else
         code = cli_fail_err(args->io, &err, "cannot delete the secret", "penstock secret list");

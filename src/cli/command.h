@@ -44,6 +44,7 @@ enum cli_option_id {
     CLI_OUTPUT,
     CLI_FORCE,
     CLI_FROM_FILE,
+    CLI_TO,
     CLI_YES,
     CLI_DRY_RUN,
     // audit
@@ -106,6 +107,8 @@ enum cli_command_id {
     CLI_CMD_SECRET_SET,
     CLI_CMD_SECRET_LIST,
     CLI_CMD_SECRET_DELETE,
+    CLI_CMD_SECRET_REKEY,
+    CLI_CMD_SECRET_ROTATE_MASTER,
     CLI_CMD_AUDIT_LIST,
     CLI_CMD_AUDIT_TAIL,
     CLI_CMD_AUDIT_EXPORT,

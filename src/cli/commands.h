@@ -31,6 +31,8 @@ int cmd_config_rollback(const struct cli_args *args);
 int cmd_secret_set(const struct cli_args *args);
 int cmd_secret_list(const struct cli_args *args);
 int cmd_secret_delete(const struct cli_args *args);
+int cmd_secret_rekey(const struct cli_args *args);
+int cmd_secret_rotate_master(const struct cli_args *args);
 int cmd_audit_list(const struct cli_args *args);
 int cmd_audit_tail(const struct cli_args *args);
 int cmd_audit_export(const struct cli_args *args);
