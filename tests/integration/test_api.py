@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The admin API's resources on the real server: making, reading, changing, deleting, paging, rights, other tenants."""
 import json
+import subprocess
+import tempfile
 
-
-from harness import Suite, main
+from harness import HERE, Suite, clean_environment, main
 
 
 class Api(Suite):
@@ -438,6 +439,16 @@ class Description(Api):
             self.assertIn(path, spec['paths'])
         ids = [o['operationId'] for verbs in spec['paths'].values() for o in verbs.values()]
         self.assertEqual(len(ids), len(set(ids)))
+
+    def test_a_validator_takes_the_description(self):
+        with tempfile.NamedTemporaryFile(suffix='.json') as file:
+            file.write(self.server.request('GET', '/api/openapi.json').body)
+            file.flush()
+            script = ("import('@apidevtools/swagger-parser').then(m => m.default.validate(process.argv[1]))"
+                      ".then(a => console.log(a.openapi)).catch(e => { console.error(e); process.exit(1) })")
+            done = subprocess.run(['node', '-e', script, file.name], cwd=HERE, env=clean_environment(),
+                                  capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stdout.strip(), done.stderr), (0, '3.1.0', ''))
 
     def test_every_operation_refuses_who_shows_no_key(self):
         spec = self.server.request('GET', '/api/openapi.json').json()
