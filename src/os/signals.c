@@ -57,3 +57,12 @@ uint64_t process_raise_files(void) {
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) getrlimit(RLIMIT_NOFILE, &limit);
     return limit.rlim_cur;
 }
+
+void process_no_core(void) {
+    struct rlimit limit;
+    // The soft limit only: prctl(PR_SET_DUMPABLE) would keep debuggers and the system's own figures of the process away
+    // as well.
+    if (getrlimit(RLIMIT_CORE, &limit) != 0) return;
+    limit.rlim_cur = 0;
+    setrlimit(RLIMIT_CORE, &limit);
+}

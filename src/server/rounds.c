@@ -7,9 +7,11 @@
 #include "base/json_write.h"
 #include "base/mem.h"
 #include "os/clock.h"
+#include "store/rekey.h"
 
 #define LOOK_MS 250
-#define KEYS_TURNS 4 // every second
+#define KEYS_TURNS 4   // every second
+#define TIDY_TURNS 240 // every minute
 #define BUSY_MS 1000
 
 struct rounds {
@@ -26,10 +28,13 @@ struct rounds {
     struct sql *db;       // of keys_work; NULL: not open
     int64_t config_edits; // as keys_work last saw them; -1 = not yet
     bool config_edited;
+    struct work tidy_work;
+    bool tidy_busy;
     bool keys_busy, budgets_busy, vault_busy, ending;
     bool keys_edited, vault_changed, vault_ok;
     bool budgets_ok, budgets_failing;
     uint64_t budgets_damaged;
+    uint64_t replayed; // records of earlier processes that the budgets know of
     struct err budgets_err;
     struct err vault_err;
 };
@@ -80,6 +85,13 @@ static void keys_done(struct work *work) {
 
 static void budgets_run(struct work *work) {
     struct rounds *r = CONTAINER_OF(work, struct rounds, budgets_work);
+    struct ledger_health health;
+    ledger_health(r->server->ledger, &health);
+    // A long log is replayed in the background, after the budgets were loaded.
+    r->budgets_ok =
+        health.replayed + health.unknown == r->replayed || keys_recount_budgets(r->server->keys, &r->budgets_err);
+    if (!r->budgets_ok) return;
+    r->replayed = health.replayed + health.unknown;
     r->budgets_ok = keys_look_at_budgets(r->server->keys, budget_told, r->server, &r->budgets_damaged, &r->budgets_err);
 }
 
@@ -160,6 +172,20 @@ static void look_at_vault(struct rounds *r, uint64_t now_ms) {
     r->vault_busy = loop_work(r->server->loops[0].loop, &r->vault_work);
 }
 
+// --- data keys that newer ones took the place of ---
+
+static void tidy_run(struct work *work) {
+    struct rounds *r = CONTAINER_OF(work, struct rounds, tidy_work);
+    struct sql *db;
+    struct err err;
+    // What cannot be done now is done the next time.
+    if (!datadir_open_db(&r->server->dir, SQL_BUSY_MS_DEFAULT, &db, &err)) return;
+    (void)!rekey_tidy_all(db, &err);
+    sql_close(db);
+}
+
+static void tidy_done(struct work *work) { CONTAINER_OF(work, struct rounds, tidy_work)->tidy_busy = false; }
+
 // --- the round ---
 
 static void on_timer(struct timer *timer) {
@@ -179,6 +205,10 @@ static void on_timer(struct timer *timer) {
     if (r->turn % KEYS_TURNS == 2 && !r->budgets_busy) {
         r->budgets_work = (struct work){.run = budgets_run, .done = budgets_done};
         r->budgets_busy = loop_work(s->loops[0].loop, &r->budgets_work);
+    }
+    if (r->turn % TIDY_TURNS == 0 && !r->tidy_busy) {
+        r->tidy_work = (struct work){.run = tidy_run, .done = tidy_done};
+        r->tidy_busy = loop_work(s->loops[0].loop, &r->tidy_work);
     }
     look_at_vault(r, loop_now_ms(s->loops[0].loop));
 }
@@ -205,7 +235,7 @@ void rounds_stop(struct server *s) {
 
 void rounds_free(struct server *s) {
     if (!s->rounds) return;
-    INVARIANT(!s->rounds->keys_busy && !s->rounds->budgets_busy && !s->rounds->vault_busy);
+    INVARIANT(!s->rounds->keys_busy && !s->rounds->budgets_busy && !s->rounds->vault_busy && !s->rounds->tidy_busy);
     sql_close(s->rounds->db);
     mem_free(s->rounds);
     s->rounds = NULL;

@@ -231,6 +231,7 @@ bool server_run(const struct server_options *options, struct err *err) {
     struct server s = {.o = options};
     mutex_init(&s.setting_lock);
     process_raise_files();
+    process_no_core();
     bool ok = fetch_global_begin(err) && vault_create(&s.vault, err) && first_setting(&s, err) && build(&s, err) &&
               run(&s, err);
     tear_down(&s);
