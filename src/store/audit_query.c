@@ -155,9 +155,9 @@ static void put_action(struct maker *m, const struct search *s, struct str value
         put_equal(m, s, STR("action"), action);
     } else if (action.n > 1) {
         struct str prefix = prefix_of(action);
-        buf_lit(&m->text, " AND substr(e.action, 1, ");
+        buf_lit(&m->text, " AND substr(e.action, 1, CAST(");
         bind_i64(m, (int64_t)utf8_count(prefix));
-        buf_lit(&m->text, ") = ");
+        buf_lit(&m->text, " AS INTEGER)) = ");
         bind_text(m, prefix);
     }
 }

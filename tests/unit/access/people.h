@@ -3,7 +3,7 @@
 #define TESTS_PEOPLE_H
 
 #include "check.h"
-#include "temp_dir.h"
+#include "test_database.h"
 
 #include "access/account.h"
 
@@ -32,7 +32,7 @@ struct people {
 
 static inline void people_begin(struct people *p, const char *name) {
     *p = (struct people){.auth = k_auth};
-    REQUIRE(datadir_open(temp_path(name), &p->dir, &err) && datadir_open_db(&p->dir, 1000, &p->db, &err));
+    REQUIRE(test_datadir(name, &p->dir, &err) && datadir_open_db(&p->dir, 1000, &p->db, &err));
     REQUIRE(audit_signer_create(&p->dir, &p->signer, &err));
     arena_init(&p->arena, NULL, 0, 64 << 20);
     p->room = (struct sign_in_room){.db = p->db,

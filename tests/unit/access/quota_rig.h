@@ -3,7 +3,7 @@
 #define TESTS_QUOTA_RIG_H
 
 #include "check.h"
-#include "temp_dir.h"
+#include "test_database.h"
 
 #include "access/quota.h"
 #include "store/migrate.h"
@@ -22,7 +22,7 @@ static void rig_sql(struct sql *db, const char *text) {
 static struct sql *rig_open(const char *name) {
     struct sql_options options = {.mode = SQL_CREATE, .busy_ms = 1000};
     struct sql *db = NULL;
-    REQUIRE(sql_open(temp_path(name), &options, &db, &err));
+    REQUIRE(sql_open(test_database(name), &options, &db, &err));
     REQUIRE(migrate_to(db, MIGRATE_STEPS, &err));
     rig_sql(db, "INSERT INTO tenant (id, name) VALUES (7, 'acme'), (8, 'other')");
     return db;

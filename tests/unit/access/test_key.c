@@ -1,6 +1,6 @@
 // Tests of access/key.h: the key's text, its hash, creation with good and bad wishes, revocation.
 #include "check.h"
-#include "temp_dir.h"
+#include "test_database.h"
 
 #include "access/key.h"
 #include "base/mem.h"
@@ -10,7 +10,7 @@ static const int64_t k_now = 1700000000000000000;
 
 static struct sql *open_all(const char *name, struct datadir *out_dir) {
     struct sql *db = NULL;
-    REQUIRE(datadir_open(temp_path(name), out_dir, &err) && datadir_open_db(out_dir, 1000, &db, &err));
+    REQUIRE(test_datadir(name, out_dir, &err) && datadir_open_db(out_dir, 1000, &db, &err));
     return db;
 }
 

@@ -1,6 +1,6 @@
 // Tests of access/keyring.h: who passes and why not, models, changes by other processes and by hand, many readers.
 #include "check.h"
-#include "temp_dir.h"
+#include "test_database.h"
 
 #include "access/keyring.h"
 #include "base/mem.h"
@@ -12,7 +12,7 @@ static const int64_t k_now = 1700000000000000000;
 
 static struct sql *open_all(const char *name, struct datadir *out_dir) {
     struct sql *db = NULL;
-    REQUIRE(datadir_open(temp_path(name), out_dir, &err) && datadir_open_db(out_dir, 1000, &db, &err));
+    REQUIRE(test_datadir(name, out_dir, &err) && datadir_open_db(out_dir, 1000, &db, &err));
     return db;
 }
 
@@ -231,7 +231,8 @@ static void test_edits_by_hand(void) {
     REQUIRE(sql_open(str_c(dir.database), &options, &hand, &err));
     CHECK(keyring_edited(ring, db, &edited, &err) && !edited);
     // The server's own writing is no reason to load again.
-    CHECK(sql_exec(hand, STR("INSERT INTO name (id, text) VALUES (1, 'a'); UPDATE api_key SET last_used_at = 9"), &err));
+    CHECK(
+        sql_exec(hand, STR("INSERT INTO name (id, text) VALUES (1, 'a'); UPDATE api_key SET last_used_at = 9"), &err));
     CHECK(keyring_edited(ring, db, &edited, &err) && !edited);
     CHECK(sql_exec(hand, STR("UPDATE api_key SET revoked_at = 1"), &err));
     CHECK(!keyring_stale(ring));

@@ -3,7 +3,7 @@
 #define TESTS_AUDIT_FIXTURE_H
 
 #include "check.h"
-#include "temp_dir.h"
+#include "test_database.h"
 
 #include "base/mem.h"
 #include "store/audit_key.h"
@@ -15,7 +15,7 @@ static struct sql *db;
 static struct audit_signer *signer;
 
 static inline void trail_open(const char *name) {
-    REQUIRE(datadir_open(temp_path(name), &dir, &err));
+    REQUIRE(test_datadir(name, &dir, &err));
     REQUIRE(datadir_open_db(&dir, 20000, &db, &err));
     REQUIRE(audit_signer_create(&dir, &signer, &err));
 }

@@ -3,7 +3,7 @@
 #define TESTS_LEDGER_FIXTURE_H
 
 #include "check.h"
-#include "temp_dir.h"
+#include "test_database.h"
 
 #include "base/buf.h"
 #include "os/clock.h"
@@ -18,14 +18,14 @@
 #include <sys/wait.h>
 
 struct fixture {
-    char dir[256], db[300];
+    char dir[256], db[600];
     uint64_t events[LEDGER_DROPPED + 1]; // atomic
 };
 
 static inline struct sql *fixture_db(const struct fixture *f) {
     struct err err;
     struct sql *db = NULL;
-    struct sql_options opt = {.mode = SQL_CREATE, .busy_ms = 20000};
+    struct sql_options opt = {.mode = SQL_CREATE, .busy_ms = 20000, .lane = SQL_LANE_USAGE};
     REQUIRE(sql_open(str_c(f->db), &opt, &db, &err));
     return db;
 }
@@ -35,7 +35,13 @@ static inline void fixture_make(struct fixture *f) {
     struct err err;
     *f = (struct fixture){0};
     snprintf(f->dir, sizeof f->dir, "%s/data%u", temp_dir(), n++);
-    snprintf(f->db, sizeof f->db, "%s/penstock.db", f->dir);
+    if (test_server()) {
+        char name[32];
+        snprintf(name, sizeof name, "data%u", n);
+        snprintf(f->db, sizeof f->db, "%s", test_database(name).p);
+    } else {
+        snprintf(f->db, sizeof f->db, "%s/penstock.db", f->dir);
+    }
     REQUIRE(dir_make(str_c(f->dir), 0700, &err));
     struct sql *db = fixture_db(f);
     REQUIRE(migrate_to(db, MIGRATE_STEPS, &err));
@@ -51,6 +57,7 @@ static inline void fixture_event(void *arg, enum ledger_event event, const char 
 
 static inline struct ledger_options fixture_options(struct fixture *f) {
     return (struct ledger_options){.data_dir = str_c(f->dir),
+                                   .database = str_c(f->db),
                                    .writers = 2,
                                    .segment_bytes = 16384,
                                    .apply_ms = 10,
@@ -69,7 +76,7 @@ static inline struct ledger *fixture_open(struct fixture *f) {
 // The table's rows with what they were of.
 #define FIXTURE_VIEW                                                                                                   \
     "CREATE TEMP VIEW record AS SELECT u.*, d.key_id, d.provider_id, d.model_id, d.upstream_model_id, d.status,"       \
-    " d.error_id FROM main.usage u JOIN main.usage_dim d ON d.id = u.dim_id"
+    " d.error_id FROM usage u JOIN usage_dim d ON d.id = u.dim_id"
 // A row with that status and nothing else to it.
 static inline void fixture_row(struct sql *db, int64_t id, int64_t ts, int64_t status) {
     char text[1000];
@@ -80,9 +87,11 @@ static inline void fixture_row(struct sql *db, int64_t id, int64_t ts, int64_t s
         " upstream_model_id, endpoint, status, error_id, tags_id) VALUES (1,0,0,0,0,0,0,0,0,0,%d,0,0) ON CONFLICT DO"
         " NOTHING; INSERT INTO usage SELECT %d, 1, %d, id, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM usage_dim WHERE"
         " status = %d AND model_id = 0; INSERT INTO usage_hour SELECT 1, 0, dim_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0"
-        " FROM usage WHERE id = %d ON CONFLICT (tenant_id, hour, dim_id) DO UPDATE SET requests = requests + 1;"
+        " FROM usage WHERE id = %d ON CONFLICT (tenant_id, hour, dim_id) DO UPDATE SET requests = usage_hour.requests "
+        "+ 1;"
         " INSERT INTO usage_day SELECT 1, 0, dim_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0"
-        " FROM usage WHERE id = %d ON CONFLICT (tenant_id, day, dim_id) DO UPDATE SET requests = requests + 1",
+        " FROM usage WHERE id = %d ON CONFLICT (tenant_id, day, dim_id) DO UPDATE SET requests = usage_day.requests + "
+        "1",
         (int)status, (int)id, (int)ts, (int)status, (int)id, (int)id);
     REQUIRE(sql_exec(db, str_c(text), &err));
 }

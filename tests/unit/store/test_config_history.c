@@ -1,6 +1,6 @@
 // Tests of store/config_history.h: versions and live changes in and out, conflicts, pruning, damage, kills, no memory.
 #include "check.h"
-#include "temp_dir.h"
+#include "test_database.h"
 
 #include "base/mem.h"
 #include "store/config_history.h"
@@ -14,7 +14,7 @@ static struct datadir dir;
 static struct sql *db;
 
 static void open_data(const char *name) {
-    REQUIRE(datadir_open(temp_path(name), &dir, &err));
+    REQUIRE(test_datadir(name, &dir, &err));
     REQUIRE(datadir_open_db(&dir, 20000, &db, &err));
 }
 

@@ -1,6 +1,6 @@
 // Tests of store/config_wish.h: wishes in their order, answers, who waits no longer, sealed texts.
 #include "check.h"
-#include "temp_dir.h"
+#include "test_database.h"
 
 #include "store/config_wish.h"
 
@@ -13,7 +13,7 @@ static struct arena arena;
 
 static void open_data(const char *name) {
     arena_init(&arena, NULL, 0, 1 << 20);
-    REQUIRE(datadir_open(temp_path(name), &dir, &err));
+    REQUIRE(test_datadir(name, &dir, &err));
     REQUIRE(datadir_open_db(&dir, 1000, &db, &err));
 }
 
@@ -83,9 +83,11 @@ static void sealed(void) {
     open_data("sealed");
     int64_t one = add("canary one", AT), two = add("canary two", AT);
     CHECK(config_wish_answer(db, &dir, one, STR("canary three"), &err));
-    CHECK_INT(
-        count("SELECT count(*) FROM config_wish WHERE instr(wish, x'63616e617279') OR instr(answer, x'63616e617279')"),
-        0);
+    CHECK_INT(count(test_server()
+                        ? "SELECT count(*) FROM config_wish WHERE position('canary'::bytea IN wish || answer) > 0"
+                        : "SELECT count(*) FROM config_wish WHERE instr(wish, x'63616e617279') OR instr(answer, "
+                          "x'63616e617279')"),
+              0);
     // Texts that change places are refused.
     CHECK(sql_exec(db, STR("UPDATE config_wish SET wish = (SELECT wish FROM config_wish WHERE id = 1) WHERE id = 2"),
                    &err));

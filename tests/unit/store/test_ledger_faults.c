@@ -168,7 +168,7 @@ static void test_queue_bound(void) {
 static void test_missing_database(void) {
     struct fixture f;
     fixture_make(&f);
-    char aside[400];
+    char aside[700];
     snprintf(aside, sizeof aside, "%s.aside", f.db);
     REQUIRE(rename(f.db, aside) == 0);
     struct ledger *l = fixture_open(&f);

@@ -40,6 +40,7 @@ static struct seen read_query(const struct fixture *f, struct ledger_query q) {
     struct seen s = {0};
     struct err err;
     q.data_dir = str_c(f->dir);
+    q.database = str_c(f->db);
     CHECK(ledger_read(&q, see, &s, &err));
     return s;
 }
@@ -195,7 +196,7 @@ static void test_filters_and_groups(void) {
     ledger_close(l, 20000);
     mixed_check(&f); // all in the table
     struct seen s = {.stop_after = 4};
-    struct ledger_query q = {.data_dir = str_c(f.dir)};
+    struct ledger_query q = {.data_dir = str_c(f.dir), .database = str_c(f.db)};
     CHECK(ledger_read(&q, see, &s, &err));
     CHECK_INT(s.rows, 4);
     sql_close(db);

@@ -50,7 +50,7 @@ static struct usage_record random_record(uint64_t id) {
 }
 
 static struct ledger_query random_query(const struct fixture *f) {
-    struct ledger_query q = {.data_dir = str_c(f->dir)};
+    struct ledger_query q = {.data_dir = str_c(f->dir), .database = str_c(f->db)};
     int64_t from = HOUR * 490000 + (int64_t)roll(70) * HOUR + (int64_t)(roll(2) * roll(3600)) * 1000000000;
     if (roll(2)) q.since = from;
     if (roll(2)) q.until = from + (int64_t)(1 + roll(60)) * HOUR + (int64_t)(roll(2) * roll(3600)) * 1000000000;
