@@ -49,6 +49,9 @@ void quota_free(struct quota *quota);
 // stay are kept; new ones begin with what the usage ledger says. Blocks on the database: a pool thread, one at a time.
 // *out_damaged: rows that cannot be read, and time zones that are none (UTC then).
 NODISCARD bool quota_load(struct quota *quota, struct sql *db, int64_t now_ns, uint64_t *out_damaged, struct err *err);
+// Records of an earlier process came into the usage ledger after quota_load: counters get what the ledger has beyond
+// them. A pool thread.
+NODISCARD bool quota_recount(struct quota *quota, struct sql *db, struct err *err);
 // Whether the table differs from what was loaded.
 NODISCARD bool quota_edited(struct quota *quota, struct sql *db, bool *out_edited, struct err *err);
 size_t quota_count(struct quota *quota);
@@ -135,6 +138,7 @@ struct quota_state {
     uint64_t limit;
     uint64_t used;    // with what is reserved
     uint64_t settled; // without
+    uint64_t cap;     // quota_cap; QUOTA_NO_CAP when there is none
 };
 // How the part's window stands; false when it is long past.
 bool quota_part_state(const struct quota_part *part, struct quota_state *out_state);

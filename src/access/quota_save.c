@@ -119,6 +119,33 @@ static void tell_all(const struct saving *s, quota_notify *notify, void *arg) {
     }
 }
 
+static bool recount(const struct quota_budget *b, struct sql *db, struct err *err) {
+    uint64_t number = atom_load(&b->counter->number), used;
+    struct quota_window *w = quota_window_at(b->counter, number);
+    struct budget_row row = {.tenant_id = b->tenant_id,
+                             .scope = b->scope,
+                             .scope_id = b->scope_id,
+                             .scope_text = b->scope_text,
+                             .metric = b->metric};
+    int64_t start = (int64_t)atom_load_relaxed(&w->start), end = (int64_t)atom_load_relaxed(&w->end);
+    if (!budget_used(db, &row, start, end, &used, err)) return false;
+    // What this process has settled is there first, and in the ledger a moment later.
+    uint64_t settled = atom_load_relaxed(&w->settled);
+    if (used <= settled || atom_load(&b->counter->number) != number) return true;
+    atom_add_relaxed(&w->used, used - settled);
+    atom_add_relaxed(&w->settled, used - settled);
+    return true;
+}
+
+bool quota_recount(struct quota *quota, struct sql *db, struct err *err) {
+    uint64_t generation;
+    struct quota_index *index = quota_current(quota, &generation);
+    bool ok = true;
+    for (size_t i = 0; ok && i < index->n; i++) ok = recount(&index->budgets[i], db, err);
+    quota_index_unref(index);
+    return ok;
+}
+
 bool quota_save(struct quota *quota, struct sql *db, int64_t now_ns, quota_notify *notify, void *arg, struct err *err) {
     uint64_t generation;
     struct quota_index *index = quota_current(quota, &generation);

@@ -106,3 +106,10 @@ bool keys_look_at_budgets(struct keys *keys, quota_notify *notify, void *arg, ui
     if (ok) *out_damaged = damaged;
     return ok;
 }
+
+bool keys_recount_budgets(struct keys *keys, struct err *err) {
+    mutex_lock(&keys->budget_lock);
+    bool ok = quota_recount(keys->quota, keys->budget_db, err);
+    mutex_unlock(&keys->budget_lock);
+    return ok;
+}

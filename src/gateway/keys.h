@@ -17,6 +17,8 @@ NODISCARD bool keys_current(struct keys *keys, struct keyring **out_ring, struct
 // Looks whether the table was edited behind our back; then the next keys_current loads it anew and *out_edited is set.
 NODISCARD bool keys_edited(struct keys *keys, bool *out_edited, struct err *err);
 
+// As quota_recount.
+NODISCARD bool keys_recount_budgets(struct keys *keys, struct err *err);
 struct quota *keys_quota(struct keys *keys);
 // About once a second: budgets that were changed are read again, what was used is saved, thresholds are told.
 // *out_damaged: as of quota_load, when they were read; else 0.

@@ -34,6 +34,7 @@ struct rounds {
     bool keys_edited, vault_changed, vault_ok;
     bool budgets_ok, budgets_failing;
     uint64_t budgets_damaged;
+    uint64_t replayed; // records of earlier processes that the budgets know of
     struct err budgets_err;
     struct err vault_err;
 };
