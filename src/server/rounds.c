@@ -34,7 +34,6 @@ struct rounds {
     bool keys_edited, vault_changed, vault_ok;
     bool budgets_ok, budgets_failing;
     uint64_t budgets_damaged;
-    uint64_t replayed; // records of earlier processes that the budgets know of
     struct err budgets_err;
     struct err vault_err;
 };
@@ -85,13 +84,6 @@ static void keys_done(struct work *work) {
 
 static void budgets_run(struct work *work) {
     struct rounds *r = CONTAINER_OF(work, struct rounds, budgets_work);
-    struct ledger_health health;
-    ledger_health(r->server->ledger, &health);
-    // A long log is replayed in the background, after the budgets were loaded.
-    r->budgets_ok =
-        health.replayed + health.unknown == r->replayed || keys_recount_budgets(r->server->keys, &r->budgets_err);
-    if (!r->budgets_ok) return;
-    r->replayed = health.replayed + health.unknown;
     r->budgets_ok = keys_look_at_budgets(r->server->keys, budget_told, r->server, &r->budgets_damaged, &r->budgets_err);
 }
 
