@@ -108,6 +108,24 @@ static int (*const HANDLERS[CLI_COMMAND_COUNT])(const struct cli_args *args) = {
     [CLI_CMD_AUDIT_VERIFY] = cmd_audit_verify,
     [CLI_CMD_AUDIT_KEY] = cmd_audit_key,
     [CLI_CMD_AUDIT_ROTATE] = cmd_audit_rotate,
+#define NOUN(id, noun, a_noun, example)                                                                                \
+    [CLI_CMD_##id##_LIST] = cmd_resource, [CLI_CMD_##id##_SHOW] = cmd_resource,                                        \
+    [CLI_CMD_##id##_CREATE] = cmd_resource, [CLI_CMD_##id##_UPDATE] = cmd_resource,                                    \
+    [CLI_CMD_##id##_DELETE] = cmd_resource,
+#include "cli/nouns.def"
+#undef NOUN
+    [CLI_CMD_TENANT_SUSPEND] = cmd_tenant_suspend,
+    [CLI_CMD_TENANT_RESUME] = cmd_tenant_resume,
+    [CLI_CMD_TEAM_MEMBERS] = cmd_team_members,
+    [CLI_CMD_TEAM_ADD] = cmd_team_add,
+    [CLI_CMD_TEAM_REMOVE] = cmd_team_remove,
+    [CLI_CMD_ELEVATION_APPROVE] = cmd_elevation_approve,
+    [CLI_CMD_ELEVATION_REFUSE] = cmd_elevation_refuse,
+    [CLI_CMD_KEY_SHOW] = cmd_resource,
+    [CLI_CMD_KEY_UPDATE] = cmd_resource,
+    [CLI_CMD_KEY_ROTATE] = cmd_key_rotate,
+    [CLI_CMD_ACCESS_EXPLAIN] = cmd_access_explain,
+    [CLI_CMD_ACCESS_MATRIX] = cmd_access_matrix,
     [CLI_CMD_VERSION] = cmd_version,
     [CLI_CMD_COMPLETION] = run_completion,
     [CLI_CMD_MAN] = run_man,

@@ -50,6 +50,11 @@ enum cli_option_id {
     // audit
     CLI_FORMAT,
     CLI_FILE,
+    // rows of entities
+    CLI_SERVER,
+    CLI_SORT,
+    CLI_FIELDS,
+    CLI_SEARCH,
     // everywhere
     CLI_DATA,
     CLI_JSON,
@@ -115,6 +120,22 @@ enum cli_command_id {
     CLI_CMD_AUDIT_VERIFY,
     CLI_CMD_AUDIT_KEY,
     CLI_CMD_AUDIT_ROTATE,
+#define NOUN(id, noun, a_noun, example)                                                                                \
+    CLI_CMD_##id##_LIST, CLI_CMD_##id##_SHOW, CLI_CMD_##id##_CREATE, CLI_CMD_##id##_UPDATE, CLI_CMD_##id##_DELETE,
+#include "cli/nouns.def"
+#undef NOUN
+    CLI_CMD_TENANT_SUSPEND,
+    CLI_CMD_TENANT_RESUME,
+    CLI_CMD_TEAM_MEMBERS,
+    CLI_CMD_TEAM_ADD,
+    CLI_CMD_TEAM_REMOVE,
+    CLI_CMD_ELEVATION_APPROVE,
+    CLI_CMD_ELEVATION_REFUSE,
+    CLI_CMD_KEY_SHOW,
+    CLI_CMD_KEY_UPDATE,
+    CLI_CMD_KEY_ROTATE,
+    CLI_CMD_ACCESS_EXPLAIN,
+    CLI_CMD_ACCESS_MATRIX,
     CLI_CMD_COMPLETION,
     CLI_CMD_MAN,
     CLI_CMD_VERSION,
@@ -147,7 +168,7 @@ struct cli_group {
     const char *name;
     const char *summary;
 };
-#define CLI_GROUP_COUNT 4
+#define CLI_GROUP_COUNT 14
 extern const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT];
 
 struct cli_status {
@@ -161,7 +182,7 @@ struct cli_variable {
     const char *name;
     const char *meaning;
 };
-#define CLI_VARIABLE_COUNT 7
+#define CLI_VARIABLE_COUNT 8
 extern const struct cli_variable CLI_VARIABLES[CLI_VARIABLE_COUNT];
 
 bool cli_option_is_global(enum cli_option_id id);

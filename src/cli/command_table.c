@@ -126,6 +126,19 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                     .help = "How to write it",
                     .choices = {"jsonl", "csv", "cef", "ocsf"}},
     [CLI_FILE] = {.name = "file", .kind = CLI_VALUE_FILE, .value = "FILE", .help = "An export, in place of the data"},
+    [CLI_SERVER] = {.name = "server",
+                    .kind = CLI_VALUE_TEXT,
+                    .value = "URL",
+                    .help = "Ask this server, with the key in PENSTOCK_API_KEY, instead of the data directory"},
+    [CLI_SORT] = {.name = "sort",
+                  .kind = CLI_VALUE_TEXT,
+                  .value = "FIELD",
+                  .help = "In the order of this field; -FIELD for the largest first"},
+    [CLI_FIELDS] = {.name = "fields",
+                    .kind = CLI_VALUE_TEXT,
+                    .value = "LIST",
+                    .help = "The columns to show, separated by commas"},
+    [CLI_SEARCH] = {.name = "search", .kind = CLI_VALUE_TEXT, .value = "TEXT", .help = "Only rows that hold this text"},
     [CLI_DATA] =
         {.name = "data", .letter = 'd', .kind = CLI_VALUE_DIR, .value = "DIR", .help = "The data directory (./data)"},
     [CLI_JSON] = {.name = "json", .kind = CLI_VALUE_NONE, .help = "Print JSON, one object a line"},
@@ -145,7 +158,20 @@ const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT] = {
     {"config", "Make, check, explain, compare and change the configuration"},
     {"secret", "Keep secrets for the configuration, sealed in the data directory"},
     {"audit", "Read, export and prove the trail of what was done by whom"},
+    {"tenant", "Manage tenants: organisations and all that is their own"},
+    {"team", "Manage teams and their members"},
+    {"project", "Manage projects"},
+    {"user", "Manage people who sign in"},
+    {"service-account", "Manage programs with an identity of their own"},
+    {"role", "Manage roles: named sets of permissions"},
+    {"grant", "Manage who may do what"},
+    {"elevation", "Ask for more rights for a time, and decide on it"},
+    {"budget", "Manage limits on requests, tokens, money and concurrency"},
+    {"access", "Say who may do what, and why"},
 };
+
+// Of commands that the admin API carries out.
+#define API_OPTIONS (CLI_BIT(CLI_SERVER) | CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_CONFIG))
 
 const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
     [CLI_CMD_SERVE] = {.name = "serve",
@@ -450,6 +476,7 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                               .details = "The old key signs the new one and the new one the old, so that either proves "
                                          "the whole trail. The old secret is wiped.",
                               .examples = {{"audit rotate", "makes a key and prints it"}}},
+#include "cli/command_resources.inc"
     [CLI_CMD_COMPLETION] = {.name = "completion",
                             .operands = "SHELL",
                             .operands_min = 1,
@@ -493,4 +520,5 @@ const struct cli_variable CLI_VARIABLES[CLI_VARIABLE_COUNT] = {
     {"PENSTOCK_DATA", "The data directory when --data is not given"},
     {"PENSTOCK_URL", "Where \"penstock chat\" finds the server when --url is not given"},
     {"NO_COLOR", "When set and not empty, colours are off unless --color=always is given"},
+    {"PENSTOCK_SERVER", "The server that commands ask instead of working on the data directory; as --server"},
 };

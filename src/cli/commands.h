@@ -39,6 +39,17 @@ int cmd_audit_export(const struct cli_args *args);
 int cmd_audit_verify(const struct cli_args *args);
 int cmd_audit_key(const struct cli_args *args);
 int cmd_audit_rotate(const struct cli_args *args);
+int cmd_resource(const struct cli_args *args); // list, show, create, update, delete of every entity
+int cmd_tenant_suspend(const struct cli_args *args);
+int cmd_tenant_resume(const struct cli_args *args);
+int cmd_team_members(const struct cli_args *args);
+int cmd_team_add(const struct cli_args *args);
+int cmd_team_remove(const struct cli_args *args);
+int cmd_elevation_approve(const struct cli_args *args);
+int cmd_elevation_refuse(const struct cli_args *args);
+int cmd_key_rotate(const struct cli_args *args);
+int cmd_access_explain(const struct cli_args *args);
+int cmd_access_matrix(const struct cli_args *args);
 int cmd_version(const struct cli_args *args);
 
 // Writes text to standard output; the exit code.

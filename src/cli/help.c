@@ -77,6 +77,7 @@ void cli_help_command(struct buf *out, const struct cli_command *command) {
     put_paragraph(out, summary);
     if (command->details) put_paragraph(out, command->details);
     put_examples(out, command);
+    cli_help_fields(out, command);
     if (command->options) buf_lit(out, "\nOptions:\n");
     for (size_t i = 0; i < CLI_GLOBAL_FIRST; i++)
         if (cli_takes_option(command, (enum cli_option_id)i)) put_option(out, &CLI_OPTIONS[i]);
@@ -109,7 +110,10 @@ void cli_help_all(struct buf *out) {
                  "  penstock usage\n"
                  "      who used which model, tokens, cost\n\n"
                  "Commands:\n");
-    for (size_t i = 0; i < CLI_COMMAND_COUNT; i++) put_row(out, CLI_COMMANDS[i].name, CLI_COMMANDS[i].summary);
+    for (size_t i = 0; i < CLI_COMMAND_COUNT; i++)
+        if (!cli_command_group(&CLI_COMMANDS[i]).n) put_row(out, CLI_COMMANDS[i].name, CLI_COMMANDS[i].summary);
+    buf_lit(out, "\nGroups of commands:\n");
+    for (size_t i = 0; i < CLI_GROUP_COUNT; i++) put_row(out, CLI_GROUPS[i].name, CLI_GROUPS[i].summary);
     put_global_options(out, "Options of every command");
     buf_lit(out, "\nEnvironment:\n");
     for (size_t i = 0; i < CLI_VARIABLE_COUNT; i++) put_row(out, CLI_VARIABLES[i].name, CLI_VARIABLES[i].meaning);

@@ -13,6 +13,8 @@
 void cli_help_all(struct buf *out);
 void cli_help_group(struct buf *out, const struct cli_group *group);
 void cli_help_command(struct buf *out, const struct cli_command *command);
+// Of those that take FIELD=VALUE.
+void cli_help_fields(struct buf *out, const struct cli_command *command);
 
 void cli_complete_bash(struct buf *out);
 void cli_complete_zsh(struct buf *out);

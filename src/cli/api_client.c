@@ -1,0 +1,212 @@
+// Carries requests of commands to the admin API.
+#include "cli/api_client.h"
+
+#include "base/json_read.h"
+#include "base/secret.h"
+#include "net/fetch.h"
+#include "store/tenant.h"
+
+#define ANSWER_MAX ((size_t)256 << 20)
+#define TIMEOUT_MS 60000
+#define ARENA_MAX ((size_t)1 << 20)
+
+static struct str from_env(const struct cli_args *args, const char *name) {
+    const char *v = args->io->env(name);
+    return v ? str_c(v) : STR("");
+}
+
+static int open_server(struct cli_api *api) {
+    struct err err;
+    if (!str_starts(api->server, STR("http://")) && !str_starts(api->server, STR("https://")))
+        return cli_fail(api->args->io, CLI_USAGE, "--server is not the address of a server", NULL,
+                        "--server https://penstock.example.com");
+    api->key = from_env(api->args, "PENSTOCK_API_KEY");
+    if (!api->key.n)
+        return cli_fail(api->args->io, CLI_REFUSED, "no key for the server", "PENSTOCK_API_KEY is not set",
+                        "export PENSTOCK_API_KEY=ps-…");
+    if (!fetch_global_begin(&err)) return cli_fail_err(api->args->io, &err, "cannot ask a server", NULL);
+    while (str_ends(api->server, STR("/"))) api->server = str_head(api->server, api->server.n - 1);
+    return CLI_OK;
+}
+
+static int open_data(struct cli_api *api, bool changing) {
+    struct err err;
+    int code = cli_data_open(api->args, changing, &api->data);
+    if (code != CLI_OK) return code;
+    if (audit_signer_create(&api->data.dir, &api->signer, &err)) {
+        api->open = true;
+        return CLI_OK;
+    }
+    cli_data_close(&api->data);
+    return cli_fail_err(api->args->io, &err, "cannot open the audit trail", NULL);
+}
+
+int cli_api_open(const struct cli_args *args, bool changing, struct cli_api *out_api) {
+    *out_api = (struct cli_api){.args = args, .tenant = cli_value(args, CLI_TENANT)};
+    out_api->server = cli_given(args, CLI_SERVER) ? cli_value(args, CLI_SERVER) : from_env(args, "PENSTOCK_SERVER");
+    out_api->who = (struct who){.principal = {.kind = PRINCIPAL_OPERATOR},
+                                .name = STR("operator"),
+                                .home = TENANT_DEFAULT,
+                                .tenant = TENANT_DEFAULT,
+                                .agent = STR("penstock command")};
+    return out_api->server.n ? open_server(out_api) : open_data(out_api, changing);
+}
+
+void cli_api_close(struct cli_api *api) {
+    if (!api->open) return;
+    audit_signer_free(api->signer);
+    cli_data_close(&api->data);
+    api->open = false;
+}
+
+void cli_answer_free(struct cli_answer *answer) {
+    if (answer->body.p) secret_wipe(answer->body.p, answer->body.n); // a new key may be in it
+    buf_free(&answer->body);
+}
+
+void cli_url_put(struct buf *out, struct str text) {
+    static const char hex[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        bool plain =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~@,", c));
+        if (plain) {
+            buf_putc(out, (char)c);
+            continue;
+        }
+        buf_putc(out, '%');
+        buf_putc(out, hex[c >> 4]);
+        buf_putc(out, hex[c & 15]);
+    }
+}
+
+// --- errors ---
+
+static int exit_of_status(int status) {
+    if (status == 404) return CLI_NOT_FOUND;
+    if (status == 401 || status == 403) return CLI_REFUSED;
+    if (status == 400 || status == 422) return CLI_USAGE;
+    return CLI_FAILED;
+}
+
+static int problem(struct cli_api *api, const struct cli_answer *answer) {
+    struct arena a;
+    struct str body = buf_str(&answer->body);
+    char what[1200], next[300] = "";
+    struct err err;
+    arena_init(&a, NULL, 0, ARENA_MAX);
+    bool json = json_validate(body, 0, &err);
+    struct str detail = json ? cli_json_text(&a, body, STR("detail")) : STR("");
+    struct str near = json ? cli_json_text(&a, body, STR("near")) : STR("");
+    if (!detail.n && json) {
+        struct str inner;
+        if (JSON_GET(body, &inner, STR("error"))) detail = cli_json_text(&a, inner, STR("message"));
+    }
+    if (detail.n)
+        snprintf(what, sizeof what, "%.*s", (int)MIN(detail.n, (size_t)1000), detail.p);
+    else
+        snprintf(what, sizeof what, "the server answered with status %d", answer->status);
+    if (near.n) snprintf(next, sizeof next, "did you mean %.*s?", (int)MIN(near.n, (size_t)200), near.p);
+    int code = cli_fail(api->args->io, exit_of_status(answer->status), what, NULL, next[0] ? next : NULL);
+    arena_free(&a);
+    return code;
+}
+
+// --- both ways ---
+
+static int call_server(struct cli_api *api, enum http_method method, struct str target, struct str body,
+                       struct cli_answer *out) {
+    struct arena a;
+    struct fetch_answer answer;
+    struct err err;
+    struct http_field fields[3];
+    size_t n = 0;
+    arena_init(&a, NULL, 0, ARENA_MAX);
+    fields[n++] = (struct http_field){STR("authorization"), arena_printf(&a, "Bearer %.*s", STR_ARG(api->key))};
+    fields[n++] = (struct http_field){STR("content-type"), STR("application/json")};
+    if (api->tenant.n) fields[n++] = (struct http_field){STR("x-penstock-tenant"), api->tenant};
+    struct fetch_request request = {.method = http_method_text(method),
+                                    .url = arena_printf(&a, "%.*s%.*s", STR_ARG(api->server), STR_ARG(target)),
+                                    .fields = fields,
+                                    .n_fields = n,
+                                    .body = body,
+                                    .timeout_ms = TIMEOUT_MS,
+                                    .max_body = ANSWER_MAX};
+    bool ok = fields[0].value.p && request.url.p ? fetch(&request, &answer, &err) : err_no_memory(&err);
+    if (ok) {
+        out->status = answer.status;
+        out->body = answer.body;
+        buf_init(&answer.body, 0);
+        fetch_answer_free(&answer);
+    }
+    arena_wipe_free(&a);
+    return ok ? CLI_OK : cli_fail_err(api->args->io, &err, "cannot ask the server", NULL);
+}
+
+static void call_here(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,
+                      struct cli_answer *out) {
+    struct api core = {.dir = &api->data.dir, .signer = api->signer, .db = api->data.db};
+    struct api_request request = {
+        .method = method, .path = path, .query = query, .body = body, .tenant = api->tenant, .who = &api->who};
+    struct api_reply reply;
+    api_execute(&core, &request, &reply);
+    out->status = reply.status;
+    out->body = reply.body;
+    buf_init(&reply.body, 0);
+    api_reply_free(&reply);
+}
+
+int cli_api_call(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,
+                 struct cli_answer *out_answer) {
+    BUF_AUTO struct buf target = BUF_INIT(ARENA_MAX);
+    int code = CLI_OK;
+    *out_answer = (struct cli_answer){0};
+    if (api->server.n) {
+        buf_put(&target, path);
+        if (query.n) buf_putc(&target, '?');
+        buf_put(&target, query);
+        code = call_server(api, method, buf_str(&target), body, out_answer);
+    } else {
+        call_here(api, method, path, query, body, out_answer);
+    }
+    if (code == CLI_OK && out_answer->status >= 400) code = problem(api, out_answer);
+    return code;
+}
+
+// --- reading answers ---
+
+static void put_value(struct arena *arena, struct buf *out, struct str raw) {
+    struct json_reader r;
+    struct str key, text;
+    enum json_kind kind = json_raw_kind(raw);
+    bool first = true;
+    if (kind == JSON_STRING) {
+        if (json_string_text(raw, arena, &text)) buf_put(out, text);
+    } else if (kind == JSON_ARRAY || kind == JSON_OBJECT) {
+        json_reader_init(&r, raw, 0);
+        bool array = kind == JSON_ARRAY;
+        if (array ? !json_enter_array(&r) : !json_enter_object(&r)) return;
+        while (array ? json_element(&r, &kind) : json_member(&r, &key, &kind)) {
+            struct str one;
+            if (!first) buf_put(out, STR(", "));
+            first = false;
+            if (!array && json_string_text(key, arena, &text)) buf_printf(out, "%.*s=", STR_ARG(text));
+            if (!json_skip(&r, &one)) return;
+            if (json_raw_kind(one) == JSON_STRING && json_string_text(one, arena, &text))
+                buf_put(out, text);
+            else
+                buf_put(out, one);
+        }
+    } else if (kind != JSON_NULL) {
+        buf_put(out, raw);
+    }
+}
+
+struct str cli_json_text(struct arena *arena, struct str object, struct str name) {
+    BUF_AUTO struct buf out = BUF_INIT(ARENA_MAX);
+    struct str raw;
+    if (!json_get(object, &name, 1, &raw)) return STR("");
+    put_value(arena, &out, raw);
+    struct str copy = out.failed ? STR_NONE : arena_str(arena, buf_str(&out));
+    return copy.p ? copy : STR("");
+}

@@ -1,0 +1,391 @@
+// penstock NOUN list, show, create, update, delete: the rows of every entity, from the one table of its fields.
+#include "cli/resource.h"
+
+#include "base/json_read.h"
+#include "conf/opt.h"
+#include "os/clock.h"
+
+#define ARENA_MAX ((size_t)256 << 20)
+#define TEXT_MAX ((size_t)16 << 20)
+#define PAGE 200
+#define COLUMNS_MAX 7
+
+// --- from words to JSON ---
+
+static const struct entity_field *field_find(const struct entity *e, struct str name) {
+    size_t i = entity_field_index(e, name);
+    return i < e->n ? &e->fields[i] : NULL;
+}
+
+static int unknown_field(const struct cli_args *args, const struct entity *e, struct str name) {
+    struct str names[ENTITY_FIELDS_MAX];
+    char what[200], next[200];
+    for (size_t i = 0; i < e->n; i++) names[i] = e->fields[i].name;
+    struct str near = opt_nearest(name, names, e->n);
+    snprintf(what, sizeof what, "a %.*s has no field \"%.*s\"", STR_ARG(e->name), (int)MIN(name.n, (size_t)80), name.p);
+    if (near.n) snprintf(next, sizeof next, "did you mean %.*s?", STR_ARG(near));
+    return cli_fail(args->io, CLI_USAGE, what, NULL,
+                    near.n ? next : "penstock help, with the command, lists the fields");
+}
+
+static void put_list(struct json_writer *w, struct str value, bool numbers) {
+    struct str one;
+    json_put_array(w);
+    while (value.n && str_split(&value, ',', &one)) {
+        one = str_trim(one);
+        if (!one.n) continue;
+        if (numbers)
+            json_put_raw(w, one);
+        else
+            json_put_str(w, one);
+    }
+    json_put_array_end(w);
+}
+
+static void put_map(struct json_writer *w, struct str value) {
+    struct str one;
+    json_put_object(w);
+    while (value.n && str_split(&value, ',', &one)) {
+        size_t at = str_find(one, STR("="));
+        json_put_member_str(w, str_trim(str_head(one, at)), str_trim(str_from(one, MIN(at + 1, one.n))));
+    }
+    json_put_object_end(w);
+}
+
+static bool is_number(struct str text) {
+    struct err err;
+    return text.n && json_validate(text, 1, &err) && json_raw_kind(text) == JSON_NUMBER;
+}
+
+static bool put_time(struct json_writer *w, struct str value) {
+    char text[TIME_TEXT_LEN];
+    int64_t ns;
+    if (!cli_when(value, clock_unix_ns(), false, &ns)) return false;
+    time_text(text, ns);
+    json_put_str(w, str_of(text, sizeof text));
+    return true;
+}
+
+// What does not fit the field's type goes as text: the API says what it expected.
+static void put_field(struct json_writer *w, const struct entity_field *f, struct str value) {
+    bool empty = value.n == 0;
+    switch (f->type) {
+    case ENTITY_BOOL:
+        if (str_eq(value, STR("true")) || str_eq(value, STR("yes")))
+            json_put_bool(w, true);
+        else if (str_eq(value, STR("false")) || str_eq(value, STR("no")))
+            json_put_bool(w, false);
+        else
+            json_put_str(w, value);
+        return;
+    case ENTITY_I64:
+    case ENTITY_MONEY:
+    case ENTITY_AMOUNT:
+        if (is_number(value))
+            json_put_raw(w, value);
+        else
+            json_put_str(w, value);
+        return;
+    case ENTITY_LIST:
+    case ENTITY_NUMBERS:
+        put_list(w, value, f->type == ENTITY_NUMBERS);
+        return;
+    case ENTITY_MAP:
+        put_map(w, value);
+        return;
+    case ENTITY_TIME:
+        if (empty)
+            json_put_null(w);
+        else if (!put_time(w, value))
+            json_put_str(w, value);
+        return;
+    case ENTITY_REF:
+    case ENTITY_ANY_REF:
+    case ENTITY_DURATION:
+        if (empty)
+            json_put_null(w);
+        else
+            json_put_str(w, value);
+        return;
+    case ENTITY_TEXT:
+    case ENTITY_ENUM:
+    case ENTITY_BLOB:
+        json_put_str(w, value);
+        return;
+    }
+}
+
+int resource_body(const struct cli_args *args, const struct entity *e, size_t first, struct buf *out) {
+    struct json_writer w;
+    json_writer_init(&w, out);
+    json_put_object(&w);
+    for (size_t i = first; i < args->n_operands; i++) {
+        struct str word = str_c(args->operands[i]);
+        size_t at = str_find(word, STR("="));
+        struct str name = str_head(word, at), value = str_from(word, MIN(at + 1, word.n));
+        if (at == word.n) {
+            char what[200];
+            snprintf(what, sizeof what, "\"%.*s\" is not FIELD=VALUE", (int)MIN(word.n, (size_t)80), word.p);
+            return cli_fail(args->io, CLI_USAGE, what, NULL, "name=search");
+        }
+        const struct entity_field *f = e ? field_find(e, name) : NULL;
+        if (e && (!f || f->flags & ENTITY_HIDDEN)) return unknown_field(args, e, name);
+        json_put_key(&w, name);
+        if (f)
+            put_field(&w, f, value);
+        else
+            json_put_str(&w, value);
+    }
+    json_put_object_end(&w);
+    return out->failed ? cli_fail(args->io, CLI_USAGE, "too many values were given", NULL, NULL) : CLI_OK;
+}
+
+// --- from JSON to words ---
+
+// The fields of a table: what tells rows apart first.
+static size_t columns_of(const struct cli_args *args, const struct entity *e, struct str *out) {
+    size_t n = 0;
+    struct str only = cli_value(args, CLI_FIELDS), one;
+    if (only.n) {
+        while (n < CLI_TABLE_COLUMNS && str_split(&only, ',', &one))
+            if (str_trim(one).n) out[n++] = str_trim(one);
+        return n;
+    }
+    out[n++] = STR("id");
+    if (e->called_by.n) out[n++] = e->called_by;
+    for (size_t i = 0; i < e->n && n < COLUMNS_MAX; i++) {
+        const struct entity_field *f = &e->fields[i];
+        bool shown = !(f->flags & ENTITY_HIDDEN) && f->type != ENTITY_MAP && !str_eq(f->name, e->called_by) &&
+                     !str_eq(f->name, STR("title"));
+        if (shown) out[n++] = f->name;
+    }
+    return n;
+}
+
+struct listing {
+    struct cli_api *api;
+    const struct entity *e;
+    struct arena arena;
+    struct buf out;
+    struct cli_table table;
+    struct str fields[CLI_TABLE_COLUMNS];
+    size_t n_fields, shown, limit;
+};
+
+static void list_row(struct listing *l, struct str raw) {
+    struct str cells[CLI_TABLE_COLUMNS];
+    l->shown++;
+    if (cli_given(l->api->args, CLI_JSON)) {
+        buf_put(&l->out, raw);
+        buf_putc(&l->out, '\n');
+        return;
+    }
+    for (size_t i = 0; i < l->n_fields; i++) cells[i] = cli_json_text(&l->arena, raw, l->fields[i]);
+    cli_table_add(&l->table, cells);
+}
+
+// *out_cursor: of the next page; empty at the end.
+static bool page_read(struct listing *l, struct str body, struct str *out_cursor) {
+    struct json_reader r;
+    enum json_kind kind;
+    struct str data, raw;
+    *out_cursor = arena_str(&l->arena, cli_json_text(&l->arena, body, STR("next_cursor")));
+    if (!JSON_GET(body, &data, STR("data"))) return false;
+    json_reader_init(&r, data, 0);
+    if (!json_enter_array(&r)) return false;
+    while (json_element(&r, &kind)) {
+        if (!json_skip(&r, &raw)) return false;
+        if (l->limit && l->shown == l->limit) {
+            *out_cursor = STR("");
+            return true;
+        }
+        list_row(l, raw);
+    }
+    return true;
+}
+
+static void put_parameter(struct buf *out, struct str name, struct str value) {
+    if (!value.n) return;
+    if (out->n) buf_putc(out, '&');
+    cli_url_put(out, name);
+    buf_putc(out, '=');
+    cli_url_put(out, value);
+}
+
+static int list_query(const struct cli_args *args, size_t first, struct buf *out) {
+    for (size_t i = first; i < args->n_operands; i++) {
+        struct str word = str_c(args->operands[i]);
+        size_t at = str_find(word, STR("="));
+        if (at == word.n) {
+            char what[200];
+            snprintf(what, sizeof what, "\"%.*s\" is not FIELD=VALUE", (int)MIN(word.n, (size_t)80), word.p);
+            return cli_fail(args->io, CLI_USAGE, what, NULL, "status=active");
+        }
+        put_parameter(out, str_head(word, at), str_from(word, at + 1));
+    }
+    put_parameter(out, STR("sort"), cli_value(args, CLI_SORT));
+    put_parameter(out, STR("q"), cli_value(args, CLI_SEARCH));
+    return CLI_OK;
+}
+
+static int list_pages(struct listing *l, struct str path, struct str filter) {
+    struct str cursor = STR("");
+    do {
+        BUF_AUTO struct buf query = BUF_INIT(TEXT_MAX);
+        struct cli_answer answer;
+        buf_put(&query, filter);
+        put_parameter(&query, STR("limit"), arena_printf(&l->arena, "%d", PAGE));
+        put_parameter(&query, STR("cursor"), cursor);
+        int code = cli_api_call(l->api, HTTP_GET, path, buf_str(&query), STR(""), &answer);
+        bool read = code == CLI_OK && page_read(l, buf_str(&answer.body), &cursor);
+        cli_answer_free(&answer);
+        if (code != CLI_OK) return code;
+        if (!read || l->out.failed || l->table.failed)
+            return cli_fail(l->api->args->io, CLI_FAILED, "the answer is not a list", NULL, NULL);
+    } while (cursor.n);
+    return CLI_OK;
+}
+
+int resource_list(struct cli_api *api, const struct entity *e, struct str path, size_t first) {
+    const struct cli_args *args = api->args;
+    BUF_AUTO struct buf filter = BUF_INIT(TEXT_MAX);
+    struct cli_column columns[CLI_TABLE_COLUMNS];
+    struct listing l = {.api = api, .e = e, .out = BUF_INIT(ARENA_MAX), .limit = cli_number(args, CLI_LIMIT, 0)};
+    int code = list_query(args, first, &filter);
+    if (code != CLI_OK) return code;
+    arena_init(&l.arena, NULL, 0, ARENA_MAX);
+    l.n_fields = columns_of(args, e, l.fields);
+    for (size_t i = 0; i < l.n_fields; i++) {
+        struct str title = arena_str(&l.arena, l.fields[i]);
+        char *z = (char *)(uintptr_t)arena_printf(&l.arena, "%.*s", STR_ARG(title)).p;
+        for (char *p = z; p && *p; p++) *p = *p == '_' ? ' ' : (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p);
+        columns[i] = (struct cli_column){.title = z ? z : "", .min = i ? 6 : 0};
+    }
+    l.table = (struct cli_table){.columns = columns, .n_columns = l.n_fields, .arena = &l.arena};
+    code = list_pages(&l, path, buf_str(&filter));
+    if (code == CLI_OK) {
+        if (l.table.n) cli_table_print(&l.table, args->io, &l.out);
+        code = cli_print(args->io, &l.out);
+        if (!l.shown && !cli_given(args, CLI_JSON) && !cli_given(args, CLI_QUIET))
+            fprintf(args->io->err, "There are no %.*s to show.\n", STR_ARG(e->plural));
+    }
+    buf_free(&l.out);
+    arena_free(&l.arena);
+    return code;
+}
+
+// One row: a line a field for people, as it is for --json.
+int resource_print(const struct cli_args *args, struct str row) {
+    BUF_AUTO struct buf out = BUF_INIT(ARENA_MAX);
+    struct arena arena;
+    struct json_reader r;
+    struct str key, name, raw;
+    enum json_kind kind;
+    arena_init(&arena, NULL, 0, ARENA_MAX);
+    if (cli_given(args, CLI_JSON)) {
+        buf_put(&out, str_trim(row));
+        buf_putc(&out, '\n');
+    } else {
+        json_reader_init(&r, row, 0);
+        if (json_enter_object(&r)) {
+            while (json_member(&r, &key, &kind)) {
+                if (!json_skip(&r, &raw) || !json_string_text(key, &arena, &name)) break;
+                struct str text = cli_json_text(&arena, row, name);
+                if (text.n) buf_printf(&out, "%-20.*s  %.*s\n", STR_ARG(name), STR_ARG(text));
+            }
+        }
+    }
+    int code = cli_print(args->io, &out);
+    if (out.p) secret_wipe(out.p, out.n);
+    arena_wipe_free(&arena);
+    return code;
+}
+
+// --- the verbs ---
+
+static struct str path_of(struct arena *a, const struct entity *e, const char *row, const char *action) {
+    BUF_AUTO struct buf out = BUF_INIT(TEXT_MAX);
+    buf_printf(&out, "/api/v1/%.*s", STR_ARG(e->plural));
+    for (char *p = out.p; p && p < out.p + out.n; p++)
+        if (*p == '_') *p = '-';
+    if (row) {
+        buf_putc(&out, '/');
+        cli_url_put(&out, str_c(row));
+    }
+    if (action) buf_printf(&out, "/%s", action);
+    return arena_str(a, buf_str(&out));
+}
+
+struct str resource_path(struct arena *a, const struct entity *e, const char *row, const char *action) {
+    return path_of(a, e, row, action);
+}
+
+int resource_send(struct cli_api *api, enum http_method method, struct str path, struct str body, const char *done) {
+    struct cli_answer answer;
+    const struct cli_args *args = api->args;
+    int code = cli_api_call(api, method, path, STR(""), body, &answer);
+    if (code == CLI_OK && answer.body.n) code = resource_print(args, buf_str(&answer.body));
+    if (code == CLI_OK && done && !cli_given(args, CLI_QUIET) && !cli_given(args, CLI_JSON))
+        fprintf(args->io->err, "%s\n", done);
+    cli_answer_free(&answer);
+    return code;
+}
+
+static int run(struct cli_api *api, const struct entity *e, enum resource_verb verb, struct arena *a) {
+    const struct cli_args *args = api->args;
+    BUF_AUTO struct buf body = BUF_INIT(TEXT_MAX);
+    const char *row = verb == RESOURCE_LIST || verb == RESOURCE_NEW ? NULL : args->operands[0];
+    struct str path = path_of(a, e, row, NULL);
+    int code = CLI_OK;
+    switch (verb) {
+    case RESOURCE_LIST:
+        return resource_list(api, e, path, 0);
+    case RESOURCE_SHOW:
+        return resource_send(api, HTTP_GET, path, STR(""), NULL);
+    case RESOURCE_NEW:
+        code = resource_body(args, e, 0, &body);
+        return code == CLI_OK ? resource_send(api, HTTP_POST, path, buf_str(&body), NULL) : code;
+    case RESOURCE_CHANGE:
+        code = resource_body(args, e, 1, &body);
+        return code == CLI_OK ? resource_send(api, HTTP_PATCH, path, buf_str(&body), NULL) : code;
+    case RESOURCE_REMOVE:
+        return resource_send(api, HTTP_DELETE, path, STR(""), "Deleted.");
+    }
+    return CLI_FAILED;
+}
+
+int resource_run(const struct cli_args *args, const struct entity *e, enum resource_verb verb) {
+    struct cli_api api;
+    struct arena a;
+    int code = cli_api_open(args, verb == RESOURCE_NEW, &api);
+    if (code != CLI_OK) return code;
+    arena_init(&a, NULL, 0, ARENA_MAX);
+    code = run(&api, e, verb, &a);
+    arena_free(&a);
+    cli_api_close(&api);
+    return code;
+}
+
+const struct entity *resource_entity(const struct cli_command *command) {
+    char noun[40];
+    struct str group = cli_command_group(command);
+    size_t n = 0;
+    for (; n < group.n && n < sizeof noun; n++) noun[n] = group.p[n] == '-' ? '_' : group.p[n];
+    return entity_find(str_of(noun, n));
+}
+
+int cmd_resource(const struct cli_args *args) {
+    static const struct {
+        const char *word;
+        enum resource_verb verb;
+    } verbs[] = {{"list", RESOURCE_LIST},
+                 {"show", RESOURCE_SHOW},
+                 {"create", RESOURCE_NEW},
+                 {"update", RESOURCE_CHANGE},
+                 {"delete", RESOURCE_REMOVE}};
+    const struct entity *e = resource_entity(args->command);
+    struct str word = cli_command_word(args->command);
+    for (size_t i = 0; e && i < ARRAY_LEN(verbs); i++)
+        if (str_eq(word, str_c(verbs[i].word))) return resource_run(args, e, verbs[i].verb);
+    return CLI_FAILED;
+}

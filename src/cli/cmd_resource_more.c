@@ -1,0 +1,180 @@
+// penstock tenant suspend, team add, key rotate, elevation approve, access explain, …: what is more than rows.
+#include "cli/resource.h"
+
+#include "base/json_read.h"
+
+#define ARENA_MAX ((size_t)64 << 20)
+
+struct running {
+    struct cli_api api;
+    struct arena a;
+    struct buf body;
+};
+
+static int begin(struct running *r, const struct cli_args *args) {
+    int code = cli_api_open(args, false, &r->api);
+    if (code != CLI_OK) return code;
+    arena_init(&r->a, NULL, 0, ARENA_MAX);
+    buf_init(&r->body, ARENA_MAX);
+    return CLI_OK;
+}
+
+static int end(struct running *r, int code) {
+    buf_free(&r->body);
+    arena_free(&r->a);
+    cli_api_close(&r->api);
+    return code;
+}
+
+// POST to an action of the row that the first operand names, with the rest as its body.
+static int act(const struct cli_args *args, const struct entity *e, const char *action, const char *done) {
+    struct running r;
+    int code = begin(&r, args);
+    if (code != CLI_OK) return code;
+    code = resource_body(args, NULL, 1, &r.body);
+    if (code == CLI_OK)
+        code =
+            resource_send(&r.api, HTTP_POST, resource_path(&r.a, e, args->operands[0], action), buf_str(&r.body), done);
+    return end(&r, code);
+}
+
+int cmd_tenant_suspend(const struct cli_args *args) {
+    return act(args, &entity_tenant, "suspend", "Suspended: its keys and people are refused from now on.");
+}
+int cmd_tenant_resume(const struct cli_args *args) { return act(args, &entity_tenant, "resume", "Resumed."); }
+int cmd_key_rotate(const struct cli_args *args) {
+    return act(args, &entity_key, "rotate", "The new key is shown only this once: keep it safe.");
+}
+int cmd_elevation_approve(const struct cli_args *args) { return act(args, &entity_elevation, "approve", "Approved."); }
+int cmd_elevation_refuse(const struct cli_args *args) { return act(args, &entity_elevation, "refuse", "Refused."); }
+
+// --- members of teams ---
+
+int cmd_team_members(const struct cli_args *args) {
+    struct running r;
+    int code = begin(&r, args);
+    if (code != CLI_OK) return code;
+    struct cli_answer answer;
+    code = cli_api_call(&r.api, HTTP_GET, resource_path(&r.a, &entity_team, args->operands[0], "members"), STR(""),
+                        STR(""), &answer);
+    struct str data;
+    struct json_reader j;
+    enum json_kind kind;
+    if (code == CLI_OK && JSON_GET(buf_str(&answer.body), &data, STR("data"))) {
+        json_reader_init(&j, data, 0);
+        bool ok = json_enter_array(&j);
+        for (struct str one; ok && json_element(&j, &kind) && json_skip(&j, &one);) {
+            if (cli_given(args, CLI_JSON))
+                buf_put(&r.body, one);
+            else
+                buf_printf(&r.body, "%-28.*s %-16.*s %.*s", STR_ARG(cli_json_text(&r.a, one, STR("principal"))),
+                           STR_ARG(cli_json_text(&r.a, one, STR("kind"))),
+                           STR_ARG(cli_json_text(&r.a, one, STR("name"))));
+            buf_putc(&r.body, '\n');
+        }
+        code = cli_print(args->io, &r.body);
+    }
+    cli_answer_free(&answer);
+    return end(&r, code);
+}
+
+static int member(const struct cli_args *args, enum http_method method, const char *done) {
+    struct running r;
+    int code = begin(&r, args);
+    if (code != CLI_OK) return code;
+    buf_put(&r.body, resource_path(&r.a, &entity_team, args->operands[0], "members/"));
+    cli_url_put(&r.body, str_c(args->operands[1]));
+    struct str path = arena_str(&r.a, buf_str(&r.body));
+    return end(&r, resource_send(&r.api, method, path, STR(""), done));
+}
+int cmd_team_add(const struct cli_args *args) { return member(args, HTTP_PUT, "Added."); }
+int cmd_team_remove(const struct cli_args *args) { return member(args, HTTP_DELETE, "Removed."); }
+
+// --- access ---
+
+static void put_reasons(struct running *r, struct str body) {
+    static const char *const fields[] = {"permission", "because"};
+    struct str chain, one;
+    struct json_reader j;
+    enum json_kind kind;
+    bool allowed = str_eq(cli_json_text(&r->a, body, STR("allowed")), STR("true"));
+    buf_printf(&r->body, "%s\n", allowed ? "yes" : "no");
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        struct str text = cli_json_text(&r->a, body, str_c(fields[i]));
+        if (text.n) buf_printf(&r->body, "  %s: %.*s\n", fields[i], STR_ARG(text));
+    }
+    if (!JSON_GET(body, &chain, STR("chain"))) return;
+    json_reader_init(&j, chain, 0);
+    for (bool ok = json_enter_array(&j); ok && json_element(&j, &kind) && json_skip(&j, &one);)
+        buf_printf(&r->body, "  by: %.*s\n", STR_ARG(one));
+}
+
+int cmd_access_explain(const struct cli_args *args) {
+    struct running r;
+    BUF_AUTO struct buf query = BUF_INIT(ARENA_MAX);
+    struct cli_answer answer;
+    int code = begin(&r, args);
+    if (code != CLI_OK) return code;
+    buf_put(&query, STR("principal="));
+    cli_url_put(&query, str_c(args->operands[0]));
+    buf_put(&query, STR("&action="));
+    cli_url_put(&query, str_c(args->operands[1]));
+    if (args->n_operands > 2) {
+        buf_put(&query, STR("&resource="));
+        cli_url_put(&query, str_c(args->operands[2]));
+    }
+    code = cli_api_call(&r.api, HTTP_GET, STR("/api/v1/access/explain"), buf_str(&query), STR(""), &answer);
+    if (code == CLI_OK) {
+        struct str body = str_trim(buf_str(&answer.body));
+        if (cli_given(args, CLI_JSON)) {
+            buf_put(&r.body, body);
+            buf_putc(&r.body, '\n');
+        } else {
+            put_reasons(&r, body);
+        }
+        code = cli_print(args->io, &r.body);
+        // The answer is the exit code too, for scripts.
+        if (code == CLI_OK && !str_eq(cli_json_text(&r.a, body, STR("allowed")), STR("true"))) code = CLI_REFUSED;
+    }
+    cli_answer_free(&answer);
+    return end(&r, code);
+}
+
+static void put_matrix_row(struct running *r, struct str role) {
+    struct str permissions, key, name, actions;
+    struct json_reader j;
+    enum json_kind kind;
+    buf_printf(&r->body, "%.*s\n", STR_ARG(cli_json_text(&r->a, role, STR("name"))));
+    if (!JSON_GET(role, &permissions, STR("permissions"))) return;
+    json_reader_init(&j, permissions, 0);
+    if (!json_enter_object(&j)) return;
+    while (json_member(&j, &key, &kind)) {
+        if (!json_skip(&j, &actions) || !json_string_text(key, &r->a, &name)) return;
+        struct str text = cli_json_text(&r->a, permissions, name);
+        if (text.n) buf_printf(&r->body, "  %-16.*s %.*s\n", STR_ARG(name), STR_ARG(text));
+    }
+}
+
+int cmd_access_matrix(const struct cli_args *args) {
+    struct running r;
+    struct cli_answer answer;
+    int code = begin(&r, args);
+    if (code != CLI_OK) return code;
+    code = cli_api_call(&r.api, HTTP_GET, STR("/api/v1/access/matrix"), STR(""), STR(""), &answer);
+    if (code == CLI_OK) {
+        struct str body = str_trim(buf_str(&answer.body)), roles, one;
+        struct json_reader j;
+        enum json_kind kind;
+        if (cli_given(args, CLI_JSON)) {
+            buf_put(&r.body, body);
+            buf_putc(&r.body, '\n');
+        } else if (JSON_GET(body, &roles, STR("roles"))) {
+            json_reader_init(&j, roles, 0);
+            for (bool ok = json_enter_array(&j); ok && json_element(&j, &kind) && json_skip(&j, &one);)
+                put_matrix_row(&r, one);
+        }
+        code = cli_print(args->io, &r.body);
+    }
+    cli_answer_free(&answer);
+    return end(&r, code);
+}
