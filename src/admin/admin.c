@@ -6,6 +6,9 @@
 #include "os/rand.h"
 
 #define CALL_ARENA_MAX ((size_t)128 << 20)
+// Of the four threads that do what blocks, at least one is left for others.
+#define HASHING_MAX 2
+#define HASHING_WAIT_MAX 1
 
 bool admin_create(const struct admin_options *options, struct admin **out_admin, struct err *err) {
     struct admin *admin = mem_zalloc(1, sizeof *admin);
@@ -18,13 +21,15 @@ bool admin_create(const struct admin_options *options, struct admin **out_admin,
         mem_free(admin);
         return false;
     }
-    if (!audit_signer_create(options->host->dir, &admin->signer, err)) {
+    if (!audit_signer_create(options->host->dir, &admin->signer, err) ||
+        !password_hasher_create(HASHING_MAX, HASHING_WAIT_MAX, &admin->hasher, err)) {
         admin_free(admin);
         return false;
     }
     const struct admin_host *host = options->host;
     admin->api = (struct api){.dir = host->dir,
                               .signer = admin->signer,
+                              .hasher = admin->hasher,
                               .events = host->events,
                               .log = host->log,
                               .conf = host->conf,
@@ -37,6 +42,7 @@ void admin_free(struct admin *admin) {
     if (!admin) return;
     webhooks_end(admin->webhooks);
     audit_signer_free(admin->signer);
+    password_hasher_free(admin->hasher);
     mem_free(admin);
 }
 
@@ -86,7 +92,7 @@ void admin_loop_free(struct admin_loop *al) {
 
 bool admin_takes(struct str path) {
     return str_starts(path, STR("/api/")) || str_eq(path, STR("/api")) || str_eq(path, STR("/docs")) ||
-           str_starts(path, STR("/docs/"));
+           str_starts(path, STR("/docs/")) || str_eq(path, STR("/.well-known/jwks.json"));
 }
 
 static struct admin_call *call_new(struct admin_loop *al, struct http_req *req) {
@@ -104,6 +110,7 @@ static struct admin_call *call_new(struct admin_loop *al, struct http_req *req) 
     call->version = call->expected = -1;
     arena_init(&call->arena, NULL, 0, CALL_ARENA_MAX);
     buf_init(&call->out, ADMIN_ANSWER_MAX);
+    buf_init(&call->name, 512);
     req->user = call;
     return call;
 }

@@ -87,7 +87,7 @@ static bool check_endpoint(struct api_call *call, struct err *err) {
 
 static bool check_caller(struct api_call *call, struct err *err) {
     const struct who *who = call->request->who;
-    if (call->endpoint->flags & API_ANYBODY) return true;
+    if (call->endpoint->flags & API_ANYBODY || api_caller_given(call->request)) return true;
     if (!who || who->principal.kind == PRINCIPAL_NOBODY)
         return err_set(err, ERR_UNAUTHENTICATED, "nobody is signed in and no API key was given");
     call->who = *who;
@@ -191,7 +191,8 @@ static void close_db(struct api_call *call) {
 }
 
 static bool run(struct api_call *call, struct err *err) {
-    if (!check_caller(call, err) || !api_query_parse(call, err) || !parse_expected(call, err) || !open_db(call, err))
+    if (!check_caller(call, err) || !api_query_parse(call, err) || !parse_expected(call, err) || !open_db(call, err) ||
+        !api_caller_find(call, err))
         return false;
     api_event_begin(call);
     return call->endpoint->flags & API_CHANGES ? run_change(call, err) : run_read(call, err);
@@ -252,7 +253,8 @@ bool api_permit(const struct api *api, const struct api_request *request, struct
     struct api_reply reply;
     struct api_call call;
     call_begin(&call, api, request, &reply);
-    bool ok = find_endpoint(&call, err) && check_caller(&call, err) && open_db(&call, err);
+    bool ok =
+        find_endpoint(&call, err) && check_caller(&call, err) && open_db(&call, err) && api_caller_find(&call, err);
     if (ok) {
         api_event_begin(&call);
         ok = api_policy_load(&call, err) && api_act_for(&call, err) && check_endpoint(&call, err);

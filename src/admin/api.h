@@ -10,7 +10,9 @@
 #ifndef ADMIN_API_H
 #define ADMIN_API_H
 
+#include "access/password.h"
 #include "access/policy.h"
+#include "access/session.h"
 #include "base/arena.h"
 #include "net/http.h"
 #include "store/audit.h"
@@ -27,11 +29,21 @@ struct api {
     const struct audit_signer *signer;
     struct sql *db;                  // a connection to work on; NULL: one is opened for each request
     struct event_bus *events;        // NULL: nobody is told
+    struct password_hasher *hasher;  // NULL: hashing passwords is not bounded
     struct log *log;                 // NULL
     struct conf *(*conf)(void *ctx); // the configuration in force, with a reference; NULL: there is none
     void *ctx;
 };
 
+// Who a request says it is from, when that takes the database to find out (api_caller.c). All text may be empty.
+struct api_credential {
+    struct str session; // a cookie's
+    struct str token;   // an access token
+    struct session_door door;
+    struct session_origin origin;
+    struct str agent;
+    struct buf *out_name; // gets the name of who it is; NULL: nobody wants it
+};
 struct api_request {
     enum http_method method;
     struct str path, query, body; // "/api/v1/teams", "limit=10&sort=-name", JSON
@@ -40,6 +52,7 @@ struct api_request {
     struct str tenant;            // X-Penstock-Tenant: a name or id to act for; empty = one's own
     struct str request_id;
     const struct who *who;
+    struct api_credential credential;    // in place of who
     const struct permission_set *within; // the scopes of the key or token it came with; NULL = no bound
     int64_t key_team, key_project;       // of a key that is its own principal: where it lies
 };
@@ -49,6 +62,7 @@ struct api_reply {
     struct str type;     // of the body
     int64_t version;     // ETag; -1 = none
     struct str location; // of what was made; empty = none
+    struct str cookie;   // for Set-Cookie; empty = none
     struct str allow;    // with 405
     bool replayed;       // the answer to an earlier request with the same idempotency key
     struct err err;      // of a status from 400 on
@@ -79,6 +93,7 @@ enum api_flag {
     API_ROW = 16,     // the handler asks for the permission (api_check), on the row it finds; one that did not is a
                       // fault and its answer is not given
     API_ANYBODY = 32, // with API_OPEN: not even for who asks
+    API_TELLS = 64,   // has transactions and audit events of its own: what takes long is not within them
 };
 
 // How the API treats an entity: what it does besides reading and writing rows. Each function may be NULL.

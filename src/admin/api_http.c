@@ -29,7 +29,7 @@ static bool fill_request(struct admin_call *call, bool with_body, struct err *er
         .key_project = call->key_project,
     };
     bool ok = r->path.p && r->query.p && r->body.p && r->if_match.p && r->idempotency_key.p && r->tenant.p;
-    return ok || err_no_memory(err);
+    return (ok && admin_credential(call)) || err_no_memory(err);
 }
 
 static bool run(struct admin_call *call, struct err *err) {
@@ -41,11 +41,12 @@ static bool run(struct admin_call *call, struct err *err) {
     call->type = keep(call, reply.type);
     call->location = keep(call, reply.location);
     call->allow = keep(call, reply.allow);
+    call->cookie = keep(call, reply.cookie);
     buf_free(&call->out);
     call->out = reply.body;
     buf_init(&reply.body, 0);
     api_reply_free(&reply);
-    return (call->type.p && call->location.p && call->allow.p) || err_no_memory(err);
+    return (call->type.p && call->location.p && call->allow.p && call->cookie.p) || err_no_memory(err);
 }
 
 void admin_api(struct admin_call *call) {
@@ -66,6 +67,7 @@ static void permit_run(struct work *work) {
 static void permit_done(struct work *work) {
     struct admin_call *call = CONTAINER_OF(work, struct admin_call, work);
     if (!admin_resume(call)) return;
+    if (call->ok && !call->actor.n) call->actor = buf_str(&call->name);
     if (call->ok)
         call->endpoint->handle(call);
     else

@@ -23,6 +23,10 @@ NODISCARD bool api_decode(struct str text, struct arena *arena, struct str *out_
 NODISCARD bool api_idempotency_find(struct api_call *call, bool *out_replayed, struct err *err);
 NODISCARD bool api_idempotency_keep(struct api_call *call, struct err *err);
 
+// From what it came with, once the database is open: who, and what it may be used for.
+NODISCARD bool api_caller_find(struct api_call *call, struct err *err);
+bool api_caller_given(const struct api_request *request);
+
 // Who, on whose behalf, from where.
 void api_event_begin(struct api_call *call);
 NODISCARD bool api_event_append(struct api_call *call, enum audit_outcome outcome, struct str reason, struct err *err);

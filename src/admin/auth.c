@@ -131,6 +131,10 @@ static bool refresh(struct admin_loop *al, struct err *err) {
 void admin_admit(struct admin_call *call) {
     struct admin_loop *al = call->al;
     struct err err;
+    if (admin_signed_in(call)) {
+        admin_route(call);
+        return;
+    }
     if (al->ring && !keyring_stale(al->ring)) {
         admit(call);
         return;

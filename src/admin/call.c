@@ -10,6 +10,7 @@
 void admin_call_free(struct admin_call *call) {
     keyring_unref(call->ring);
     buf_free(&call->out);
+    buf_free(&call->name);
     arena_wipe_free(&call->arena); // patches may hold secrets
     mem_free(call);
 }
@@ -71,6 +72,7 @@ void admin_begin_reply(struct admin_call *call, int status, struct str type, uin
     if (call->replayed) f[n++] = (struct http_field){STR("idempotency-replayed"), STR("true")};
     if (str_starts(type, STR("text/html"))) n += put_page_fields(f + n);
     if (call->allow.n) f[n++] = (struct http_field){STR("allow"), call->allow};
+    if (call->cookie.n) f[n++] = (struct http_field){STR("set-cookie"), call->cookie};
     if (status == 401) f[n++] = (struct http_field){STR("www-authenticate"), STR("Bearer realm=\"penstock\"")};
     http_reply_head(call->req, status, f, n, length);
 }

@@ -28,6 +28,7 @@ struct admin {
     char boot[9]; // of this process: begins the ids of events
     struct webhooks *webhooks;
     struct audit_signer *signer;
+    struct password_hasher *hasher;
     struct api api; // the core: what it works on
 };
 
@@ -88,6 +89,8 @@ struct admin_call {
     struct str allow;    // for 405
     struct str type;     // of the body; empty = application/json
     struct str location; // of what was made
+    struct str cookie;   // for Set-Cookie
+    struct buf name;     // of who came with a session or token
     bool replayed;       // the answer to an earlier request
     struct str problems; // JSON array beside an error; empty = none
     struct err err;
@@ -140,6 +143,10 @@ NODISCARD bool admin_db(struct admin_call *call, struct sql **out_db, struct err
 void admin_admit(struct admin_call *call);
 void admin_route(struct admin_call *call);
 void admin_leave_waiting(struct admin_call *call);
+// What a session or token says is found out there: whether the request has one, and no key.
+bool admin_signed_in(const struct admin_call *call);
+// Fills in call->request.credential.
+NODISCARD bool admin_credential(struct admin_call *call);
 // Carries the request to the core, on a worker.
 void admin_api(struct admin_call *call);
 // Asks the core whether the caller may, then runs call->endpoint.

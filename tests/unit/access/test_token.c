@@ -175,6 +175,53 @@ static struct str forged(const struct forge *f, const char *header, const char *
 #define TEN "tenant_0000000000003"
 #define JTI "0123456789012345678901"
 
+static void forged_claims(const struct forge *f, const struct token_keys *keys) {
+    struct buf text;
+    static const char *const claims[] = {
+        CLAIMS_FROM("else", SUB, TEN, "model:use", "1700000500", JTI, ""),
+        CLAIMS_FROM("penstock", "root", TEN, "model:use", "1700000500", JTI, ""),
+        CLAIMS_FROM("penstock", "operator_0000000000001", TEN, "model:use", "1700000500", JTI, ""),
+        CLAIMS_FROM("penstock", "user_0000000000000", TEN, "model:use", "1700000500", JTI, ""),
+        CLAIMS_FROM("penstock", "user_fzzzzzzzzzzzz", TEN, "model:use", "1700000500", JTI, ""),
+        CLAIMS_FROM("penstock", SUB, "3", "model:use", "1700000500", JTI, ""),
+        CLAIMS_FROM("penstock", SUB, "tenant_0000000000000", "model:use", "1700000500", JTI, ""),
+        CLAIMS_FROM("penstock", SUB, TEN, "model:fly", "1700000500", JTI, ""),
+        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "1e10", JTI, ""),
+        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "-5", JTI, ""),
+        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "99999999999999999", JTI, ""),
+        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "\\\"1700000500\\\"", JTI, ""),
+        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "1700000500", "short", ""),
+        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "1700000500", JTI, ",\"key\":\"user_0000000000001\""),
+        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "1700000500", JTI, ",\"key\":5"),
+        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "1700000500", JTI, ",\"sid\":null"),
+        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "1700000500", JTI, ",\"exp\":1700009999"),
+        "{}",
+        "[]",
+        ""};
+    for (size_t i = 0; i < ARRAY_LEN(claims); i++) {
+        if (!refused(keys, forged(f, HEADER, claims[i], &text), T0, "not valid"))
+            fprintf(stderr, "%s\n", claims[i]), g_check_failures++;
+        buf_free(&text);
+    }
+}
+
+static void forged_keys(const struct forge *f, const struct token_keys *keys, const char *good) {
+    struct buf text;
+    struct token_claims c;
+    // Another's key, under a known and under an unknown name.
+    struct forge other = *f;
+    crypto_sign_ed25519_keypair((unsigned char *)other.row.public_key, other.secret);
+    CHECK(refused(keys, forged(&other, HEADER, good, &text), T0, "its signature"));
+    buf_free(&text);
+    CHECK(!passes(keys, forged(f, "{\"alg\":\"EdDSA\",\"typ\":\"at+jwt\",\"kid\":\"other\"}", good, &text), T0, &c));
+    CHECK(err.code == ERR_NOT_FOUND);
+    buf_free(&text);
+    // A key that is gone takes its tokens with it, whatever they say.
+    const char *later = CLAIMS_FROM("penstock", SUB, TEN, "model:use", "1700005000", JTI, "");
+    CHECK(refused(keys, forged(f, HEADER, later, &text), T0 + 900 * S, "no longer in use"));
+    buf_free(&text);
+}
+
 static void test_forged(void) {
     struct people p;
     struct forge f;
@@ -206,44 +253,8 @@ static void test_forged(void) {
             fprintf(stderr, "%s\n", headers[i]), g_check_failures++;
         buf_free(&text);
     }
-    static const char *const claims[] = {
-        CLAIMS_FROM("else", SUB, TEN, "model:use", "1700000500", JTI, ""),
-        CLAIMS_FROM("penstock", "root", TEN, "model:use", "1700000500", JTI, ""),
-        CLAIMS_FROM("penstock", "operator_0000000000001", TEN, "model:use", "1700000500", JTI, ""),
-        CLAIMS_FROM("penstock", "user_0000000000000", TEN, "model:use", "1700000500", JTI, ""),
-        CLAIMS_FROM("penstock", "user_fzzzzzzzzzzzz", TEN, "model:use", "1700000500", JTI, ""),
-        CLAIMS_FROM("penstock", SUB, "3", "model:use", "1700000500", JTI, ""),
-        CLAIMS_FROM("penstock", SUB, "tenant_0000000000000", "model:use", "1700000500", JTI, ""),
-        CLAIMS_FROM("penstock", SUB, TEN, "model:fly", "1700000500", JTI, ""),
-        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "1e10", JTI, ""),
-        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "-5", JTI, ""),
-        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "99999999999999999", JTI, ""),
-        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "\\\"1700000500\\\"", JTI, ""),
-        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "1700000500", "short", ""),
-        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "1700000500", JTI, ",\"key\":\"user_0000000000001\""),
-        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "1700000500", JTI, ",\"key\":5"),
-        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "1700000500", JTI, ",\"sid\":null"),
-        CLAIMS_FROM("penstock", SUB, TEN, "model:use", "1700000500", JTI, ",\"exp\":1700009999"),
-        "{}",
-        "[]",
-        ""};
-    for (size_t i = 0; i < ARRAY_LEN(claims); i++) {
-        if (!refused(keys, forged(&f, HEADER, claims[i], &text), T0, "not valid"))
-            fprintf(stderr, "%s\n", claims[i]), g_check_failures++;
-        buf_free(&text);
-    }
-    // Another's key, under a known and under an unknown name.
-    struct forge other = f;
-    crypto_sign_ed25519_keypair((unsigned char *)other.row.public_key, other.secret);
-    CHECK(refused(keys, forged(&other, HEADER, good, &text), T0, "its signature"));
-    buf_free(&text);
-    CHECK(!passes(keys, forged(&f, "{\"alg\":\"EdDSA\",\"typ\":\"at+jwt\",\"kid\":\"other\"}", good, &text), T0, &c));
-    CHECK(err.code == ERR_NOT_FOUND);
-    buf_free(&text);
-    // A key that is gone takes its tokens with it, whatever they say.
-    const char *later = CLAIMS_FROM("penstock", SUB, TEN, "model:use", "1700005000", JTI, "");
-    CHECK(refused(keys, forged(&f, HEADER, later, &text), T0 + 900 * S, "no longer in use"));
-    buf_free(&text);
+    forged_claims(&f, keys);
+    forged_keys(&f, keys, good);
     token_keys_unref(keys);
     people_end(&p);
 }

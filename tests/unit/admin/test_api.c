@@ -71,7 +71,7 @@ static void each_endpoint_is_sound(void) {
         bool carried = http ? admin_endpoint_of(e) && !e->handle : e->handle && !admin_endpoint_of(e);
         // What writes says so, so that it leaves an event. A question may come by POST.
         bool writes = e->method == HTTP_PATCH || e->method == HTTP_PUT || e->method == HTTP_DELETE;
-        bool told = http || !writes || e->flags & API_CHANGES;
+        bool told = http || !writes || e->flags & (API_CHANGES | API_TELLS);
         bool reads = e->method != HTTP_GET || !(e->flags & API_CHANGES);
         if (!named || !carried || !told || !reads) fprintf(stderr, "%s\n", name);
         CHECK(named && carried && told && reads);
