@@ -38,8 +38,12 @@ bool err_wrap(struct err *err, const char *fmt, ...) {
     vsnprintf(prefix, sizeof prefix, fmt, ap);
     va_end(ap);
     memcpy(old, err->message, sizeof old);
-    int n = snprintf(err->message, sizeof err->message, "%.250s: %.255s", prefix, old);
-    (void)n;
+    // The prefix gives way: what went wrong comes last.
+    size_t n = MIN(strlen(prefix), (size_t)250), m = MIN(strlen(old), sizeof err->message - n - 3);
+    memcpy(err->message, prefix, n);
+    memcpy(err->message + n, ": ", 2);
+    memcpy(err->message + n + 2, old, m);
+    err->message[n + 2 + m] = '\0';
     return false;
 }
 

@@ -240,14 +240,13 @@ static bool by_command(struct master *m, const char *verb, struct str bytes, str
                               .input = bytes,
                               .output_max = MASTER_WRAPPED_MAX - 1,
                               .timeout_ns = (uint64_t)c->timeout * NS_PER_MS};
-    return child_run(&task, out, err) || err_wrap(err, "the master key's program");
+    return child_run(&task, out, err);
 }
 
 static bool remote(struct master *m, bool wrap, struct str bytes, struct buf *out, struct err *err) {
     const struct conf_master_key *c = m->settings;
     if (c->source == MASTER_COMMAND) return by_command(m, wrap ? "wrap" : "unwrap", bytes, out, err);
-    return vault_transit_wrap(m->vault, c->mount, c->key, wrap, bytes, out, err) ||
-           err_wrap(err, "the master key in Vault");
+    return vault_transit_wrap(m->vault, c->mount, c->key, wrap, bytes, out, err);
 }
 
 static bool remote_wrap(struct master *m, const unsigned char label[MASTER_LABEL_SIZE], struct str key, struct buf *out,

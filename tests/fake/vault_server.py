@@ -205,7 +205,7 @@ class FakeVault:
     def encrypt(self, text, key='app'):
         """A ciphertext as transit would give it."""
         nonce = secrets.token_bytes(12)
-        body = self.mix(key, nonce, text.encode())
+        body = self.mix(key, nonce, text.encode() if isinstance(text, str) else text)
         tag = hashlib.blake2b(nonce + body, key=self.keys[key], digest_size=16).digest()
         return 'vault:v1:' + base64.b64encode(nonce + body + tag).decode()
 
@@ -413,7 +413,7 @@ class FakeVault:
             raise Refused(400, 'encryption key not found')
         if action == 'encrypt':
             try:
-                plain = base64.b64decode(body['plaintext'], validate=True).decode()
+                plain = base64.b64decode(body['plaintext'], validate=True)
             except (KeyError, ValueError):
                 raise Refused(400, 'failed to base64-decode plaintext') from None
             return envelope({'ciphertext': self.encrypt(plain, key), 'key_version': 1})
