@@ -171,10 +171,16 @@ struct quota_notice {
     uint64_t used;
     int64_t period_start, period_end;
 };
-typedef void quota_notify(void *arg, const struct quota_notice *notice);
+struct quota_listener {
+    // In the transaction that notes the threshold as told; false with *err set takes all of that back, until the next
+    // time. May be NULL.
+    bool (*record)(void *arg, struct sql *db, const struct quota_notice *notice, struct err *err);
+    void (*told)(void *arg, const struct quota_notice *notice); // after it
+    void *arg;
+};
 // Saves what was used and tells thresholds that were reached; to be called about once a second on a pool thread, one at
 // a time. A threshold is told once its row is saved, so that no restart and no other node tells it again.
-NODISCARD bool quota_save(struct quota *quota, struct sql *db, int64_t now_ns, quota_notify *notify, void *arg,
+NODISCARD bool quota_save(struct quota *quota, struct sql *db, int64_t now_ns, const struct quota_listener *listener,
                           struct err *err);
 
 #endif

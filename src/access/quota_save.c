@@ -20,6 +20,7 @@ struct saving {
     VEC(struct due) dues;
     bool all; // what was used is due for saving, not only what has reached a threshold
     int64_t now_ns;
+    const struct quota_listener *listener;
 };
 
 __extension__ typedef unsigned __int128 wide;
@@ -80,12 +81,23 @@ static bool look_at_all(struct saving *s, const struct quota_index *index) {
     return true;
 }
 
+static struct quota_notice notice_of(const struct due *d) {
+    return (struct quota_notice){.budget = d->budget,
+                                 .percent = d->use.told,
+                                 .used = d->use.used,
+                                 .period_start = d->use.period_start,
+                                 .period_end = d->end};
+}
+
 static bool write_all(struct saving *s, struct sql *db, int64_t now_ns, struct err *err) {
     for (size_t i = 0; i < s->dues.n; i++) {
         struct due *d = &s->dues.p[i];
         struct sql_scope scope = sql_tenant(db, d->use.tenant_id);
         bool ok = d->tell ? budget_use_tell(scope, &d->use, now_ns, &d->first, err)
                           : budget_use_save(scope, &d->use, now_ns, err);
+        struct quota_notice notice = notice_of(d);
+        if (ok && d->tell && d->first && s->listener->record)
+            ok = s->listener->record(s->listener->arg, db, &notice, err);
         if (!ok) return false;
     }
     return true;
@@ -99,7 +111,7 @@ static bool write_in_one(struct saving *s, struct sql *db, int64_t now_ns, struc
     return false;
 }
 
-static void tell_all(const struct saving *s, quota_notify *notify, void *arg) {
+static void tell_all(const struct saving *s) {
     for (size_t i = 0; i < s->dues.n; i++) {
         const struct due *d = &s->dues.p[i];
         struct quota_window *w = d->window;
@@ -110,12 +122,8 @@ static void tell_all(const struct saving *s, quota_notify *notify, void *arg) {
             atom_store_relaxed(&w->saved, d->use.used);
         }
         if (!d->tell || !d->first) continue;
-        struct quota_notice notice = {.budget = d->budget,
-                                      .percent = d->use.told,
-                                      .used = d->use.used,
-                                      .period_start = d->use.period_start,
-                                      .period_end = d->end};
-        notify(arg, &notice);
+        struct quota_notice notice = notice_of(d);
+        s->listener->told(s->listener->arg, &notice);
     }
 }
 
@@ -146,13 +154,16 @@ bool quota_recount(struct quota *quota, struct sql *db, struct err *err) {
     return ok;
 }
 
-bool quota_save(struct quota *quota, struct sql *db, int64_t now_ns, quota_notify *notify, void *arg, struct err *err) {
+bool quota_save(struct quota *quota, struct sql *db, int64_t now_ns, const struct quota_listener *listener,
+                struct err *err) {
     uint64_t generation;
     struct quota_index *index = quota_current(quota, &generation);
-    struct saving s = {.all = now_ns - quota->saved_at >= SAVE_EVERY_NS || now_ns < quota->saved_at, .now_ns = now_ns};
+    struct saving s = {.all = now_ns - quota->saved_at >= SAVE_EVERY_NS || now_ns < quota->saved_at,
+                       .now_ns = now_ns,
+                       .listener = listener};
     bool ok = look_at_all(&s, index) || err_no_memory(err);
     ok = ok && write_in_one(&s, db, now_ns, err);
-    if (ok) tell_all(&s, notify, arg);
+    if (ok) tell_all(&s);
     if (ok && s.all) quota->saved_at = now_ns;
     vec_free(&s.dues);
     quota_index_unref(index);

@@ -95,13 +95,14 @@ struct quota *keys_quota(struct keys *keys) {
     return keys->quota;
 }
 
-bool keys_look_at_budgets(struct keys *keys, quota_notify *notify, void *arg, uint64_t *out_damaged, struct err *err) {
+bool keys_look_at_budgets(struct keys *keys, const struct quota_listener *listener, uint64_t *out_damaged,
+                          struct err *err) {
     uint64_t damaged = 0;
     bool edited;
     mutex_lock(&keys->budget_lock);
     bool ok = quota_edited(keys->quota, keys->budget_db, &edited, err);
     if (ok && edited) ok = load_budgets(keys, &damaged, err);
-    ok = ok && quota_save(keys->quota, keys->budget_db, clock_unix_ns(), notify, arg, err);
+    ok = ok && quota_save(keys->quota, keys->budget_db, clock_unix_ns(), listener, err);
     mutex_unlock(&keys->budget_lock);
     if (ok) *out_damaged = damaged;
     return ok;

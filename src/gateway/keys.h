@@ -22,7 +22,7 @@ NODISCARD bool keys_recount_budgets(struct keys *keys, struct err *err);
 struct quota *keys_quota(struct keys *keys);
 // About once a second: budgets that were changed are read again, what was used is saved, thresholds are told.
 // *out_damaged: as of quota_load, when they were read; else 0.
-NODISCARD bool keys_look_at_budgets(struct keys *keys, quota_notify *notify, void *arg, uint64_t *out_damaged,
+NODISCARD bool keys_look_at_budgets(struct keys *keys, const struct quota_listener *listener, uint64_t *out_damaged,
                                     struct err *err);
 
 #endif

@@ -1,4 +1,6 @@
-// What is told when a budget reaches a threshold: the event, the metric, the log.
+// What is told when a budget reaches a threshold: the audit trail, the event, the metric, the log.
+#include "server/budget_event.h"
+
 #include "base/json_write.h"
 #include "server/server_internal.h"
 
@@ -31,8 +33,26 @@ static void put_notice(struct buf *out, const struct quota_notice *notice) {
     json_put_object_end(&w);
 }
 
-void budget_told(void *arg, const struct quota_notice *notice) {
-    struct server *s = arg;
+static bool record(void *arg, struct sql *db, const struct quota_notice *notice, struct err *err) {
+    const struct budget_news *news = arg;
+    const struct quota_budget *b = notice->budget;
+    char id[sizeof "budget_" - 1 + BASE32_U64_LEN];
+    BUF_AUTO struct buf data = BUF_INIT(16384);
+    memcpy(id, "budget_", sizeof "budget_" - 1);
+    base32_u64(id + sizeof "budget_" - 1, (uint64_t)b->id);
+    put_notice(&data, notice);
+    struct audit_event event = {.actor_kind = principal_kind_name(PRINCIPAL_SYSTEM),
+                                .action = STR("budget.threshold"),
+                                .resource_type = STR("budget"),
+                                .resource_id = str_of(id, sizeof id),
+                                .resource_name = b->name,
+                                .outcome = AUDIT_OK,
+                                .after = buf_str(&data)};
+    return audit_append(sql_tenant(db, b->tenant_id), news->signer, &event, err);
+}
+
+static void told(void *arg, const struct quota_notice *notice) {
+    struct server *s = ((struct budget_news *)arg)->server;
     char text[20];
     const struct str percent = str_of(text, fmt_u64(text, notice->percent));
     BUF_AUTO struct buf data = BUF_INIT(16384);
@@ -42,4 +62,8 @@ void budget_told(void *arg, const struct quota_notice *notice) {
     log_warn(s->log, LOG_MSG("a budget has reached a threshold"), LOG_STR("budget", notice->budget->name),
              LOG_INT("percent", notice->percent), LOG_INT("used", notice->used),
              LOG_INT("limit", notice->budget->limit));
+}
+
+struct quota_listener budget_listener(struct budget_news *news) {
+    return (struct quota_listener){.record = record, .told = told, .arg = news};
 }

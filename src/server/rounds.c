@@ -7,6 +7,7 @@
 #include "base/json_write.h"
 #include "base/mem.h"
 #include "os/clock.h"
+#include "server/budget_event.h"
 #include "store/rekey.h"
 
 #define LOOK_MS 250
@@ -34,6 +35,9 @@ struct rounds {
     bool keys_edited, vault_changed, vault_ok;
     bool budgets_ok, budgets_failing;
     uint64_t budgets_damaged;
+    struct budget_news news;
+    struct quota_listener listener;
+    uint64_t replayed; // records of earlier processes that the budgets know of
     struct err budgets_err;
     struct err vault_err;
 };
@@ -84,7 +88,14 @@ static void keys_done(struct work *work) {
 
 static void budgets_run(struct work *work) {
     struct rounds *r = CONTAINER_OF(work, struct rounds, budgets_work);
-    r->budgets_ok = keys_look_at_budgets(r->server->keys, budget_told, r->server, &r->budgets_damaged, &r->budgets_err);
+    struct ledger_health health;
+    ledger_health(r->server->ledger, &health);
+    // A long log is replayed in the background, after the budgets were loaded.
+    r->budgets_ok =
+        health.replayed + health.unknown == r->replayed || keys_recount_budgets(r->server->keys, &r->budgets_err);
+    if (!r->budgets_ok) return;
+    r->replayed = health.replayed + health.unknown;
+    r->budgets_ok = keys_look_at_budgets(r->server->keys, &r->listener, &r->budgets_damaged, &r->budgets_err);
 }
 
 static void budgets_done(struct work *work) {
@@ -214,6 +225,9 @@ bool rounds_start(struct server *s, struct err *err) {
     r->shared = s->setting->conf->storage.url.n > 0;
     r->config_edits = -1;
     if (s->setting->conf->vault_refs.n) tell_up(s, true);
+    r->news.server = s;
+    r->listener = budget_listener(&r->news);
+    if (!audit_signer_create(&s->dir, &r->news.signer, err)) return false;
     timer_init(&r->timer, s->loops[0].loop, on_timer);
     timer_set(&r->timer, LOOK_MS);
     return true;
@@ -229,6 +243,7 @@ void rounds_free(struct server *s) {
     if (!s->rounds) return;
     INVARIANT(!s->rounds->keys_busy && !s->rounds->budgets_busy && !s->rounds->vault_busy && !s->rounds->tidy_busy);
     sql_close(s->rounds->db);
+    audit_signer_free(s->rounds->news.signer);
     mem_free(s->rounds);
     s->rounds = NULL;
 }

@@ -456,6 +456,9 @@ class Thousand(Quotas):
         self.statuses(key, 2, server=server)
         self.assertTrue(eventually(lambda: self.told('ten', server) == [50, 80, 100]), self.told('ten', server))
         self.assertEqual(b.sql('SELECT told FROM budget_use'), [(100,)])
+        events = b.sql("SELECT resource_name, after_json FROM audit_event WHERE action = 'budget.threshold' ORDER BY seq")
+        self.assertEqual([(name, json.loads(after)['percent']) for name, after in events],
+                         [('ten', 50), ('ten', 80), ('ten', 100)])
         self.assertEqual(server.metrics()['penstock_budget_thresholds_total{percent="100"}'], 1)
 
 

@@ -24,7 +24,8 @@ static void note(void *arg, const struct quota_notice *notice) {
 
 static unsigned save(struct quota *q, struct sql *db, int64_t now) {
     g_told.n = 0;
-    CHECK(quota_save(q, db, now, note, &g_told, &err));
+    struct quota_listener listener = {.told = note, .arg = &g_told};
+    CHECK(quota_save(q, db, now, &listener, &err));
     return g_told.n;
 }
 
@@ -98,6 +99,40 @@ static void test_refused(void) {
     CHECK_INT(g_told.start[0], T0);
     CHECK_INT(g_told.percent[1], 50);
     CHECK_INT(g_told.start[1], T0 + 60 * SECOND);
+    quota_free(q);
+    sql_close(db);
+}
+
+static void count(void *arg, const struct quota_notice *notice) {
+    (void)notice;
+    *(int *)arg += 100;
+}
+
+static bool no_record(void *arg, struct sql *db, const struct quota_notice *notice, struct err *e) {
+    (void)db;
+    CHECK_INT(notice->percent, 50);
+    return --*(int *)arg < 0 || err_set(e, ERR_STORE_FULL, "no");
+}
+
+// What cannot be recorded is told later.
+static void test_recorded(void) {
+    struct sql *db = rig_open("recorded.db");
+    int refusals = 2;
+    struct quota_listener listener = {.record = no_record, .told = note, .arg = &refusals};
+    rig_budget(db, 1, "tenant", "0", "requests", "day", 10, "");
+    struct quota *q = rig_load(db, T0);
+    use(q, T0, 5, 0);
+    for (int i = 0; i < 2; i++) {
+        CHECK(!quota_save(q, db, T0, &listener, &err));
+        CHECK_INT(err.code, ERR_STORE_FULL);
+        CHECK_INT(query(db, "SELECT CAST(count(*) AS BIGINT) FROM budget_use"), 0);
+    }
+    listener.told = count;
+    CHECK(quota_save(q, db, T0, &listener, &err));
+    CHECK_INT(refusals, 99);
+    CHECK_INT(query(db, "SELECT told FROM budget_use"), 50);
+    CHECK(quota_save(q, db, T0, &listener, &err));
+    CHECK_INT(refusals, 99);
     quota_free(q);
     sql_close(db);
 }
@@ -303,5 +338,5 @@ static void test_recount(void) {
     sql_close(db);
 }
 
-TEST_MAIN(test_told_once, test_refused, test_what_is_told, test_at_once, test_deleted_meanwhile, test_begins_with,
-          test_recount)
+TEST_MAIN(test_told_once, test_refused, test_recorded, test_what_is_told, test_at_once, test_deleted_meanwhile,
+          test_begins_with, test_recount)

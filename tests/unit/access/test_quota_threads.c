@@ -168,6 +168,7 @@ static void test_replaced(void) {
     struct worker workers[THREADS];
     uint64_t granted = 0, damaged;
     unsigned told = 0;
+    struct quota_listener listener = {.told = nothing, .arg = &told};
     rig_budget(db, 1, "tenant", "0", "requests", "total", 1000000, "");
     rig_budget(db, 2, "key", "5", "requests", "minute", 100, "");
     struct quota *q = rig_load(db, T0);
@@ -179,7 +180,7 @@ static void test_replaced(void) {
                           : "INSERT INTO budget (tenant_id, created_at, updated_at, id, name, scope_kind, scope_id,"
                             " metric, period, amount) VALUES (7, 0, 0, 3, 'b3', 'team', 3, 'tokens', 'hour', 900000)");
         CHECK(quota_load(q, db, T0, &damaged, &err));
-        CHECK(quota_save(q, db, T0 + i * 20 * SECOND, nothing, &told, &err));
+        CHECK(quota_save(q, db, T0 + i * 20 * SECOND, &listener, &err));
     }
     join(workers);
     for (unsigned i = 0; i < THREADS; i++) granted += workers[i].granted;
