@@ -299,11 +299,14 @@ class Canary(SecretsSuite):
         self.check_serving(server)
         told = ''
         # A provider's key through the live configuration, and then one that is refused.
-        for patch in ({'providers': {'fake': {'api_key': ANOTHER}}}, {'providers': {'fake': {'api_key': [ANOTHER]}}}):
-            reply = server.request('PATCH', '/api/v1/config', json.dumps(patch).encode(),
+        for key, status in ((ANOTHER, 200), ([ANOTHER], 422)):
+            reply = server.request('PATCH', '/api/v1/config', json.dumps({'providers': {'fake': {'api_key': key}}}).encode(),
                                    {'Content-Type': 'application/merge-patch+json'}, admin)
+            self.assertEqual(reply.status, status, reply)
             told += reply.body.decode()
-        eventually(lambda: server.chat('fake/well').status != 200, 5)  # the provider knows it not: its error body
+        # It is in use, and the provider, which knows it not, answers with an error.
+        self.assertTrue(eventually(lambda: server.chat('fake/well').status != 200, 5))
+        self.assertEqual(self.fake.seen[-1].header('authorization'), f'Bearer {ANOTHER}')
         told += server.chat('fake/well').body.decode()
         for path in ('/api/v1/config', '/api/v1/config/history', '/metrics', '/readyz', '/api/v1/keys', '/v1/models'):
             told += server.get(path, admin).body.decode('utf-8', 'replace')
