@@ -61,9 +61,15 @@ static void check_webhooks(struct opt_bind *b, const struct conf *c) {
         }
 }
 
+static void check_quota(struct opt_bind *b, const struct conf *c) {
+    if (c->quota.mode == QUOTA_LOCAL || c->redis.url.n) return;
+    conf_complain(b, CONF_ERROR, &c->quota.mode, &c->quota, "quota.mode: counting together needs redis.url");
+}
+
 void conf_check_services(struct opt_bind *b, const struct conf *c) {
     check_vault(b, c);
     check_master_key(b, c, &c->storage.master_key, "master_key");
     check_master_key(b, c, &c->storage.next_master_key, "next_master_key");
     check_webhooks(b, c);
+    check_quota(b, c);
 }
