@@ -198,6 +198,20 @@ struct conf_webhook {
     int64_t timeout;
 };
 
+// Who is told of audit events, beside the trail itself.
+enum audit_sink_type { AUDIT_SINK_SYSLOG, AUDIT_SINK_FILE, AUDIT_SINK_WEBHOOK };
+enum audit_sink_format { AUDIT_SINK_JSON, AUDIT_SINK_CEF, AUDIT_SINK_OCSF };
+#define AUDIT_SINKS_MAX 16
+struct conf_audit_sink {
+    struct str name, address, path, tls_ca;
+    struct secret secret;
+    int type, format, facility;
+    int64_t rotate_size, keep;
+};
+struct conf_audit {
+    OPT_LIST_OF(struct conf_audit_sink) sinks;
+};
+
 #define CONF_TENANT_DEPTH 8 // tenants from one to its outermost parent, both counted
 
 // What a tenant sets for itself; what it leaves open is its parent's, and at last the general value.
@@ -244,6 +258,7 @@ struct conf {
     struct conf_redis redis;
     struct conf_quota quota;
     OPT_LIST_OF(struct conf_webhook) webhooks;
+    struct conf_audit audit;
     OPT_LIST_OF(struct conf_tenant) tenants;
 
     // Derived.

@@ -66,10 +66,32 @@ static void check_quota(struct opt_bind *b, const struct conf *c) {
     conf_complain(b, CONF_ERROR, &c->quota.mode, &c->quota, "quota.mode: counting together needs redis.url");
 }
 
+static void check_audit_sinks(struct opt_bind *b, const struct conf *c) {
+    for (size_t i = 0; i < c->audit.sinks.n; i++) {
+        const struct conf_audit_sink *s = &c->audit.sinks.p[i];
+        bool web = str_starts(s->address, STR("http"));
+        for (size_t k = 0; k < i; k++)
+            if (s->name.n && str_eq(s->name, c->audit.sinks.p[k].name))
+                conf_complain(b, CONF_ERROR, &s->name, s,
+                              "audit.sinks[%zu]: the name \"%.*s\" is taken by audit.sinks[%zu]", i, STR_ARG(s->name),
+                              k);
+        if (s->type == AUDIT_SINK_FILE && !s->path.n)
+            conf_complain(b, CONF_ERROR, &s->type, s, "audit.sinks[%zu].path is missing: \"type: file\" needs it", i);
+        if (s->type != AUDIT_SINK_FILE && !s->address.n)
+            conf_complain(b, CONF_ERROR, &s->type, s, "audit.sinks[%zu].address is missing: where the %s is", i,
+                          s->type == AUDIT_SINK_SYSLOG ? "syslog server" : "HTTP server");
+        if (s->address.n && s->type != AUDIT_SINK_FILE && web != (s->type == AUDIT_SINK_WEBHOOK))
+            conf_complain(b, CONF_ERROR, &s->address, s, "audit.sinks[%zu].address is not one of a %s", i,
+                          s->type == AUDIT_SINK_SYSLOG ? "syslog server: udp, tcp, tls or unix"
+                                                       : "webhook: http or https");
+    }
+}
+
 void conf_check_services(struct opt_bind *b, const struct conf *c) {
     check_vault(b, c);
     check_master_key(b, c, &c->storage.master_key, "master_key");
     check_master_key(b, c, &c->storage.next_master_key, "next_master_key");
     check_webhooks(b, c);
+    check_audit_sinks(b, c);
     check_quota(b, c);
 }

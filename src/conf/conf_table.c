@@ -335,6 +335,7 @@ static const struct opt conf_opts[] = {
      .sub = &webhook_table,
      .help = "Who is told of events by HTTP.",
      .example = "[{name: ops, url: https://ops.example.com/hook, events: [config.*]}]"},
+    {.name = "audit", .type = OPT_STRUCT, AT(conf, audit), .sub = &audit_table, .help = "The audit trail."},
     {.name = "tenants",
      .type = OPT_LIST,
      .flags = RELOAD | OPT_NAMED,

@@ -88,6 +88,8 @@ static bool open_store(struct server *s, struct err *err) {
     return ok && keys_create(&s->dir, &s->keys, err);
 }
 
+static struct conf *sinks_conf(void *ctx) { return server_conf(ctx); }
+
 static bool build(struct server *s, struct err *err) {
     const struct conf *c = s->setting->conf;
     struct metrics_options m = {
@@ -96,7 +98,10 @@ static bool build(struct server *s, struct err *err) {
         !open_store(s, err))
         return false;
     struct audit_notes_options n = {.dir = &s->dir, .events = s->events, .log = s->log, .version = s->o->version};
-    if (!audit_notes_start(&n, &s->audit, err)) return err_wrap(err, "the audit trail");
+    struct audit_sinks_options k = {
+        .dir = &s->dir, .log = s->log, .version = s->o->version, .conf = sinks_conf, .ctx = s};
+    if (!audit_notes_start(&n, &s->audit, err) || !audit_sinks_start(&k, &s->audit_sinks, err))
+        return err_wrap(err, "the audit trail");
     struct gateway_options g = {.log = s->log,
                                 .access = s->access,
                                 .metrics = s->metrics,
@@ -118,6 +123,7 @@ static void tear_down(struct server *s) {
     admin_free(s->admin);
     gateway_free(s->gateway);
     audit_notes_end(s->audit);
+    audit_sinks_end(s->audit_sinks);
     keys_free(s->keys);
     ledger_close(s->ledger, LEDGER_CLOSE_MS);
     if (s->dir_open) datadir_close(&s->dir);

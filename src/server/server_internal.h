@@ -7,6 +7,7 @@
 #include "gateway/gateway.h"
 #include "gateway/keys.h"
 #include "govern/audit_note.h"
+#include "govern/audit_sink.h"
 #include "net/redis.h"
 #include "os/signals.h"
 #include "os/watch.h"
@@ -47,6 +48,7 @@ struct server {
     struct ledger *ledger;
     struct keys *keys;
     struct audit_notes *audit;
+    struct audit_sinks *audit_sinks;
     struct gateway *gateway;
     struct server_loop *loops;
     unsigned n_loops;
