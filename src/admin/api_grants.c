@@ -76,8 +76,12 @@ static bool removing(struct api_call *call, struct entity_row *row, bool *out_do
     struct policy_grant grant;
     if (at(row, "revoked_at")->i) return err_set(err, ERR_EXISTS, "the grant was taken back before");
     if (!grant_of(call, row, &grant, err)) return false;
-    // Lifting a deny is giving.
-    if (grant.deny && (!api_policy_with(call, &grant.principal, 1, err) || !may_give(call, &grant, err))) return false;
+    // Lifting a deny is giving: not for those who are under it.
+    if (grant.deny && !api_policy_with(call, &grant.principal, 1, err)) return false;
+    if (!policy_may_lift(call->policy, &call->subject, &grant, call->now, err)) {
+        call->denied = err->code == ERR_FORBIDDEN;
+        return false;
+    }
     *at(row, "revoked_at") = (struct entity_value){.given = true, .i = call->now};
     *out_done = true;
     return entity_update(call->scope, &entity_grant, row, -1, call->now, err);

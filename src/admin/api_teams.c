@@ -4,10 +4,17 @@
 #include "base/json_write.h"
 
 static bool removing(struct api_call *call, struct entity_row *row, bool *out_done, struct err *err) {
+    const struct principal team = {PRINCIPAL_TEAM, row->id};
     (void)out_done;
+    // With the team goes what it is denied.
+    if (!api_policy_with(call, &team, 1, err)) return false;
+    if (!policy_may_become(call->policy, &call->subject, team, row->tenant_id, NULL, call->now, err)) {
+        call->denied = true;
+        return false;
+    }
     // Keys that were revoked stay for the usage they had; they no longer hold the team.
     const int64_t values[] = {row->id};
-    return api_forget_principal(call, (struct principal){PRINCIPAL_TEAM, row->id}, err) &&
+    return api_forget_principal(call, team, err) &&
            api_run(call,
                    STR("UPDATE api_key SET team_id = NULL WHERE tenant_id = ?1 AND team_id = ?2 AND"
                        " revoked_at <> 0"),
