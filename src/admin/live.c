@@ -46,7 +46,13 @@ static bool canonical(struct str key, struct arena *a, struct str *out_key, stru
 }
 
 static bool may_change(struct str key, struct err *err) {
-    static const struct str barred[] = {STR_INIT("storage.data"), STR_INIT("version"), STR_INIT("include"),
+    // Live changes are kept in the database, sealed: where it is and what opens it must be known before.
+    static const struct str barred[] = {STR_INIT("storage.data"),
+                                        STR_INIT("storage.url"),
+                                        STR_INIT("storage.master_key"),
+                                        STR_INIT("storage.next_master_key"),
+                                        STR_INIT("version"),
+                                        STR_INIT("include"),
                                         STR_INIT("profiles")};
     for (size_t i = 0; i < ARRAY_LEN(barred); i++)
         if (is_below(key, barred[i]) || is_below(barred[i], key))
