@@ -2,6 +2,7 @@
 #include "access/keyring.h"
 
 #include "access/policy_load.h"
+#include "access/token.h"
 #include "base/json_read.h"
 #include "base/vec.h"
 #include "os/rand.h"
@@ -86,6 +87,7 @@ static bool add_row(void *arg, const struct key_row *row, struct err *err) {
     struct key_entry entry = {
         .id = row->id,
         .tenant_id = row->tenant_id,
+        .tenant_made = row->tenant_made,
         .is_admin = row->is_admin,
         .any_model = row->any_model,
         .expires_at = row->expires_at,
@@ -134,16 +136,22 @@ static void bind_rights(struct keyring *ring) {
     }
 }
 
-bool keyring_load(struct sql *db, const struct datadir *dir, struct keyring **out_ring, struct err *err) {
-    if (sodium_init() < 0) return err_set(err, ERR_INTERNAL, "the cryptographic library cannot start");
+static struct keyring *ring_new(const struct datadir *dir) {
     struct keyring *ring = mem_zalloc(1, sizeof *ring);
-    if (!ring) return err_no_memory(err);
+    if (!ring) return NULL;
     ring->refs = 1;
     ring->dir = dir;
     arena_init(&ring->arena, NULL, 0, SIZE_MAX / 2);
     // Before the rows: a change that comes in between then shows as one more reload, never as none.
     ring->mark = rand_u64() | 1;
     ring->generation = datadir_key_generation(dir);
+    return ring;
+}
+
+bool keyring_load(struct sql *db, const struct datadir *dir, struct keyring **out_ring, struct err *err) {
+    if (sodium_init() < 0) return err_set(err, ERR_INTERNAL, "the cryptographic library cannot start");
+    struct keyring *ring = ring_new(dir);
+    if (!ring) return err_no_memory(err);
     bool ok = key_edits(db, &ring->edits, err) && grant_edits(db, &ring->rights, err) &&
               key_each(db, add_row, ring, err) && policy_load_owners(db, &ring->policy, err) && build_slots(ring, err);
     if (ok) {
@@ -153,6 +161,87 @@ bool keyring_load(struct sql *db, const struct datadir *dir, struct keyring **ou
     }
     keyring_unref(ring);
     return false;
+}
+
+// --- of an access token ---
+
+static bool ended(struct err *err) {
+    return err_set(err, ERR_UNAUTHENTICATED, "what the access token was made with has ended or was revoked");
+}
+
+static bool check_session(struct sql *db, const struct token_claims *c, int64_t now_ns, struct err *err) {
+    struct sql_stmt *st;
+    bool row;
+    if (!c->session_id) return true;
+    if (!sql_prepare(
+            sql_tenant(db, c->home),
+            STR("SELECT 1 FROM session WHERE tenant_id = ?1 AND id = ?2 AND revoked_at = 0 AND expires_at > ?3"), &st,
+            err))
+        return false;
+    sql_bind_i64(st, 2, c->session_id);
+    sql_bind_i64(st, 3, now_ns);
+    if (!sql_step(st, &row, err)) return false;
+    sql_reset(st);
+    return row || ended(err);
+}
+
+static bool token_tenant(struct keyring *ring, struct sql *db, const struct token_claims *c, struct str *out_name,
+                         struct err *err) {
+    struct sql_stmt *st;
+    bool row, active = false, ok = true;
+    if (!sql_prepare(sql_platform(db), STR("SELECT name, status FROM tenant WHERE id = ?1"), &st, err)) return false;
+    sql_bind_i64(st, 1, c->tenant);
+    if (!sql_step(st, &row, err)) return false;
+    if (row) {
+        active = str_eq(sql_col_text(st, 1), STR("active"));
+        ok = copy_text(&ring->arena, sql_col_text(st, 0), out_name);
+    }
+    sql_reset(st);
+    if (!ok) return err_no_memory(err);
+    return active || err_set(err, ERR_FORBIDDEN, "the tenant of this access token is suspended");
+}
+
+static bool token_entry(struct keyring *ring, struct sql *db, const struct token_claims *c, int64_t now_ns,
+                        struct err *err) {
+    struct key_entry entry = {.any_model = true, .place = {.any_address = true, .any_origin = true}};
+    struct key_row row;
+    if (c->key_id) {
+        bool found = key_find_id(db, c->key_id, &ring->arena, &row, err);
+        if (!found) return err->code == ERR_NOT_FOUND ? ended(err) : false;
+        if (!add_row(ring, &row, err)) return false;
+        entry = ring->entries.p[0];
+        if (entry.is_admin || entry.revoked_at || (entry.expires_at && entry.expires_at <= now_ns)) return ended(err);
+    }
+    // A key's own list of models, its places and what it lies in still hold, where it acts at home.
+    if (!token_tenant(ring, db, c, &entry.tenant, err)) return false;
+    if (entry.tenant_id != c->tenant) entry.team_id = entry.project_id = 0;
+    entry.tenant_id = c->tenant;
+    entry.prefix = arena_printf(&ring->arena, TOKEN_PREFIX "%.6s", c->jti);
+    if (c->principal.kind != PRINCIPAL_KEY) entry.owner = c->principal;
+    for (size_t i = 0; i < RESOURCE_TYPE_COUNT; i++)
+        entry.scopes.actions[i] = c->scopes.actions[i] & (c->key_id ? entry.scopes.actions[i] : ~0U);
+    ring->entries.n = 0;
+    return (entry.prefix.n && vec_push(&ring->entries, entry)) || err_no_memory(err);
+}
+
+bool keyring_of_token(struct sql *db, const struct datadir *dir, const struct token_claims *claims, int64_t now_ns,
+                      struct keyring **out_ring, const struct key_entry **out_entry, struct err *err) {
+    struct keyring *ring = ring_new(dir);
+    if (!ring) return err_no_memory(err);
+    struct principal who[] = {{PRINCIPAL_TENANT, claims->home}, claims->principal};
+    bool ok = check_session(db, claims, now_ns, err) && token_entry(ring, db, claims, now_ns, err) &&
+              policy_load_principals(db, who, claims->principal.kind == PRINCIPAL_KEY ? 1 : 2, &ring->policy, err);
+    if (!ok) {
+        keyring_unref(ring);
+        return false;
+    }
+    struct key_entry *e = &ring->entries.p[0];
+    policy_subject_init(ring->policy, claims->principal, claims->home, &e->scopes, &e->subject);
+    e->subject.team = e->team_id;
+    e->subject.project = e->project_id;
+    *out_ring = ring;
+    *out_entry = e;
+    return true;
 }
 
 struct keyring *keyring_ref(struct keyring *ring) {

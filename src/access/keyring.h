@@ -18,6 +18,7 @@ struct key_entry {
     int64_t id, tenant_id;
     struct str name;   // may be empty
     struct str tenant; // its name; empty: the general configuration is the key's
+    bool tenant_made;  // as struct key_row
     struct str prefix; // "ps-abc123", of a live key
     bool is_admin;
     bool any_model;           // else those of models
@@ -77,6 +78,13 @@ bool keyring_allows_model(const struct keyring *ring, const struct key_entry *en
 // As above; ERR_MODEL_NOT_ALLOWED names what is missing.
 NODISCARD bool keyring_check_model(const struct keyring *ring, const struct key_entry *entry, struct str model,
                                    int64_t now_ns, struct err *err);
+// A ring of one entry: whoever an access token stands for, with no more than its scopes, as the database now has it. Of
+// a token made with a key the entry is the key's, else one without id. Whoever uses it loads it anew after a second or
+// so. ERR_UNAUTHENTICATED when what it was made with has ended, ERR_FORBIDDEN when its tenant is suspended.
+struct token_claims;
+NODISCARD bool keyring_of_token(struct sql *db, const struct datadir *dir, const struct token_claims *claims,
+                                int64_t now_ns, struct keyring **out_ring, const struct key_entry **out_entry,
+                                struct err *err);
 // The rights of all owners of keys.
 const struct policy *keyring_policy(const struct keyring *ring);
 

@@ -12,8 +12,14 @@
 
 // --- from words to JSON ---
 
+// "team" is taken for "team_id" too.
 static const struct entity_field *field_find(const struct entity *e, struct str name) {
+    char id[64];
     size_t i = entity_field_index(e, name);
+    if (i >= e->n && name.n < 60) {
+        int n = snprintf(id, sizeof id, "%.*s_id", STR_ARG(name));
+        i = entity_field_index(e, str_of(id, (size_t)n));
+    }
     return i < e->n ? &e->fields[i] : NULL;
 }
 
@@ -130,7 +136,7 @@ int resource_body(const struct cli_args *args, const struct entity *e, size_t fi
         }
         const struct entity_field *f = e ? field_find(e, name) : NULL;
         if (e && (!f || f->flags & ENTITY_HIDDEN)) return unknown_field(args, e, name);
-        json_put_key(&w, name);
+        json_put_key(&w, f ? f->name : name);
         if (f)
             put_field(&w, f, value);
         else
@@ -306,8 +312,6 @@ int resource_print(const struct cli_args *args, struct str row) {
 static struct str path_of(struct arena *a, const struct entity *e, const char *row, const char *action) {
     BUF_AUTO struct buf out = BUF_INIT(TEXT_MAX);
     buf_printf(&out, "/api/v1/%.*s", STR_ARG(e->plural));
-    for (char *p = out.p; p && p < out.p + out.n; p++)
-        if (*p == '_') *p = '-';
     if (row) {
         buf_putc(&out, '/');
         cli_url_put(&out, str_c(row));
@@ -318,6 +322,45 @@ static struct str path_of(struct arena *a, const struct entity *e, const char *r
 
 struct str resource_path(struct arena *a, const struct entity *e, const char *row, const char *action) {
     return path_of(a, e, row, action);
+}
+
+// Adds the ids of the rows that have this value; the first into *out_id.
+static int rows_with(struct cli_api *api, struct arena *a, const char *field, const char *value, struct str *out_id,
+                     size_t *io_n) {
+    BUF_AUTO struct buf query = BUF_INIT(TEXT_MAX);
+    struct cli_answer answer;
+    struct json_reader r;
+    enum json_kind kind;
+    struct str data, raw;
+    put_parameter(&query, str_c(field), str_c(value));
+    int code = cli_api_call(api, HTTP_GET, STR("/api/v1/keys"), buf_str(&query), STR(""), &answer);
+    if (code == CLI_OK && JSON_GET(buf_str(&answer.body), &data, STR("data"))) {
+        json_reader_init(&r, data, 0);
+        for (bool ok = json_enter_array(&r); ok && json_element(&r, &kind) && json_skip(&r, &raw);) {
+            // One that was revoked does not stand in the way of another of its name.
+            if (cli_json_text(a, raw, STR("revoked_at")).n) continue;
+            if ((*io_n)++ == 0) *out_id = cli_json_text(a, raw, STR("id"));
+        }
+    }
+    cli_answer_free(&answer);
+    return code;
+}
+
+int resource_row(struct cli_api *api, struct arena *a, const struct entity *e, const char *word, const char **out_row) {
+    struct str id = STR_NONE;
+    size_t n = 0;
+    char what[200];
+    *out_row = word;
+    if (e != &entity_key || str_starts(str_c(word), e->prefix)) return CLI_OK;
+    int code = rows_with(api, a, "name", word, &id, &n);
+    if (code == CLI_OK) code = rows_with(api, a, "prefix", word, &id, &n);
+    if (code != CLI_OK) return code;
+    if (n == 1) {
+        *out_row = arena_printf(a, "%.*s", STR_ARG(id)).p;
+        return *out_row ? CLI_OK : CLI_FAILED;
+    }
+    snprintf(what, sizeof what, n ? "\"%.80s\" means %zu keys" : "there is no key \"%.80s\"", word, n);
+    return cli_fail(api->args->io, n ? CLI_USAGE : CLI_NOT_FOUND, what, NULL, "penstock key list");
 }
 
 int resource_send(struct cli_api *api, enum http_method method, struct str path, struct str body, const char *done) {
@@ -334,9 +377,11 @@ int resource_send(struct cli_api *api, enum http_method method, struct str path,
 static int run(struct cli_api *api, const struct entity *e, enum resource_verb verb, struct arena *a) {
     const struct cli_args *args = api->args;
     BUF_AUTO struct buf body = BUF_INIT(TEXT_MAX);
-    const char *row = verb == RESOURCE_LIST || verb == RESOURCE_NEW ? NULL : args->operands[0];
-    struct str path = path_of(a, e, row, NULL);
+    const char *row = NULL;
     int code = CLI_OK;
+    if (verb != RESOURCE_LIST && verb != RESOURCE_NEW) code = resource_row(api, a, e, args->operands[0], &row);
+    if (code != CLI_OK) return code;
+    struct str path = path_of(a, e, row, NULL);
     switch (verb) {
     case RESOURCE_LIST:
         return resource_list(api, e, path, 0);

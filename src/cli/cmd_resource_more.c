@@ -31,10 +31,11 @@ static int act(const struct cli_args *args, const struct entity *e, const char *
     struct running r;
     int code = begin(&r, args);
     if (code != CLI_OK) return code;
-    code = resource_body(args, NULL, 1, &r.body);
+    const char *row;
+    code = resource_row(&r.api, &r.a, e, args->operands[0], &row);
+    if (code == CLI_OK) code = resource_body(args, NULL, 1, &r.body);
     if (code == CLI_OK)
-        code =
-            resource_send(&r.api, HTTP_POST, resource_path(&r.a, e, args->operands[0], action), buf_str(&r.body), done);
+        code = resource_send(&r.api, HTTP_POST, resource_path(&r.a, e, row, action), buf_str(&r.body), done);
     return end(&r, code);
 }
 

@@ -14,6 +14,9 @@ int resource_run(const struct cli_args *args, const struct entity *e, enum resou
 
 // "/api/v1/teams/NAME/ACTION"; row and action may be NULL.
 struct str resource_path(struct arena *a, const struct entity *e, const char *row, const char *action);
+// The row a word means: itself, for the API knows ids and names; for a key, also its prefix or a name that is not
+// unique.
+int resource_row(struct cli_api *api, struct arena *a, const struct entity *e, const char *word, const char **out_row);
 // FIELD=VALUE operands from `first` on as a JSON object; e NULL: all are texts.
 int resource_body(const struct cli_args *args, const struct entity *e, size_t first, struct buf *out);
 int resource_list(struct cli_api *api, const struct entity *e, struct str path, size_t first);

@@ -69,15 +69,17 @@ static struct str presented_key(const struct http_req *req) {
     return key.p ? key : STR("");
 }
 
-// The tenant as the configuration in force has it, so that a change there is the next request's.
+// The tenant as the configuration in force has it, so that a change there is the next request's. One that was made and
+// is not configured has the general configuration; one that is neither is a slip of the pen, or was taken out.
 static bool find_tenant(struct call *call, struct err *err) {
     struct str name = call->key->tenant;
     if (!name.n) return true;
     call->tenant = conf_tenant_find(call->runtime->conf, name);
-    return call->tenant || err_set(err, ERR_FORBIDDEN,
-                                   "tenant \"%.*s\" of this key is not configured; the operator can add it under "
-                                   "`tenants`, or make another key (`penstock key create`)",
-                                   STR_ARG(name));
+    return call->tenant || call->key->tenant_made ||
+           err_set(err, ERR_FORBIDDEN,
+                   "tenant \"%.*s\" of this key is not configured; the operator can add it under `tenants`, make it "
+                   "(`penstock tenant create`), or make another key (`penstock key create`)",
+                   STR_ARG(name));
 }
 
 enum stage_result stage_auth(struct call *call, struct err *err) {

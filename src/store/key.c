@@ -4,7 +4,7 @@
 #define COLUMNS                                                                                                        \
     "id, tenant_id, name, prefix, hash, is_admin, allowed_models, created_at, expires_at, revoked_at, last_used_at,"   \
     " (SELECT t.name FROM tenant t WHERE t.id = tenant_id), team_id, project_id, owner_kind, owner_id, scopes,"        \
-    " addresses, origins, tags"
+    " addresses, origins, tags, (SELECT t.created_at + t.updated_at FROM tenant t WHERE t.id = tenant_id)"
 
 static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *err) {
     struct key_row row = {
@@ -29,6 +29,7 @@ static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *e
         .addresses = sql_col_text(st, 17),
         .origins = sql_col_text(st, 18),
         .tags = sql_col_text(st, 19),
+        .tenant_made = sql_col_i64(st, 20) != 0,
     };
     struct str hash = sql_col_blob(st, 4);
     if (hash.n != sizeof row.hash)

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# The commands on tenants, teams, people, grants, budgets and keys: on the data directory, and against a server.
+import json
+
+from harness import Suite, clean_environment, fake_provider, main, run_cli
+
+
+class Resources(Suite):
+    @classmethod
+    def config(cls):
+        return {'providers': [fake_provider(cls.fake)], 'log': {'format': 'json'},
+                'models': [{'name': 'gpt-a', 'targets': [{'provider': 'fake', 'model': 'up'}]}]}
+
+    def ok(self, *args, **more):
+        done = self.server.cli(*args, **more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done
+
+    def one(self, *args):
+        (row,) = self.server.cli_json(*args)
+        return row
+
+    def remote(self, key, *args):
+        """The same command as somebody with this key, who does not see the data directory."""
+        env = clean_environment(PENSTOCK_API_KEY=key, PENSTOCK_SERVER=f'http://127.0.0.1:{self.server.port}')
+        return run_cli(*args, env=env)
+
+    def test_a_tenant_from_nothing(self):
+        tenant = self.one('tenant', 'create', 'name=alpha', 'title=Alpha Ltd', 'time_zone=Europe/Berlin')
+        self.assertTrue(tenant['id'].startswith('tenant_'))
+        own = ('--tenant', 'alpha')
+        self.one('team', 'create', 'name=search', *own)
+        project = self.one('project', 'create', 'name=assistant', 'team=search', 'tags=env=prod,tier=1', *own)
+        self.assertEqual(project['tags'], {'env': 'prod', 'tier': '1'})
+        user = self.one('user', 'create', 'email=Ada@Example.com', 'name=Ada', *own)
+        self.assertEqual(user['email'], 'ada@example.com')
+        self.ok('team', 'add', 'search', 'ada@example.com', *own)
+        self.assertIn('ada@example.com', self.ok('team', 'members', 'search', *own).stdout)
+        # Nothing granted: no rights. Granted to the team: hers too.
+        self.assertEqual(self.server.cli('access', 'explain', 'user/ada@example.com', 'key:create', *own).returncode, 5)
+        self.ok('grant', 'create', 'principal=team/search', 'role=developer', *own)
+        done = self.ok('access', 'explain', 'user/ada@example.com', 'key:create', *own)
+        self.assertTrue(done.stdout.startswith('yes\n'), done.stdout)
+        self.ok('team', 'remove', 'search', 'ada@example.com', *own)
+        self.assertEqual(self.server.cli('access', 'explain', 'user/ada@example.com', 'key:create', *own).returncode, 5)
+        # Every act is in the tenant's trail, once.
+        actions = [e['action'] for e in self.server.cli_json('audit', 'list', *own)]
+        for action in ('team.create', 'project.create', 'user.create', 'grant.create'):
+            self.assertEqual(actions.count(action), 1, actions)
+        self.ok('audit', 'verify', *own)
+
+    def test_change_and_delete(self):
+        self.one('team', 'create', 'name=short', 'title=Short lived')
+        changed = self.one('team', 'update', 'short', 'title=Renamed', 'tags=a=b')
+        self.assertEqual((changed['title'], changed['tags'], changed['version']), ('Renamed', {'a': 'b'}, 2))
+        self.assertEqual(self.one('team', 'show', 'short')['title'], 'Renamed')
+        self.assertEqual(self.one('team', 'show', changed['id'])['name'], 'short')
+        self.ok('team', 'delete', 'short')
+        done = self.server.cli('team', 'show', 'short')
+        self.assertEqual(done.returncode, 4)
+        self.assertIn('not found', done.stderr)
+
+    def test_lists(self):
+        for i in range(7):
+            self.one('service-account', 'create', f'name=robot-{i}', f'title=Number {6 - i}')
+        rows = self.server.cli_json('service-account', 'list', '--sort', '-name', '--search', 'robot-', '--limit', '3')
+        self.assertEqual([r['name'] for r in rows], ['robot-6', 'robot-5', 'robot-4'])
+        rows = self.server.cli_json('service-account', 'list', 'name=robot-2')
+        self.assertEqual([r['title'] for r in rows], ['Number 4'])
+        table = self.ok('service-account', 'list', '--fields', 'name,title', '--search', 'robot-1').stdout.split('\n')
+        self.assertEqual(table[0].split(), ['NAME', 'TITLE'])
+        self.assertEqual(table[1].split(), ['robot-1', 'Number', '5'])
+
+    def test_what_is_wrong(self):
+        done = self.server.cli('team', 'create', 'nam=x')
+        self.assertEqual(done.returncode, 2)
+        self.assertIn('did you mean name?', done.stderr)
+        done = self.server.cli('team', 'create', 'name')
+        self.assertIn('is not FIELD=VALUE', done.stderr)
+        done = self.server.cli('budget', 'create', 'name=b', 'metric=apples', 'amount=1')
+        self.assertEqual(done.returncode, 2)
+        self.assertIn('metric', done.stderr)
+        self.one('team', 'create', 'name=twice')
+        done = self.server.cli('team', 'create', 'name=twice')
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('twice', done.stderr)
+        done = self.server.cli('team', 'list', '--tenant', 'nowhere')
+        self.assertNotEqual(done.returncode, 0)
+        for command in ('grant create', 'key update'):
+            text = self.ok(*command.split(), '--help').stdout
+            self.assertIn('Fields:', text)
+
+    def test_against_a_server(self):
+        self.one('tenant', 'create', 'name=beta')
+        self.one('project', 'create', 'name=site', '--tenant', 'beta')
+        self.one('service-account', 'create', 'name=deploy', '--tenant', 'beta')
+        self.ok('grant', 'create', 'principal=service_account/deploy', 'role=viewer', '--tenant', 'beta')
+        admin = self.server.create_key('--admin')['key']
+        done = self.remote(admin, 'project', 'list', '--tenant', 'beta', '--json')
+        self.assertEqual([json.loads(line)['name'] for line in done.stdout.split('\n') if line], ['site'], done.stderr)
+        # A key for models has no business here, and cannot name another tenant.
+        done = self.remote(self.server.key, 'project', 'list')
+        self.assertEqual(done.returncode, 5, done.stdout + done.stderr)
+        done = self.remote(self.server.key, 'project', 'list', '--tenant', 'beta')
+        self.assertEqual(done.returncode, 5, done.stdout + done.stderr)
+        done = self.remote('ps-' + 'A' * 43, 'project', 'list')
+        self.assertEqual(done.returncode, 5)
+        done = run_cli('project', 'list', '--server', 'http://127.0.0.1:1', env=clean_environment(PENSTOCK_API_KEY=admin))
+        self.assertEqual(done.returncode, 6)
+        done = run_cli('project', 'list', '--server', 'http://127.0.0.1:1', env=clean_environment())
+        self.assertIn('PENSTOCK_API_KEY', done.stderr)
+
+    def test_rotating_a_key(self):
+        old = self.server.create_key('--name', 'turning')
+        new = self.one('key', 'rotate', 'turning', 'overlap=1h')
+        text = new['key']
+        for key in (old['key'], text):
+            self.assertEqual(self.server.chat('gpt-a', headers={'Authorization': 'Bearer ' + key}).status, 200)
+        self.ok('key', 'revoke', old['id'])
+        self.assertEqual(self.server.chat('gpt-a', headers={'Authorization': 'Bearer ' + old['key']}).status, 401)
+        self.assertEqual(self.server.chat('gpt-a', headers={'Authorization': 'Bearer ' + text}).status, 200)
+        self.assertNotIn(text, self.ok('key', 'show', new['id']).stdout)
+
+    def test_suspended(self):
+        self.one('tenant', 'create', 'name=gamma')
+        key = self.server.create_key('--tenant', 'gamma')['key']
+        call = {'Authorization': 'Bearer ' + key}
+        self.assertEqual(self.server.chat('gpt-a', headers=call).status, 200)
+        self.ok('tenant', 'suspend', 'gamma', 'reason=unpaid')
+        self.assertEqual(self.server.chat('gpt-a', headers=call).status, 403)
+        self.ok('tenant', 'resume', 'gamma')
+        self.assertEqual(self.server.chat('gpt-a', headers=call).status, 200)
+
+
+if __name__ == '__main__':
+    main()
