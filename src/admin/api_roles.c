@@ -142,7 +142,8 @@ static bool list_roles(struct api_call *call, struct err *err) {
     if (!api_list_into(call, &api_kind_role, &q, &w, &cursor, &more, &total, err)) return false;
     if (cut || (more && !rest)) {
         buf_clear(&cursor);
-        buf_printf(&cursor, "builtin.%llu", (unsigned long long)(skip + shown));
+        buf_lit(&cursor, "builtin.");
+        buf_put_u64(&cursor, skip + shown);
         more = true;
     }
     api_put_page_end(&w, more, buf_str(&cursor), total + listed);

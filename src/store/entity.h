@@ -124,9 +124,10 @@ NODISCARD bool entity_delete(struct sql_scope scope, const struct entity *e, int
 NODISCARD bool entity_value_parse(struct sql_scope scope, const struct entity_field *f, struct str text,
                                   struct arena *arena, struct entity_value *out_value, struct err *err);
 
+enum entity_op { ENTITY_EQ, ENTITY_NE, ENTITY_GE, ENTITY_LT, ENTITY_CONTAINS };
 struct entity_filter {
     size_t field; // a column's index
-    enum { ENTITY_EQ, ENTITY_NE, ENTITY_GE, ENTITY_LT, ENTITY_CONTAINS } op;
+    enum entity_op op;
     struct entity_value value;
 };
 #define ENTITY_FILTERS_MAX 8

@@ -291,13 +291,13 @@ bool entity_count(struct sql_scope scope, const struct entity *e, const struct e
 
 static const struct {
     struct str suffix;
-    int op;
+    enum entity_op op;
 } k_ops[] = {{STR_INIT(".ne"), ENTITY_NE},
              {STR_INIT(".ge"), ENTITY_GE},
              {STR_INIT(".lt"), ENTITY_LT},
              {STR_INIT(".contains"), ENTITY_CONTAINS}};
 
-static bool op_fits(const struct entity_field *f, int op) {
+static bool op_fits(const struct entity_field *f, enum entity_op op) {
     bool list = f->type == ENTITY_LIST || f->type == ENTITY_MAP || f->type == ENTITY_NUMBERS;
     if (op == ENTITY_CONTAINS) return f->type == ENTITY_TEXT || list;
     if (list) return false;
