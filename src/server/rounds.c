@@ -78,10 +78,10 @@ static void keys_done(struct work *work) {
     if (r->config_edited) datadir_config_changed(&r->server->dir);
     r->config_edited = false;
     if (!r->keys_edited) return;
-    // Loops find their ring stale by the generation; an edit by hand did not raise it.
+    // Loops find their ring stale by the generation; what another server or a hand changed did not raise it.
     datadir_key_changed(&r->server->dir);
     if (!r->shared)
-        log_warn(r->server->log, LOG_MSG("keys were changed in the database by hand; they were read again"));
+        log_info(r->server->log, LOG_MSG("keys or rights were changed by another program; they are read again"));
 }
 
 // --- budgets ---
