@@ -14,6 +14,7 @@
 const char *check_kind_name(enum check_kind kind) {
     static const char *const names[CHECK_KIND_COUNT] = {[CHECK_PROVIDER] = "provider",
                                                         [CHECK_VAULT] = "vault",
+                                                        [CHECK_DATABASE] = "database",
                                                         [CHECK_WEBHOOK] = "webhook",
                                                         [CHECK_LISTENER] = "listener",
                                                         [CHECK_CERTIFICATE] = "certificate",
@@ -74,6 +75,7 @@ struct check *check_add(struct check_list *l, enum check_kind kind, struct str n
 bool check_list_make(struct conf *conf, unsigned kinds, struct check_list **out_list, struct err *err) {
     static void (*const add[CHECK_KIND_COUNT])(struct check_list *) = {[CHECK_PROVIDER] = check_add_providers,
                                                                        [CHECK_VAULT] = check_add_vault,
+                                                                       [CHECK_DATABASE] = check_add_database,
                                                                        [CHECK_WEBHOOK] = check_add_webhooks,
                                                                        [CHECK_LISTENER] = check_add_listeners,
                                                                        [CHECK_CERTIFICATE] = check_add_certificates,

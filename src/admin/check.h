@@ -11,6 +11,7 @@
 enum check_kind {
     CHECK_PROVIDER,
     CHECK_VAULT,
+    CHECK_DATABASE, // storage.url
     CHECK_WEBHOOK,
     CHECK_LISTENER,
     CHECK_CERTIFICATE, // of a listener: its files

@@ -109,8 +109,9 @@ static bool connect_new(struct pg *db, struct err *err) {
 }
 
 bool pg_ready(struct pg *db, struct err *err) {
-    // What the server said since: also that it went away, which is to be known before a statement is sent.
-    if (PQstatus(db->os) == CONNECTION_OK && PQtransactionStatus(db->os) != PQTRANS_ACTIVE)
+    // What the server said since, at last that it went away: the first look may find no more than its farewell. A lost
+    // connection is to be known before a statement is sent, since afterwards nobody knows whether it was carried out.
+    for (int looks = 0; looks < 2 && !db->in_transaction && PQstatus(db->os) == CONNECTION_OK; looks++)
         (void)PQconsumeInput(db->os);
     if (LIKELY(PQstatus(db->os) == CONNECTION_OK)) return true;
     if (db->in_transaction)

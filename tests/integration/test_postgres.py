@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# Several servers over one PostgreSQL: keys, usage and configuration are one; none that dies takes an answer along.
+import os
+import shutil
+import sys
+
+from harness import Penstock, Suite, clean_environment, eventually, fake_provider, main, run_cli
+
+from postgres import Postgres
+
+SOON = 5  # seconds; other servers are asked four times a second
+
+
+class Replica(Penstock):
+    """Its database is the server's that is shared, and so is its master key."""
+
+    def __init__(self, config, url, first=None):
+        def prepare(self):
+            if first:
+                os.makedirs(self.data, 0o700)
+                shutil.copy(os.path.join(first.data, 'secret.key'), self.data)
+            return config
+        super().__init__(prepare, env={'PENSTOCK_STORAGE__URL': url})
+
+    def cli(self, *args, **more):
+        return run_cli(*args, '--data', self.data, cwd=self.folder, env=clean_environment(**self.env), **more)
+
+
+class Replicas(Suite):
+    @classmethod
+    def config(cls):
+        return {'providers': [fake_provider(cls.fake)], 'log': {'level': 'debug', 'format': 'json'}}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.postgres = Postgres().start()
+        cls.addClassCleanup(cls.postgres.__exit__)
+        super().setUpClass()
+
+    def setUp(self):
+        super().setUp()
+        url = self.postgres.url(self.id().rsplit('.', 1)[-1])
+        self.a = Replica(self.config(), url)
+        self.addCleanup(self.a.remove)
+        self.b = Replica(self.config(), url, first=self.a)
+        self.addCleanup(self.b.remove)
+        self.a.start()
+        self.b.start()
+
+    def status(self, server, key):
+        return server.get('/v1/models', key=key).status
+
+    def usage_count(self, server):
+        return sum(row['requests'] for row in server.usage('--by', 'model'))
+
+    def test_keys_are_everywhere(self):
+        made = self.a.create_key('--name', 'shared')
+        self.assertEqual(self.status(self.a, made['key']), 200)
+        self.assertTrue(eventually(lambda: self.status(self.b, made['key']) == 200, SOON), self.b.log())
+        self.assertEqual(self.b.cli('key', 'revoke', made['id']).returncode, 0)
+        self.assertEqual(self.status(self.b, made['key']), 401)
+        self.assertTrue(eventually(lambda: self.status(self.a, made['key']) == 401, SOON), self.a.log())
+        self.assertNotIn('by hand', self.a.log() + self.b.log())
+        self.assertFalse(os.path.exists(os.path.join(self.a.data, 'penstock.db')))
+
+    def test_usage_is_summed_once(self):
+        for i in range(30):
+            self.assertEqual((self.a, self.b)[i % 2].chat('fake/gpt').status, 200)
+        for server in (self.a, self.b):
+            self.assertTrue(eventually(lambda s=server: self.usage_count(s) == 30), self.usage_count(server))
+        ids = [row['request_id'] for row in self.a.usage('--records')]
+        self.assertEqual(len(set(ids)), 30)
+        self.a.stop()
+        self.b.stop()
+        self.assertEqual(self.usage_count(self.a), 30)
+
+    def test_live_changes_are_everywhere(self):
+        def models(server):
+            return [m['id'] for m in server.get('/v1/models', key=server.key).json()['data']]
+        done = self.a.cli('config', 'set', 'aliases.quick=fake/gpt')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(eventually(lambda: 'quick' in models(self.a), SOON), self.a.log())
+        self.assertTrue(eventually(lambda: 'quick' in models(self.b), SOON), self.b.log())
+        # And back, by the other one; what one server is asked, the other does not take up as well.
+        done = self.b.cli('config', 'unset', 'aliases.quick')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(eventually(lambda: 'quick' not in models(self.a), SOON), self.a.log())
+        self.assertTrue(eventually(lambda: 'quick' not in models(self.b), SOON), self.b.log())
+
+    def test_a_killed_one_loses_nothing(self):
+        answered = []
+        for i in range(40):
+            reply = (self.a, self.b)[i % 2].chat('fake/gpt')
+            self.assertEqual(reply.status, 200)
+            answered.append(reply.request_id)
+        self.b.kill()
+        answered.append(self.a.chat('fake/gpt').request_id)
+        self.b.start()
+
+        def recorded():
+            return {row['request_id'] for row in self.a.usage('--records')}
+        self.assertTrue(eventually(lambda: recorded() == set(answered)), set(answered) ^ recorded())
+        self.assertEqual(self.usage_count(self.b), len(answered))
+
+    def test_the_database_goes_away_and_comes_back(self):
+        self.assertEqual(self.a.chat('fake/gpt').status, 200)
+        self.postgres.stop()
+        try:
+            for _ in range(5):
+                self.assertEqual(self.a.chat('fake/gpt').status, 200)
+        finally:
+            self.postgres._launch()
+        self.assertTrue(eventually(lambda: self.usage_count(self.a) == 6), self.a.log())
+        made = self.b.create_key('--name', 'later')
+        self.assertTrue(eventually(lambda: self.status(self.a, made['key']) == 200, SOON), self.a.log())
+
+    def test_the_trial_of_the_configuration_tells(self):
+        done = run_cli('config', 'test', self.a.config_path, cwd=self.a.folder, env=clean_environment(**self.a.env))
+        self.assertIn('PostgreSQL', done.stdout + done.stderr)
+        self.assertNotIn('p@ss', done.stdout + done.stderr)
+        self.assertNotIn('p%40ss', done.stdout + done.stderr)
+
+
+if __name__ == '__main__':
+    main()
