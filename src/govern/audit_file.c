@@ -192,6 +192,7 @@ static bool line_take(struct audit_file *f, struct str line, struct err *err) {
     f->number++;
     buf_clear(&f->again);
     struct err why;
+    if (!line.n && !f->in_chain) return true; // between exports
     if (!json_validate(line, 0, &why)) return fault(f, "is no JSON object");
     if (!JSON_GET(line, &raw, STR("type")) || !json_string_borrow(raw, &type)) return fault(f, "has no type");
     if (str_eq(type, STR("event"))) return event_line(f, line);

@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 import subprocess
+from unittest import mock
 
 from harness import Suite, chat_body, eventually, fake_provider, main
 
@@ -85,7 +86,7 @@ class Audit(Suite):
         self.assertEqual(self.verify()[0], 0)
 
     def test_tail(self):
-        tail = subprocess.Popen([os.environ['PENSTOCK_BIN'], 'audit', 'tail', '--json', '--data', self.server.data],
+        tail = subprocess.Popen([os.environ['PENSTOCK_BIN'], 'audit', 'tail', '--json', '--limit', '0', '--data', self.server.data],
                                 stdout=subprocess.PIPE, text=True)
         try:
             first = json.loads(tail.stdout.readline())
@@ -97,6 +98,67 @@ class Audit(Suite):
             tail.terminate()
             tail.wait()
             tail.stdout.close()
+
+    # --- the API ---
+
+    def call(self, method, path, body=None, key=None, status=200):
+        reply = self.server.request(method, '/api/v1/' + path, body=None if body is None else json.dumps(body).encode(),
+                                    key=key or self.operator)
+        self.assertEqual(reply.status, status, reply)
+        return reply
+
+    def test_api(self):
+        self.operator = self.server.create_key('--admin')['key']
+        made = self.call('POST', 'teams', {'name': 'audited'}, status=201).json()
+        self.call('PATCH', 'teams/audited', {'title': 'New'})
+        found = self.call('GET', f'audit?resource={made["id"]}').json()
+        self.assertEqual([e['action'] for e in found['data']], ['team.update', 'team.create'])
+        self.assertEqual(found['data'][0]['before']['title'], '')
+        self.assertEqual(found['data'][0]['after']['title'], 'New')
+        self.assertEqual(found['data'][0]['address'], '127.0.0.1')
+        self.assertTrue(found['data'][0]['request_id'])
+        self.assertIsNone(found['next_cursor'])
+        one = self.call('GET', f'audit/{found["data"][0]["seq"]}').json()
+        self.assertEqual(one, found['data'][0])
+        self.call('GET', 'audit/999999', status=404)
+        self.call('GET', 'audit?address=nonsense', status=400)
+        first = self.call('GET', 'audit?limit=1').json()
+        second = self.call('GET', 'audit?limit=1&cursor=' + first['next_cursor']).json()
+        self.assertEqual(second['data'][0]['seq'], first['data'][0]['seq'] - 1)
+        self.assertEqual(self.call('GET', 'audit?q=audited').json()['data'][0]['resource_id'], made['id'])
+        self.assertTrue(self.call('POST', 'audit/verify', {}).json()['sound'])
+        proof = self.call('GET', 'audit/checkpoints').json()
+        self.assertEqual(proof['data'][-1]['seq'], 1)
+        export = self.call('GET', 'audit/export?format=jsonl')
+        path = os.path.join(self.server.folder, 'api.jsonl')
+        with open(path, 'wb') as f:
+            f.write(export.body)
+        self.assertEqual(self.verify('--file', path, '--key', proof['keys'][-1]['public_key']), (0, mock.ANY))
+        self.assertEqual(self.call('GET', 'audit?limit=1').json()['data'][0]['action'], 'audit.export')
+        csv = self.call('GET', 'audit/export?format=csv&action=team.*')
+        self.assertTrue(csv.header('content-type').startswith('text/csv'))
+        self.assertEqual(len(csv.body.decode().strip().split('\r\n')), 1 + 2)
+
+    def test_access_review(self):
+        self.operator = self.server.create_key('--admin')['key']
+        self.call('POST', 'users', {'email': 'grace@example.com'}, status=201)
+        self.call('POST', 'grants', {'principal': 'user/grace@example.com', 'role': 'auditor'}, status=201)
+        rows = self.call('GET', 'access/review').json()['data']
+        (grace,) = [r for r in rows if r['name'] == 'grace@example.com']
+        self.assertIn('auditor (tenant)', grace['rights'])
+        self.assertEqual(grace['age_days'], 0)
+        self.assertIn('key', {r['kind'] for r in rows})
+        csv = self.call('GET', 'access/review?format=csv').body.decode()
+        self.assertIn('"grace@example.com"', csv)
+
+    def test_who_may_read_it(self):
+        self.operator = self.server.create_key('--admin')['key']
+        reader = self.call('POST', 'keys', {'name': 'r', 'scopes': ['audit:read']}, status=201).json()['key']
+        self.call('GET', 'audit', key=reader)
+        self.call('GET', 'audit/export', key=reader, status=403)
+        self.call('GET', 'audit', key=self.server.key, status=403)
+        denied = self.call('GET', 'audit?action=audit.export&outcome=denied').json()['data']
+        self.assertEqual(len(denied), 1)
 
 
 if __name__ == '__main__':
