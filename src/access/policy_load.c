@@ -167,6 +167,9 @@ static bool load_principal(struct loader *l, const struct want *w, struct err *e
     if (w->of != PRINCIPAL_TENANT && row.tenant_id &&
         !want(l, w->kind, (struct principal){PRINCIPAL_TENANT, row.tenant_id}, err))
         return false;
+    // Its roles too, before any of them is given to anybody.
+    bool whole = w->of == PRINCIPAL_TENANT && w->kind == WANT_PRINCIPAL;
+    if (whole && !want(l, WANT_TENANT, (struct principal){PRINCIPAL_TENANT, w->id}, err)) return false;
     bool person = w->of == PRINCIPAL_USER || w->of == PRINCIPAL_SERVICE_ACCOUNT;
     if (person && !member_each_of_one(l->db, kind, w->id, on_team, &teams, err)) return false;
     enum grant_pick pick = w->kind == WANT_DENIES ? GRANTS_DENIES_OF_ONE : GRANTS_OF_ONE;

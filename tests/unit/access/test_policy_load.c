@@ -119,6 +119,22 @@ static void test_guards_see_both(void) {
     datadir_close(&dir);
 }
 
+// A tenant's roles are there for who may use them, though none is given to anybody yet.
+static void test_roles(void) {
+    struct datadir dir;
+    struct sql *db = open_world("roles", &dir);
+    struct policy_role_view role;
+    REQUIRE(sql_exec(db, STR("DELETE FROM access_grant WHERE parent_id IS NOT NULL; DELETE FROM access_grant"), &err));
+    struct policy *p = load_of(db, user(1));
+    CHECK(policy_role_find(p, ACME, STR("coder"), &role) && !policy_role_find(p, BETA, STR("coder"), &role));
+    policy_unref(p);
+    p = load_of(db, everybody(BETA));
+    CHECK(!policy_role_find(p, ACME, STR("coder"), &role) && policy_role_find(p, ACME, STR("owner"), &role));
+    policy_unref(p);
+    sql_close(db);
+    datadir_close(&dir);
+}
+
 static void test_tenant(void) {
     struct datadir dir;
     struct sql *db = open_world("tenant", &dir);
@@ -244,4 +260,4 @@ static void test_plans(void) {
     datadir_close(&dir);
 }
 
-TEST_MAIN(test_principals, test_guards_see_both, test_tenant, test_keys, test_plans)
+TEST_MAIN(test_principals, test_guards_see_both, test_roles, test_tenant, test_keys, test_plans)
