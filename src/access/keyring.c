@@ -185,16 +185,18 @@ static bool check_session(struct sql *db, const struct token_claims *c, int64_t 
     return row || ended(err);
 }
 
-static bool token_tenant(struct keyring *ring, struct sql *db, const struct token_claims *c, struct str *out_name,
+static bool token_tenant(struct keyring *ring, struct sql *db, const struct token_claims *c, struct key_entry *entry,
                          struct err *err) {
     struct sql_stmt *st;
     bool row, active = false, ok = true;
-    if (!sql_prepare(sql_platform(db), STR("SELECT name, status FROM tenant WHERE id = ?1"), &st, err)) return false;
+    if (!sql_prepare(sql_platform(db), STR("SELECT name, status, created_at FROM tenant WHERE id = ?1"), &st, err))
+        return false;
     sql_bind_i64(st, 1, c->tenant);
     if (!sql_step(st, &row, err)) return false;
     if (row) {
         active = str_eq(sql_col_text(st, 1), STR("active"));
-        ok = copy_text(&ring->arena, sql_col_text(st, 0), out_name);
+        ok = copy_text(&ring->arena, sql_col_text(st, 0), &entry->tenant);
+        entry->tenant_made = sql_col_i64(st, 2) != 0;
     }
     sql_reset(st);
     if (!ok) return err_no_memory(err);
@@ -213,9 +215,10 @@ static bool token_entry(struct keyring *ring, struct sql *db, const struct token
         if (entry.is_admin || entry.revoked_at || (entry.expires_at && entry.expires_at <= now_ns)) return ended(err);
     }
     // A key's own list of models, its places and what it lies in still hold, where it acts at home.
-    if (!token_tenant(ring, db, c, &entry.tenant, err)) return false;
+    if (!token_tenant(ring, db, c, &entry, err)) return false;
     if (entry.tenant_id != c->tenant) entry.team_id = entry.project_id = 0;
     entry.tenant_id = c->tenant;
+    if (!entry.expires_at || entry.expires_at > c->expires_at) entry.expires_at = c->expires_at;
     entry.prefix = arena_printf(&ring->arena, TOKEN_PREFIX "%.6s", c->jti);
     if (c->principal.kind != PRINCIPAL_KEY) entry.owner = c->principal;
     for (size_t i = 0; i < RESOURCE_TYPE_COUNT; i++)

@@ -7,6 +7,7 @@
 #include "gateway/keys.h"
 #include "gateway/meter.h"
 #include "gateway/pipeline.h"
+#include "gateway/tokens.h"
 #include "gateway/quota_redis.h"
 #include "model/openai_error.h"
 #include "os/clock.h"
@@ -76,6 +77,7 @@ void gateway_loop_free(struct gateway_loop *gl) {
     meter_free(gl->meter);
     quota_redis_free(gl->quota_redis);
     quota_seat_free(&gl->seat);
+    tokens_free(gl->tokens);
     keyring_unref(gl->ring);
     runtime_unref(gl->runtime);
     mem_free(gl);

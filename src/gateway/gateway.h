@@ -25,6 +25,7 @@ struct call;
 struct redis;
 struct quota_redis;
 struct meter;
+struct tokens;
 struct catalog;
 struct keys;
 struct audit_notes;
@@ -61,6 +62,7 @@ struct gateway_loop {
     struct runtime *runtime;
     struct keyring *ring;
     struct keyring_memo memo;
+    struct tokens *tokens; // NULL: none has come yet
     struct quota_seat seat;
     struct estimates estimates;
     struct redis *redis;             // NULL: none is configured

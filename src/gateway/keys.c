@@ -1,6 +1,7 @@
 // The process's key ring and budgets, and how they are renewed.
 #include "gateway/keys.h"
 
+#include "access/token.h"
 #include "base/mem.h"
 #include "os/clock.h"
 
@@ -74,6 +75,23 @@ bool keys_current(struct keys *keys, struct keyring **out_ring, struct err *err)
         }
     }
     if (ok) *out_ring = keyring_ref(keys->ring);
+    mutex_unlock(&keys->lock);
+    return ok;
+}
+
+bool keys_token(struct keys *keys, struct str text, int64_t now_ns, struct keyring **out_ring,
+                const struct key_entry **out_entry, struct err *err) {
+    struct token_keys *signers;
+    struct token_claims claims;
+    mutex_lock(&keys->lock);
+    bool ok = token_keys_load(keys->db, now_ns, &signers, err);
+    if (ok) {
+        ok = token_check(signers, text, now_ns, &claims, err);
+        if (!ok && err->code == ERR_NOT_FOUND)
+            err_set(err, ERR_UNAUTHENTICATED, "the access token was not made by this server");
+        token_keys_unref(signers);
+    }
+    ok = ok && keyring_of_token(keys->db, keys->dir, &claims, now_ns, out_ring, out_entry, err);
     mutex_unlock(&keys->lock);
     return ok;
 }

@@ -14,6 +14,9 @@ NODISCARD bool keys_create(const struct datadir *dir, struct keys **out_keys, st
 void keys_free(struct keys *keys);
 // A ring that is not stale, with a reference for the caller; budgets are no older.
 NODISCARD bool keys_current(struct keys *keys, struct keyring **out_ring, struct err *err);
+// Who presents an access token: a ring for it alone, with a reference (keyring_of_token). Blocks.
+NODISCARD bool keys_token(struct keys *keys, struct str text, int64_t now_ns, struct keyring **out_ring,
+                          const struct key_entry **out_entry, struct err *err);
 // Looks whether the table was edited behind our back; then the next keys_current loads it anew and *out_edited is set.
 NODISCARD bool keys_edited(struct keys *keys, bool *out_edited, struct err *err);
 

@@ -3,7 +3,9 @@
 
 #include "gateway/answer.h"
 #include "gateway/keys.h"
+#include "gateway/tokens.h"
 
+#include "access/token.h"
 #include "base/mem.h"
 
 struct refresh {
@@ -82,11 +84,22 @@ static bool find_tenant(struct call *call, struct err *err) {
                    STR_ARG(name));
 }
 
+// From where and on whose behalf, once it is known by what.
+static enum stage_result admit(struct call *call, struct err *err) {
+    struct str origin = http_field_get(call->req->fields, call->req->field_count, STR("origin"));
+    bool ok = keyring_admits(call->ring, call->key, call->req->peer, origin, err) && find_tenant(call, err);
+    return ok ? STAGE_DONE : STAGE_FAIL;
+}
+
 enum stage_result stage_auth(struct call *call, struct err *err) {
     struct gateway_loop *gl = call->gl;
     struct str key = presented_key(call->req);
     bool required = call->runtime->conf->auth.required;
     if (!required && key.n == 0) return STAGE_DONE;
+    if (token_looks_like(key)) {
+        enum stage_result found = tokens_find(call, key, err);
+        return found == STAGE_DONE ? admit(call, err) : found;
+    }
     if (keyring_stale(gl->ring)) return wait_for_ring(call, err);
     call->ring = keyring_ref(gl->ring);
     if (key.n == 0) {
@@ -94,11 +107,7 @@ enum stage_result stage_auth(struct call *call, struct err *err) {
                 "no API key was given: send \"Authorization: Bearer ps-…\" (make a key with: penstock key create)");
         return STAGE_FAIL;
     }
-    if (keyring_check_memo(call->ring, &gl->memo, key, call->ts, &call->key, err)) {
-        struct str origin = http_field_get(call->req->fields, call->req->field_count, STR("origin"));
-        bool ok = keyring_admits(call->ring, call->key, call->req->peer, origin, err) && find_tenant(call, err);
-        return ok ? STAGE_DONE : STAGE_FAIL;
-    }
+    if (keyring_check_memo(call->ring, &gl->memo, key, call->ts, &call->key, err)) return admit(call, err);
     call->key = NULL;
     // Without required keys any other text will do: clients insist on sending one.
     return required ? STAGE_FAIL : STAGE_DONE;

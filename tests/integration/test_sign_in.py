@@ -268,6 +268,43 @@ class SignIn(Suite):
         self.api('GET', '/users', key=token, status=401)  # it ends with the session
         self.api('POST', '/tokens', {'permissions': ['user:read']}, status=403)  # an admin key has none
 
+    def test_token_on_the_data_plane(self):
+        person, user, _ = self.person()
+        body = {'model': 'fake/well', 'messages': [{'role': 'user', 'content': 'Hello'}]}
+
+        def chat(token, status):
+            reply = self.server.post('/v1/chat/completions', json.dumps(body).encode(), key=token)
+            self.assertEqual(reply.status, status, reply)
+            return reply
+
+        def settled(status):
+            """On each of the server's loops, which look for themselves."""
+            eventually(lambda: all(self.server.post('/v1/chat/completions', json.dumps(body).encode(), key=made).status
+                                   == status for _ in range(12)), every=0.1)
+
+        made = person.send('POST', '/api/v1/tokens', {'permissions': ['model:use', 'model:read']}, 201).json()['access_token']
+        chat(made, 403)  # the user may not
+        grant = self.api('POST', '/grants', {'principal': user, 'permissions': ['model:use']}, status=201).json()
+        settled(200)
+        other = person.send('POST', '/api/v1/tokens', {'permissions': ['user:read']}, 201).json()['access_token']
+        chat(other, 403)  # the token may not
+        for bad in (made[:-4] + 'AAAA', made[:-1], made + '.', 'ps_at_', 'ps_at_' + 'a' * 20000):
+            chat(bad, 401)
+        self.api('DELETE', f'/grants/{grant["id"]}', status=204)
+        settled(403)
+        self.api('POST', '/grants', {'principal': user, 'permissions': ['model:use']}, status=201)
+        settled(200)
+        person.send('DELETE', '/api/v1/session', status=204)
+        settled(401)
+
+    def test_token_of_a_key(self):
+        key = self.server.create_key('--name', 'caller')
+        made = self.api('POST', '/tokens', {'permissions': ['model:use']}, status=201, key=key['key']).json()['access_token']
+        self.api('POST', '/tokens', {'permissions': ['user:read']}, status=403, key=key['key'])
+        self.assertEqual(self.server.chat('fake/well', headers={'Authorization': 'Bearer ' + made}).status, 200)
+        self.assertEqual(self.server.cli('key', 'revoke', key['id']).returncode, 0)
+        eventually(lambda: self.server.chat('fake/well', headers={'Authorization': 'Bearer ' + made}).status == 401)
+
     def test_events(self):
         person, user, email = self.person()
         Person(self).sign_in(email, 'wrong password 1', 401)
