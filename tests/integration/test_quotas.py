@@ -257,6 +257,17 @@ class Quotas(Suite):
         reply = self.chat(key)
         self.assertEqual([k for k, _ in reply.headers if k.startswith('ratelimit')], [])
 
+    def test_from_the_command_line(self):
+        server = self.spawn(config(self.fake))
+        key = Budgets(server).key()[0]
+        done = server.cli('budget', 'create', 'name=all', 'metric=requests', 'period=day', 'amount=2')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.statuses(key, 3, server=server), [200, 200, 429])
+        self.assertEqual(server.cli('budget', 'update', 'all', 'amount=3').returncode, 0)
+        self.assertEqual(self.statuses(key, 2, server=server), [200, 429])
+        self.assertEqual(server.cli('budget', 'delete', 'all').returncode, 0)
+        self.assertEqual(self.statuses(key, 2, server=server), [200, 200])
+
     def test_a_bad_row_harms_nobody(self):
         b = self.budgets
         key, number = b.key()

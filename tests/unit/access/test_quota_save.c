@@ -248,65 +248,66 @@ static void fill_usage(struct sql *db) {
                 " sum(latency_us), sum(ttft_us), 0 FROM usage GROUP BY tenant_id, ts / 3600000000000, dim_id");
 }
 
-// The first four of each row are of other times than the minute of T0.
+static const struct {
+    const char *scope, *of, *metric, *period;
+    uint64_t used; // at T0 + 2 minutes
+} k_begins[] = {
+    {"tenant", "0", "requests", "hour", 4},
+    {"tenant", "0", "requests", "day", 12},
+    {"tenant", "0", "requests", "month", 16},
+    {"tenant", "0", "requests", "total", 20},
+    {"tenant", "0", "requests", "minute", 0},
+    {"key", "5", "requests", "day", 9},
+    {"key", "8", "requests", "total", 5},
+    {"key", "9", "requests", "total", 0},
+    {"team", "3", "requests", "hour", 4},
+    {"project", "4", "requests", "hour", 4},
+    {"user", "6", "requests", "hour", 4},
+    {"service_account", "6", "requests", "hour", 0},
+    {"model", "gpt-5", "requests", "day", 6},
+    {"model", "gpt-5*", "requests", "day", 9},
+    {"model", "*", "requests", "day", 12},
+    {"model", "gpt-4", "requests", "day", 0},
+    {"tag", "env=prod", "requests", "day", 6},
+    {"tag", "n=1", "requests", "day", 6},
+    {"tag", "env=dev", "requests", "day", 0},
+    // A token more than tokens_in each; what was begun and not ended, with what was set aside for it.
+    {"key", "8", "tokens", "day", 300},
+    {"tenant", "0", "tokens", "hour", 300 + 1000 + 3},
+    {"model", "gpt-5", "cost", "month", 4 * 990 + 4 * 1000},
+    {"tenant", "0", "cost", "total", 5 * 3 * 990 + 5 * 1000},
+    {"tenant", "0", "concurrency", "total", 0},
+};
+
 static void test_begins_with(void) {
-    static const struct {
-        const char *scope, *of, *metric, *period;
-        uint64_t used; // at T0 + 2 minutes
-    } cases[] = {
-        {"tenant", "0", "requests", "hour", 4},
-        {"tenant", "0", "requests", "day", 12},
-        {"tenant", "0", "requests", "month", 16},
-        {"tenant", "0", "requests", "total", 20},
-        {"tenant", "0", "requests", "minute", 0},
-        {"key", "5", "requests", "day", 9},
-        {"key", "8", "requests", "total", 5},
-        {"key", "9", "requests", "total", 0},
-        {"team", "3", "requests", "hour", 4},
-        {"project", "4", "requests", "hour", 4},
-        {"user", "6", "requests", "hour", 4},
-        {"service_account", "6", "requests", "hour", 0},
-        {"model", "gpt-5", "requests", "day", 6},
-        {"model", "gpt-5*", "requests", "day", 9},
-        {"model", "*", "requests", "day", 12},
-        {"model", "gpt-4", "requests", "day", 0},
-        {"tag", "env=prod", "requests", "day", 6},
-        {"tag", "n=1", "requests", "day", 6},
-        {"tag", "env=dev", "requests", "day", 0},
-        // A token more than tokens_in each; what was begun and not ended, with what was set aside for it.
-        {"key", "8", "tokens", "day", 300},
-        {"tenant", "0", "tokens", "hour", 300 + 1000 + 3},
-        {"model", "gpt-5", "cost", "month", 4 * 990 + 4 * 1000},
-        {"tenant", "0", "cost", "total", 5 * 3 * 990 + 5 * 1000},
-        {"tenant", "0", "concurrency", "total", 0},
-    };
     struct sql *db = rig_open("begins.db");
     fill_usage(db);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(k_begins); i++) {
         struct quota_seat seat;
         struct quota_subject s = {.tenant = TENANT,
                                   .team = 3,
                                   .project = 4,
                                   .owner_kind = PRINCIPAL_USER,
                                   .owner_id = 6,
-                                  .key = cases[i].of[0] >= '0' ? cases[i].of[0] - '0' : 0,
-                                  .model = str_c(cases[i].of)};
-        struct str tag = str_c(cases[i].of);
+                                  .key = k_begins[i].of[0] >= '0' ? k_begins[i].of[0] - '0' : 0,
+                                  .model = str_c(k_begins[i].of)};
+        struct str tag = str_c(k_begins[i].of);
         struct quota_grant g;
         struct quota_state state = {.used = 999999};
         s.tags = &tag;
         s.n_tags = 1;
-        if (str_eq(str_c(cases[i].scope), STR("service_account"))) s.owner_kind = PRINCIPAL_SERVICE_ACCOUNT;
+        if (str_eq(str_c(k_begins[i].scope), STR("service_account"))) s.owner_kind = PRINCIPAL_SERVICE_ACCOUNT;
         rig_sql(db, "DELETE FROM budget");
-        rig_budget(db, (int)i + 1, cases[i].scope, cases[i].of, cases[i].metric, cases[i].period, 1000000, "");
+        rig_budget(db, (int)i + 1, k_begins[i].scope, k_begins[i].of, k_begins[i].metric, k_begins[i].period, 1000000,
+                   "");
         struct quota *q = rig_load(db, T0 + 120 * SECOND);
         quota_seat_init(&seat, q);
         CHECK(quota_match(&seat, &s, &k_one, T0 + 120 * SECOND, &g));
         CHECK(g.n == 1 && quota_part_state(&g.parts[0], &state));
-        if (state.used != cases[i].used)
-            fprintf(stderr, "%s %s %s %s\n", cases[i].scope, cases[i].of, cases[i].metric, cases[i].period);
-        CHECK_INT(state.used, cases[i].used);
-        CHECK_INT(state.settled, cases[i].used);
+        if (state.used != k_begins[i].used)
+            fprintf(stderr, "%s %s %s %s\n", k_begins[i].scope, k_begins[i].of, k_begins[i].metric, k_begins[i].period);
+        CHECK_INT(state.used, k_begins[i].used);
+        CHECK_INT(state.settled, k_begins[i].used);
         quota_close(&g);
         quota_seat_free(&seat);
         quota_free(q);

@@ -236,4 +236,57 @@ static void test_rewrite_copies_nothing(void) {
     arena_free(&arena);
 }
 
-TEST_MAIN(test_read, test_wrong, test_model_length, test_truncated, test_rewrite, test_rewrite_copies_nothing)
+// What the answers may have at the most, as far as the request says so; what is no number is the provider's to refuse.
+static void test_output_limit(void) {
+    static const struct {
+        const char *members;
+        uint64_t want;
+    } cases[] = {{"\"max_tokens\":20", 20},
+                 {"\"max_completion_tokens\":30", 30},
+                 {"\"max_tokens\":20,\"max_completion_tokens\":30", 30},
+                 {"\"max_tokens\":20,\"n\":3", 60},
+                 {"\"n\":3", 0},
+                 {"\"max_tokens\":20,\"n\":0", 20},
+                 {"\"max_tokens\":null,\"n\":null", 0},
+                 {"\"max_tokens\":\"20\"", 0},
+                 {"\"max_tokens\":-1", 0},
+                 {"\"max_tokens\":2.5", 0},
+                 {"\"max_tokens\":[]", 0},
+                 {"\"max_tokens\":18446744073709551615", OPENAI_OUTPUT_MAX},
+                 {"\"max_tokens\":99999999999999999999999", 0},
+                 {"\"max_tokens\":4000000000,\"n\":18446744073709551615", OPENAI_OUTPUT_MAX}};
+    struct arena arena = new_arena();
+    struct openai_request q;
+    struct err err;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct str body = arena_printf(&arena, "{\"model\":\"a\"," M ",%s}", cases[i].members);
+        REQUIRE(openai_request_read(OPENAI_CHAT, body, 0, &arena, &q, &err));
+        CHECK_INT(q.max_output, cases[i].want);
+    }
+    REQUIRE(openai_request_read(OPENAI_EMBEDDINGS, STR("{\"model\":\"a\",\"input\":\"x\",\"max_tokens\":5}"), 0, &arena,
+                                &q, &err));
+    CHECK_INT(q.max_output, 0);
+    arena_free(&arena);
+}
+
+// A model that was changed on the way is written into the body, also when it is called the same upstream.
+static void test_renamed(void) {
+    struct arena arena = new_arena();
+    struct openai_request q;
+    struct err err;
+    struct str slices[JSON_EDIT_SLICES_MAX];
+    size_t n;
+    struct buf out = BUF_INIT(4096);
+    REQUIRE(openai_request_read(OPENAI_CHAT, STR("{\"model\":\"dear\"," M "}"), 0, &arena, &q, &err));
+    q.model = STR("cheap");
+    q.renamed = true;
+    const struct openai_rewrite rewrite = {.model = STR("cheap")};
+    REQUIRE(openai_request_rewrite(&q, &rewrite, &arena, slices, &n, &err));
+    for (size_t i = 0; i < n; i++) buf_put(&out, slices[i]);
+    CHECK_STR(buf_str(&out), STR("{\"model\":\"cheap\"," M "}"));
+    buf_free(&out);
+    arena_free(&arena);
+}
+
+TEST_MAIN(test_read, test_wrong, test_model_length, test_truncated, test_rewrite, test_rewrite_copies_nothing,
+          test_output_limit, test_renamed)
