@@ -1,5 +1,7 @@
-// Fuzzes what a grant is made of: permissions, selectors, conditions, tags, and the JSON lists of roles. The input is
-// split at NUL bytes: permissions, selector, condition, tags, parents. What is accepted must mean what its parts say.
+// Fuzzes what a grant is made of: permissions, selectors, conditions, tags, and the JSON lists of roles.
+//
+// The input is split at NUL bytes: permissions, selector, condition, tags, parents. What is accepted must mean what its
+// parts say.
 #include "access/policy.h"
 #include "access/policy_selector.h"
 
