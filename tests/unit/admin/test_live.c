@@ -134,6 +134,8 @@ static void refusals(void) {
     } rows[] = {
         {"log.levle", "1", ERR_NOT_FOUND, "there is no option \"levle\" in log; did you mean \"level\"?"},
         {"", "1", ERR_INVALID_FIELD, "\"\" is no key: it is empty"},
+        {"storage.master_key.source", "\"env\"", ERR_INVALID_FIELD,
+         "storage.master_key.source cannot be changed live: it stands in the file"},
         {"storage.data", "\"/x\"", ERR_INVALID_FIELD, "storage.data cannot be changed live: it stands in the file"},
         {"storage", "{}", ERR_INVALID_FIELD, "storage cannot be changed live: it stands in the file"},
         {"\"storage\"[data]", "\"/x\"", ERR_INVALID_FIELD,

@@ -200,5 +200,54 @@ static void test_terminal(void) {
     check_kept("typed", STR("?"));
 }
 
+static void test_tenants(void) {
+    struct datadir dir;
+    struct sql *db;
+    int64_t id;
+    REQUIRE(datadir_open(str_c(g_data), &dir, &err) && datadir_open_db(&dir, 1000, &db, &err));
+    REQUIRE(tenant_intern(db, STR("acme"), &id, &err));
+    sql_close(db);
+    datadir_close(&dir);
+    check_run(0, "", SET("of acme", "both", "--tenant", "acme"));
+    check_run(0, "", SET("of nobody", "both"));
+    check_kept("both", STR("of nobody"));
+    check_run(4, "nix", SET("v", "both", "--tenant", "nix"));
+    check_run(4, "nix", RUN("secret", "list", "--tenant", "nix", "--data", g_data));
+    check_run(0, "both", RUN("secret", "list", "--tenant", "acme", "--data", g_data));
+    check_run(0, "", RUN("secret", "delete", "both", "--tenant", "acme", "--data", g_data));
+    check_run(4, "no secret", RUN("secret", "delete", "both", "--tenant", "acme", "--data", g_data));
+    check_kept("both", STR("of nobody"));
+}
+
+static void test_rekey(void) {
+    check_run(0, "", RUN("secret", "rekey", "--data", g_data));
+    check_run(0, "\"unopened\":0", RUN("secret", "rekey", "--json", "--data", g_data));
+    check_run(0, "{\"tenant\":\"acme\"", RUN("secret", "rekey", "--json", "--tenant", "acme", "--data", g_data));
+    check_run(4, "nix", RUN("secret", "rekey", "--tenant", "nix", "--data", g_data));
+    check_kept("both", STR("of nobody"));
+    check_run(4, "there is no data directory", RUN("secret", "rekey", "--data", temp_path("nowhere").p));
+    // What does not open is told, and is no success.
+    struct datadir dir;
+    struct sql *db;
+    REQUIRE(datadir_open(str_c(g_data), &dir, &err) && datadir_open_db(&dir, 1000, &db, &err));
+    REQUIRE(sql_exec(db, STR("UPDATE sealed_secret SET name = 'moved' WHERE name = 'both'"), &err));
+    check_run(1, "do not open", RUN("secret", "rekey", "--data", g_data));
+    REQUIRE(sql_exec(db, STR("UPDATE sealed_secret SET name = 'both' WHERE name = 'moved'"), &err));
+    sql_close(db);
+    datadir_close(&dir);
+    check_kept("both", STR("of nobody"));
+}
+
+static void test_rotate_master(void) {
+    check_run(2, "--to next", RUN("secret", "rotate-master", "--data", g_data));
+    check_run(2, "", RUN("secret", "rotate-master", "--to", "elsewhere", "--data", g_data));
+    check_run(3, "next_master_key", RUN("secret", "rotate-master", "--to", "next", "--data", g_data));
+    check_run(0, "", RUN("secret", "rotate-master", "--to", "file", "--data", g_data));
+    check_run(0, "\"source\":\"file\",\"generation\":3",
+              RUN("secret", "rotate-master", "--to", "file", "--json", "--data", g_data));
+    check_kept("both", STR("of nobody"));
+    check_run(0, "", RUN("secret", "delete", "both", "--data", g_data));
+}
+
 TEST_MAIN(setup, test_no_data, test_set, test_set_refused, test_from_file, test_list, test_delete, test_terminal,
-          teardown)
+          test_tenants, test_rekey, test_rotate_master, teardown)
