@@ -247,7 +247,8 @@ bool quota_part_state(const struct quota_part *part, struct quota_state *out_sta
                                       .end = (int64_t)atom_load_relaxed(&w->end),
                                       .limit = part->budget->limit,
                                       .used = atom_load_relaxed(&w->used),
-                                      .settled = atom_load_relaxed(&w->settled)};
+                                      .settled = atom_load_relaxed(&w->settled),
+                                      .cap = atom_load_relaxed(&w->cap)};
     return true;
 }
 

@@ -12,6 +12,7 @@ enum check_kind {
     CHECK_PROVIDER,
     CHECK_VAULT,
     CHECK_DATABASE, // storage.url
+    CHECK_REDIS,
     CHECK_WEBHOOK,
     CHECK_LISTENER,
     CHECK_CERTIFICATE, // of a listener: its files

@@ -47,6 +47,7 @@ void check_cert_end(struct check *c, int64_t left_s, bool ours);
 void check_add_providers(struct check_list *l);
 void check_add_vault(struct check_list *l);
 void check_add_database(struct check_list *l);
+void check_add_redis(struct check_list *l);
 void check_add_webhooks(struct check_list *l);
 void check_add_listeners(struct check_list *l);
 void check_add_certificates(struct check_list *l);

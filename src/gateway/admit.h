@@ -10,6 +10,9 @@
 // resumed; STAGE_FAIL: admission.refusal says which budget refuses, or, with admission.unsure, budgets cannot be
 // counted now.
 enum stage_result admit_take(struct call *call);
+struct quota_subject admit_subject(struct call *call, struct str tags[QUOTA_TAGS_MAX]);
+// Of a gateway_loop: has those that wait for shares look again.
+void admit_share_timer(struct timer *timer);
 // Gives back what the call holds.
 void admit_release(struct call *call);
 // The call is over: what it held becomes what it used. served: a provider has worked on it.

@@ -1,5 +1,8 @@
 // Where budgets are counted: in this process, or in Redis, which is asked first.
 #include "gateway/admit.h"
+#include "gateway/quota_share.h"
+
+#define SHARE_LOOK_MS 1
 
 static enum stage_result take_here(struct call *call) {
     struct admission *a = &call->admission;
@@ -10,6 +13,8 @@ static void forget_held(struct admission *a) {
     quota_held_refund(a->held);
     a->held = NULL;
 }
+
+// --- asking Redis ---
 
 // Redis has not said. What it was asked may have been done all the same: that is taken back, or settled at the end.
 static enum stage_result without_redis(struct call *call) {
@@ -71,11 +76,63 @@ static enum stage_result answered(struct call *call) {
     return without_redis(call);
 }
 
+// --- shares ---
+
+static bool redis_is_up(const struct call *call) {
+    struct redis_stats stats;
+    redis_stats_get(call->gl->redis, &stats);
+    return stats.up;
+}
+
+static enum stage_result wait_for_share(struct call *call) {
+    struct gateway_loop *gl = call->gl;
+    call->admission.step = ADMIT_SHARE;
+    wait_add(&gl->sharing, call);
+    if (!gl->share_timer.deadline) timer_set(&gl->share_timer, SHARE_LOOK_MS);
+    return STAGE_WAIT;
+}
+
+void admit_share_timer(struct timer *timer) {
+    struct gateway_loop *gl = CONTAINER_OF(timer, struct gateway_loop, share_timer);
+    struct wait_list woken;
+    wait_move(&gl->sharing, &woken);
+    for (struct call *call; (call = wait_take(&woken));) pipeline_resume(call);
+}
+
+// Redis is away: nobody sets this server's shares.
+static void take_off_caps(const struct quota_grant *grant) {
+    for (unsigned i = 0; i < grant->n; i++) quota_cap(&grant->parts[i], QUOTA_NO_CAP);
+}
+
+// Waits only where it would be refused for want of a share that may be on its way.
+static enum stage_result take_of_share(struct call *call) {
+    struct admission *a = &call->admission;
+    struct str tags[QUOTA_TAGS_MAX];
+    uint64_t now_ms = loop_now_ms(call->gl->loop);
+    bool first = a->step == ADMIT_NEW, up = redis_is_up(call);
+    if (up) {
+        struct quota_subject subject = admit_subject(call, tags);
+        quota_share_prepare(call->gl->gateway->share, &subject, &a->ask, &a->grant, call->ts);
+    } else if (call->runtime->conf->quota.on_failure == QUOTA_FAIL_LOCAL) {
+        take_off_caps(&a->grant);
+    }
+    a->step = ADMIT_NEW;
+    if (take_here(call) == STAGE_DONE) return STAGE_DONE;
+    if (!a->refusal.by_cap) return STAGE_FAIL;
+    if (!up) return without_redis(call);
+    if (first) a->share_until_ms = now_ms + (uint64_t)call->runtime->conf->quota.redis_timeout;
+    if (quota_share_used_up(call->gl->gateway->share, a->refusal.budget)) return STAGE_FAIL;
+    return now_ms < a->share_until_ms ? wait_for_share(call) : without_redis(call);
+}
+
+// --- one of the three ---
+
 enum stage_result admit_take(struct call *call) {
     enum quota_mode mode = (enum quota_mode)call->runtime->conf->quota.mode;
     if (call->admission.step == ADMIT_ANSWERED) return answered(call);
     if (mode == QUOTA_LOCAL || !call->gl->quota_redis || call->admission.grant.n > QUOTA_GRANT_MAX)
         return take_here(call);
+    if (mode == QUOTA_SHARE) return call->gl->gateway->share ? take_of_share(call) : take_here(call);
     return ask(call);
 }
 

@@ -31,8 +31,9 @@ struct admission {
     struct quota_ask ask; // reserved for it
     struct quota_grant grant;
     struct quota_held *held; // in Redis; NULL: none
-    enum admit_step { ADMIT_NEW, ADMIT_ASKED, ADMIT_ANSWERED } step;
+    enum admit_step { ADMIT_NEW, ADMIT_ASKED, ADMIT_ANSWERED, ADMIT_SHARE } step;
     enum quota_answer answer;
+    uint64_t share_until_ms; // loop time: a share of the budgets is waited for no longer
     unsigned downgrades;
     bool refused, unsure;
     struct quota_refusal refusal; // when it was

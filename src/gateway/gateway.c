@@ -2,13 +2,14 @@
 #include "gateway/gateway.h"
 
 #include "base/mem.h"
+#include "gateway/admit.h"
 #include "gateway/answer.h"
 #include "gateway/catalog.h"
 #include "gateway/keys.h"
 #include "gateway/meter.h"
 #include "gateway/pipeline.h"
+#include "gateway/quota_share.h"
 #include "gateway/tokens.h"
-#include "gateway/quota_redis.h"
 #include "model/openai_error.h"
 #include "os/clock.h"
 #include "os/rand.h"
@@ -37,6 +38,25 @@ void gateway_note(struct gateway *gateway, enum gateway_note note, const char *m
     mutex_unlock(&gateway->lock);
 }
 
+// Budgets that are counted in Redis. Shares of them are the first loop's.
+static bool shared_quotas_create(struct gateway_loop *gl, struct err *err) {
+    struct gateway *g = gl->gateway;
+    if (!gl->redis) return true;
+    if (!quota_redis_create(gl->loop, gl->redis, gl->runtime->conf->redis.key_prefix, &gl->quota_redis, err))
+        return false;
+    return g->share || !gl->seat.quota ||
+           quota_share_create(gl->loop, gl->seat.quota, gl->redis, gl->quota_redis, &g->share, err);
+}
+
+static void shared_quotas_free(struct gateway_loop *gl) {
+    struct gateway *g = gl->gateway;
+    if (g->share && loop_index(gl->loop) == 0) {
+        quota_share_free(g->share);
+        g->share = NULL;
+    }
+    quota_redis_free(gl->quota_redis);
+}
+
 bool gateway_loop_create(struct gateway *gateway, const struct gateway_loop_options *o, struct gateway_loop **out_gl,
                          struct err *err) {
     struct gateway_loop *gl = mem_zalloc(1, sizeof *gl);
@@ -52,12 +72,9 @@ bool gateway_loop_create(struct gateway *gateway, const struct gateway_loop_opti
     gl->seed = rand_u64() | 1;
     gl->redis = o->redis;
     request_ids_init(&gl->ids, o->epoch);
-    if (o->redis && !quota_redis_create(o->loop, o->redis, o->runtime->conf->redis.key_prefix, &gl->quota_redis, err)) {
-        gateway_loop_free(gl);
-        return false;
-    }
-    if (!meter_create(gl->shard, &gl->meter, err) || !http_client_create(o->loop, 64 * 1024, &gl->client, err) ||
-        !catalog_create(gl, &gl->catalog, err)) {
+    timer_init(&gl->share_timer, o->loop, admit_share_timer);
+    if (!shared_quotas_create(gl, err) || !meter_create(gl->shard, &gl->meter, err) ||
+        !http_client_create(o->loop, 64 * 1024, &gl->client, err) || !catalog_create(gl, &gl->catalog, err)) {
         gateway_loop_free(gl);
         return false;
     }
@@ -75,7 +92,7 @@ void gateway_loop_free(struct gateway_loop *gl) {
     catalog_free(gl->catalog);
     http_client_free(gl->client);
     meter_free(gl->meter);
-    quota_redis_free(gl->quota_redis);
+    shared_quotas_free(gl);
     quota_seat_free(&gl->seat);
     tokens_free(gl->tokens);
     keyring_unref(gl->ring);
@@ -85,6 +102,8 @@ void gateway_loop_free(struct gateway_loop *gl) {
 
 void gateway_loop_quiesce(struct gateway_loop *gl) {
     if (gl->catalog) catalog_stop(gl->catalog);
+    if (gl->share_timer.loop) timer_stop(&gl->share_timer);
+    if (gl->gateway->share && loop_index(gl->loop) == 0) quota_share_stop(gl->gateway->share);
     forget_origins(gl);
 }
 

@@ -24,6 +24,7 @@
 struct call;
 struct redis;
 struct quota_redis;
+struct quota_share;
 struct meter;
 struct tokens;
 struct catalog;
@@ -47,6 +48,7 @@ struct gateway {
     uint64_t started_ns; // monotonic
     char via[32];        // what this process adds to Via: by it a request that came back is known
     atomic_bool ready, draining;
+    struct quota_share *share;      // on the first loop; NULL: no Redis is configured
     _Atomic int64_t config_version; // in force
     struct mutex lock;              // for what follows
     struct {
@@ -67,6 +69,8 @@ struct gateway_loop {
     struct estimates estimates;
     struct redis *redis;             // NULL: none is configured
     struct quota_redis *quota_redis; // likewise
+    struct wait_list sharing;        // calls that wait for shares of budgets
+    struct timer share_timer;
     struct ledger_writer *ledger;
     struct metric_shard *shard;
     struct meter *meter;

@@ -309,15 +309,17 @@ static void renew(struct quota_redis *q) {
     char ttl[NUMBER_MAX];
     struct err err;
     for (struct quota_held *h = q->first; h;) {
-        struct str v[2 + RENEW_BATCH];
-        size_t n = 2;
+        struct str v[KEYS_OF_TENANT + 1 + RENEW_BATCH];
+        size_t n = KEYS_OF_TENANT + 1;
         int64_t tenant = h->tenant;
-        v[0] = h->keys[0];
-        v[1] = str_of(ttl, (size_t)snprintf(ttl, sizeof ttl, "%d", QUOTA_HELD_TTL_MS));
+        for (size_t k = 0; k < KEYS_OF_TENANT; k++) v[k] = h->keys[k];
+        v[KEYS_OF_TENANT] = str_of(ttl, (size_t)snprintf(ttl, sizeof ttl, "%d", QUOTA_HELD_TTL_MS));
         for (; h && h->tenant == tenant && n < ARRAY_LEN(v); h = h->next)
             if (needs_renewal(h, now_ms)) v[n++] = str_c(h->id);
         const struct redis_wish wish = {0};
-        if (n > 2 && !redis_eval(q->redis, &q->scripts[QUOTA_SCRIPT_RENEW], v, 1, n, &wish, NULL, &err)) return;
+        if (n > KEYS_OF_TENANT + 1 &&
+            !redis_eval(q->redis, &q->scripts[QUOTA_SCRIPT_RENEW], v, KEYS_OF_TENANT, n, &wish, NULL, &err))
+            return;
     }
 }
 

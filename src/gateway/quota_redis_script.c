@@ -98,28 +98,32 @@ static const char k_settle[] =
                 "end\n"
                 "return 3\n";
 
-// KEYS: due. ARGV: ms to live, ids.
-static const char k_renew[] = "local t = redis.call('TIME')\n"
-                              "local at = t[1] * 1000 + math.floor(t[2] / 1000) + tonumber(ARGV[1])\n"
-                              "for i = 2, #ARGV do redis.call('ZADD', KEYS[1], 'XX', at, ARGV[i]) end\n"
-                              "return 0\n";
+// ARGV: ms to live, ids.
+static const char k_renew[] =
+    LUA_SWEEP "for i = 2, #ARGV do redis.call('ZADD', due, 'XX', now + tonumber(ARGV[1]), ARGV[i]) end\n"
+              "return 0\n";
 
 // A share of a budget: a reservation that grows and shrinks. Key 4 is the counter. ARGV: id, ms to live, limit, expiry,
-// seed, used since the last time, given back, wanted, by how much to divide what is left.
+// seed, used since the last time, given back, wanted, by how much to divide what is left, the question's number: one
+// that comes again is only answered again.
 // Answer: granted now, used of all, held of all, held by this one.
 static const char k_lease[] = LUA_SWEEP LUA_COUNTER
-    "local id, key = ARGV[1], KEYS[4]\n"
+    "local id, key, last = ARGV[1], KEYS[4], 's:' .. ARGV[1]\n"
     "local u, r = counter(key, ARGV[4], ARGV[5])\n"
     "local rec, mine = redis.call('HGET', held, id), 0\n"
     "if rec then mine = tonumber(cmsgpack.unpack(rec)[2]) end\n"
+    "local before = redis.call('HGET', key, last)\n"
+    "if before then\n"
+    "  local number, grant = string.match(before, '(%d+):(%d+)')\n"
+    "  if number == ARGV[10] then return {tonumber(grant), u, r, mine} end\n"
+    "end\n"
     "local used, back = tonumber(ARGV[6]), tonumber(ARGV[7])\n"
     "local less = math.min(mine, used + back)\n"
     "u, r, mine = u + used, r - less, mine - less\n"
-    "local left, want = tonumber(ARGV[3]) - u - r, tonumber(ARGV[8])\n"
-    "local grant = math.max(0, math.min(left, math.max(want, math.floor(left / tonumber(ARGV[9])))))\n"
-    "if want == 0 then grant = 0 end\n"
+    "local left, want, grant = tonumber(ARGV[3]) - u - r, tonumber(ARGV[8]), 0\n"
+    "if want > 0 and left >= want then grant = math.max(want, math.floor(left / tonumber(ARGV[9]))) end\n"
     "r, mine = r + grant, mine + grant\n"
-    "redis.call('HSET', key, 'u', text(u), 'r', text(r))\n"
+    "redis.call('HSET', key, 'u', text(u), 'r', text(r), last, ARGV[10] .. ':' .. text(grant))\n"
     "if mine > 0 then\n"
     "  redis.call('HSET', held, id, cmsgpack.pack({key, text(mine), '0'}))\n"
     "  redis.call('ZADD', due, now + tonumber(ARGV[2]), id)\n"

@@ -50,7 +50,7 @@ static size_t tags_of(struct arena *arena, struct str json, struct str out[QUOTA
     return n;
 }
 
-static struct quota_subject subject_of(struct call *call, struct str tags[QUOTA_TAGS_MAX]) {
+struct quota_subject admit_subject(struct call *call, struct str tags[QUOTA_TAGS_MAX]) {
     const struct key_entry *key = call->key;
     struct quota_subject s = {.tenant = TENANT_DEFAULT, .model = call->request.model};
     if (!key) return s;
@@ -70,7 +70,8 @@ static struct quota_subject subject_of(struct call *call, struct str tags[QUOTA_
 // --- to a cheaper model ---
 
 static bool may_use(const struct call *call, struct str model) {
-    return (!call->key || key_allows_model(call->key, model)) && conf_tenant_allows(call->tenant, model);
+    return (!call->key || keyring_allows_model(call->ring, call->key, model, call->ts)) &&
+           conf_tenant_allows(call->tenant, model);
 }
 
 // False when there is no such model, or the caller may not use it: then the refusal stands.
@@ -105,7 +106,7 @@ static enum stage_result refuse(struct call *call, struct err *err) {
 static bool find_budgets(struct call *call) {
     struct admission *a = &call->admission;
     struct str tags[QUOTA_TAGS_MAX];
-    struct quota_subject subject = subject_of(call, tags);
+    struct quota_subject subject = admit_subject(call, tags);
     a->ask = ask_of(call);
     return quota_match(&call->gl->seat, &subject, &a->ask, call->ts, &a->grant);
 }

@@ -80,4 +80,4 @@ class RedisServer:
     def counters(self, prefix='penstock:'):
         """{key: {u, r}} of all budgets."""
         keys = [k for k in self.ask('KEYS', prefix + 'quota:{*}:*') if k.rsplit(':', 1)[1] not in ('due', 'held', 'swept')]
-        return {k: {f: int(v) for f, v in self.hash(k).items()} for k in keys}
+        return {k: {f: int(v) for f, v in self.hash(k).items() if f in 'ur'} for k in keys}

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # Quotas that several servers share through Redis: hard stops, rate limits, servers killed, a Redis that is away.
 import collections
+import json
 import signal
+import subprocess
 import threading
 import time
 import unittest
@@ -221,6 +223,98 @@ class Exact(Nodes):
             self.assertRegex(key, r'^gate:quota:\{1\}:')
         counter, = self.redis.counters('gate:')
         self.assertTrue(0 < self.redis.ask('PTTL', counter) <= 60_000 + 15 * 60_000)
+
+
+class Share(Nodes):
+    mode = 'share'
+
+    def test_hard_stop(self):
+        served = self.hard_stop(600, self.n)
+        # What was used is told to Redis, shares that nobody needs go back.
+        self.assertTrue(eventually(lambda: self.only()['u'] == served), self.redis.counters())
+
+    def test_what_one_does_not_need_the_other_gets(self):
+        self.launch([('calls', 'tenant', 0, 'requests', 'day', 40)], n=2)
+        self.assertEqual(self.chat(0).status, 200)  # takes a share
+        self.assertTrue(eventually(lambda: self.only() == {'u': 1, 'r': 0}, every=0.1), self.redis.counters())
+        statuses = [self.chat(1).status for _ in range(45)]
+        self.assertEqual(statuses.count(200), 39, statuses)
+
+    def test_stop_gives_back(self):
+        self.launch([('calls', 'tenant', 0, 'requests', 'day', 1000)], n=1)
+        self.assertEqual(self.chat(0).status, 200)
+        self.servers[0].stop()
+        self.assertTrue(eventually(lambda: self.only() == {'u': 1, 'r': 0}), self.redis.counters())
+
+    def test_kill_leaks_nothing(self):
+        self.launch([('calls', 'tenant', 0, 'requests', 'day', 100)], n=2)
+        self.assertEqual(self.chat(0).status, 200)
+        self.assertTrue(eventually(lambda: self.only()['r'] > 0), self.redis.counters())
+        self.servers[0].kill()
+        # The dead server's share is taken as used, the living one's goes back.
+        self.assertEqual(self.chat(1).status, 200)
+        self.assertTrue(eventually(lambda: self.only()['r'] == 0, seconds=60, every=0.5), self.redis.counters())
+        self.assertIn(self.only()['u'], (1 + 12, 1 + 13))
+
+    def test_away_local(self):
+        self.launch([('calls', 'tenant', 0, 'requests', 'day', 20)], n=1)
+        self.assertEqual(self.chat(0).status, 200)
+        self.redis.kill()
+        self.assertTrue(eventually(lambda: not self.is_up(self.servers[0])))
+        statuses = [self.chat(0).status for _ in range(22)]
+        self.assertEqual(statuses, [200] * 19 + [429] * 3)
+        self.redis.start()
+        self.assertTrue(eventually(lambda: self.is_up(self.servers[0])))
+        self.assertEqual(self.chat(0).status, 429)
+
+    def test_away_closed(self):
+        self.launch([('calls', 'tenant', 0, 'requests', 'day', 80)], n=1, quota={'on_failure': 'closed'})
+        self.assertEqual(self.chat(0).status, 200)
+        self.redis.kill()
+        self.assertTrue(eventually(lambda: not self.is_up(self.servers[0])))
+        statuses = [self.chat(0).status for _ in range(60)]
+        self.assertIn(200, statuses)  # of the share it has
+        self.assertEqual(statuses[-1], 503)
+        self.redis.start()
+
+
+class ShareRateLimit(Nodes):
+    mode = 'share'
+
+    def test_two_nodes_share_a_rate(self):
+        RateLimit.test_two_nodes_share_a_rate(self)
+
+
+class ConfigTest(unittest.TestCase):
+    def check(self, redis, settings=''):
+        server = Penstock(f'redis: {{url: "{redis}"{settings}}}\nproviders: [{{name: d, kind: demo}}]\nversion: 2')
+        try:
+            done = server.cli('config', 'test', server.config_path, '--json')
+            found = [json.loads(line) for line in done.stdout.split('\n') if '"redis"' in line]
+        finally:
+            server.remove()
+        self.assertTrue(found, done.stdout + done.stderr)
+        return json.dumps(found)
+
+    def test_config_test(self):
+        redis = RedisServer('--requirepass', 'sesame', '--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru')
+        redis.start = lambda: None
+        redis.process = subprocess.Popen(['redis-server', '--port', str(redis.port), '--bind', '127.0.0.1', '--save', '',
+                                          '--dir', redis.folder, *redis.args], stdout=subprocess.DEVNULL)
+        self.addCleanup(redis.remove)
+        url = f'redis://:sesame@127.0.0.1:{redis.port}'
+        self.assertTrue(eventually(lambda: 'signed in' in self.check(url), every=0.2))
+        found = self.check(url)
+        self.assertIn('allkeys-lru', found)
+        self.assertIn('noeviction', found)
+        self.assertNotIn('sesame', found)
+        self.assertIn('WRONGPASS', self.check(f'redis://:wrong@127.0.0.1:{redis.port}'))
+        redis.kill()
+        self.assertIn('refused', self.check(url))
+
+    def test_quota_mode_needs_redis(self):
+        with self.assertRaisesRegex(AssertionError, 'redis.url'):
+            Penstock({'providers': [{'name': 'd', 'kind': 'demo'}], 'quota': {'mode': 'exact'}}).start()
 
 
 class RateLimit(Nodes):
