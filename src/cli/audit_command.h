@@ -9,7 +9,7 @@
 
 // The data directory, and the tenant that --tenant names; CLI_OK, or the exit code after it was said why.
 int audit_command_open(const struct cli_args *args, struct cli_data *out_data, int64_t *out_tenant);
-// Appends an event of the person at the command line.
+// Appends an event of the person at the command line: to the open transaction, or in one of its own.
 NODISCARD bool audit_command_tell(struct cli_data *data, int64_t tenant, struct audit_event *event, struct err *err);
 
 #endif

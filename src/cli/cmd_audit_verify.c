@@ -12,7 +12,9 @@ bool audit_command_tell(struct cli_data *data, int64_t tenant, struct audit_even
     event->actor_name = STR("command line");
     event->agent = STR("penstock");
     if (!audit_signer_create(&data->dir, &signer, err)) return false;
-    bool ok = audit_append_alone(sql_tenant(data->db, tenant), signer, event, err);
+    struct sql_scope scope = sql_tenant(data->db, tenant);
+    bool inside = data->db->ops->in_transaction(data->db);
+    bool ok = inside ? audit_append(scope, signer, event, err) : audit_append_alone(scope, signer, event, err);
     audit_signer_free(signer);
     return ok;
 }

@@ -1,5 +1,5 @@
 // penstock secret set, list, delete.
-#include "cli/commands.h"
+#include "cli/audit_command.h"
 #include "os/clock.h"
 #include "os/term.h"
 #include "store/sealed.h"
@@ -98,13 +98,25 @@ static int read_value(const struct cli_args *args, struct buf *value) {
     return code == CLI_OK ? check_value(args, value) : code;
 }
 
+// The act, which is named by its action, and its event in one transaction; value.p NULL: the secret is deleted.
+static bool act(struct cli_data *data, struct sql_scope scope, const char *action, struct str name, struct str value,
+                struct err *err) {
+    struct audit_event event = {.action = str_c(action), .resource_type = STR("secret"), .resource_id = name};
+    if (!sql_begin(data->db, err)) return false;
+    bool ok =
+        value.p ? sealed_put(scope, &data->dir, name, value, clock_unix_ns(), err) : sealed_delete(scope, name, err);
+    if (ok && audit_command_tell(data, scope.tenant, &event, err)) return sql_commit(data->db, err);
+    sql_rollback(data->db);
+    return false;
+}
+
 static int keep(const struct cli_args *args, struct str value) {
     struct cli_data data;
     struct sql_scope scope;
     struct err err;
     int code = open_scope(args, true, &data, &scope);
     if (code != CLI_OK) return code;
-    if (sealed_put(scope, &data.dir, str_c(args->operands[0]), value, clock_unix_ns(), &err))
+    if (act(&data, scope, "secret.create", str_c(args->operands[0]), value, &err))
         datadir_config_changed(&data.dir);
     else
         code = cli_fail_err(args->io, &err, "cannot keep the secret", NULL);
@@ -207,7 +219,7 @@ int cmd_secret_delete(const struct cli_args *args) {
     if (code != CLI_OK) return code;
     if (!confirmed(args))
         code = cli_fail(args->io, CLI_FAILED, "nothing was deleted", NULL, NULL);
-    else if (sealed_delete(scope, str_c(args->operands[0]), &err))
+    else if (act(&data, scope, "secret.delete", str_c(args->operands[0]), STR_NONE, &err))
         datadir_config_changed(&data.dir);
     else
         code = cli_fail_err(args->io, &err, "cannot delete the secret", "penstock secret list");

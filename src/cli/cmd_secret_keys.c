@@ -1,5 +1,5 @@
 // penstock secret rekey, rotate-master.
-#include "cli/commands.h"
+#include "cli/audit_command.h"
 #include "store/rekey.h"
 #include "store/tenant.h"
 
@@ -81,7 +81,8 @@ int cmd_secret_rekey(const struct cli_args *args) {
     int code = cli_data_open(args, false, &data);
     if (code != CLI_OK) return code;
     struct rekeying k = {.args = args, .db = data.db, .out = BUF_INIT(OUT_MAX)};
-    bool ok = rekey(&k, &data.dir, &err);
+    struct audit_event event = {.action = STR("secret.rekey"), .resource_type = STR("secret")};
+    bool ok = audit_command_tell(&data, AUDIT_TENANT_DEFAULT, &event, &err) && rekey(&k, &data.dir, &err);
     code = cli_print(args->io, &k.out);
     if (!ok)
         code =
@@ -132,7 +133,9 @@ int cmd_secret_rotate_master(const struct cli_args *args) {
     bool fresh = str_eq(cli_value(args, CLI_TO), STR("file"));
     int code = cli_data_open(args, false, &data);
     if (code != CLI_OK) return code;
-    if (keeper_rotate_master(data.dir.keeper, data.db, fresh, &count, &err))
+    struct audit_event event = {.action = STR("secret.rotate_master"), .resource_type = STR("secret")};
+    if (audit_command_tell(&data, AUDIT_TENANT_DEFAULT, &event, &err) &&
+        keeper_rotate_master(data.dir.keeper, data.db, fresh, &count, &err))
         code = say_rotated(args, data.db, count, fresh);
     else
         code = cli_fail_err(args->io, &err, "the master key was not changed", NULL);
