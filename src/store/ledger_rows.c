@@ -1,7 +1,9 @@
 // The SQL side of the usage ledger.
 #include "store/ledger_rows.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "os/rand.h"
 
 // Past this many distinct names the copy of the table is dropped and begun anew.
@@ -100,13 +102,32 @@ static struct ledger_name *recent_slot(struct ledger_rows *rows, struct str text
     return &rows->recent[((tail ^ text.n) * 0x9e3779b97f4a7c15ULL) >> 58];
 }
 
+// Names come from clients, and PostgreSQL takes no text that is not UTF-8 or has a NUL byte in it: a batch must not
+// fail for ever for one of those. What is wrong is replaced; in *room, when anything is.
+static struct str storable(const struct ledger_rows *rows, struct str text, struct buf *room) {
+    if (!sql_is_postgres(rows->db) || (utf8_valid(text) && !memchr(text.p, '\0', text.n))) return text;
+    for (struct str rest = text; rest.n;) {
+        uint32_t c;
+        size_t n = utf8_decode(rest, &c);
+        if (n && c)
+            buf_append(room, rest.p, n);
+        else
+            buf_lit(room, "\xef\xbf\xbd");
+        rest = str_from(rest, MAX(n, (size_t)1));
+    }
+    return buf_str(room);
+}
+
 static bool name_slow(struct ledger_rows *rows, struct str text, int64_t *out_id, struct err *err) {
+    BUF_AUTO struct buf room = BUF_INIT(4 * USAGE_NAME_MAX + 4 * text.n);
     void *known = map_get(&rows->names, text);
     if (known) {
         *out_id = (int64_t)(intptr_t)known;
         return true;
     }
-    if (!name_find(rows, text, out_id, err)) return false;
+    struct str stored = storable(rows, text, &room);
+    if (room.failed) return err_no_memory(err);
+    if (!name_find(rows, stored, out_id, err)) return false;
     if (rows->names.n >= NAMES_MAX) names_clear(rows);
     char *key = mem_strdup(text);
     // Not remembering it costs a look-up the next time, no more.

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "test_database.h"
 
+#include "store/ledger.h"
 #include "store/migrate.h"
 
 static struct err err;
@@ -313,6 +314,31 @@ static void test_bulk(void) {
     sql_close(db);
 }
 
+// What a client called its model is recorded, whatever bytes it has.
+static void test_names_of_clients(void) {
+    struct sql *db = open_named("names");
+    static const struct str models[] = {STR_INIT("a\0b"), STR_INIT("\xff\xfe"), STR_INIT("fine")};
+    char dir[600];
+    struct ledger *l;
+    REQUIRE(migrate_to(db, MIGRATE_STEPS, &err));
+    snprintf(dir, sizeof dir, "%s/names-data", temp_dir());
+    REQUIRE(dir_make(str_c(dir), 0700, &err));
+    struct ledger_options o = {
+        .data_dir = str_c(dir), .database = test_database("names"), .place = 7, .writers = 1, .apply_ms = 1};
+    REQUIRE(ledger_open(&o, &l, &err));
+    for (uint64_t i = 0; i < ARRAY_LEN(models); i++) {
+        struct usage_record r = {.id = i + 1, .ts = 1, .model = models[i], .provider = STR("p"), .status = 200};
+        CHECK_INT(ledger_end(ledger_writer(l, 0), &r), LEDGER_KEPT);
+    }
+    ledger_close(l, 10000);
+    CHECK_INT(number(db, "SELECT count(*) FROM usage"), 3);
+    CHECK_INT(number(db, "SELECT count(*) FROM name WHERE text IN ('a\xef\xbf\xbd"
+                         "b', '\xef\xbf\xbd\xef\xbf\xbd',"
+                         " 'fine')"),
+              3);
+    sql_close(db);
+}
+
 // --- connections ---
 
 static void end_session(struct sql *by, struct sql *db) {
@@ -382,4 +408,4 @@ static void test_refused(void) {
 }
 
 TEST_MAIN(find_server, test_values, test_numbers, test_types_change, test_mistakes, test_isolation, test_every_table,
-          test_scopes, test_locks, test_bulk, test_lost_connection, test_refused)
+          test_scopes, test_locks, test_bulk, test_names_of_clients, test_lost_connection, test_refused)
