@@ -1,7 +1,7 @@
 // Tests of access/policy_load.h and of the rights in access/keyring.h: rows in, decisions out; suspension, delegation,
 // guests; what is read does not grow with what others have.
 #include "policy_rig.h"
-#include "temp_dir.h"
+#include "test_database.h"
 
 #include "access/keyring.h"
 #include "access/policy_load.h"
@@ -30,7 +30,7 @@ static struct err err;
 
 static struct sql *open_world(const char *name, struct datadir *out_dir) {
     struct sql *db = NULL;
-    REQUIRE(datadir_open(temp_path(name), out_dir, &err) && datadir_open_db(out_dir, 1000, &db, &err));
+    REQUIRE(test_datadir(name, out_dir, &err) && datadir_open_db(out_dir, 1000, &db, &err));
     bool ok =
         sql_exec(db,
                  STR(ROWS GRANT(1, 10, "user", 1, "admin", "tenant", 10, "", "NULL", 0, "allow")
@@ -241,6 +241,7 @@ static void test_plans(void) {
         " JOIN access_grant g ON g.principal_kind = o.owner_kind AND g.principal_id = o.owner_id",
     };
     struct datadir dir;
+    if (test_server()) return; // with so few rows PostgreSQL would rightly scan
     struct sql *db = open_world("plans", &dir);
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         char text[500];
