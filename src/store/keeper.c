@@ -354,10 +354,15 @@ static bool prove_or_found(struct keeper *k, struct sql *db, struct err *err) {
                   sql_commit(db, err);
         if (!ok) {
             sql_rollback(db);
-            return false;
+            if (err->code != ERR_STORE_BUSY) return false; // otherwise another server was first
         }
         buf_clear(&check);
+        struct err why = *err;
         if (!keeper_master_row(db, &generation, &check, &there, err)) return false;
+        if (!there) {
+            *err = why;
+            return false;
+        }
     }
     return keeper_prove(k, generation, buf_str(&check), err);
 }

@@ -253,17 +253,21 @@ bool keeper_check_put(struct sql *db, const struct conf_master_key *settings, in
     char name[MASTER_NAME_MAX];
     struct sql_stmt *st;
     master_name(settings, name);
+    // The first one never takes another's place: two replicas may make it at the same time.
     if (!sql_prepare(sql_platform(db),
-                     STR("INSERT INTO master_key (one, generation, source, check_value, changed_at)"
-                         " VALUES (1, ?1, ?2, ?3, ?4) ON CONFLICT (one) DO UPDATE SET"
-                         " generation = ?1, source = ?2, check_value = ?3, changed_at = ?4"),
+                     generation == 1 ? STR("INSERT INTO master_key (one, generation, source, check_value, changed_at)"
+                                           " VALUES (1, ?1, ?2, ?3, ?4) ON CONFLICT (one) DO NOTHING")
+                                     : STR("UPDATE master_key SET generation = ?1, source = ?2, check_value = ?3,"
+                                           " changed_at = ?4 WHERE one = 1"),
                      &st, err))
         return false;
     sql_bind_i64(st, 1, generation);
     sql_bind_text(st, 2, str_c(name));
     sql_bind_blob(st, 3, check);
     sql_bind_i64(st, 4, clock_unix_ns());
-    return sql_run(st, err);
+    if (!sql_run(st, err)) return false;
+    return sql_changes(db) == 1 ||
+           err_set(err, ERR_STORE_BUSY, "another server makes the database's keys at this moment: try again");
 }
 
 static bool open_first(struct keeper *k, bool early, struct conf_master_key *out_settings, struct err *err) {

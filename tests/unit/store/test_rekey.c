@@ -326,6 +326,48 @@ static void test_beside(void) {
     close_data();
 }
 
+// --- several servers on one database, each with its own directory ---
+
+static void test_replicas(void) {
+    struct datadir other;
+    struct sql *its;
+    struct rekey_report r;
+    BUF_AUTO struct buf out = BUF_INIT(1000);
+    struct conf_storage storage = {.master_key = {.source = MASTER_ENV, .env = STR("TEST_MASTER")}};
+    if (!test_server()) return; // a file is in one directory
+    REQUIRE(setenv("TEST_MASTER", "0f0e0d0c0b0a09080706050403020100000102030405060708090a0b0c0d0e0f", 1) == 0);
+    REQUIRE(secret_set(&storage.url, test_database("replicas")));
+    // Both at once, on a database that has nothing yet.
+    fflush(NULL);
+    pid_t child = fork();
+    bool ok = datadir_open_as(temp_path(child ? "one" : "two"), &storage, NULL, &dir, &err) &&
+              datadir_open_db(&dir, 20000, &db, &err);
+    if (!ok) fprintf(stderr, "%s\n", err.message);
+    if (child == 0) _exit(ok ? 0 : 1);
+    int status = 1;
+    REQUIRE(ok && waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    REQUIRE(datadir_open_as(temp_path("two"), &storage, NULL, &other, &err) &&
+            datadir_open_db(&other, 20000, &its, &err));
+    CHECK(str_eq(secret_str(datadir_secret(&dir)), secret_str(datadir_secret(&other)))); // API keys are known to both
+    CHECK(put(1, "a", "x") && sealed_get(sql_tenant(its, 1), &other, STR("a"), &out, &err));
+    CHECK(rekey_tenant(one(), &dir, &r, &err) && sealed_get(sql_tenant(its, 1), &other, STR("a"), &out, &err));
+    CHECK_STR(buf_str(&out), STR("xx"));
+    CHECK(sealed_put(sql_tenant(its, 1), &other, STR("b"), STR("y"), 1, &err) && has(1, "b", "y"));
+    CHECK_INT(under(2), 2);
+    // One whose master key is its own file does not come in.
+    struct datadir stranger;
+    struct sql *no;
+    storage.master_key = (struct conf_master_key){.source = MASTER_FILE};
+    REQUIRE(datadir_open_as(temp_path("stranger"), &storage, NULL, &stranger, &err));
+    CHECK(!datadir_open_db(&stranger, 1000, &no, &err) && strstr(err.message, "storage.master_key"));
+    datadir_close(&stranger);
+    sql_close(its);
+    datadir_close(&other);
+    close_data();
+    secret_free(&storage.url);
+}
+
 // --- the list of columns ---
 
 // What is stored as bytes and is not sealed.
@@ -375,4 +417,4 @@ static void test_columns(void) {
     close_data();
 }
 
-TEST_MAIN(test_all, test_every_tenant, test_damaged, test_early, test_killed, test_beside, test_columns)
+TEST_MAIN(test_all, test_every_tenant, test_damaged, test_early, test_killed, test_beside, test_replicas, test_columns)
