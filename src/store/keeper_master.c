@@ -245,6 +245,7 @@ static bool insert_wrapped(struct keeper *k, struct sql *db, struct str purpose,
     int64_t generation;
     rand_bytes(row.id, sizeof row.id);
     return keeper_wrap(k, TENANT_DEFAULT, &row, key, &wrapped, &generation, err) &&
+           (wrapped.n || err_set(err, ERR_STORE_BUSY, "the master key is being changed")) &&
            keeper_insert(db, TENANT_DEFAULT, &row, buf_str(&wrapped), clock_unix_ns(), false, err);
 }
 

@@ -439,6 +439,41 @@ static void test_rotate_next(void) {
     close_data();
 }
 
+// One keeper, many connections; and settings that come meanwhile.
+static void worker(void *arg) {
+    const int64_t *which = arg;
+    struct err why;
+    struct sql *mine;
+    REQUIRE(datadir_open_db(&dir, 20000, &mine, &why));
+    for (int i = 0; i < 40; i++) {
+        BUF_AUTO struct buf sealed = BUF_INIT(1000), text = BUF_INIT(1000);
+        struct sql_scope scope = sql_tenant(mine, 1 + (*which + i) % 4);
+        bool ok = seal(scope, &dir, STR("p"), STR("l"), STR("text"), &sealed, &why) &&
+                  unseal(scope, &dir, STR("p"), STR("l"), buf_str(&sealed), &text, &why);
+        if (!ok) fprintf(stderr, "%s\n", why.message);
+        REQUIRE(ok && str_eq(buf_str(&text), STR("text")));
+    }
+    sql_close(mine);
+}
+
+static void test_threads(void) {
+    struct thread threads[4];
+    int64_t which[4] = {0, 1, 2, 3};
+    plain();
+    open_data("threads");
+    for (int i = 0; i < 3; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "t%d", i);
+        tenant(name);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+        REQUIRE(thread_start(&threads[i], "worker", 0, worker, &which[i], &err));
+    for (int i = 0; i < 20; i++) CHECK(keeper_configure(dir.keeper, &storage, NULL, &err));
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) thread_join(&threads[i]);
+    CHECK_INT(number("SELECT count(*) FROM data_key WHERE purpose = 'seal'"), 4);
+    close_data();
+}
+
 static void test_no_memory(void) {
     struct mem_stats before, after;
     bool ok = false;
@@ -465,4 +500,4 @@ static void test_no_memory(void) {
 }
 
 TEST_MAIN(test_keys, test_swapped, test_destroy, test_early, test_env, test_file, test_command, test_rotate_fresh,
-          test_rotate_next, test_no_memory)
+          test_rotate_next, test_threads, test_no_memory)
