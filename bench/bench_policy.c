@@ -159,7 +159,7 @@ static double measure(struct bench *b, bool ours, size_t *out_yes) {
 
 static void run(const char *name, size_t n) {
     struct bench b = {.n = n};
-    struct policy_builder *builder;
+    struct policy_builder *builder = NULL;
     struct err err;
     bool spread = name[0] == 's';
     b.plain = mem_zalloc(n, sizeof *b.plain);

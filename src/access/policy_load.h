@@ -12,8 +12,8 @@
 #include "store/sql.h"
 
 // For decisions on these principals (users, service accounts, teams, tenants; a user or service account brings its
-// teams and its tenant; a tenant its roles), and for guarding what they give one another. By index only: cost does not grow with the
-// number of other users and grants.
+// teams and its tenant; a tenant its roles), and for guarding what they give one another. By index only: cost does not
+// grow with the number of other users and grants.
 NODISCARD bool policy_load_principals(struct sql *db, const struct principal *principals, size_t n,
                                       struct policy **out_policy, struct err *err);
 // For decisions on all who own API keys, and on keys without owners.

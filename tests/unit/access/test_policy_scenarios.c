@@ -134,7 +134,7 @@ static void read_option(struct policy_grant *g, const char *word) {
     else if ((v = after(word, "by=")))
         g->granted_by = who(v, &ignored);
     else
-        REQUIRE(!"an option that grants have");
+        REQUIRE(false); // no option that grants have
 }
 
 static void read_grant(char **words, int n) {
