@@ -4,7 +4,9 @@
 #include "access/policy_load.h"
 #include "base/json_write.h"
 #include "base/text.h"
+#include "conf/conf.h"
 #include "obs/event.h"
+#include "obs/log.h"
 #include "store/sealed.h"
 
 #define KEEP_NS ((int64_t)24 * 3600 * 1000000000)
@@ -77,6 +79,28 @@ void api_event_begin(struct api_call *call) {
     event->resource_id = call->params[0].p ? call->params[0] : STR_NONE;
 }
 
+// Whether an act may happen though the trail takes no event.
+static bool may_lose(const struct api *api) {
+    if (!api->conf) return false;
+    struct conf *conf = api->conf(api->ctx);
+    bool may = conf->audit.on_failure == AUDIT_ALLOW;
+    conf_unref(conf);
+    return may;
+}
+
+static bool append_event(struct api_call *call, struct err *err) {
+    const struct api *api = call->api;
+    struct err why;
+    bool lost;
+    if (!may_lose(api)) return audit_append(call->scope, api->signer, &call->event, err);
+    if (!audit_append_or_lose(call->scope, api->signer, &call->event, &lost, &why, err)) return false;
+    if (lost)
+        log_error(api->log, LOG_MSG("an event of the audit trail is lost"), LOG_STR("action", call->event.action),
+                  LOG_STR("actor", call->event.actor_name), LOG_STR("resource", call->event.resource_id),
+                  LOG_ERR(&why));
+    return true;
+}
+
 bool api_event_append(struct api_call *call, enum audit_outcome outcome, struct str reason, struct err *err) {
     struct audit_event *event = &call->event;
     char home[ENTITY_ID_TEXT_MAX];
@@ -87,7 +111,7 @@ bool api_event_append(struct api_call *call, enum audit_outcome outcome, struct 
         if (!event->on_behalf.p) return err_no_memory(err);
     }
     if (!call->api->signer) return err_set(err, ERR_INTERNAL, "there is nobody to sign the audit trail");
-    return audit_append(call->scope, call->api->signer, event, err);
+    return append_event(call, err);
 }
 
 void api_event_tell(struct api_call *call) {

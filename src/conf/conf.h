@@ -199,6 +199,7 @@ struct conf_webhook {
 };
 
 // Who is told of audit events, beside the trail itself.
+enum audit_failure { AUDIT_REFUSE, AUDIT_ALLOW };
 enum audit_sink_type { AUDIT_SINK_SYSLOG, AUDIT_SINK_FILE, AUDIT_SINK_WEBHOOK };
 enum audit_sink_format { AUDIT_SINK_JSON, AUDIT_SINK_CEF, AUDIT_SINK_OCSF };
 #define AUDIT_SINKS_MAX 16
@@ -209,6 +210,7 @@ struct conf_audit_sink {
     int64_t rotate_size, keep;
 };
 struct conf_audit {
+    int on_failure; // enum audit_failure
     OPT_LIST_OF(struct conf_audit_sink) sinks;
 };
 

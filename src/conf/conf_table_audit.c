@@ -10,13 +10,13 @@ static const struct opt_enum formats[] = {{"json", AUDIT_SINK_JSON, "JSON, as ex
                                           {"ocsf", AUDIT_SINK_OCSF, "Open Cybersecurity Schema Framework"},
                                           {0}};
 // The values are those of RFC 5424.
-static const struct opt_enum facilities[] = {{"user", 1, "programs of users"},    {"daemon", 3, "services"},
-                                             {"auth", 4, "security"},    {"authpriv", 10, "security, private"},
-                                             {"audit", 13, "audit"},  {"local0", 16, "for local use"},
-                                             {"local1", 17, "for local use"}, {"local2", 18, "for local use"},
-                                             {"local3", 19, "for local use"}, {"local4", 20, "for local use"},
-                                             {"local5", 21, "for local use"}, {"local6", 22, "for local use"},
-                                             {"local7", 23, "for local use"}, {0}};
+static const struct opt_enum facilities[] = {{"user", 1, "programs of users"}, {"daemon", 3, "services"},
+                                             {"auth", 4, "security"},          {"authpriv", 10, "security, private"},
+                                             {"audit", 13, "audit"},           {"local0", 16, "for local use"},
+                                             {"local1", 17, "for local use"},  {"local2", 18, "for local use"},
+                                             {"local3", 19, "for local use"},  {"local4", 20, "for local use"},
+                                             {"local5", 21, "for local use"},  {"local6", 22, "for local use"},
+                                             {"local7", 23, "for local use"},  {0}};
 
 static const char *check_sink_address(struct str text) {
     static const char *const schemes[] = {"udp://", "tcp://", "tls://", "unix:///", "http://", "https://"};
@@ -103,7 +103,19 @@ static const struct opt sink_opts[] = {
 };
 static const struct opt_table sink_table = OPT_TABLE("who is told of audit events", struct conf_audit_sink, sink_opts);
 
+static const struct opt_enum failures[] = {
+    {"refuse", AUDIT_REFUSE, "an act that cannot be told of does not happen"},
+    {"allow", AUDIT_ALLOW, "it happens, and the log says that its event is lost"},
+    {0}};
+
 static const struct opt audit_opts[] = {
+    {.name = "on_failure",
+     .type = OPT_ENUM,
+     .flags = RELOAD,
+     AT(conf_audit, on_failure),
+     .def = "refuse",
+     .values = failures,
+     .help = "What becomes of a request of the admin API when the audit trail takes no event."},
     {.name = "sinks",
      .type = OPT_LIST,
      .flags = RELOAD | OPT_NAMED,

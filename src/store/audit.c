@@ -259,3 +259,11 @@ bool audit_append_alone(struct sql_scope scope, const struct audit_signer *signe
     sql_rollback(scope.db);
     return false;
 }
+
+bool audit_append_or_lose(struct sql_scope scope, const struct audit_signer *signer, struct audit_event *event,
+                          bool *out_lost, struct err *out_why, struct err *err) {
+    if (!sql_exec(scope.db, STR("SAVEPOINT audit_append"), err)) return false;
+    *out_lost = !audit_append(scope, signer, event, out_why);
+    return (!*out_lost || sql_exec(scope.db, STR("ROLLBACK TO audit_append"), err)) &&
+           sql_exec(scope.db, STR("RELEASE audit_append"), err);
+}

@@ -78,6 +78,11 @@ NODISCARD bool audit_append(struct sql_scope scope, const struct audit_signer *s
 NODISCARD bool audit_append_alone(struct sql_scope scope, const struct audit_signer *signer, struct audit_event *event,
                                   struct err *err);
 
+// As audit_append, but what keeps the event from being appended undoes nothing else of the transaction: *out_lost, and
+// *out_why says what it was. For those who would rather act without a trail than not at all.
+NODISCARD bool audit_append_or_lose(struct sql_scope scope, const struct audit_signer *signer,
+                                    struct audit_event *event, bool *out_lost, struct err *out_why, struct err *err);
+
 // As 32 hexadecimal digits, IPv4 as ::ffff:a.b.c.d; for what is no address, it is empty.
 #define AUDIT_ADDRESS_KEY_MAX 33
 struct str audit_address_key(struct str address, char out[AUDIT_ADDRESS_KEY_MAX]);

@@ -160,6 +160,24 @@ class Audit(Suite):
         denied = self.call('GET', 'audit?action=audit.export&outcome=denied').json()['data']
         self.assertEqual(len(denied), 1)
 
+    def test_no_event_no_act(self):
+        for allow in (False, True):
+            with self.subTest(allow=allow):
+                server = self.spawn({'providers': [fake_provider(self.fake)],
+                                     'audit': {'on_failure': 'allow' if allow else 'refuse'}})
+                key = server.create_key('--admin')['key']
+                db = sqlite3.connect(os.path.join(server.data, 'penstock.db'), isolation_level=None, timeout=20)
+                db.execute("CREATE TRIGGER full BEFORE INSERT ON audit_event BEGIN SELECT RAISE(ABORT, 'full'); END")
+                reply = server.request('POST', '/api/v1/teams', body=b'{"name":"t"}', key=key)
+                self.assertEqual(reply.status, 201 if allow else 500, reply)
+                self.assertEqual(db.execute('SELECT count(*) FROM team').fetchone()[0], int(allow))
+                if allow:
+                    self.assertIn('an event of the audit trail is lost', server.log())
+                db.execute('DROP TRIGGER full')
+                db.close()
+                self.assertEqual(server.request('POST', '/api/v1/teams', body=b'{"name":"u"}', key=key).status, 201)
+                self.assertEqual(server.cli('audit', 'verify').returncode, 0)
+
 
 if __name__ == '__main__':
     main()
