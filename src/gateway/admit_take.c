@@ -99,9 +99,12 @@ void admit_share_timer(struct timer *timer) {
     for (struct call *call; (call = wait_take(&woken));) pipeline_resume(call);
 }
 
-// Redis is away: nobody sets this server's shares.
+// Nobody sets this server's shares: Redis is away, or budgets are not shared any more.
 static void take_off_caps(const struct quota_grant *grant) {
-    for (unsigned i = 0; i < grant->n; i++) quota_cap(&grant->parts[i], QUOTA_NO_CAP);
+    struct quota_state state;
+    for (unsigned i = 0; i < grant->n; i++)
+        if (quota_part_state(&grant->parts[i], &state) && state.cap != QUOTA_NO_CAP)
+            quota_cap(&grant->parts[i], QUOTA_NO_CAP);
 }
 
 // Waits only where it would be refused for want of a share that may be on its way.
@@ -130,8 +133,9 @@ static enum stage_result take_of_share(struct call *call) {
 enum stage_result admit_take(struct call *call) {
     enum quota_mode mode = (enum quota_mode)call->runtime->conf->quota.mode;
     if (call->admission.step == ADMIT_ANSWERED) return answered(call);
-    if (mode == QUOTA_LOCAL || !call->gl->quota_redis || call->admission.grant.n > QUOTA_GRANT_MAX)
-        return take_here(call);
+    if (!call->gl->quota_redis || call->admission.grant.n > QUOTA_GRANT_MAX) return take_here(call);
+    if (mode != QUOTA_SHARE) take_off_caps(&call->admission.grant); // of before a reload
+    if (mode == QUOTA_LOCAL) return take_here(call);
     if (mode == QUOTA_SHARE) return call->gl->gateway->share ? take_of_share(call) : take_here(call);
     return ask(call);
 }

@@ -1,102 +1,15 @@
 #!/usr/bin/env python3
-# Quotas that several servers share through Redis: hard stops, rate limits, servers killed, a Redis that is away.
+# Quotas that several servers count together in Redis: hard stops, a rate limit, servers killed, a Redis that is away.
 import collections
 import json
 import signal
 import subprocess
-import threading
 import time
 import unittest
 
-from harness import FakeUpstream, Incomplete, Penstock, chat_body, eventually, fake_provider, main, request_bytes
+from harness import Penstock, chat_body, eventually, main, request_bytes
+from redis_nodes import Nodes, hammer
 from redis_server import RedisServer
-from test_quotas import MODELS, Budgets
-
-THREADS = 6  # a server
-
-
-def hammer(servers, keys, model, until, statuses):
-    """Asks all servers at once, over and over until until() says so; statuses counts the answers by server."""
-    def run(i):
-        conn = None
-        while not until():
-            try:
-                conn = conn or servers[i].conn()
-                conn.send(request_bytes('POST', '/v1/chat/completions', chat_body(model), key=keys[i]))
-                status = conn.read().status
-            except (Incomplete, OSError):
-                conn, status = None, 0
-            statuses[i][status] += 1
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(servers)) for _ in range(THREADS)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-
-
-class Nodes(unittest.TestCase):
-    """Servers with the same budgets over one Redis."""
-    mode, on_failure, n = 'exact', 'local', 3
-
-    @classmethod
-    def setUpClass(cls):
-        cls.redis = RedisServer().start()
-        cls.fake = FakeUpstream().start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.fake.stop()
-        cls.redis.remove()
-
-    def setUp(self):
-        self.redis.ask('FLUSHALL')
-        self.servers, self.keys = [], []
-
-    def tearDown(self):
-        for server in self.servers:
-            server.remove()
-
-    def launch(self, budgets, n=None, quota=None, redis=None):
-        """budgets: arguments of Budgets.add."""
-        settings = {'mode': self.mode, 'on_failure': self.on_failure, 'redis_timeout': '2s', **(quota or {})}
-        for _ in range(n or self.n):
-            server = Penstock({'providers': [fake_provider(self.fake)], 'models': MODELS, 'passthrough_models': True,
-                               'log': {'level': 'debug', 'format': 'json'}, 'quota': settings,
-                               'redis': {'url': self.redis.url, 'timeout': '500ms', 'connect_timeout': '500ms',
-                                         **(redis or {})}})
-            self.servers.append(server)
-            for budget in budgets:
-                Budgets(server).add(*budget)
-            self.keys.append(server.key)
-        for server in self.servers:
-            server.start()
-        for server in self.servers:
-            self.assertTrue(eventually(lambda s=server: self.is_up(s)), 'Redis is not up')
-
-    def is_up(self, server):
-        up = [v for k, v in server.metrics().items() if k.startswith('penstock_redis_up')]
-        return len(up) == server.workers and all(up)
-
-    def chat(self, i, model='priced'):
-        return self.servers[i].post('/v1/chat/completions', chat_body(model), key=self.keys[i])
-
-    def only(self):
-        counters = self.redis.counters()
-        self.assertEqual(len(counters), 1, counters)
-        return next(iter(counters.values()))
-
-    def hard_stop(self, limit, over):
-        self.launch([('calls', 'tenant', 0, 'requests', 'day', limit)])
-        statuses = [collections.Counter() for _ in self.servers]
-        refused = lambda: all(s[429] >= 20 for s in statuses) or time.monotonic() > end  # noqa: E731
-        end = time.monotonic() + 60
-        hammer(self.servers, self.keys, 'priced', refused, statuses)
-        served = sum(s[200] for s in statuses)
-        self.assertGreaterEqual(served, limit, statuses)
-        self.assertLessEqual(served, limit + over, statuses)
-        self.assertFalse(set().union(*statuses) - {200, 429}, statuses)
-        self.assertTrue(all(s[200] for s in statuses), 'some server got nothing: %s' % statuses)
-        return served
 
 
 class Exact(Nodes):
@@ -225,66 +138,6 @@ class Exact(Nodes):
         self.assertTrue(0 < self.redis.ask('PTTL', counter) <= 60_000 + 15 * 60_000)
 
 
-class Share(Nodes):
-    mode = 'share'
-
-    def test_hard_stop(self):
-        served = self.hard_stop(600, self.n)
-        # What was used is told to Redis, shares that nobody needs go back.
-        self.assertTrue(eventually(lambda: self.only()['u'] == served), self.redis.counters())
-
-    def test_what_one_does_not_need_the_other_gets(self):
-        self.launch([('calls', 'tenant', 0, 'requests', 'day', 40)], n=2)
-        self.assertEqual(self.chat(0).status, 200)  # takes a share
-        self.assertTrue(eventually(lambda: self.only() == {'u': 1, 'r': 0}, every=0.1), self.redis.counters())
-        statuses = [self.chat(1).status for _ in range(45)]
-        self.assertEqual(statuses.count(200), 39, statuses)
-
-    def test_stop_gives_back(self):
-        self.launch([('calls', 'tenant', 0, 'requests', 'day', 1000)], n=1)
-        self.assertEqual(self.chat(0).status, 200)
-        self.servers[0].stop()
-        self.assertTrue(eventually(lambda: self.only() == {'u': 1, 'r': 0}), self.redis.counters())
-
-    def test_kill_leaks_nothing(self):
-        self.launch([('calls', 'tenant', 0, 'requests', 'day', 100)], n=2)
-        self.assertEqual(self.chat(0).status, 200)
-        self.assertTrue(eventually(lambda: self.only()['r'] > 0), self.redis.counters())
-        self.servers[0].kill()
-        # The dead server's share is taken as used, the living one's goes back.
-        self.assertEqual(self.chat(1).status, 200)
-        self.assertTrue(eventually(lambda: self.only()['r'] == 0, seconds=60, every=0.5), self.redis.counters())
-        self.assertIn(self.only()['u'], (1 + 12, 1 + 13))
-
-    def test_away_local(self):
-        self.launch([('calls', 'tenant', 0, 'requests', 'day', 20)], n=1)
-        self.assertEqual(self.chat(0).status, 200)
-        self.redis.kill()
-        self.assertTrue(eventually(lambda: not self.is_up(self.servers[0])))
-        statuses = [self.chat(0).status for _ in range(22)]
-        self.assertEqual(statuses, [200] * 19 + [429] * 3)
-        self.redis.start()
-        self.assertTrue(eventually(lambda: self.is_up(self.servers[0])))
-        self.assertEqual(self.chat(0).status, 429)
-
-    def test_away_closed(self):
-        self.launch([('calls', 'tenant', 0, 'requests', 'day', 80)], n=1, quota={'on_failure': 'closed'})
-        self.assertEqual(self.chat(0).status, 200)
-        self.redis.kill()
-        self.assertTrue(eventually(lambda: not self.is_up(self.servers[0])))
-        statuses = [self.chat(0).status for _ in range(60)]
-        self.assertIn(200, statuses)  # of the share it has
-        self.assertEqual(statuses[-1], 503)
-        self.redis.start()
-
-
-class ShareRateLimit(Nodes):
-    mode = 'share'
-
-    def test_two_nodes_share_a_rate(self):
-        RateLimit.test_two_nodes_share_a_rate(self)
-
-
 class ConfigTest(unittest.TestCase):
     def check(self, redis, settings=''):
         server = Penstock(f'redis: {{url: "{redis}"{settings}}}\nproviders: [{{name: d, kind: demo}}]\nversion: 2')
@@ -319,17 +172,7 @@ class ConfigTest(unittest.TestCase):
 
 class RateLimit(Nodes):
     def test_two_nodes_share_a_rate(self):
-        # Windows are minutes of the clock, so a whole one is watched.
-        limit = 400
-        self.launch([('rate', 'tenant', 0, 'requests', 'minute', limit)], n=2)
-        if time.time() % 60 > 45:
-            time.sleep(61 - time.time() % 60)
-        minute, statuses = int(time.time() / 60), [collections.Counter() for _ in self.servers]
-        over = lambda: int(time.time() / 60) != minute or all(s[429] >= 50 for s in statuses)  # noqa: E731
-        hammer(self.servers, self.keys, 'priced', over, statuses)
-        self.assertEqual(int(time.time() / 60), minute, 'the machine is too slow for this limit')
-        served = sum(s[200] for s in statuses)
-        self.assertLessEqual(abs(served - limit), limit * 0.02, statuses)
+        self.share_a_rate()
 
 
 if __name__ == '__main__':
