@@ -462,7 +462,7 @@ static void test_threads(void) {
     plain();
     open_data("threads");
     for (int i = 0; i < 3; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "t%d", i);
         tenant(name);
     }
