@@ -112,7 +112,7 @@ static bool act(struct cli_data *data, struct sql_scope scope, const char *actio
 
 static int keep(const struct cli_args *args, struct str value) {
     struct cli_data data;
-    struct sql_scope scope;
+    struct sql_scope scope = {0};
     struct err err;
     int code = open_scope(args, true, &data, &scope);
     if (code != CLI_OK) return code;
@@ -176,7 +176,7 @@ static const struct cli_column SECRET_COLUMNS[] = {
 
 int cmd_secret_list(const struct cli_args *args) {
     struct cli_data data;
-    struct sql_scope scope;
+    struct sql_scope scope = {0};
     struct err err;
     int code = open_scope(args, false, &data, &scope);
     if (code != CLI_OK) return code;
@@ -211,7 +211,7 @@ static bool confirmed(const struct cli_args *args) {
 
 int cmd_secret_delete(const struct cli_args *args) {
     struct cli_data data;
-    struct sql_scope scope;
+    struct sql_scope scope = {0};
     struct err err;
     if (!sealed_name_check(str_c(args->operands[0]), &err))
         return cli_fail_err(args->io, &err, "this cannot be a secret's name", NULL);
