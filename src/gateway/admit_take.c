@@ -125,7 +125,9 @@ static enum stage_result take_of_share(struct call *call) {
     if (!up) return without_redis(call);
     if (first) a->share_until_ms = now_ms + (uint64_t)call->runtime->conf->quota.redis_timeout;
     if (quota_share_used_up(call->gl->gateway->share, a->refusal.budget)) return STAGE_FAIL;
-    return now_ms < a->share_until_ms ? wait_for_share(call) : without_redis(call);
+    if (now_ms < a->share_until_ms) return wait_for_share(call);
+    if (call->runtime->conf->quota.on_failure == QUOTA_FAIL_LOCAL) take_off_caps(&a->grant);
+    return without_redis(call);
 }
 
 // --- one of the three ---

@@ -20,6 +20,7 @@
 #define IDLE_TICKS 4 // without use: the share goes back
 #define RENEW_TICKS 10
 #define SWEEP_TICKS 20
+#define DROP_TICKS 120
 #define LATE_NS (INT64_C(15) * (int64_t)NS_PER_SEC) // after the period's end: what is settled late is reported
 #define AGAIN_NS (5 * NS_PER_MS)                    // one budget is not asked for more often
 #define USED_UP_NS (100 * NS_PER_MS)                // nothing was left: asked again after this
@@ -54,7 +55,8 @@ struct quota_share {
     bool stopped;
     uint64_t demands;           // under way
     uint64_t asked_at[SLOTS];   // by budget: monotonic ns of the last demand
-    uint64_t used_up_at[SLOTS]; // likewise: nothing was left
+    uint64_t used_up[SLOTS];    // likewise: which one had nothing left,
+    uint64_t used_up_at[SLOTS]; // and when that was
 };
 
 static size_t slot_of(const struct quota_budget *b) { return (size_t)((uint64_t)b->id * 0x9e3779b97f4a7c15u >> 54); }
@@ -72,6 +74,13 @@ static void set_cap(struct share *s) {
     quota_cap(part, s->base + s->granted);
 }
 
+static void note_left(struct share *s, bool some) {
+    const struct quota_budget *b = s->pin.parts[s->part].budget;
+    size_t slot = slot_of(b);
+    atom_store_relaxed(&s->all->used_up[slot], some ? 0 : (uint64_t)b->id);
+    atom_store_relaxed(&s->all->used_up_at[slot], clock_mono_ns());
+}
+
 static void send(struct share *s);
 
 static void on_share(void *ctx, const struct resp *reply, const struct err *err) {
@@ -83,12 +92,11 @@ static void on_share(void *ctx, const struct resp *reply, const struct err *err)
         return;
     }
     uint64_t grant = (uint64_t)MAX(reply->items[0].integer, (int64_t)0);
-    size_t slot = slot_of(s->pin.parts[s->part].budget);
     s->again = false;
     s->number++;
     s->reported += s->report;
     s->granted += grant;
-    if (s->want) atom_store_relaxed(&s->all->used_up_at[slot], grant ? 0 : clock_mono_ns());
+    if (s->want) note_left(s, grant != 0);
     s->report = s->back = s->want = 0;
     set_cap(s);
     if (s->next_want && !s->all->stopped) send(s);
@@ -198,11 +206,27 @@ struct demand {
     char text[];
 };
 
+// Budgets were changed: the share goes by what its budget says now.
+static void renew_pin(struct share *s, const struct demand *d, unsigned part) {
+    struct quota_grant pin;
+    if (!quota_match(&s->all->seat, &d->subject, &d->ask, d->now_ns, &pin)) return;
+    if (part >= pin.n || pin.n > QUOTA_GRANT_MAX || pin.parts[part].budget->id != s->pin.parts[s->part].budget->id) {
+        quota_close(&pin);
+        return;
+    }
+    quota_close(&s->pin);
+    s->pin = pin;
+    s->part = part;
+}
+
 static void want(struct quota_share *all, const struct demand *d, const struct quota_grant *grant, unsigned i) {
     const struct quota_part *part = &grant->parts[i];
     struct share *s = share_find(all, part);
     if (quota_limit_of(part->budget, d->subject.model) < 0) return;
-    if (!s) s = share_new(all, &d->subject, &d->ask, d->now_ns, i);
+    if (!s)
+        s = share_new(all, &d->subject, &d->ask, d->now_ns, i);
+    else if (s->pin.hold != grant->hold)
+        renew_pin(s, d, i);
     if (!s) {
         quota_cap(part, QUOTA_NO_CAP); // too many: counted here alone
         return;
@@ -271,8 +295,9 @@ void quota_share_prepare(struct quota_share *all, const struct quota_subject *su
 }
 
 bool quota_share_used_up(struct quota_share *all, const struct quota_budget *budget) {
-    uint64_t at = atom_load_relaxed(&all->used_up_at[slot_of(budget)]);
-    return at && clock_mono_ns() - at < USED_UP_NS;
+    size_t slot = slot_of(budget);
+    return atom_load_relaxed(&all->used_up[slot]) == (uint64_t)budget->id &&
+           clock_mono_ns() - atom_load_relaxed(&all->used_up_at[slot]) < USED_UP_NS;
 }
 
 // --- upkeep ---
@@ -289,9 +314,12 @@ static void give_back(struct share *s) {
     set_cap(s);
 }
 
+// Past, or of no use for long: the next request makes it anew.
 static bool is_over(const struct share *s, int64_t now_ns) {
     struct quota_state state;
     if (!quota_part_state(&s->pin.parts[s->part], &state)) return true;
+    if (s->call || s->again || s->back) return false;
+    if (s->idle > DROP_TICKS && state.settled == s->reported && s->base + s->granted <= state.used) return true;
     return state.end != INT64_MAX && now_ns > state.end + LATE_NS;
 }
 

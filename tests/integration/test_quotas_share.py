@@ -2,6 +2,7 @@
 # Quotas that several servers take shares of: hard stops, a rate limit, shares that move, servers killed, a Redis that is away.
 from harness import eventually, main
 from redis_nodes import Nodes
+from test_quotas import Budgets
 
 
 class Share(Nodes):
@@ -18,6 +19,19 @@ class Share(Nodes):
         self.assertTrue(eventually(lambda: self.only() == {'u': 1, 'r': 0}, every=0.1), self.redis.counters())
         statuses = [self.chat(1).status for _ in range(45)]
         self.assertEqual(statuses.count(200), 39, statuses)
+
+    def test_limit_is_changed(self):
+        self.launch([('calls', 'tenant', 0, 'requests', 'day', 10)], n=2)
+        statuses = [self.chat(i % 2).status for i in range(16)]
+        self.assertIn(statuses.count(200), (9, 10), statuses)
+        for server in self.servers:
+            budgets = Budgets(server)
+            budgets.sql('UPDATE budget SET amount = 30')
+            budgets.in_force()
+        self.assertTrue(eventually(lambda: self.chat(0).status == 200))
+        statuses = [self.chat(i % 2).status for i in range(40)]
+        self.assertGreaterEqual(statuses.count(200), 15, statuses)
+        self.assertTrue(eventually(lambda: 28 <= self.only()['u'] <= 30), self.redis.counters())
 
     def test_stop_gives_back(self):
         self.launch([('calls', 'tenant', 0, 'requests', 'day', 1000)], n=1)
