@@ -1,7 +1,9 @@
 // penstock usage: reads the ledger and prints records or sums.
+#include "access/who.h"
 #include "base/map.h"
 #include "cli/commands.h"
 #include "os/rand.h"
+#include "store/entity.h"
 #include "store/key.h"
 #include "store/lease.h"
 #include "store/ledger_read.h"
@@ -24,6 +26,26 @@ struct report {
     int64_t cost_nano;
     bool json;
     int code;
+};
+
+// What can be added up by.
+static const struct {
+    const char *name, *title;
+} GROUPS[LEDGER_GROUP_COUNT] = {
+    [LEDGER_GROUP_NONE] = {NULL, ""},
+    [LEDGER_GROUP_KEY] = {"key", "KEY"},
+    [LEDGER_GROUP_MODEL] = {"model", "MODEL"},
+    [LEDGER_GROUP_PROVIDER] = {"provider", "PROVIDER"},
+    [LEDGER_GROUP_DAY] = {"day", "DAY"},
+    [LEDGER_GROUP_HOUR] = {"hour", "HOUR"},
+    [LEDGER_GROUP_TENANT] = {"tenant", "TENANT"},
+    [LEDGER_GROUP_TEAM] = {"team", "TEAM"},
+    [LEDGER_GROUP_PROJECT] = {"project", "PROJECT"},
+    [LEDGER_GROUP_OWNER] = {"owner", "OWNER"},
+    [LEDGER_GROUP_ENDPOINT] = {"endpoint", "ENDPOINT"},
+    [LEDGER_GROUP_STATUS] = {"status", "STATUS"},
+    [LEDGER_GROUP_ERROR] = {"error", "ERROR"},
+    [LEDGER_GROUP_TAGS] = {"tags", "TAGS"},
 };
 
 // --- Keys
@@ -67,6 +89,8 @@ static struct str key_name(struct report *r, uint64_t id) {
     if (name) return *name;
     return id ? key_text(r, id) : STR("(none)");
 }
+
+static struct str count(struct report *r, uint64_t v) { return cli_count_text(&r->line, v); }
 
 // --- JSON
 // -------------------------------------------------------------------------------------------------------------
@@ -133,37 +157,59 @@ static void put_record(struct report *r, struct json_writer *w, const struct led
         json_put_member_null(w, STR("time_to_first_token_ms"));
 }
 
-static void put_group(struct report *r, struct json_writer *w, const struct ledger_row *row) {
-    const struct usage_record *rec = &row->rec;
+static struct str row_id(struct report *r, const struct entity *e, uint64_t id) {
+    char text[ENTITY_ID_TEXT_MAX];
+    return id ? arena_str(&r->line, entity_id_text(e, (int64_t)id, text)) : STR_NONE;
+}
+
+static struct str owner_id(struct report *r, const struct usage_record *rec) {
+    bool service = rec->owner_kind == PRINCIPAL_SERVICE_ACCOUNT;
+    return row_id(r, service ? &entity_service_account : &entity_user, rec->owner_id);
+}
+
+// What a group is, but for keys.
+static struct str group_text(struct report *r, const struct usage_record *rec) {
     switch (r->query.group) {
-    case LEDGER_GROUP_KEY:
-        put_key(r, w, rec->key_id);
-        break;
     case LEDGER_GROUP_MODEL:
-        put_text(w, STR("model"), rec->model);
-        break;
-    case LEDGER_GROUP_PROVIDER:
-        put_text(w, STR("provider"), rec->provider);
-        break;
-    case LEDGER_GROUP_DAY:
-        json_put_member_str(w, STR("day"), str_head(cli_time(&r->line, rec->ts), 10));
-        break;
-    case LEDGER_GROUP_TENANT:
-        put_text(w, STR("tenant"), tenant_name(r, rec->tenant_id));
-        break;
-    case LEDGER_GROUP_NONE:
-    case LEDGER_GROUP_HOUR: // and what follows: not among the values of --by
-    case LEDGER_GROUP_TEAM:
-    case LEDGER_GROUP_PROJECT:
-    case LEDGER_GROUP_OWNER:
+        return rec->model;
     case LEDGER_GROUP_UPSTREAM_MODEL:
+        return rec->upstream_model;
+    case LEDGER_GROUP_PROVIDER:
+        return rec->provider;
+    case LEDGER_GROUP_DAY:
+        return str_head(cli_time(&r->line, rec->ts), 10);
+    case LEDGER_GROUP_HOUR:
+        return arena_printf(&r->line, "%.13s:00Z", cli_time(&r->line, rec->ts).p);
+    case LEDGER_GROUP_TENANT:
+        return tenant_name(r, rec->tenant_id);
+    case LEDGER_GROUP_TEAM:
+        return row_id(r, &entity_team, rec->team_id);
+    case LEDGER_GROUP_PROJECT:
+        return row_id(r, &entity_project, rec->project_id);
+    case LEDGER_GROUP_OWNER:
+        return owner_id(r, rec);
     case LEDGER_GROUP_ENDPOINT:
+        return usage_endpoint_name(rec->endpoint);
     case LEDGER_GROUP_STATUS:
+        return rec->status ? count(r, rec->status) : STR_NONE;
     case LEDGER_GROUP_ERROR:
+        return rec->error;
     case LEDGER_GROUP_TAGS:
+        return rec->tags;
+    case LEDGER_GROUP_KEY:
+    case LEDGER_GROUP_NONE:
     case LEDGER_GROUP_COUNT:
         break;
     }
+    return STR_NONE;
+}
+
+static void put_group(struct report *r, struct json_writer *w, const struct ledger_row *row) {
+    const struct usage_record *rec = &row->rec;
+    if (r->query.group == LEDGER_GROUP_KEY)
+        put_key(r, w, rec->key_id);
+    else
+        put_text(w, str_c(GROUPS[r->query.group].name), group_text(r, rec));
     json_put_member_u64(w, STR("requests"), row->requests);
     json_put_member_u64(w, STR("errors"), row->errors);
     put_tokens(w, rec);
@@ -188,8 +234,6 @@ static const struct cli_column GROUP_COLUMNS[] = {
     {.title = "INPUT", .right = true}, {.title = "OUTPUT", .right = true},   {.title = "COST $", .right = true},
     {.title = "MS", .right = true}};
 
-static struct str count(struct report *r, uint64_t v) { return cli_count_text(&r->line, v); }
-
 // Where some price is not known the sum is a lower bound, marked by a "+"; where none is, a "?".
 static struct str cost_text(struct report *r, const struct ledger_row *row) {
     if (row->unpriced == 0) return cli_dollars_short(&r->line, row->rec.cost_nano);
@@ -211,12 +255,8 @@ static void add_record(struct report *r, const struct ledger_row *row) {
 }
 
 static struct str group_name(struct report *r, const struct ledger_row *row) {
-    struct str name = STR_NONE;
     if (r->query.group == LEDGER_GROUP_KEY) return key_name(r, row->rec.key_id);
-    if (r->query.group == LEDGER_GROUP_DAY) return str_head(cli_time(&r->line, row->rec.ts), 10);
-    if (r->query.group == LEDGER_GROUP_MODEL) name = row->rec.model;
-    if (r->query.group == LEDGER_GROUP_PROVIDER) name = row->rec.provider;
-    if (r->query.group == LEDGER_GROUP_TENANT) name = tenant_name(r, row->rec.tenant_id);
+    struct str name = group_text(r, &row->rec);
     return name.n ? name : STR("(none)");
 }
 
@@ -312,7 +352,6 @@ static void print_notes(struct report *r) {
 }
 
 static int print_report(struct report *r) {
-    static const char *const titles[] = {"", "KEY", "MODEL", "PROVIDER", "DAY", "TENANT"};
     bool records = cli_given(r->args, CLI_RECORDS);
     int code;
     if (r->json) {
@@ -320,7 +359,7 @@ static int print_report(struct report *r) {
         if (code == CLI_OK) code = cli_print(r->args->io, &r->out);
     } else if (r->query.group != LEDGER_GROUP_NONE || records) {
         if (records && !cli_given(r->args, CLI_LIMIT)) r->query.limit = RECORDS_SHOWN;
-        code = print_table(r, titles[r->query.group]);
+        code = print_table(r, GROUPS[r->query.group].title);
     } else {
         code = print_by_key_and_model(r);
     }
@@ -332,11 +371,9 @@ static int print_report(struct report *r) {
 // --------------------------------------------------------------------------------------------------------
 
 static enum ledger_group group_of(struct str by) {
-    if (str_eq(by, STR("key"))) return LEDGER_GROUP_KEY;
-    if (str_eq(by, STR("model"))) return LEDGER_GROUP_MODEL;
-    if (str_eq(by, STR("provider"))) return LEDGER_GROUP_PROVIDER;
-    if (str_eq(by, STR("tenant"))) return LEDGER_GROUP_TENANT;
-    return str_eq(by, STR("day")) ? LEDGER_GROUP_DAY : LEDGER_GROUP_NONE;
+    for (unsigned i = 1; i < LEDGER_GROUP_COUNT; i++)
+        if (GROUPS[i].name && str_eq(by, str_c(GROUPS[i].name))) return (enum ledger_group)i;
+    return LEDGER_GROUP_NONE;
 }
 
 static int read_arguments(struct report *r) {

@@ -76,7 +76,7 @@ enum cli_value_kind {
     CLI_VALUE_DIR,
 };
 
-#define CLI_CHOICES_MAX 6
+#define CLI_CHOICES_MAX 14
 struct cli_option {
     const char *name;
     char letter; // 0 = none
