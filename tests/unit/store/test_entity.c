@@ -2,7 +2,7 @@
 #include "check.h"
 #include "store/entity.h"
 #include "store/migrate.h"
-#include "temp_dir.h"
+#include "test_database.h"
 
 #include <stdlib.h>
 
@@ -12,11 +12,19 @@ static int64_t g_a, g_b; // tenants
 
 static struct sql_scope in_a(void) { return sql_tenant(g_db, g_a); }
 
+// A database for each test.
+static struct str fresh(void) {
+    static unsigned n;
+    char name[16];
+    snprintf(name, sizeof name, "entity%u", n++);
+    return test_server() ? test_database(name) : STR(":memory:");
+}
+
 static void open_db(void) {
     struct sql_options o = {.mode = SQL_CREATE};
     struct entity_row row = {0};
     struct err err;
-    REQUIRE(sql_open(STR(":memory:"), &o, &g_db, &err) && migrate_to(g_db, MIGRATE_STEPS, &err));
+    REQUIRE(sql_open(fresh(), &o, &g_db, &err) && migrate_to(g_db, MIGRATE_STEPS, &err));
     arena_init(&g_arena, NULL, 0, (size_t)64 << 20);
     REQUIRE(
         entity_read_json(sql_platform(g_db), &entity_tenant, STR("{\"name\":\"acme\"}"), true, &g_arena, &row, &err));
