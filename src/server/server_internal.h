@@ -101,9 +101,6 @@ NODISCARD bool rounds_start(struct server *s, struct err *err);
 void rounds_stop(struct server *s);
 void rounds_free(struct server *s);
 
-// Tells the event "budget.threshold" (budget_event.c); arg: the server. Any thread.
-void budget_told(void *arg, const struct quota_notice *notice);
-
 // Looks for OpenAI-compatible servers on this machine; appends what it found. Base URLs live in the arena.
 #define LOCALS_MAX 8
 size_t locals_find(uint16_t own_port, struct arena *arena, struct conf_local out[LOCALS_MAX]);
