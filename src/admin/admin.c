@@ -4,6 +4,7 @@
 #include "admin/call.h"
 #include "admin/webhook.h"
 #include "os/rand.h"
+#include "store/sql_pool.h"
 
 #define CALL_ARENA_MAX ((size_t)128 << 20)
 // Of the four threads that do what blocks, at least one is left for others.
@@ -21,7 +22,8 @@ bool admin_create(const struct admin_options *options, struct admin **out_admin,
         mem_free(admin);
         return false;
     }
-    if (!audit_signer_create(options->host->dir, &admin->signer, err) ||
+    if (!sql_pool_create(options->host->dir, &admin->pool, err) ||
+        !audit_signer_create(options->host->dir, &admin->signer, err) ||
         !password_hasher_create(HASHING_MAX, HASHING_WAIT_MAX, &admin->hasher, err)) {
         admin_free(admin);
         return false;
@@ -29,6 +31,7 @@ bool admin_create(const struct admin_options *options, struct admin **out_admin,
     const struct admin_host *host = options->host;
     admin->api = (struct api){.dir = host->dir,
                               .signer = admin->signer,
+                              .pool = admin->pool,
                               .hasher = admin->hasher,
                               .events = host->events,
                               .log = host->log,
@@ -41,6 +44,7 @@ bool admin_create(const struct admin_options *options, struct admin **out_admin,
 void admin_free(struct admin *admin) {
     if (!admin) return;
     webhooks_end(admin->webhooks);
+    sql_pool_free(admin->pool);
     audit_signer_free(admin->signer);
     password_hasher_free(admin->hasher);
     mem_free(admin);

@@ -4,6 +4,7 @@
 #include "base/json_write.h"
 #include "obs/event.h"
 #include "os/clock.h"
+#include "store/sql_pool.h"
 #include "store/tenant.h"
 
 #include <stdarg.h>
@@ -175,6 +176,7 @@ static bool open_db(struct api_call *call, struct err *err) {
     bool changes = call->endpoint->flags & API_CHANGES;
     if (call->endpoint->flags & API_ANYBODY && !changes) return true;
     call->db = api->db;
+    if (!call->db && api->pool && !sql_pool_take(api->pool, &call->db, err)) return false;
     if (!call->db && !datadir_open_db(api->dir, SQL_BUSY_MS_DEFAULT, &call->db, err)) return false;
     // Of callers not known yet: whatever the handler does is the platform's.
     call->scope = call->who.tenant ? sql_tenant(call->db, call->who.tenant) : sql_platform(call->db);
@@ -186,7 +188,10 @@ static void close_db(struct api_call *call) {
     sql_rollback(call->db);
     policy_unref(call->policy);
     call->policy = NULL;
-    if (call->db != call->api->db) sql_close(call->db);
+    if (call->db != call->api->db && call->api->pool)
+        sql_pool_give(call->api->pool, call->db);
+    else if (call->db != call->api->db)
+        sql_close(call->db);
     call->db = NULL;
 }
 

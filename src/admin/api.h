@@ -20,6 +20,7 @@
 #include "store/entity.h"
 
 struct event_bus;
+struct sql_pool;
 struct log;
 struct conf;
 
@@ -27,7 +28,8 @@ struct conf;
 struct api {
     struct datadir *dir;
     const struct audit_signer *signer;
-    struct sql *db;                  // a connection to work on; NULL: one is opened for each request
+    struct sql *db;                  // a connection to work on; NULL: one is taken for each request
+    struct sql_pool *pool;           // from here; NULL: one is opened
     struct event_bus *events;        // NULL: nobody is told
     struct password_hasher *hasher;  // NULL: hashing passwords is not bounded
     struct log *log;                 // NULL

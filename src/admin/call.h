@@ -28,6 +28,7 @@ struct admin {
     char boot[9]; // of this process: begins the ids of events
     struct webhooks *webhooks;
     struct audit_signer *signer;
+    struct sql_pool *pool;
     struct password_hasher *hasher;
     struct api api; // the core: what it works on
 };
