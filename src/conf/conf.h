@@ -214,6 +214,15 @@ struct conf_audit {
     OPT_LIST_OF(struct conf_audit_sink) sinks;
 };
 
+// Whose requests and answers are kept.
+#define CONTENT_MASK_TEXT_MAX 200
+struct conf_content {
+    struct str tenant; // empty: calls of no tenant's keys
+    bool enabled;
+    OPT_LIST_OF(struct str) mask;
+    int64_t max_bytes, keep;
+};
+
 #define CONF_TENANT_DEPTH 8 // tenants from one to its outermost parent, both counted
 
 // What a tenant sets for itself; what it leaves open is its parent's, and at last the general value.
@@ -261,6 +270,7 @@ struct conf {
     struct conf_quota quota;
     OPT_LIST_OF(struct conf_webhook) webhooks;
     struct conf_audit audit;
+    OPT_LIST_OF(struct conf_content) content_log;
     OPT_LIST_OF(struct conf_tenant) tenants;
 
     // Derived.

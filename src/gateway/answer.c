@@ -1,6 +1,7 @@
 // The answer's way back: from a provider to the client, whole or streamed.
 #include "gateway/answer.h"
 
+#include "gateway/content.h"
 #include "gateway/pipeline.h"
 #include "gateway/record.h"
 #include "gateway/reply.h"
@@ -99,6 +100,7 @@ void answer_head(struct call *call, int status, const struct http_field *fields,
 
 static void finish_whole(struct call *call, int status, struct str type, struct str body) {
     call->status = status;
+    content_add(call, &body, 1);
     record_end(call);
     reply_head(call, status, type, body.n);
     reply_last(call, &body, 1);
@@ -185,6 +187,7 @@ static void finish_stream(struct call *call, const struct str *parts, size_t cou
         call->usage_known = true;
     }
     record_price(call);
+    content_add(call, parts, count);
     record_end(call);
     if (!call->reply_started) reply_head(call, call->status, STR_NONE, HTTP_LENGTH_UNKNOWN);
     reply_last(call, parts, count);
@@ -216,6 +219,7 @@ static void data_stream(struct call *call, struct str data, bool last) {
         return;
     }
     if (!count) return;
+    content_add(call, parts, count);
     if (!call->reply_started) {
         call->status = call->upstream_status;
         reply_head(call, call->status, STR_NONE, HTTP_LENGTH_UNKNOWN);

@@ -29,6 +29,7 @@ void call_release(struct call *call) {
     keyring_unref(call->ring);
     runtime_unref(call->runtime);
     buf_free(&call->answer);
+    buf_free(&call->content);
     openai_stream_free(&call->stream);
     call->gl->active--;
 }

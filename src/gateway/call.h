@@ -81,6 +81,7 @@ struct call {
     struct http_field passed[CALL_FIELDS_MAX]; // the upstream's fields that are the client's too
     size_t passed_count;
     struct buf answer;
+    struct buf content; // of the answer, where it is kept
     struct openai_stream stream;
     bool reply_started, paused, recorded;
     // the record

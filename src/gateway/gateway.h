@@ -30,6 +30,7 @@ struct tokens;
 struct catalog;
 struct keys;
 struct audit_notes;
+struct content_log;
 
 struct gateway_options {
     struct log *log;    // NULL is silent
@@ -38,6 +39,7 @@ struct gateway_options {
     struct ledger *ledger;
     struct keys *keys;
     struct audit_notes *audit; // NULL: denials are not told
+    struct content_log *content; // NULL: contents are not kept
     struct str version;
     bool sync; // durability: an answer's last byte waits for the disk
 };

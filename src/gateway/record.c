@@ -2,6 +2,7 @@
 #include "gateway/record.h"
 
 #include "gateway/admit.h"
+#include "gateway/content.h"
 #include "gateway/meter.h"
 #include "gateway/pipeline.h"
 #include "govern/audit_note.h"
@@ -192,6 +193,7 @@ void record_end(struct call *call) {
     end_metrics(call);
     end_access_log(call);
     end_audit(call);
+    content_end(call);
 }
 
 void record_attempt(struct call *call, struct str status) {

@@ -102,12 +102,15 @@ static bool build(struct server *s, struct err *err) {
         .dir = &s->dir, .log = s->log, .version = s->o->version, .conf = sinks_conf, .ctx = s};
     if (!audit_notes_start(&n, &s->audit, err) || !audit_sinks_start(&k, &s->audit_sinks, err))
         return err_wrap(err, "the audit trail");
+    if (!content_log_start(&(struct content_log_options){.dir = &s->dir, .log = s->log}, &s->content, err))
+        return false;
     struct gateway_options g = {.log = s->log,
                                 .access = s->access,
                                 .metrics = s->metrics,
                                 .ledger = s->ledger,
                                 .keys = s->keys,
                                 .audit = s->audit,
+                                .content = s->content,
                                 .version = s->o->version,
                                 .sync = c->storage.durability == DURABILITY_SYNC};
     s->host = server_host(s);
@@ -122,6 +125,7 @@ static void tear_down(struct server *s) {
     loops_free(s);
     admin_free(s->admin);
     gateway_free(s->gateway);
+    content_log_end(s->content);
     audit_notes_end(s->audit);
     audit_sinks_end(s->audit_sinks);
     keys_free(s->keys);

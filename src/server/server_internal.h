@@ -8,6 +8,7 @@
 #include "gateway/keys.h"
 #include "govern/audit_note.h"
 #include "govern/audit_sink.h"
+#include "govern/content_log.h"
 #include "net/redis.h"
 #include "os/signals.h"
 #include "os/watch.h"
@@ -49,6 +50,7 @@ struct server {
     struct keys *keys;
     struct audit_notes *audit;
     struct audit_sinks *audit_sinks;
+    struct content_log *content;
     struct gateway *gateway;
     struct server_loop *loops;
     unsigned n_loops;

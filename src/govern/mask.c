@@ -1,0 +1,135 @@
+// Finds what is to be masked, from left to right, in one pass.
+#include "govern/mask.h"
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+static bool is_word(char c) { return is_digit(c) || is_letter(c) || c == '_' || c == '-'; }
+static bool is_local(char c) { return is_word(c) || c == '.' || c == '+' || c == '%'; }
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
+
+static bool starts_nocase(struct str s, struct str prefix) {
+    return s.n >= prefix.n && str_eq_nocase(str_head(s, prefix.n), prefix);
+}
+
+void mask_add(struct mask *mask, struct str pattern) {
+    static const struct {
+        struct str name;
+        enum mask_kind kind;
+    } kinds[] = {{STR_INIT("email"), MASK_EMAIL},
+                 {STR_INIT("card"), MASK_CARD},
+                 {STR_INIT("address"), MASK_ADDRESS},
+                 {STR_INIT("secret"), MASK_SECRET}};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (str_eq(pattern, kinds[i].name)) mask->kinds |= kinds[i].kind;
+    struct str text = str_from(pattern, 5);
+    if (str_starts(pattern, STR("text:")) && text.n && !str_eq(text, STR("*")) && mask->n < MASK_TEXTS_MAX)
+        mask->texts[mask->n++] = text;
+}
+
+// Each returns how many bytes at the beginning of the text are to be masked, 0 = none.
+
+// The part before '@' begins here.
+static size_t email_at(struct str s) {
+    size_t at = 0, dots = 0, end;
+    while (at < s.n && at < 64 && is_local(s.p[at])) at++;
+    if (at == 0 || at >= s.n || s.p[at] != '@') return 0;
+    for (end = at + 1; end < s.n && end < at + 255 && (is_word(s.p[end]) || s.p[end] == '.'); end++)
+        dots += s.p[end] == '.' && end + 1 < s.n && is_letter(s.p[end + 1]);
+    while (end > at + 1 && (s.p[end - 1] == '.' || s.p[end - 1] == '-')) end--;
+    return dots && end > at + 3 ? end : 0;
+}
+
+// 13 to 19 digits, perhaps with spaces or dashes between, whose check digit (Luhn) is right.
+static size_t card_at(struct str s) {
+    char digits[19];
+    size_t n = 0, end = 0;
+    for (size_t i = 0; i < s.n && n < sizeof digits; i++) {
+        bool gap = (s.p[i] == ' ' || s.p[i] == '-') && i && is_digit(s.p[i - 1]);
+        if (!is_digit(s.p[i]) && !gap) break;
+        if (gap) continue;
+        digits[n++] = s.p[i];
+        end = i + 1;
+    }
+    if (n < 13 || (end < s.n && is_digit(s.p[end]))) return 0;
+    unsigned sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned d = (unsigned)(digits[n - 1 - i] - '0') << (i & 1);
+        sum += d > 9 ? d - 9 : d;
+    }
+    return sum % 10 == 0 ? end : 0;
+}
+
+static size_t address_at(struct str s) {
+    size_t i = 0;
+    for (int part = 0; part < 4; part++) {
+        unsigned v = 0;
+        size_t from = i;
+        while (i < s.n && i < from + 3 && is_digit(s.p[i])) v = v * 10 + (unsigned)(s.p[i++] - '0');
+        if (i == from || v > 255) return 0;
+        if (part < 3 && (i >= s.n || s.p[i++] != '.')) return 0;
+    }
+    return i < s.n && (is_digit(s.p[i]) || (s.p[i] == '.' && i + 1 < s.n && is_digit(s.p[i + 1]))) ? 0 : i;
+}
+
+// Keys by their usual beginnings, and what follows "Bearer ".
+static size_t secret_at(struct str s) {
+    static const struct str beginnings[] = {
+        STR_INIT("sk-"),    STR_INIT("ps-"),   STR_INIT("ghp_"), STR_INIT("gho_"),    STR_INIT("github_pat_"),
+        STR_INIT("xoxb-"),  STR_INIT("xoxp-"), STR_INIT("AKIA"), STR_INIT("ASIA"),    STR_INIT("AIza"),
+        STR_INIT("glpat-"), STR_INIT("hf_"),   STR_INIT("eyJ"),  STR_INIT("Bearer "), STR_INIT("whsec_")};
+    for (size_t i = 0; i < ARRAY_LEN(beginnings); i++) {
+        if (!str_starts(s, beginnings[i])) continue;
+        size_t end = beginnings[i].n;
+        while (end < s.n && (is_word(s.p[end]) || strchr("./+=", s.p[end]))) end++;
+        if (end >= beginnings[i].n + 12) return end;
+    }
+    return 0;
+}
+
+static size_t text_at(const struct mask *mask, struct str s) {
+    for (size_t i = 0; i < mask->n; i++) {
+        struct str t = mask->texts[i];
+        bool open = t.p[t.n - 1] == '*';
+        if (open) t.n--;
+        if (lower(s.p[0]) != lower(t.p[0]) || !starts_nocase(s, t)) continue;
+        size_t end = t.n;
+        while (open && end < s.n && (is_word(s.p[end]) || (unsigned char)s.p[end] >= 0x80)) end++;
+        return end;
+    }
+    return 0;
+}
+
+static size_t masked_at(const struct mask *mask, struct str s, bool begins, const char **out_name) {
+    size_t n = text_at(mask, s);
+    *out_name = "[masked]";
+    if (n || !begins) return n; // the others begin where a word does
+    if (mask->kinds & MASK_SECRET && (n = secret_at(s))) return *out_name = "[secret]", n;
+    if (mask->kinds & MASK_EMAIL && (n = email_at(s))) return *out_name = "[email]", n;
+    if (mask->kinds & MASK_CARD && is_digit(s.p[0]) && (n = card_at(s))) return *out_name = "[card]", n;
+    if (mask->kinds & MASK_ADDRESS && is_digit(s.p[0]) && (n = address_at(s))) return *out_name = "[address]", n;
+    return 0;
+}
+
+void mask_put(struct buf *out, const struct mask *mask, struct str text) {
+    size_t kept = 0; // up to there it was copied
+    bool escaped = false;
+    for (size_t i = 0; i < text.n;) {
+        const char *name;
+        // A letter after a backslash is an escape of JSON, and no part of the word that follows.
+        bool begins = i == 0 || !is_local(text.p[i - 1]) || escaped;
+        escaped = !escaped && i > 0 && text.p[i - 1] == '\\';
+        if (escaped) {
+            i++;
+            continue;
+        }
+        size_t n = masked_at(mask, str_from(text, i), begins, &name);
+        if (!n) {
+            i++;
+            continue;
+        }
+        buf_put(out, str_of(text.p + kept, i - kept));
+        buf_put(out, str_c(name));
+        kept = i += n;
+    }
+    buf_put(out, str_from(text, kept));
+}

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# The log of contents: kept only where the configuration says so, masked, sealed, for those who may read it, for a time.
+import json
+import os
+import sqlite3
+import time
+
+from harness import Suite, chat_body, eventually, fake_provider, main
+
+
+class Content(Suite):
+    def setUp(self):
+        super().setUp()
+        self.operator = None
+
+    def server_with(self, *rules):
+        server = self.spawn({'providers': [fake_provider(self.fake)],
+                             'models': [{'name': 'm', 'targets': [{'provider': 'fake', 'model': 'well'}]}],
+                             'tenants': [{'name': 'acme'}], 'content_log': list(rules)})
+        self.operator = server.create_key('--admin')['key']
+        return server
+
+    def kept(self, server, request_id, key=None):
+        return server.get('/api/v1/content/' + request_id, key=key or self.operator)
+
+    def wait(self, server, request_id):
+        eventually(lambda: self.kept(server, request_id).status == 200)
+        return self.kept(server, request_id).json()
+
+    def test_a_whole_answer_masked(self):
+        server = self.server_with({'mask': ['email', 'text:Blue*']})
+        reply = server.post('/v1/chat/completions', chat_body('m', 'ask ada@example.com about Bluebird'), key=server.key)
+        self.assertEqual(reply.status, 200)
+        entry = self.wait(server, reply.request_id)
+        self.assertIn('ask [email] about [masked]', entry['request'])
+        self.assertEqual(json.loads(entry['answer'])['object'], 'chat.completion')
+        self.assertEqual((entry['model'], entry['status']), ('m', 200))
+        # Sealed: neither text stands in the file.
+        server.stop()
+        with open(os.path.join(server.data, 'penstock.db'), 'rb') as f:
+            bytes_ = f.read()
+        self.assertNotIn(b'chat.completion', bytes_)
+        self.assertNotIn(b'about [masked]', bytes_)
+
+    def test_a_stream(self):
+        server = self.server_with({'max_bytes': '1KiB'})
+        reply = server.post('/v1/chat/completions', chat_body('m', 'x' * 5000, stream=True), key=server.key)
+        self.assertEqual(reply.status, 200)
+        entry = self.wait(server, reply.request_id)
+        self.assertEqual(len(entry['request']), 1024)
+        self.assertTrue(entry['answer'].startswith('data: '), entry['answer'][:40])
+        self.assertLessEqual(len(entry['answer']), 1024)
+
+    def test_who_and_whose(self):
+        server = self.server_with({'tenant': 'acme'})
+        acme = server.create_key('--tenant', 'acme')['key']
+        other = server.post('/v1/chat/completions', chat_body('m'), key=server.key)
+        own = server.post('/v1/chat/completions', chat_body('m'), key=acme)
+        eventually(lambda: server.get('/api/v1/content/' + own.request_id, key=self.operator,
+                                      headers={'X-Penstock-Tenant': 'acme'}).status == 200)
+        self.assertEqual(self.kept(server, other.request_id).status, 404)
+        self.assertEqual(self.kept(server, own.request_id).status, 404)  # another tenant's
+        self.assertEqual(self.kept(server, own.request_id, key=acme).status, 403)
+        looks = server.cli_json('audit', 'list', '--tenant', 'acme', 'action=content.read', 'outcome=ok')
+        self.assertEqual([e['resource_id'] for e in looks], [own.request_id])
+
+    def test_it_ends(self):
+        server = self.server_with({'keep': '1s'})
+        first = server.post('/v1/chat/completions', chat_body('m'), key=server.key)
+        time.sleep(1.2)
+        self.assertEqual(self.kept(server, first.request_id).status, 404)
+        server.post('/v1/chat/completions', chat_body('m'), key=server.key)
+
+        def rows():
+            db = sqlite3.connect(os.path.join(server.data, 'penstock.db'))
+            n = db.execute('SELECT count(*) FROM content_log').fetchone()[0]
+            db.close()
+            return n
+        eventually(lambda: rows() == 1)
+
+    def test_deleted(self):
+        server = self.server_with({})
+        reply = server.post('/v1/chat/completions', chat_body('m'), key=server.key)
+        self.wait(server, reply.request_id)
+        gone = server.request('DELETE', '/api/v1/content/' + reply.request_id, key=self.operator)
+        self.assertEqual(gone.status, 204)
+        self.assertEqual(self.kept(server, reply.request_id).status, 404)
+
+
+if __name__ == '__main__':
+    main()
