@@ -135,7 +135,7 @@ function fillOperation(box, operation) {
   const good = Object.keys(operation.responses).find((s) => s[0] === '2');
   const success = resolve(operation.responses[good]);
   const content = success && Object.values(success.content || {})[0];
-  box.append(el('div', { class: 'inside' }, el('p', {}, operation.description || ''), tryForm(operation, parameters),
+  box.append(el('div', { class: 'inside' }, el('p', {}, (operation.description || '').split('`').map((part, i) => (i % 2 ? el('code', {}, part) : part))), tryForm(operation, parameters),
     el('h3', {}, 'Answers'),
     el('table', {}, el('thead', {}, el('tr', {}, ...['Status', 'Means', 'Body'].map((h) => el('th', { scope: 'col' }, h)))), el('tbody', {}, answers)),
     content && resolve(content.schema).properties ? el('details', {}, el('summary', {}, 'Fields of the answer'), schemaTable(content.schema)) : null));
@@ -168,7 +168,10 @@ function show() {
     main.append(el('section', { 'aria-labelledby': id }, el('h2', { id }, name), operations.map(operationBox)));
   }
   const wanted = location.hash && byId(decodeURIComponent(location.hash.slice(1)));
-  if (wanted && wanted.tagName === 'DETAILS') wanted.open = true;
+  if (wanted && wanted.tagName === 'DETAILS') {
+    wanted.open = true;
+    wanted.scrollIntoView();
+  }
 }
 
 function find() {

@@ -129,9 +129,10 @@ static void no_event_no_act(void) {
     CHECK_INT(g_reply.status, 400);
     CHECK_INT(count("SELECT count(*) FROM audit_event"), 1);
     ask(HTTP_PATCH, "/api/v1/teams/one", "{\"title\":\"Uno\"}", NULL);
-    CHECK_INT(count("SELECT count(*) FROM audit_event WHERE action = 'team.update' AND before_json LIKE '%\"title\":\"\"%'"
-                    " AND after_json LIKE '%Uno%'"),
-              1);
+    CHECK_INT(
+        count("SELECT count(*) FROM audit_event WHERE action = 'team.update' AND before_json LIKE '%\"title\":\"\"%'"
+              " AND after_json LIKE '%Uno%'"),
+        1);
 }
 
 static void denials_are_told(void) {
