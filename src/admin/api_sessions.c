@@ -69,7 +69,7 @@ static bool read_wanted(struct api_call *call, struct session_wanted *out, struc
 }
 
 static bool get_sessions(struct api_call *call, struct err *err) {
-    struct session_wanted wanted;
+    struct session_wanted wanted = {0};
     struct json_writer w;
     struct api_auth auth;
     char cursor[SESSION_ID_TEXT_LEN];
