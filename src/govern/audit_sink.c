@@ -1,10 +1,13 @@
 // Follows the chains and tells each sink, on a thread for each.
 #include "govern/audit_sink_impl.h"
 
+#include "os/rand.h"
+
 #define LOOK_NS (300 * NS_PER_MS)
 #define BATCH 200
 #define BACKOFF_FIRST_NS NS_PER_SEC
 #define BACKOFF_MAX_NS (30 * NS_PER_SEC)
+#define LEASE_NS ((int64_t)5 * 1000000000)
 #define HELD_MAX 4096 // lots that wait to be confirmed
 
 struct cursor {
@@ -31,6 +34,8 @@ struct sink {
     atomic_bool stop, ended;
     char *name;
     struct sql *db;
+    int64_t holder; // this process's name in the lease
+    bool holds;
     struct sink_end end;
     uint64_t settings; // hash of what the end was opened with
     uint64_t retry_ns, backoff_ns;
@@ -45,7 +50,8 @@ static bool cursors_read(struct sink *s, struct err *err) {
     struct sql_stmt *st;
     bool row = true;
     s->cursors.n = 0;
-    if (!sql_prepare(sql_platform(s->db), STR("SELECT tenant_id, seq FROM audit_cursor WHERE sink = ?1"), &st, err))
+    if (!sql_prepare(sql_platform(s->db),
+                     STR("SELECT tenant_id, seq FROM audit_cursor WHERE sink = ?1 AND tenant_id > 0"), &st, err))
         return false;
     sql_bind_text(st, 1, str_c(s->name));
     while (row) {
@@ -99,6 +105,43 @@ static void confirm(struct sink *s) {
     }
     memmove(s->held.p, s->held.p + n, (s->held.n - n) * sizeof *s->held.p);
     s->held.n -= n;
+}
+
+// --- the lease: of several servers on one database, one tells a sink ---
+//
+// It is the cursor's row of tenant 0: seq says who, at until when. A clock that is wrong, or a send that takes longer,
+// makes two of them tell it, which is no more than telling twice.
+
+static bool lease_write(struct sink *s, int64_t until, bool *out_holds, struct err *err) {
+    struct sql_stmt *st;
+    bool row;
+    if (!sql_prepare(sql_platform(s->db),
+                     STR("INSERT INTO audit_cursor (sink, tenant_id, seq, at) VALUES (?1, 0, ?2, ?3)"
+                         " ON CONFLICT (sink, tenant_id) DO UPDATE SET seq = excluded.seq, at = excluded.at"
+                         " WHERE audit_cursor.seq = excluded.seq OR audit_cursor.at < ?4 RETURNING seq"),
+                     &st, err))
+        return false;
+    sql_bind_text(st, 1, str_c(s->name));
+    sql_bind_i64(st, 2, s->holder);
+    sql_bind_i64(st, 3, until);
+    sql_bind_i64(st, 4, clock_unix_ns());
+    if (!sql_step(st, &row, err)) return false;
+    *out_holds = row;
+    return !row || sql_run(st, err);
+}
+
+static bool lease_hold(struct sink *s, bool *out_holds, struct err *err) {
+    if (!lease_write(s, clock_unix_ns() + LEASE_NS, out_holds, err)) return false;
+    if (*out_holds && !s->holds && !cursors_read(s, err)) return false; // another may have moved them
+    s->holds = *out_holds;
+    return true;
+}
+
+static void lease_end(struct sink *s) {
+    struct err ignored;
+    bool holds;
+    if (s->db && s->holds) (void)!lease_write(s, 0, &holds, &ignored);
+    s->holds = false;
 }
 
 // --- sending ---
@@ -183,19 +226,20 @@ static void works(struct sink *s) {
     s->backoff_ns = 0;
 }
 
-static bool open_parts(struct sink *s, const struct conf_audit_sink *conf, struct err *err) {
-    if (!s->db && (!datadir_open_db(s->all->o.dir, SQL_BUSY_MS_DEFAULT, &s->db, err) || !cursors_read(s, err)))
-        return false;
-    return s->end.open || sink_end_open(&s->end, conf, err);
-}
-
 // One round; *out_more: there is more to send at once.
 static bool round_of(struct sink *s, const struct conf_audit_sink *conf, bool *out_more, struct err *err) {
     uint64_t settings = sink_end_settings(conf);
     if (s->end.open && settings != s->settings) start_over(s);
     s->settings = settings;
+    bool holds;
     *out_more = false;
-    if (!open_parts(s, conf, err)) return false;
+    if (!s->db && !datadir_open_db(s->all->o.dir, SQL_BUSY_MS_DEFAULT, &s->db, err)) return false;
+    if (!lease_hold(s, &holds, err)) return false;
+    if (!holds) {
+        start_over(s);
+        return true;
+    }
+    if (!s->end.open && !sink_end_open(&s->end, conf, err)) return false;
     if (!sink_end_alive(&s->end)) return err_set(err, ERR_IO, "it closed the connection");
     if (!send_all(s, conf, out_more, err)) return false;
     confirm(s);
@@ -234,7 +278,8 @@ static void sink_run(void *arg) {
     // What the peer has by now need not be sent again.
     struct err ignored;
     if (s->db && s->end.open && !sink_end_settles(&s->end)) confirm(s);
-    if (s->db) (void)!cursors_keep(s, &ignored);
+    if (s->db && s->holds) (void)!cursors_keep(s, &ignored);
+    lease_end(s);
     atomic_store(&s->ended, true);
 }
 
@@ -258,6 +303,7 @@ static void sink_start(struct audit_sinks *all, size_t at, struct str name) {
         return; // tried again with the next look
     }
     s->all = all;
+    s->holder = (int64_t)(rand_u64() >> 1);
     if (thread_start(&s->thread, "audit-sink", 0, sink_run, s, &err)) {
         all->sinks[at] = s;
         return;

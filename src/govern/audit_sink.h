@@ -4,7 +4,8 @@
 // sent in the order of their chain, each at least once, over outages and restarts: a cursor moves on only when a file
 // is on the disk, a webhook has answered with 2xx, or a stream's peer has acknowledged the bytes and the connection has
 // lived on for AUDIT_SINK_SETTLE_NS. What was sent within that time before a connection broke is sent again; tenant and
-// number in each event tell the copies. Syslog: RFC 5424, over streams with octet counting (RFC 6587, RFC 5425).
+// number in each event tell the copies. Of several servers on one database one tells a sink; another takes over within
+// seconds when that one ends. Syslog: RFC 5424, over streams with octet counting (RFC 6587, RFC 5425).
 //
 // Ownership: audit_sinks_start … audit_sinks_end; the options' parts are borrowed; fetch_global_begin comes before.
 // Thread rule: any thread; nothing waits for a sink. Errors: those of starting; outages are logged when they begin and

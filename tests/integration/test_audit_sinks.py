@@ -15,6 +15,9 @@ import unittest
 
 from harness import Suite, WAIT, eventually, fake_provider, free_port, main, run_cli
 
+from postgres import Postgres
+from test_postgres import Replica
+
 RSYSLOGD = shutil.which('rsyslogd', path=os.environ.get('PATH', '') + ':/usr/sbin')
 
 
@@ -212,6 +215,38 @@ class Others(Suite):
                 done = run_cli('config', 'validate', path)
                 self.assertEqual(done.returncode, 1, done.stdout)
                 self.assertIn(words, done.stdout + done.stderr)
+
+
+class Replicas(Suite):
+    def test_two_servers_on_one_database_tell_once(self):
+        postgres = Postgres().start()
+        self.addCleanup(postgres.__exit__)
+        url = postgres.url('sinks')
+        path = os.path.join(self.server.folder, 'one.jsonl')
+        config = {'providers': [fake_provider(self.fake)], 'audit': {'sinks': [{'name': 'f', 'type': 'file', 'path': path}]}}
+        first = Replica(config, url)
+        self.addCleanup(first.remove)
+        second = Replica(config, url, first=first)
+        self.addCleanup(second.remove)
+        first.start()
+        eventually(lambda: os.path.exists(path))
+        second.start()
+
+        def numbers():
+            with open(path) as f:
+                return [json.loads(line)['seq'] for line in f]
+        for i in range(5):
+            first.cli('audit', 'export', f'action=none{i}.*')
+        n = len(first.cli_json('audit', 'list', '--limit', '0'))
+        eventually(lambda: len(numbers()) >= n)
+        time.sleep(1)
+        self.assertEqual(numbers(), list(range(1, len(numbers()) + 1)), 'an event came twice')
+        first.kill()  # without a word: the other one takes over
+        second.cli('audit', 'export', 'action=none.*')
+        n = len(second.cli_json('audit', 'list', '--limit', '0'))
+        eventually(lambda: len(set(numbers())) >= n)
+        self.assertTrue(in_order(numbers()))
+        self.assertEqual(second.cli('audit', 'verify').returncode, 0)
 
 
 if __name__ == '__main__':
