@@ -55,6 +55,7 @@ enum cli_option_id {
     CLI_SORT,
     CLI_FIELDS,
     CLI_SEARCH,
+    CLI_KEEP,
     // everywhere
     CLI_DATA,
     CLI_JSON,
@@ -126,6 +127,7 @@ enum cli_command_id {
 #undef NOUN
     CLI_CMD_TENANT_SUSPEND,
     CLI_CMD_TENANT_RESUME,
+    CLI_CMD_USER_PASSWD,
     CLI_CMD_TEAM_MEMBERS,
     CLI_CMD_TEAM_ADD,
     CLI_CMD_TEAM_REMOVE,

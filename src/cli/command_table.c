@@ -140,6 +140,9 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                     .value = "LIST",
                     .help = "The columns to show, separated by commas"},
     [CLI_SEARCH] = {.name = "search", .kind = CLI_VALUE_TEXT, .value = "TEXT", .help = "Only rows that hold this text"},
+    [CLI_KEEP] = {.name = "keep",
+                  .kind = CLI_VALUE_NONE,
+                  .help = "The password need not be changed at the next sign-in"},
     [CLI_DATA] =
         {.name = "data", .letter = 'd', .kind = CLI_VALUE_DIR, .value = "DIR", .help = "The data directory (./data)"},
     [CLI_JSON] = {.name = "json", .kind = CLI_VALUE_NONE, .help = "Print JSON, one object a line"},

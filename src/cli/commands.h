@@ -42,6 +42,7 @@ int cmd_audit_rotate(const struct cli_args *args);
 int cmd_resource(const struct cli_args *args); // list, show, create, update, delete of every entity
 int cmd_tenant_suspend(const struct cli_args *args);
 int cmd_tenant_resume(const struct cli_args *args);
+int cmd_user_passwd(const struct cli_args *args);
 int cmd_team_members(const struct cli_args *args);
 int cmd_team_add(const struct cli_args *args);
 int cmd_team_remove(const struct cli_args *args);
