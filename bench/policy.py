@@ -22,7 +22,8 @@ def parse_arguments():
 
 
 def cedar(build_dir, sizes):
-    """Nanoseconds a decision of Cedar's, by number of policies; empty without cargo."""
+    """Nanoseconds a decision of Cedar's, by number of policies; empty without cargo. Cedar looks at every policy it is
+    given, so what is compared is one set of all grants; a caller of Cedar's could pick those of the principal first."""
     source, target = os.path.join(ROOT, "bench", "policy_cedar"), os.path.join(build_dir, "policy_cedar")
     if not shutil.which("cargo"):
         print("bench: no cargo here, so no Cedar", file=sys.stderr)
