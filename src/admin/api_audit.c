@@ -159,7 +159,7 @@ static bool checkpoints(struct api_call *call, struct err *err) {
     struct json_writer w;
     struct audit_head head;
     int64_t checkpoint;
-    size_t limit;
+    size_t limit = 0;
     bool has;
     if (!param_limit(call, LIMIT_DEFAULT, 10000, &limit, err) ||
         !audit_head_read(trail(call), &head, &checkpoint, &has, err))
