@@ -8,6 +8,8 @@
 static const char *env_get(void *ctx, const char *name) {
     (void)ctx;
     if (strcmp(name, "OPENAI_API_KEY") == 0) return "sk-environment";
+    if (strcmp(name, "DATABASE_URL") == 0) return "postgres://h/d";
+    if (strcmp(name, "REDIS_URL") == 0) return "redis://h";
     return strcmp(name, "URL") == 0 ? "http://127.0.0.1:1/v1" : NULL;
 }
 
@@ -178,6 +180,14 @@ static const char everything[] =
     "- {name: t, parent: u, allow_models: [m], aliases: {m2: m}, limits: {max_body: 1 MiB, max_response: 1 MiB},\n"
     "   timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}, branding: {name: n, support: s}}\n"
     "- {name: u}\n";
+// Lists of sections that are stated otherwise by their defaults.
+static const char lists[] =
+    "audit:\n"
+    "  on_failure: refuse\n"
+    "  sinks: [{name: s, type: syslog, address: \"udp://127.0.0.1:6\", path: p, format: json, facility: local0, "
+    "secret: s,\n"
+    "           tls_ca: c, rotate_size: 1 MiB, keep: 2}]\n"
+    "content_log: [{tenant: t, enabled: true, mask: [email], max_bytes: 1 KiB, keep: 1d}]\n";
 
 #define COVERED_MAX 512
 struct trying {
@@ -294,10 +304,13 @@ static void all_covered(const struct trying *t, const struct opt_table *table, b
 static void state_section(struct buf *text, const struct opt_table *table, int indent) {
     for (size_t k = 0; k < table->n; k++) {
         const struct opt *opt = &table->opts[k];
+        bool typed = opt->check && opt->check(STR("some")) && opt->example;
         const char *value = opt->type == OPT_STRS ? (opt->example ? opt->example : "[a]")
                             : opt->def            ? opt->def
+                            : typed               ? opt->example
                                                   : "some";
-        buf_printf(text, "%*s%s: %s\n", indent, "", opt->name, opt->type == OPT_STRUCT ? "" : value);
+        const char *quote = opt->type == OPT_STR && opt->def ? "\"" : "";
+        buf_printf(text, "%*s%s: %s%s%s\n", indent, "", opt->name, quote, opt->type == OPT_STRUCT ? "" : value, quote);
         if (opt->type == OPT_STRUCT) state_section(text, opt->sub, indent + 2);
     }
 }
@@ -306,11 +319,13 @@ static void state_section(struct buf *text, const struct opt_table *table, int i
 static struct conf *load_stated(void) {
     struct buf text = BUF_INIT(1 << 16);
     buf_put(&text, str_c(everything));
+    buf_put(&text, str_c(lists));
     for (size_t i = 0; i < conf_table.n; i++) {
         const struct opt *section = &conf_table.opts[i];
         char key[64];
         snprintf(key, sizeof key, "\n%s:", section->name);
-        if (section->type != OPT_STRUCT || strstr(everything, key) || str_starts(str_c(everything), str_c(key + 1)))
+        if (section->type != OPT_STRUCT || strstr(everything, key) || str_starts(str_c(lists), str_c(key + 1)) ||
+            str_starts(str_c(everything), str_c(key + 1)))
             continue;
         buf_printf(&text, "%s:\n", section->name);
         state_section(&text, section->sub, 2);
