@@ -38,7 +38,7 @@ struct gateway_options {
     struct metrics *metrics;
     struct ledger *ledger;
     struct keys *keys;
-    struct audit_notes *audit; // NULL: denials are not told
+    struct audit_notes *audit;   // NULL: denials are not told
     struct content_log *content; // NULL: contents are not kept
     struct str version;
     bool sync; // durability: an answer's last byte waits for the disk

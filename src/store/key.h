@@ -19,8 +19,8 @@ struct key_row {
     int64_t id; // > 0, never given twice
     int64_t tenant_id;
     struct str tenant; // its name; empty for TENANT_DEFAULT
-    bool tenant_made;  // somebody made the tenant; otherwise it has no more than this name, for the configuration's sake
-    struct str name;   // for people; may be empty, need not be unique
+    bool tenant_made; // somebody made the tenant; otherwise it has no more than this name, for the configuration's sake
+    struct str name;  // for people; may be empty, need not be unique
     struct str prefix; // the start of the key's text, to recognise it by
     char hash[KEY_HASH_SIZE];
     bool is_admin;
