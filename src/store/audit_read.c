@@ -34,17 +34,41 @@ static bool show(struct sql_stmt *st, audit_visit *visit, void *arg, bool *out_a
     return false;
 }
 
+// Page by page, for a driver may hold a whole result in memory.
+#define PAGE 1000
+struct paging {
+    audit_visit *visit;
+    void *arg;
+    int64_t n, last;
+};
+
+static bool visit_counted(void *arg, const struct audit_record *record, struct err *err) {
+    struct paging *p = arg;
+    p->n++;
+    p->last = record->event.seq;
+    return p->visit(p->arg, record, err);
+}
+
 bool audit_each(struct sql_scope scope, int64_t first, int64_t limit, audit_visit *visit, void *arg, struct err *err) {
-    struct sql_stmt *st;
-    bool any;
-    if (!sql_prepare(scope,
-                     STR("SELECT " AUDIT_RECORD_COLUMNS " FROM audit_event e WHERE e.tenant_id = ?1 AND e.seq >= ?2"
-                         " ORDER BY e.seq LIMIT ?3"),
-                     &st, err))
-        return false;
-    sql_bind_i64(st, 2, first);
-    sql_bind_i64(st, 3, limit > 0 ? limit : INT64_MAX);
-    return show(st, visit, arg, &any, err);
+    int64_t left = limit > 0 ? limit : INT64_MAX;
+    while (left > 0) {
+        struct sql_stmt *st;
+        struct paging p = {.visit = visit, .arg = arg};
+        int64_t n = left < PAGE ? left : PAGE;
+        bool any;
+        if (!sql_prepare(scope,
+                         STR("SELECT " AUDIT_RECORD_COLUMNS
+                             " FROM audit_event e WHERE e.tenant_id = ?1 AND e.seq >= ?2 ORDER BY e.seq LIMIT ?3"),
+                         &st, err))
+            return false;
+        sql_bind_i64(st, 2, first);
+        sql_bind_i64(st, 3, n);
+        if (!show(st, visit_counted, &p, &any, err)) return false;
+        if (p.n < n || p.last == INT64_MAX) return true;
+        first = p.last + 1;
+        left -= n;
+    }
+    return true;
 }
 
 bool audit_get(struct sql_scope scope, int64_t seq, audit_visit *visit, void *arg, struct err *err) {

@@ -2,6 +2,9 @@
 #include "store/audit_key.h"
 #include "store/audit_verify.h"
 
+#define PAGE 1000
+#define PAGE_TEXT "1000"
+
 struct run {
     struct sql *db;
     const struct audit_verify_options *o;
@@ -50,7 +53,7 @@ static bool checkpoints_begin(struct run *r, int64_t tenant, int64_t first, stru
                          " ORDER BY seq"),
                      &r->checkpoints, err))
         return false;
-    sql_bind_i64(r->checkpoints, 2, first);
+    sql_bind_i64(r->checkpoints, 2, first > 1 ? first : INT64_MIN);
     return checkpoint_step(r, err);
 }
 
@@ -105,23 +108,38 @@ static bool row_verify(struct run *r, struct sql_stmt *st, bool *out_sound, stru
     return true;
 }
 
-static bool events_verify(struct run *r, int64_t tenant, int64_t first, bool *out_sound, struct err *err) {
+// A page of them, for a driver may hold a whole result in memory. *from becomes the next; *out_end: there are no more.
+static bool page_verify(struct run *r, int64_t tenant, int64_t *from, bool *out_end, bool *out_sound, struct err *err) {
     struct sql_stmt *st;
-    *out_sound = true;
+    int64_t n = 0;
     if (!sql_prepare(sql_tenant(r->db, tenant),
-                     STR("SELECT " AUDIT_RECORD_COLUMNS
-                         " FROM audit_event e WHERE e.tenant_id = ?1 AND e.seq >= ?2 ORDER BY e.seq"),
+                     STR("SELECT " AUDIT_RECORD_COLUMNS " FROM audit_event e WHERE e.tenant_id = ?1 AND e.seq >= ?2"
+                         " ORDER BY e.seq LIMIT " PAGE_TEXT),
                      &st, err))
         return false;
-    sql_bind_i64(st, 2, first);
-    for (bool row;;) {
+    sql_bind_i64(st, 2, *from);
+    for (bool row;; n++) {
         if (!sql_step(st, &row, err)) return false;
-        if (!row) return checkpoints_until(r, INT64_MAX, out_sound, err);
+        if (!row) break;
+        int64_t seq = sql_col_i64(st, 2);
+        *from = seq == INT64_MAX ? seq : seq + 1;
         bool ok = row_verify(r, st, out_sound, err);
         if (ok && *out_sound) continue;
         sql_reset(st);
         return ok;
     }
+    *out_end = n < PAGE;
+    return true;
+}
+
+static bool events_verify(struct run *r, int64_t tenant, int64_t first, bool *out_sound, struct err *err) {
+    // Of a whole chain also what stands before its beginning, where nothing may.
+    int64_t from = first > 1 ? first : INT64_MIN;
+    bool end = false;
+    *out_sound = true;
+    while (!end && *out_sound)
+        if (!page_verify(r, tenant, &from, &end, out_sound, err)) return false;
+    return !*out_sound || checkpoints_until(r, INT64_MAX, out_sound, err);
 }
 
 // The hash that the event before `first` has, which the signatures that follow prove along with the rest.

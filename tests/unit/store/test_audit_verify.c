@@ -195,6 +195,14 @@ static void test_order(void) {
         " action, resource_type, resource_id, resource_name, outcome, reason, address, address_key, agent, request_id,"
         " before_json, after_json, hash FROM audit_event WHERE tenant_id = 2 AND seq = 3",
         2, 4, "");
+    // Before the beginning, where a list by time would show it.
+    for (int seq = 0; seq >= -5; seq -= 5)
+        found(FORMAT(
+                  "INSERT INTO audit_event SELECT NULL, tenant_id, %d, at, actor_kind, actor_id, actor_name, on_behalf,"
+                  " action, resource_type, resource_id, resource_name, outcome, reason, address, address_key, agent,"
+                  " request_id, before_json, after_json, hash FROM audit_event WHERE tenant_id = 2 AND seq = 3",
+                  seq),
+              2, seq, "moved or inserted");
     found("UPDATE audit_event SET tenant_id = 3 WHERE tenant_id = 2", 0, 0, "");
     image_end();
 }
@@ -219,6 +227,7 @@ static void test_signatures(void) {
               seq, "false");
         found(FORMAT("UPDATE audit_checkpoint SET seq = seq + 1 WHERE tenant_id = 1 AND seq = %d", seq), 1, 0, "");
     }
+    found("UPDATE audit_checkpoint SET seq = -1 WHERE tenant_id = 1 AND seq = 256", 1, 0, "");
     found("UPDATE audit_checkpoint SET seq = 500 WHERE tenant_id = 1 AND seq = 256", 1, 0, "");
     found("INSERT INTO audit_checkpoint SELECT tenant_id, 40, at, hash, key_id, signature FROM audit_checkpoint"
           " WHERE tenant_id = 1 AND seq = 1",
