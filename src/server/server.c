@@ -57,13 +57,26 @@ bool server_open_logs(struct server *s, struct err *err) {
 }
 
 // The first key of a data directory is made by the server, so that the first request can follow at once.
+// In a transaction, where of several servers that start at once only one finds no key.
+static bool first_key_locked(struct server *s, struct sql *db, struct key_created *out_created, struct err *err) {
+    uint64_t count;
+    struct key_wanted wanted = {.name = STR("first-run admin"), .is_admin = true};
+    if (!key_count(db, &count, err)) return false;
+    return count || key_create(db, &s->dir, &wanted, clock_unix_ns(), out_created, err);
+}
+
 static bool first_key(struct server *s, struct sql *db, struct err *err) {
     uint64_t count;
+    struct key_created created = {0};
     if (!key_count(db, &count, err)) return false;
     if (count || !s->setting->conf->auth.required) return true;
-    struct key_wanted wanted = {.name = STR("first-run admin"), .is_admin = true};
-    struct key_created created = {0};
-    if (!key_create(db, &s->dir, &wanted, clock_unix_ns(), &created, err)) return false;
+    if (!sql_begin(db, err)) return false;
+    if (!first_key_locked(s, db, &created, err) || !sql_commit(db, err)) {
+        sql_rollback(db);
+        key_created_free(&created);
+        return false;
+    }
+    datadir_key_changed(&s->dir);
     s->admin_key = created.text;
     return true;
 }

@@ -2,6 +2,7 @@
 #include "store/ledger.h"
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "os/clock.h"
 #include "os/rand.h"
 #include "store/ledger_internal.h"
@@ -135,6 +136,7 @@ static void ledger_free(struct ledger *l) {
     vec_free(&l->segments.list);
     mem_free(l->writers);
     mem_free(l->dir);
+    if (l->database) secret_wipe(l->database, strlen(l->database)); // a URL holds a password
     mem_free(l->database);
     cond_free(&l->wake_sync);
     cond_free(&l->wake_apply);

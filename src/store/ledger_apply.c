@@ -7,11 +7,14 @@
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 2000
 #define BUSY_MS 250
+#define SHARED_BUSY_MS 2000 // other servers' batches come first
 // Segments kept only because requests that began in them go on; past this the oldest becomes rows of unknown status.
 #define RETAINED_MAX 4
 
 static bool database_ready(struct ledger *l, struct err *err) {
-    return l->rows.db || ledger_rows_open(&l->rows, str_c(l->database), l->opt.place, BUSY_MS, err);
+    struct str database = str_c(l->database);
+    bool shared = str_find(database, STR("://")) < database.n;
+    return l->rows.db || ledger_rows_open(&l->rows, database, l->opt.place, shared ? SHARED_BUSY_MS : BUSY_MS, err);
 }
 
 static bool refused(struct ledger *l, const struct err *err) {

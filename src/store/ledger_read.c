@@ -5,6 +5,7 @@
 #include "store/ledger_read.h"
 
 #include "base/map.h"
+#include "base/secret.h"
 #include "os/rand.h"
 #include "store/ledger_files.h"
 #include "store/ledger_pending.h"
@@ -352,7 +353,9 @@ bool ledger_read(const struct ledger_query *q, bool (*each)(void *arg, const str
     struct sql_options opt = {.mode = SQL_READ_ONLY, .busy_ms = SQL_BUSY_MS_DEFAULT, .cache_kb = CACHE_KB};
     struct reading r = {.q = q, .each = each, .arg = arg};
     if (!ledger_database(&path, q->data_dir, q->database, err)) return false;
-    if (!sql_open(buf_str(&path), &opt, &r.db, err)) return false;
+    bool opened = sql_open(buf_str(&path), &opt, &r.db, err);
+    secret_wipe(path.p, path.n); // a URL holds a password
+    if (!opened) return false;
     ledger_pending_init(&r.pending);
     map_init(&r.found, rand_u64());
     bool ok = read_all(&r, err);
