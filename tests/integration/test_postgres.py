@@ -2,9 +2,11 @@
 # Several servers over one PostgreSQL: keys, usage and configuration are one; none that dies takes an answer along.
 import os
 import shutil
-import sys
+import subprocess
+import tempfile
 
-from harness import Penstock, Suite, clean_environment, eventually, fake_provider, main, run_cli
+from harness import (BINARY, Conn, Incomplete, Penstock, Suite, clean_environment, eventually, fake_provider, free_port,
+                     main, request_bytes, run_cli)
 
 from postgres import Postgres
 
@@ -113,6 +115,37 @@ class Replicas(Suite):
         self.assertTrue(eventually(lambda: self.usage_count(self.a) == 6), self.a.log())
         made = self.b.create_key('--name', 'later')
         self.assertTrue(eventually(lambda: self.status(self.a, made['key']) == 200, SOON), self.a.log())
+
+    def test_all_begin_at_once_on_an_empty_database(self):
+        url = self.postgres.url('empty')
+        secret = os.urandom(32)
+        folder = tempfile.mkdtemp(prefix='penstock-test-')
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        ports, servers = [free_port() for _ in range(4)], []
+        for port in ports:
+            data = os.path.join(folder, str(port))
+            os.mkdir(data, 0o700)
+            with open(os.path.join(data, 'secret.key'), 'wb', opener=lambda p, f: os.open(p, f, 0o600)) as f:
+                f.write(secret)
+            servers.append(subprocess.Popen(
+                [BINARY, 'serve', '--data', data, '--listen', f'127.0.0.1:{port}', '--workers', '1'], cwd=folder,
+                env=clean_environment(PENSTOCK_STORAGE__URL=url), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL))
+            self.addCleanup(servers[-1].wait)
+            self.addCleanup(servers[-1].kill)
+
+        def ready(port):
+            try:
+                with Conn(port) as c:
+                    return c.send(request_bytes('GET', '/readyz', headers={'Connection': 'close'})).read().status == 200
+            except (OSError, Incomplete):
+                return False
+        for port in ports:
+            self.assertTrue(eventually(lambda p=port: ready(p)))
+        self.assertEqual(self.postgres.psql('empty', 'SELECT count(*) FROM api_key'), '1')
+        for server in servers:
+            server.terminate()
+            self.assertEqual(server.wait(30), 0)
 
     def test_the_trial_of_the_configuration_tells(self):
         done = run_cli('config', 'test', self.a.config_path, cwd=self.a.folder, env=clean_environment(**self.a.env))
