@@ -37,11 +37,14 @@ static bool parse_principal(struct api_call *call, struct question *q, struct er
         q->home = call->who.home;
         return true;
     }
-    if (!entity_value_parse(call->scope, &field, q->principal_text, call->arena, &v, err)) return false;
+    // Who may not ask about others is not told which there are.
+    struct policy_resource grants = {.type = RESOURCE_GRANT, .tenant = call->who.tenant};
+    if (!api_check(call, ACTION_READ, &grants, err) ||
+        !entity_value_parse(call->scope, &field, q->principal_text, call->arena, &v, err))
+        return false;
     q->principal = api_principal_of(&v);
     q->home = call->who.tenant;
-    struct policy_resource grants = {.type = RESOURCE_GRANT, .tenant = call->who.tenant};
-    return api_check(call, ACTION_READ, &grants, err);
+    return true;
 }
 
 static const struct api_kind *kind_of(enum resource_type type) {

@@ -64,6 +64,9 @@ struct str api_principal_text(struct principal p, char out[ENTITY_ID_TEXT_MAX]);
 // limit, cursor, sort, q and filters of the request.
 NODISCARD bool api_list_query(struct api_call *call, const struct entity *e, struct sql_scope scope,
                               struct entity_query *q, struct err *err);
+// What is wrong with a query is told to those who may read something of the kind; others are told that they may not.
+// Always false.
+bool api_list_wrong(struct api_call *call, enum resource_type type, struct err *err);
 // The rows of a page into an open array.
 NODISCARD bool api_list_into(struct api_call *call, const struct api_kind *kind, struct entity_query *query,
                              struct json_writer *w, struct buf *cursor, bool *out_more, uint64_t *out_total,

@@ -59,6 +59,16 @@ bool api_list_query(struct api_call *call, const struct entity *e, struct sql_sc
     return true;
 }
 
+bool api_list_wrong(struct api_call *call, enum resource_type type, struct err *err) {
+    struct policy_resource all = {.type = type, .tenant = call->who.tenant};
+    struct err why = *err;
+    bool allowed = false;
+    bool alike =
+        policy_decides_alike(call->policy, &call->subject, ACTION_READ, type, call->who.tenant, call->now, &allowed);
+    if (alike && !allowed && api_check(call, ACTION_READ, &all, err)) *err = why;
+    return false;
+}
+
 // --- rows ---
 
 static bool may_see(struct listing *l, const struct entity_row *row, bool *out_may, struct err *err) {
@@ -187,7 +197,7 @@ bool api_entity_list(struct api_call *call, struct err *err) {
     bool more;
     if (!api_list_query(call, kind->entity, scope, &query, err) ||
         !entity_check_only(kind->entity, api_param(call, "fields"), NULL, err))
-        return false;
+        return kind->platform ? false : api_list_wrong(call, kind->resource, err);
     api_answer(call, &w);
     json_put_object(&w);
     json_put_member_array(&w, STR("data"));

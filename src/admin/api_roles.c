@@ -114,7 +114,7 @@ static bool list_roles(struct api_call *call, struct err *err) {
     bool more = false;
     if (!api_list_query(call, &entity_role, call->scope, &q, err) ||
         !entity_check_only(&entity_role, api_param(call, "fields"), "built_in", err))
-        return false;
+        return api_list_wrong(call, RESOURCE_ROLE, err);
     // "builtin.N": a page that ended within the built-in ones.
     bool within = str_starts(q.cursor, STR("builtin."));
     if (within && (!str_to_u64(str_from(q.cursor, 8), &skip) || skip > policy_builtin_count()))

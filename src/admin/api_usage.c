@@ -232,7 +232,8 @@ static bool put_record(void *arg, const struct ledger_row *row) {
 static bool list(struct api_call *call, struct err *err) {
     struct ledger_query q;
     struct listing l = {.q = &q};
-    if (!query_read(call, &q, err) || !permitted(call, &q, err)) return false;
+    if (!query_read(call, &q, err)) return api_list_wrong(call, RESOURCE_USAGE, err);
+    if (!permitted(call, &q, err)) return false;
     api_answer(call, &l.w);
     json_put_object(&l.w);
     json_put_member_array(&l.w, STR("data"));
@@ -315,7 +316,8 @@ static bool sum(struct api_call *call, struct err *err) {
     struct ledger_query q;
     struct listing l = {.q = &q};
     struct str by = api_param(call, "by");
-    if (!query_read(call, &q, err) || !permitted(call, &q, err)) return false;
+    if (!query_read(call, &q, err)) return api_list_wrong(call, RESOURCE_USAGE, err);
+    if (!permitted(call, &q, err)) return false;
     for (size_t i = 0; i < ARRAY_LEN(k_groups); i++)
         if (str_eq(by, str_c(k_groups[i].name)) || (!by.n && i == 1)) q.group = k_groups[i].group;
     if (q.group == LEDGER_GROUP_NONE)

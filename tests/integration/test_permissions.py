@@ -55,6 +55,7 @@ class Case:
     def __init__(self, endpoint, path, place, permission=None, body=None, headers=None, row=None, people_only=False):
         self.endpoint, self.path, self.place, self.permission = endpoint, path, place, permission
         self.body, self.headers, self.row, self.people_only = body, headers or {}, row, people_only
+        self.anywhere = False  # the permission is enough, wherever it holds
         self.lists = None  # {id: place} of rows that a list is to show to who may read them
 
     def __repr__(self):
@@ -148,7 +149,8 @@ class Permissions(Suite):
         cls.make('roles', at(), name='custom')
         asker = cls.person(f'asker@{tenant}.example', tenant, role='viewer')
         spots = (('tenant', {}, at()), ('team/t1', {'team_id': 't1'}, at('t1')),
-                 ('project/p1', {'project_id': 'p1'}, at('t1', 'p1')), ('project/p2', {'project_id': 'p2'}, at('t2', 'p2')))
+                 ('project/p1', {'project_id': 'p1'}, at('t1', 'p1')),
+                 ('project/p2', {'project_id': 'p2'}, at('t2', 'p2')))
         for scope, where, place in spots:
             cls.make('budgets', place, name='b-' + scope.replace('/', '-'), scope=scope, metric='tokens', amount=1000000)
             cls.make('grants', place, principal=f'user/bystander@{tenant}.example', permissions=['event:read'],
@@ -202,7 +204,7 @@ class Permissions(Suite):
         body = json.loads(json.dumps(case.body).replace('@alpha', '@beta')) if isinstance(case.body, dict) else case.body
         out = Case(case.endpoint, path.replace('%40alpha', '%40beta'), place, case.permission, body,
                    {**case.headers, **ACTING}, row, case.people_only)
-        out.lists = case.lists
+        out.lists, out.anywhere = case.lists, case.anywhere
         return out
 
     @classmethod
@@ -216,11 +218,20 @@ class Permissions(Suite):
             case = Case(endpoint, path + '?limit=1000', A, permission)
             case.lists = dict(cls.rows[kind])
             yield case
+            if kind != 'tenants':
+                yield cls.wrong_query(endpoint, permission)
         elif not rest and method == 'POST':
             yield from cls.creations(endpoint, kind, permission)
         else:
             for row, place in cls.some_rows(kind):
                 yield cls.on_row(endpoint, kind, permission, row, place)
+
+    @staticmethod
+    def wrong_query(endpoint, permission):
+        """What is wrong is told to those alone who may read something of the kind."""
+        case = Case(endpoint, endpoint[1] + ('?status=x' if 'usage' in endpoint[1] else '?limit=0'), A, permission)
+        case.anywhere = True
+        return case
 
     @classmethod
     def some_rows(cls, kind):
@@ -277,7 +288,8 @@ class Permissions(Suite):
         rest = path.removeprefix('/api/v1/')
         if rest in ('usage', 'usage/sums'):
             return [Case(endpoint, path + query, place, permission)
-                    for query, place in (('', A), ('?team=t1', T1), ('?project=p1', P1), ('?project=p2', P2))]
+                    for query, place in (('', A), ('?team=t1', T1), ('?project=p1', P1), ('?project=p2', P2))] + \
+                [cls.wrong_query(endpoint, permission)]
         if rest == 'session' or rest.startswith('session/'):
             return [Case(endpoint, path, A, None, {}, people_only=endpoint != ('GET', '/api/v1/session'))]
         if rest == 'tokens':
@@ -287,7 +299,8 @@ class Permissions(Suite):
             'sessions': Case(endpoint, path + '?user=all', A, 'session:read'),
             'sessions/{id}': Case(endpoint, path.replace('{id}', 'session_000000000zzzz'), A, 'session:delete'),
             'access/check': Case(endpoint, path, A, 'grant:read', {'action': 'key:read', 'principal': other}),
-            'access/explain': Case(endpoint, f'{path}?action=key:read&principal={other.replace("@", "%40")}', A, 'grant:read'),
+            'access/explain': Case(endpoint, f'{path}?action=key:read&principal=user/no-such%40alpha.example', A,
+                                   'grant:read'),
             'access/matrix': Case(endpoint, path, A, permission),
             'access/review': Case(endpoint, path, A, permission),
             'audit': Case(endpoint, path + '?limit=1', A, permission),
@@ -321,7 +334,7 @@ class Permissions(Suite):
             return (False, 403, 0) if case.people_only else (True, None, 0)
         if case.endpoint == ('GET', '/api/v1/tenants'):  # a list of what there may be elsewhere, too: never refused
             return True, None, 0
-        if case.lists is not None:
+        if case.lists is not None or case.anywhere:
             return case.permission in caller.rights and caller.scope != 'none', 403, 1
         allowed = caller.may(case.permission, case.place)
         if allowed and case.people_only and not caller.person:
@@ -338,7 +351,8 @@ class Permissions(Suite):
         if not allowed:
             if reply.status != status:
                 faults.append(f'{caller}: {case}: {status} was expected: {self.told(reply)}')
-        elif reply.status in (401, 403) or reply.status >= 500 or (reply.status == 404 and case.row and b'not found' in reply.body):
+        elif reply.status in (401, 403) or reply.status >= 500 or \
+                (reply.status == 404 and case.row and b'not found' in reply.body):
             faults.append(f'{caller}: {case}: it should have been let through: {self.told(reply)}')
         elif case.lists is not None:
             page = reply.json()
@@ -349,7 +363,8 @@ class Permissions(Suite):
             seen = shown & set(case.lists)
             if seen != want or page['total'] != len(shown):
                 faults.append(f'{caller}: {case}: not the rows that may be read: {seen ^ want} of {page["total"]}')
-        elif reply.status < 300 and 'If-Match' in case.headers and case.endpoint[0] != 'GET' and not case.path.endswith('/revoke') and '/members/' not in case.path:
+        elif reply.status < 300 and 'If-Match' in case.headers and case.endpoint[0] != 'GET' and \
+                not case.path.endswith('/revoke') and '/members/' not in case.path:
             faults.append(f'{caller}: {case}: was not to be carried out: {self.told(reply)}')
 
     def test_every_endpoint_role_and_scope(self):
