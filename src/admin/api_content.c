@@ -39,8 +39,9 @@ static bool tell(struct api_call *call, struct err *err) {
 }
 
 static bool get(struct api_call *call, struct err *err) {
-    return tell(call, err) && content_read(sql_tenant(call->db, call->who.tenant), call->api->dir, call->params[0],
-                                           call->now, put_entry, call, err);
+    return content_read(sql_tenant(call->db, call->who.tenant), call->api->dir, call->params[0], call->now, put_entry,
+                        call, err) &&
+           tell(call, err);
 }
 
 static bool delete (struct api_call *call, struct err *err) {

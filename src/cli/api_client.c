@@ -175,31 +175,35 @@ int cli_api_call(struct cli_api *api, enum http_method method, struct str path, 
 
 // --- reading answers ---
 
-static void put_value(struct arena *arena, struct buf *out, struct str raw) {
-    struct json_reader r;
-    struct str key, text;
-    enum json_kind kind = json_raw_kind(raw);
-    bool first = true;
-    if (kind == JSON_STRING) {
-        if (json_string_text(raw, arena, &text)) buf_put(out, text);
-    } else if (kind == JSON_ARRAY || kind == JSON_OBJECT) {
-        json_reader_init(&r, raw, 0);
-        bool array = kind == JSON_ARRAY;
-        if (array ? !json_enter_array(&r) : !json_enter_object(&r)) return;
-        while (array ? json_element(&r, &kind) : json_member(&r, &key, &kind)) {
-            struct str one;
-            if (!first) buf_put(out, STR(", "));
-            first = false;
-            if (!array && json_string_text(key, arena, &text)) buf_printf(out, "%.*s=", STR_ARG(text));
-            if (!json_skip(&r, &one)) return;
-            if (json_raw_kind(one) == JSON_STRING && json_string_text(one, arena, &text))
-                buf_put(out, text);
-            else
-                buf_put(out, one);
-        }
-    } else if (kind != JSON_NULL) {
+static void put_scalar(struct arena *arena, struct buf *out, struct str raw) {
+    struct str text;
+    if (json_raw_kind(raw) == JSON_STRING && json_string_text(raw, arena, &text))
+        buf_put(out, text);
+    else
         buf_put(out, raw);
+}
+
+// The members of a list or a map, with commas between them.
+static void put_members(struct arena *arena, struct buf *out, struct str raw, bool array) {
+    struct json_reader r;
+    struct str key, name, one;
+    enum json_kind kind;
+    json_reader_init(&r, raw, 0);
+    if (array ? !json_enter_array(&r) : !json_enter_object(&r)) return;
+    for (bool first = true; array ? json_element(&r, &kind) : json_member(&r, &key, &kind); first = false) {
+        if (!first) buf_put(out, STR(", "));
+        if (!array && json_string_text(key, arena, &name)) buf_printf(out, "%.*s=", STR_ARG(name));
+        if (!json_skip(&r, &one)) return;
+        put_scalar(arena, out, one);
     }
+}
+
+static void put_value(struct arena *arena, struct buf *out, struct str raw) {
+    enum json_kind kind = json_raw_kind(raw);
+    if (kind == JSON_ARRAY || kind == JSON_OBJECT)
+        put_members(arena, out, raw, kind == JSON_ARRAY);
+    else if (kind != JSON_NULL)
+        put_scalar(arena, out, raw);
 }
 
 struct str cli_json_text(struct arena *arena, struct str object, struct str name) {

@@ -1,7 +1,7 @@
 // penstock key create, list, revoke.
 #include "access/key.h"
 #include "base/json_read.h"
-#include "cli/commands.h"
+#include "cli/audit_command.h"
 #include "conf/conf.h"
 #include "os/clock.h"
 #include "store/config_env.h"
@@ -128,6 +128,39 @@ static void warn_unknown_tenant(const struct cli_args *args, struct str tenant) 
     config_env_end(&stores);
 }
 
+// Ends the transaction of an act on a key, with its event.
+static bool act_end(struct cli_data *data, bool ok, const char *action, int64_t tenant, int64_t key, struct str name,
+                    struct err *err) {
+    char id[KEY_ID_TEXT_LEN];
+    key_id_text(id, key);
+    struct audit_event event = {.action = str_c(action),
+                                .resource_type = STR("key"),
+                                .resource_id = str_of(id, sizeof id),
+                                .resource_name = name};
+    if (!ok || !audit_command_tell(data, tenant, &event, err)) {
+        sql_rollback(data->db);
+        return false;
+    }
+    if (!sql_commit(data->db, err)) return false;
+    datadir_key_changed(&data->dir); // once more: a server may have looked before the commit
+    return true;
+}
+
+static bool create_told(struct cli_data *data, const struct key_wanted *wanted, struct key_created *out_key,
+                        struct err *err) {
+    int64_t tenant = TENANT_DEFAULT;
+    struct key_created key = {0};
+    if (!sql_begin(data->db, err)) return false;
+    bool ok = key_create(data->db, &data->dir, wanted, clock_unix_ns(), &key, err) &&
+              (!wanted->tenant.n || tenant_find(data->db, wanted->tenant, &tenant, err));
+    ok = act_end(data, ok, "key.create", tenant, key.id, wanted->name, err);
+    if (ok)
+        *out_key = key;
+    else
+        key_created_free(&key);
+    return ok;
+}
+
 int cmd_key_create(const struct cli_args *args) {
     struct str models[KEY_MODELS_MAX];
     struct key_wanted wanted;
@@ -138,7 +171,7 @@ int cmd_key_create(const struct cli_args *args) {
     warn_unknown_tenant(args, wanted.tenant);
     int code = cli_data_open(args, true, &data);
     if (code != CLI_OK) return code;
-    if (key_create(data.db, &data.dir, &wanted, clock_unix_ns(), &key, &err)) {
+    if (create_told(&data, &wanted, &key, &err)) {
         code = print_created(args, &key, &wanted);
         key_created_free(&key);
     } else {
@@ -238,13 +271,19 @@ int cmd_key_list(const struct cli_args *args) {
 // --- revoke
 // -----------------------------------------------------------------------------------------------------------
 
+static bool revoke_told(struct cli_data *data, const struct key_row *row, int64_t now, struct err *err) {
+    if (!sql_begin(data->db, err)) return false;
+    bool ok = key_revoke(data->db, &data->dir, row->id, now, err);
+    return act_end(data, ok, "key.revoke", row->tenant_id, row->id, row->name.n ? row->name : row->prefix, err);
+}
+
 static int revoke(const struct cli_args *args, struct cli_data *data, struct arena *arena) {
     struct key_row row;
     struct err err;
     int64_t now = clock_unix_ns();
     if (!key_find(data->db, str_c(args->operands[0]), arena, &row, &err))
         return cli_fail_err(args->io, &err, "cannot find the key", "penstock key list");
-    if (!row.revoked_at && !key_revoke(data->db, &data->dir, row.id, now, &err))
+    if (!row.revoked_at && !revoke_told(data, &row, now, &err))
         return cli_fail_err(args->io, &err, "cannot revoke the key", NULL);
     char id[KEY_ID_TEXT_LEN];
     key_id_text(id, row.id);

@@ -99,6 +99,16 @@ class Audit(Suite):
             tail.wait()
             tail.stdout.close()
 
+    def test_commands_on_the_data_directory(self):
+        server = self.spawn({'providers': [fake_provider(self.fake)]}, start=False)
+        server.create_key('--name', 'told')
+        self.assertEqual(server.cli('key', 'revoke', 'told').returncode, 0)
+        self.assertEqual(server.cli('secret', 'set', 's', stdin='x').returncode, 0)
+        self.assertEqual(server.cli('secret', 'delete', 's').returncode, 0)
+        told = [(e['action'], e['resource_name'] or e['resource_id']) for e in server.cli_json('audit', 'list')]
+        self.assertEqual(told[:4], [('secret.delete', 's'), ('secret.create', 's'), ('key.revoke', 'told'),
+                                    ('key.create', 'told')])
+
     # --- the API ---
 
     def call(self, method, path, body=None, key=None, status=200):
