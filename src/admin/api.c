@@ -80,7 +80,8 @@ bool api_act_for(struct api_call *call, struct err *err) {
     call->who.tenant = row->id;
     call->who.tenant_name = entity_at(&entity_tenant, row, "name")->s;
     call->scope = sql_tenant(call->db, row->id);
-    return true;
+    // With the tenant come its roles, and what it denies to everybody.
+    return api_policy_load(call, err);
 }
 
 static bool check_endpoint(struct api_call *call, struct err *err) {

@@ -65,7 +65,9 @@ bool api_locate(struct api_call *call, const struct api_kind *kind, const struct
     if (scope != SIZE_MAX && !locate_scope(call, &row->v[scope], &r, err)) return false;
     if (row->id) r.id = arena_str(call->arena, entity_id_text(e, row->id, id));
     if (row->id && !r.id.p) return err_no_memory(err);
-    r.name = text_of(e, row, e->called_by.n ? e->called_by : STR("name"));
+    r.name = text_of(e, row, STR("name"));
+    // What people call it by: of users the address, of a key without a name its prefix.
+    if (!r.name.n || e == &entity_user) r.name = text_of(e, row, e->called_by);
     r.tags = text_of(e, row, STR("tags"));
     *out_resource = r;
     return true;

@@ -350,8 +350,60 @@ class Rights(Api):
         plain, plain_key = self.person('plain@example.com')
         self.problem(self.call('POST', 'access/check', {'action': 'key:read', 'principal': user['id']}, key=plain_key), 403,
                      'permission_denied')
+        self.problem(self.call('POST', 'access/check', {'action': 'key:read', 'at': 'soon'}), 400, 'invalid_value', 'at')
+        self.problem(self.call('POST', 'access/check', {'action': 'key:read', 'scopes': ['key:fly']}), 400, 'invalid_value',
+                     'scopes')
         matrix = self.call('GET', 'access/matrix', status=200).json()
         self.assertIn('owner', [r['name'] for r in matrix['roles']])
+
+    def test_questions_about_keys(self):
+        user, _ = self.person('keyholder@example.com', {'role': 'developer'})
+        key = self.make('keys', {'owner': user['id'], 'scopes': ['model:use', 'key:read'], 'allowed_models': ['gpt-*'],
+                                 'expires_at': '2090-01-01T00:00:00Z', 'name': 'asked'})
+
+        def ask(action, resource=None, **more):
+            answer = self.call('POST', 'access/check', {'principal': key['id'], 'action': action, 'resource': resource,
+                                                        **more}, status=200).json()
+            why = self.call('GET', f'access/explain?principal=key/{key["prefix"]}&action={action}' +
+                            (f'&resource={resource}' if resource else '') + (f'&at={more["at"]}' if more else ''),
+                            status=200).json()
+            self.assertEqual((why['allowed'], why['reason']), (answer['allowed'], answer['reason']), why)
+            return answer['reason']
+
+        self.assertEqual(ask('model:use', 'gpt-5'), 'granted')
+        self.assertEqual(ask('model:use', 'other'), 'key_models')
+        self.assertEqual(ask('key:create'), 'beyond_scopes')
+        self.assertEqual(ask('key:read', at='2090-01-01T00:00:00Z'), 'expired')
+        self.assertEqual(ask('key:read', at='2089-12-31T23:59:59Z'), 'granted')
+        # Its owner's rights bound it; of a key without an owner the scopes are the rights.
+        self.call('PATCH', f'users/{user["id"]}', {'status': 'disabled'}, status=200)
+        self.assertEqual(ask('model:use', 'gpt-5'), 'suspended')
+        self.call('POST', f'keys/{key["id"]}/revoke', status=200)
+        self.assertEqual(ask('model:use', 'gpt-5'), 'revoked')
+        alone = self.make('keys', {'scopes': ['model:use']})
+        answer = self.call('POST', 'access/check', {'principal': alone['id'], 'action': 'model:use', 'resource': 'x'}).json()
+        self.assertEqual((answer['allowed'], answer['reason']), (True, 'by_scopes'))
+        operator = self.server.create_key('--admin')['key']
+        row = next(k for k in self.call('GET', 'keys?is_admin=true').json()['data'] if operator.startswith(k['prefix'][:9]))
+        answer = self.call('POST', 'access/check', {'principal': row['id'], 'action': 'tenant:delete'}).json()
+        self.assertEqual((answer['allowed'], answer['reason']), (True, 'operator'))
+        # Who may not ask about others is told nothing, nor is there a key of another tenant.
+        _, plain_key = self.person('asks@example.com')
+        self.problem(self.call('POST', 'access/check', {'action': 'model:use', 'principal': key['id']}, key=plain_key), 403,
+                     'permission_denied')
+        self.tenant('keyless')
+        for unknown in (key['id'], 'key_000000000zzzz'):
+            self.problem(self.call('POST', 'access/check', {'action': 'model:use', 'principal': unknown},
+                                   X_Penstock_Tenant='keyless'), 400, 'invalid_value', 'principal')
+
+    def test_a_role_inherits_from_the_tenants_own(self):
+        self.tenant('inheriting')
+        at = {'X_Penstock_Tenant': 'inheriting'}
+        self.make('roles', {'name': 'base', 'permissions': ['key:read']}, **at)
+        self.make('roles', {'name': 'more', 'parents': ['base'], 'permissions': ['key:create']}, **at)
+        matrix = self.call('GET', 'access/matrix', status=200, **at).json()
+        (more,) = [r for r in matrix['roles'] if r['name'] == 'more']
+        self.assertEqual(more['permissions'], {'key': ['read', 'create']})
 
 
 class Tenants(Api):

@@ -40,7 +40,11 @@ class Resources(Suite):
         self.assertEqual(self.server.cli('access', 'explain', 'user/ada@example.com', 'key:create', *own).returncode, 5)
         self.ok('grant', 'create', 'principal=team/search', 'role=developer', *own)
         done = self.ok('access', 'explain', 'user/ada@example.com', 'key:create', *own)
-        self.assertTrue(done.stdout.startswith('yes\n'), done.stdout)
+        self.assertTrue(done.stdout.startswith('yes: a grant allows it\n'), done.stdout)
+        self.assertRegex(done.stdout, r'\n  by    grant_\w+ gives the role developer to team team_\w+ in tenant tenant_\w+')
+        done = self.server.cli('access', 'explain', 'user/ada@example.com', 'tenant:delete', *own)
+        self.assertTrue(done.stdout.startswith('no: no grant allows it\n'), done.stdout)
+        self.assertIn('its permissions do not hold this one', done.stdout)
         self.ok('team', 'remove', 'search', 'ada@example.com', *own)
         self.assertEqual(self.server.cli('access', 'explain', 'user/ada@example.com', 'key:create', *own).returncode, 5)
         # Every act is in the tenant's trail, once.
