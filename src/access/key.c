@@ -1,25 +1,13 @@
 // Makes, hashes and revokes virtual keys.
-#include "access/key.h"
+#include "access/key_text.h"
 
 #include "base/json_write.h"
 #include "base/utf8.h"
-#include "os/rand.h"
 
 #include <sodium.h>
 
 static_assert(KEY_HASH_SIZE == crypto_generichash_BYTES, "the stored hash is libsodium's default size");
 static_assert(KEEPER_KEY_SIZE == crypto_generichash_KEYBYTES, "the secret is libsodium's default key size");
-
-static bool is_base64url(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
-bool key_text_valid(struct str text) {
-    if (text.n != KEY_TEXT_LEN || !str_starts(text, STR("ps-"))) return false;
-    for (size_t i = 3; i < text.n; i++)
-        if (!is_base64url(text.p[i])) return false;
-    return true;
-}
 
 void key_hash(const struct secret *server, struct str text, char out_hash[KEY_HASH_SIZE]) {
     // Fails for wrong lengths only.
@@ -87,22 +75,6 @@ static void put_models(const struct key_wanted *w, struct buf *out) {
     json_writer_done(&json);
 }
 
-// A fresh key's text into *out_text.
-static bool make_text(struct secret *out_text, struct err *err) {
-    char random[32];
-    struct buf text = BUF_INIT(KEY_TEXT_LEN);
-    // Reserved at once: growing would leave copies behind.
-    bool ok = buf_reserve(&text, KEY_TEXT_LEN);
-    rand_bytes(random, sizeof random);
-    buf_lit(&text, "ps-");
-    base64url_put(&text, str_of(random, sizeof random));
-    ok = ok && !text.failed && secret_set(out_text, buf_str(&text));
-    secret_wipe(random, sizeof random);
-    secret_wipe(text.p, text.n);
-    buf_free(&text);
-    return ok || err_no_memory(err);
-}
-
 static bool insert(struct sql *db, const struct datadir *dir, const struct key_wanted *w, int64_t now_ns,
                    struct key_created *key, struct err *err) {
     struct str text = secret_str(&key->text);
@@ -129,7 +101,7 @@ bool key_create(struct sql *db, struct datadir *dir, const struct key_wanted *wa
                 struct key_created *out_key, struct err *err) {
     struct key_created key = {0};
     if (!check_wanted(wanted, now_ns, err)) return false;
-    if (!make_text(&key.text, err) || !insert(db, dir, wanted, now_ns, &key, err)) {
+    if (!key_text_make(&key.text, err) || !insert(db, dir, wanted, now_ns, &key, err)) {
         key_created_free(&key);
         return false;
     }

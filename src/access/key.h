@@ -1,7 +1,7 @@
 // The text of virtual keys: made from 256 random bits, stored only as a keyed hash, changed so that all processes
 // notice.
 //
-// A key is "ps-" and 43 characters of base64url. The database holds BLAKE2b-256 of the whole text, keyed with a
+// What a key looks like: access/key_text.h. The database holds BLAKE2b-256 of the whole text, keyed with a
 // secret that the database holds sealed: a stolen database yields no key, and without the master key no guess can be
 // tested.
 //
@@ -14,13 +14,14 @@
 #include "store/datadir.h"
 #include "store/key.h"
 
-#define KEY_TEXT_LEN 46
-#define KEY_PREFIX_LEN 9 // "ps-" and six characters: enough to recognise it by, shown as "ps-abc123…"
+#define KEY_TEXT_LEN 52
+#define KEY_TEXT_EARLY_LEN 46 // of keys made by early versions
+#define KEY_PREFIX_LEN 9      // "ps-" and six characters: enough to recognise it by, shown as "ps-abc123…"
 #define KEY_MODELS_MAX 256
 #define KEY_MODEL_NAME_MAX 256
 #define KEY_TENANT_MAX 64
 
-// Whether text has the shape of a key; says nothing about its being known.
+// Whether text has the form of a key, its checksum too; says nothing about its being known.
 bool key_text_valid(struct str text);
 void key_hash(const struct secret *server, struct str text, char out_hash[KEY_HASH_SIZE]);
 // Constant time.

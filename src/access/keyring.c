@@ -1,6 +1,7 @@
 // Loads keys into an immutable table and looks presented ones up by their hash.
 #include "access/keyring.h"
 
+#include "access/key_text.h"
 #include "access/policy_load.h"
 #include "access/token.h"
 #include "base/json_read.h"
@@ -290,12 +291,17 @@ COLD static bool malformed(struct str presented, struct err *err) {
         return err_set(
             err, ERR_UNAUTHENTICATED,
             "No API key was given: send the header \"Authorization: Bearer ps-…\" with a key of this server.");
+    if (key_text_form(presented) == KEY_FORM_DAMAGED)
+        return err_set(err, ERR_UNAUTHENTICATED,
+                       "The API key %.*s… is damaged: its last characters, a checksum, do not fit the others. Was it "
+                       "mistyped?",
+                       KEY_PREFIX_LEN, presented.p);
     if (str_starts(presented, STR("ps-")))
-        return err_set(
-            err, ERR_UNAUTHENTICATED,
-            "The API key is malformed: a key is \"ps-\" and 43 letters, digits, \"-\" or \"_\", %d characters "
-            "in all; this one has %zu bytes. Was it cut or wrapped while being copied?",
-            KEY_TEXT_LEN, presented.n);
+        return err_set(err, ERR_UNAUTHENTICATED,
+                       "The API key is malformed: a key is \"ps-\" and 49 letters and digits, %d characters in all (%d "
+                       "in an early "
+                       "one); this one has %zu bytes. Was it cut or wrapped while being copied?",
+                       KEY_TEXT_LEN, KEY_TEXT_EARLY_LEN, presented.n);
     return err_set(
         err, ERR_UNAUTHENTICATED,
         "This is not a key of this server, whose keys begin with \"ps-\". A provider's own key does not work "

@@ -59,6 +59,10 @@ struct principal api_principal_of(const struct entity_value *value);
 // "user_0…", or the kind alone.
 struct str api_principal_text(struct principal p, char out[ENTITY_ID_TEXT_MAX]);
 
+// --- keys, besides the five of an entity ---
+
+api_handler api_key_identify;
+
 // --- lists ---
 
 // limit, cursor, sort, q and filters of the request.

@@ -248,6 +248,21 @@ static const struct api_endpoint k_endpoints[] = {
      .summary = "Revokes a key at once, on all servers",
      .audit = "key.revoke"},
     {.method = HTTP_POST,
+     .path = STR_INIT("/api/v1/keys/identify"),
+     .resource = RESOURCE_KEY,
+     .action = ACTION_READ,
+     .flags = API_CHANGES,
+     .handle = api_key_identify,
+     .body = "{\"type\":\"object\",\"required\":[\"key\"],\"properties\":{\"key\":{\"type\":\"string\","
+             "\"description\":\"The text that was found\"}}}",
+     .answer = "{\"type\":\"object\",\"properties\":{\"form\":{\"type\":\"string\",\"enum\":[\"good\",\"early\","
+               "\"damaged\",\"none\"],\"description\":\"What it looks like: a key with the right checksum; one of an "
+               "early version, which has none; one with a wrong checksum; no key\"},\"known\":{\"type\":\"boolean\","
+               "\"description\":\"Whether it is a key of this tenant; operators ask for all tenants\"},\"tenant_id\":{"
+               "\"type\":\"string\"},\"key\":{\"$ref\":\"#/components/schemas/Key\"}}}",
+     .summary = "Says which key a text is, such as one that was found in a repository; the text is not kept",
+     .audit = "key.identify"},
+    {.method = HTTP_POST,
      .path = STR_INIT("/api/v1/keys/:id/rotate"),
      .resource = RESOURCE_KEY,
      .action = ACTION_ROTATE,

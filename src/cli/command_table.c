@@ -95,7 +95,7 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                     .help = "The tenant whose configuration, key or usage it is"},
     [CLI_OFFLINE] = {.name = "offline",
                      .kind = CLI_VALUE_NONE,
-                     .help = "Check only the form of references, and look none up"},
+                     .help = "Check only the form of references and keys, and look nothing up"},
     [CLI_ENV_REFERENCE] = {.name = "env-reference",
                            .kind = CLI_VALUE_NONE,
                            .help = "The reference of the environment variables instead"},

@@ -49,6 +49,8 @@ int cmd_team_remove(const struct cli_args *args);
 int cmd_elevation_approve(const struct cli_args *args);
 int cmd_elevation_refuse(const struct cli_args *args);
 int cmd_key_rotate(const struct cli_args *args);
+int cmd_key_identify(const struct cli_args *args);
+int cmd_key_scan(const struct cli_args *args);
 int cmd_access_explain(const struct cli_args *args);
 int cmd_access_matrix(const struct cli_args *args);
 int cmd_version(const struct cli_args *args);

@@ -158,7 +158,7 @@ class Keys(Folder):
     def test_life_of_a_key(self):
         data = self.path('data')
         made = json.loads(self.run_ok('key', 'create', '--data', data, '--name', 'app', '--models', 'gpt-*,demo/echo', '--expires', '30d', '--json'))
-        self.assertRegex(made['key'], r'^ps-[A-Za-z0-9_-]{43}$')
+        self.assertRegex(made['key'], r'^ps-[A-Za-z0-9]{49}$')
         self.assertTrue(made['id'])
         admin = json.loads(self.run_ok('key', 'create', '--admin', '--data', data, '--json'))
         rows = [json.loads(line) for line in self.run_ok('key', 'list', '--data', data, '--json').split('\n') if line]
@@ -174,7 +174,7 @@ class Keys(Folder):
 
     def test_only_the_key_goes_to_standard_output(self):
         done = run_cli('key', 'create', '--data', self.path('data'))
-        self.assertRegex(done.stdout, r'^ps-[A-Za-z0-9_-]{43}\n$')
+        self.assertRegex(done.stdout, r'^ps-[A-Za-z0-9]{49}\n$')
         self.assertTrue(done.stderr)
         self.assertEqual(run_cli('key', 'create', '--quiet', '--data', self.path('data')).stderr, '')
 
@@ -297,7 +297,7 @@ class Start(unittest.TestCase):
         banner = server.log()
         self.assertIn(f'http://127.0.0.1:{server.port}', banner)
         self.assertIn('demo', banner)
-        (key,) = set(re.findall(r'ps-[A-Za-z0-9_-]{43}', banner))
+        (key,) = set(re.findall(r'ps-[A-Za-z0-9]{49}', banner))
         names = [m['id'] for m in self.models(server, key)]
         self.assertIn('demo/echo', names)
         # The line that it offers works as it stands.

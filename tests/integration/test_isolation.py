@@ -171,7 +171,7 @@ class Isolation(Suite):
             return {} if method == 'POST' else None
         name = self.own.get(kind, (None, None))[1]
         return {'teams': {'name': name}, 'projects': {'name': name}, 'users': {'email': name}, 'roles': {'name': name},
-                'service_accounts': {'name': name}, 'keys': {'expires_at': OVER},
+                'service_accounts': {'name': name}, 'keys': {'expires_at': OVER}, 'keys/identify': {'key': 'ps-none'},
                 'grants': {'principal': 'user/ada@apple.example', 'permissions': ['event:read'], 'expires_at': OVER},
                 'elevations': {'role': 'no-such', 'duration': '1h', 'reason': 'x'},
                 'budgets': {'name': name, 'metric': 'tokens', 'amount': 1}, 'access/check': {'action': 'key:read'},

@@ -301,6 +301,7 @@ class Permissions(Suite):
             'access/check': Case(endpoint, path, A, 'grant:read', {'action': 'key:read', 'principal': other}),
             'access/explain': Case(endpoint, f'{path}?action=key:read&principal=user/no-such%40alpha.example', A,
                                    'grant:read'),
+            'keys/identify': Case(endpoint, path, A, permission, {'key': 'ps-none'}),
             'access/matrix': Case(endpoint, path, A, permission),
             'access/review': Case(endpoint, path, A, permission),
             'audit': Case(endpoint, path + '?limit=1', A, permission),

@@ -75,7 +75,7 @@ static void test_check(void) {
         char text[KEY_TEXT_LEN];
         memcpy(text, plain.text.p, sizeof text);
         text[i] = text[i] == 'A' ? 'B' : 'A';
-        CHECK(refused(ring, str_of(text, sizeof text), k_now, "is not known"));
+        CHECK(refused(ring, str_of(text, sizeof text), k_now, "is damaged: its last characters, a checksum,"));
     }
     keyring_unref(ring);
     keyring_unref(NULL);
@@ -83,6 +83,25 @@ static void test_check(void) {
     key_created_free(&admin);
     key_created_free(&brief);
     key_created_free(&gone);
+    sql_close(db);
+    datadir_close(&dir);
+}
+
+// Keys that an early version made have no checksum, and stay good.
+static void test_early(void) {
+    struct datadir dir;
+    struct sql *db = open_all("early", &dir);
+    struct str text = STR("ps-0123456789012345678901234567890123456789-_z");
+    struct key_row row = {.tenant_id = TENANT_DEFAULT, .prefix = str_head(text, KEY_PREFIX_LEN), .any_model = true};
+    struct keyring *ring;
+    const struct key_entry *entry;
+    int64_t id;
+    key_hash(datadir_secret(&dir), text, row.hash);
+    REQUIRE(key_insert(db, &row, &id, &err));
+    REQUIRE(keyring_load(db, &dir, &ring, &err));
+    CHECK(keyring_check(ring, text, k_now, &entry, &err) && entry->id == id);
+    CHECK(refused(ring, STR("ps-0123456789012345678901234567890123456789-_y"), k_now, "is not known"));
+    keyring_unref(ring);
     sql_close(db);
     datadir_close(&dir);
 }
@@ -358,5 +377,5 @@ static void test_locked(void) {
     datadir_close(&dir);
 }
 
-TEST_MAIN(test_check, test_memo, test_models, test_models_from_rows, test_other_process, test_edits_by_hand, test_many,
-          test_no_memory, test_locked)
+TEST_MAIN(test_check, test_early, test_memo, test_models, test_models_from_rows, test_other_process, test_edits_by_hand,
+          test_many, test_no_memory, test_locked)

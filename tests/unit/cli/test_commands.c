@@ -85,9 +85,9 @@ static void test_key_create(void) {
     // For people: the key alone on standard output, and nothing of it among the messages.
     ran = RUN("key", "create", "--data", g_data, "--models", "gpt-5*, b", "--expires", "30d");
     CHECK_INT(ran.code, 0);
-    CHECK_INT(ran.out_n, 47);
+    CHECK_INT(ran.out_n, 53);
     CHECK(has(ran.err, "key_0000000000002"));
-    ran.out[46] = '\0';
+    ran.out[52] = '\0';
     CHECK(!has(ran.err, ran.out));
     ran_free(&ran);
 
