@@ -228,13 +228,25 @@ static bool token_entry(struct keyring *ring, struct sql *db, const struct token
     return (entry.prefix.n && vec_push(&ring->entries, entry)) || err_no_memory(err);
 }
 
+// Of a token for another tenant than its maker's own: whether the maker may still act for that one.
+static bool still_acts(const struct policy *policy, const struct token_claims *c, int64_t now_ns, struct err *err) {
+    struct policy_resource target = {.type = RESOURCE_TENANT, .tenant = c->tenant};
+    struct policy_subject whole;
+    struct policy_decision d;
+    if (c->tenant == c->home) return true;
+    policy_subject_init(policy, c->principal, c->home, NULL, &whole);
+    return policy_decide(policy, &whole, ACTION_ACT_AS, &target, now_ns, &d) ||
+           err_set(err, ERR_FORBIDDEN, "who made this access token may no longer act for the tenant it is for");
+}
+
 bool keyring_of_token(struct sql *db, const struct datadir *dir, const struct token_claims *claims, int64_t now_ns,
                       struct keyring **out_ring, const struct key_entry **out_entry, struct err *err) {
     struct keyring *ring = ring_new(dir);
     if (!ring) return err_no_memory(err);
     struct principal who[] = {{PRINCIPAL_TENANT, claims->home}, claims->principal};
     bool ok = check_session(db, claims, now_ns, err) && token_entry(ring, db, claims, now_ns, err) &&
-              policy_load_principals(db, who, claims->principal.kind == PRINCIPAL_KEY ? 1 : 2, &ring->policy, err);
+              policy_load_principals(db, who, claims->principal.kind == PRINCIPAL_KEY ? 1 : 2, &ring->policy, err) &&
+              still_acts(ring->policy, claims, now_ns, err);
     if (!ok) {
         keyring_unref(ring);
         return false;

@@ -54,28 +54,44 @@ bool api_check(struct api_call *call, enum action action, const struct policy_re
                                                       : "nothing grants it to you");
 }
 
+static bool no_act_as(struct api_call *call, struct err *err) {
+    call->denied = true;
+    return err_set(err, ERR_FORBIDDEN,
+                   "to act for another tenant (X-Penstock-Tenant) the permission "
+                   "tenant:act_as is needed on it");
+}
+
+// A token made for another tenant is good as long as who made it may act for that one, whether or not the token may.
+static bool still_acts(struct api_call *call, struct err *err) {
+    struct policy_resource target = {.type = RESOURCE_TENANT, .tenant = call->who.tenant};
+    struct policy_subject whole = call->subject;
+    struct policy_decision d;
+    if (call->who.tenant == call->who.home) return true;
+    whole.within = NULL;
+    return policy_decide(call->policy, &whole, ACTION_ACT_AS, &target, call->now, &d) || no_act_as(call, err);
+}
+
 bool api_act_for(struct api_call *call, struct err *err) {
     const struct api_request *r = call->request;
     struct policy_decision d;
     struct str name = str_trim(r->tenant);
     struct entity_row *row = ARENA_NEW(call->arena, struct entity_row);
     if (!row) return err_no_memory(err);
+    if (!still_acts(call, err)) return false;
     if (!name.n) return true;
     struct sql_scope all = sql_platform(call->db);
     bool there = str_eq(name, STR("default")) ? entity_get(all, &entity_tenant, TENANT_DEFAULT, call->arena, row, err)
                                               : entity_resolve(all, &entity_tenant, name, call->arena, row, err);
     if (!there && err->code != ERR_NOT_FOUND) return false;
-    if (there && row->id == call->who.home) return true;
+    if (there && row->id == call->who.tenant) return true;
+    if (there && row->id == call->who.home)
+        return err_set(err, ERR_FORBIDDEN, "this access token is for another tenant than \"%.*s\"",
+                       STR_ARG(str_head(name, 60)));
     // Who may not act for others is not told which there are.
     struct policy_resource target = {.type = RESOURCE_TENANT, .tenant = there ? row->id : 0};
     bool may = api_decide(call, ACTION_ACT_AS, &target, &d);
     call->checked = false;
-    if (!may) {
-        call->denied = true;
-        return err_set(err, ERR_FORBIDDEN,
-                       "to act for another tenant (X-Penstock-Tenant) the permission "
-                       "tenant:act_as is needed on it");
-    }
+    if (!may) return no_act_as(call, err);
     if (!there) return api_not_found(&api_kind_tenant, err);
     call->who.tenant = row->id;
     call->who.tenant_name = entity_at(&entity_tenant, row, "name")->s;

@@ -1,6 +1,7 @@
 // Understands a question about rights: whose they are, what is to be done with what, and where that lies.
 #include "admin/api_access_ask.h"
 
+#include "base/utf8.h"
 #include "store/grant.h"
 #include "store/key.h"
 
@@ -171,18 +172,30 @@ static const struct api_kind *kind_of(enum resource_type type) {
     return NULL;
 }
 
+// What one may not see is not there.
+static bool find_seen(struct api_call *call, const struct api_kind *kind, const char *field, struct str text,
+                      int64_t *out_id, struct err *err) {
+    struct entity_row *row = ARENA_NEW(call->arena, struct entity_row);
+    struct policy_resource r;
+    struct policy_decision d;
+    if (!row) return err_no_memory(err);
+    bool there = entity_resolve(call->scope, kind->entity, text, call->arena, row, err);
+    if (!there && err->code != ERR_NOT_FOUND) return false;
+    if (there && !api_locate(call, kind, row, &r, err)) return false;
+    if (!there || !api_decide(call, ACTION_READ, &r, &d))
+        return api_wrong(err, field, "%s: expected the id or name of a %s that there is, not \"%.*s\"", field, field,
+                         STR_ARG(utf8_head(text, 60)));
+    *out_id = row->id;
+    return true;
+}
+
 static bool read_place(struct api_call *call, struct api_question *q, const struct api_asked *asked, struct err *err) {
-    const struct entity_field t = {.name = STR_INIT("team"), .type = ENTITY_REF, .ref = &entity_team};
-    const struct entity_field p = {.name = STR_INIT("project"), .type = ENTITY_REF, .ref = &entity_project};
-    struct entity_value v = {0};
-    if (asked->team.n) {
-        if (!entity_value_parse(call->scope, &t, asked->team, call->arena, &v, err)) return false;
-        q->resource.team = v.i;
-    }
+    int64_t project = 0;
+    if (asked->team.n && !find_seen(call, &api_kind_team, "team", asked->team, &q->resource.team, err)) return false;
     if (!asked->project.n) return true;
-    if (!entity_value_parse(call->scope, &p, asked->project, call->arena, &v, err)) return false;
-    q->resource.project = v.i;
-    return asked->team.n || api_project_team(call, v.i, &q->resource.team, err);
+    if (!find_seen(call, &api_kind_project, "project", asked->project, &project, err)) return false;
+    q->resource.project = project;
+    return asked->team.n || api_project_team(call, project, &q->resource.team, err);
 }
 
 // "key/ps-abc123", "ps-abc123", "gpt-5": a row that there is lies where it lies; one that is to be made is not there.

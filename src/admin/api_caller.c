@@ -1,6 +1,7 @@
 // Finds out who is behind a session's cookie or an access token, and what that may be used for.
 #include "admin/api_signing.h"
 
+#include "access/key_place.h"
 #include "access/token.h"
 
 bool api_caller_given(const struct api_request *request) {
@@ -31,7 +32,7 @@ void api_set_cookie(struct api_call *call, struct str text, int64_t expires_at) 
 }
 
 static bool check_due(const struct api_call *call, enum session_due due, struct err *err) {
-    if (call->endpoint->flags & API_OPEN || due == SESSION_DUE_NOTHING) return true;
+    if (call->endpoint->flags & API_DUE || due == SESSION_DUE_NOTHING) return true;
     return err_set(err, ERR_FORBIDDEN,
                    due == SESSION_DUE_PASSWORD
                        ? "the password was set by somebody else and is to be changed first: POST "
@@ -63,18 +64,27 @@ static bool find_session(struct api_call *call, struct err *err) {
 
 // --- tokens ---
 
+// Where a key may not be used, neither may its tokens.
+static bool check_place(struct api_call *call, struct str addresses, struct str origins, struct err *err) {
+    const struct api_credential *c = &call->request->credential;
+    struct key_place place;
+    bool damaged;
+    if (!key_place_read(call->arena, addresses, origins, &place, &damaged)) return err_no_memory(err);
+    return key_place_allows(&place, c->door.peer, c->origin.origin, err);
+}
+
 // What the token was made with must still be good.
 static bool maker_lives(struct api_call *call, const struct token_claims *c, struct api_request *request,
                         struct err *err) {
     struct sql_stmt *st;
     bool row;
     if (!c->key_id && !c->session_id) return true;
-    struct str text = c->key_id
-                          ? STR("SELECT coalesce(team_id, 0), coalesce(project_id, 0), name FROM api_key"
-                                " WHERE tenant_id = ?1 AND id = ?2 AND revoked_at = 0"
-                                " AND (expires_at = 0 OR expires_at > ?3)")
-                          : STR("SELECT 0, 0, u.email FROM session s JOIN app_user u ON u.id = s.user_id"
-                                " WHERE s.tenant_id = ?1 AND s.id = ?2 AND s.revoked_at = 0 AND s.expires_at > ?3");
+    struct str text =
+        c->key_id ? STR("SELECT coalesce(team_id, 0), coalesce(project_id, 0), name, addresses, origins FROM api_key"
+                        " WHERE tenant_id = ?1 AND id = ?2 AND revoked_at = 0"
+                        " AND (expires_at = 0 OR expires_at > ?3)")
+                  : STR("SELECT 0, 0, u.email FROM session s JOIN app_user u ON u.id = s.user_id"
+                        " WHERE s.tenant_id = ?1 AND s.id = ?2 AND s.revoked_at = 0 AND s.expires_at > ?3");
     if (!sql_prepare(sql_tenant(call->db, c->home), text, &st, err)) return false;
     sql_bind_i64(st, 2, c->key_id ? c->key_id : c->session_id);
     sql_bind_i64(st, 3, call->now);
@@ -85,7 +95,9 @@ static bool maker_lives(struct api_call *call, const struct token_claims *c, str
         request->key_project = sql_col_i64(st, 1);
     }
     struct str name = arena_str(call->arena, sql_col_text(st, 2));
+    bool here = !c->key_id || check_place(call, sql_col_text(st, 3), sql_col_text(st, 4), err);
     sql_reset(st);
+    if (!here) return false;
     call->who.name = c->session_id ? name : arena_printf(call->arena, "token of key \"%.*s\"", STR_ARG(name));
     return call->who.name.p || err_no_memory(err);
 }

@@ -61,7 +61,8 @@ bool api_locate(struct api_call *call, const struct api_kind *kind, const struct
     r.project = number_of(e, row, "project_id");
     if (e == &entity_team) r.team = row->id;
     if (e == &entity_project) r.project = row->id;
-    if (r.project && !r.team && e != &entity_project && !api_project_team(call, r.project, &r.team, err)) return false;
+    // A project's team is where it lies, whatever the row still says.
+    if (r.project && e != &entity_project && !api_project_team(call, r.project, &r.team, err)) return false;
     if (scope != SIZE_MAX && !locate_scope(call, &row->v[scope], &r, err)) return false;
     if (row->id) r.id = arena_str(call->arena, entity_id_text(e, row->id, id));
     if (row->id && !r.id.p) return err_no_memory(err);
@@ -79,9 +80,18 @@ static bool check_row(struct api_call *call, const struct api_kind *kind, enum a
     return api_locate(call, kind, row, &r, err) && api_check(call, action, &r, err);
 }
 
+// Of the platform's rows: one that is not there is denied, and told of, as one is that the caller may not see.
+static bool deny_alike(struct api_call *call, const struct api_kind *kind, const struct err *err) {
+    const struct policy_resource all = {.type = kind->resource};
+    struct policy_decision d;
+    if (kind->platform && err->code == ERR_NOT_FOUND && !api_decide(call, ACTION_READ, &all, &d)) call->denied = true;
+    return false;
+}
+
 bool api_find(struct api_call *call, const struct api_kind *kind, enum action action, struct entity_row *row,
               struct err *err) {
-    if (!entity_resolve(scope_of(call, kind), kind->entity, call->params[0], call->arena, row, err)) return false;
+    if (!entity_resolve(scope_of(call, kind), kind->entity, call->params[0], call->arena, row, err))
+        return deny_alike(call, kind, err);
     if (!check_row(call, kind, action, row, err)) return false;
     api_event_row(call, kind, row);
     return true;

@@ -1,6 +1,21 @@
 // The API of projects.
 #include "admin/api_impl.h"
 
+// Elsewhere other grants hold, and what was denied is not: whoever moves a project must have all of it where it lies.
+static bool prepare(struct api_call *call, struct entity_row *row, const struct entity_row *old, struct err *err) {
+    int64_t from = old ? entity_at(&entity_project, (struct entity_row *)old, "team_id")->i : 0;
+    if (!old || entity_at(&entity_project, row, "team_id")->i == from) return true;
+    const struct policy_grant all = {.tenant = row->tenant_id,
+                                     .deny = true,
+                                     .role = STR("admin"),
+                                     .scope = SCOPE_PROJECT,
+                                     .scope_id = row->id,
+                                     .scope_team = from};
+    if (policy_may_lift(call->policy, &call->subject, &all, call->now, err)) return true;
+    call->denied = true;
+    return err_wrap(err, "to move a project to another team takes all rights in it");
+}
+
 // Keys of a project are of its team.
 static bool written(struct api_call *call, struct entity_row *row, const struct entity_row *old, struct err *err) {
     int64_t team = entity_at(&entity_project, row, "team_id")->i;
@@ -25,8 +40,11 @@ static bool removing(struct api_call *call, struct entity_row *row, bool *out_do
                    values, 2, err);
 }
 
-const struct api_kind api_kind_project = {
-    .entity = &entity_project, .resource = RESOURCE_PROJECT, .written = written, .removing = removing};
+const struct api_kind api_kind_project = {.entity = &entity_project,
+                                          .resource = RESOURCE_PROJECT,
+                                          .prepare = prepare,
+                                          .written = written,
+                                          .removing = removing};
 
 static const struct api_endpoint k_endpoints[] = {
     API_LIST("projects", PROJECT, api_kind_project, "projects"),

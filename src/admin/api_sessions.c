@@ -44,11 +44,18 @@ static bool may_on(struct api_call *call, enum action action, struct err *err) {
     return api_check(call, action, &r, err);
 }
 
+// One's own need no permission; a key or token needs it among its scopes.
+static bool is_own(const struct api_call *call, enum action action) {
+    const struct permission_set *within = call->request->within;
+    return call->who.principal.kind == PRINCIPAL_USER && call->who.tenant == call->who.home &&
+           (!within || permission_has(within, RESOURCE_SESSION, action));
+}
+
 // Whose: "me" (what people get when they say nothing), a user, or "all".
 static bool read_wanted(struct api_call *call, struct session_wanted *out, struct err *err) {
     struct str user = api_param(call, "user"), limit = api_param(call, "limit"), cursor = api_param(call, "cursor");
     struct session_wanted w = {.limit = 50, .now = call->now};
-    bool person = call->who.principal.kind == PRINCIPAL_USER && call->who.tenant == call->who.home;
+    bool person = is_own(call, ACTION_READ);
     uint64_t n;
     if (limit.n) {
         if (!str_to_u64(limit, &n) || n < 1 || n > LIMIT_MAX)
@@ -98,7 +105,7 @@ static bool delete_one(struct api_call *call, struct err *err) {
     if (!session_id_parse(call->params[0], &id)) return err_set(err, ERR_NOT_FOUND, "there is no such session");
     bool found = session_owner(call->scope, id, &user, err);
     if (!found && err->code != ERR_NOT_FOUND) return false;
-    bool own = found && call->who.principal.kind == PRINCIPAL_USER && user == call->who.principal.id;
+    bool own = found && user == call->who.principal.id && is_own(call, ACTION_DELETE);
     // Whoever may not end others' is not told which there are.
     if (!own && !may_on(call, ACTION_DELETE, err)) return false;
     if (!session_revoke(call->scope, id, call->now, err)) return false;

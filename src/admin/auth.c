@@ -66,7 +66,10 @@ static bool check(struct admin_call *call, struct err *err) {
             err, ERR_UNAUTHENTICATED,
             "no admin key was given: send \"Authorization: Bearer ps-…\" (make one with: penstock key create "
             "--admin)");
-    if (!keyring_check(call->ring, key, clock_unix_ns(), &entry, err)) return false;
+    struct str origin = http_field_get(call->req->fields, call->req->field_count, STR("origin"));
+    if (!keyring_check(call->ring, key, clock_unix_ns(), &entry, err) ||
+        !key_place_allows(&entry->place, call->req->peer, origin, err))
+        return false;
     call->key = entry;
     if (!name_actor(call, err) || !note_place(call, err)) return false;
     be_key(call);

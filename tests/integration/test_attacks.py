@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""What somebody with a foot in the door tries next: each of these ways to more rights, or to what others have, is shut."""
+
+from harness import chat_body, main
+from test_sign_in import GOOD, Person, SignIn
+
+for name in list(vars(SignIn)):  # its helpers alone
+    if name.startswith('test_'):
+        delattr(SignIn, name)
+
+
+class Attacks(SignIn):
+
+    def make(self, kind, key=None, headers=None, **body):
+        return self.api('POST', '/' + kind, body, 201, key, headers).json()
+
+    def owned_key(self, user, *scopes, **more):
+        return self.make('keys', owner=user, scopes=list(scopes), **more)['key']
+
+    # --- sessions and tokens ---
+
+    def test_no_token_before_what_is_due_is_done(self):
+        user, email = self.user(must_change=True)
+        self.make('grants', principal=user, role='owner')
+        person = Person(self)
+        person.sign_in(email, GOOD)
+        self.assertEqual(person.send('GET', '/api/v1/users', status=403).json()['code'], 'permission_denied')
+        person.send('POST', '/api/v1/tokens', {'permissions': ['*']}, 403)
+
+    def test_a_keys_scopes_bound_what_it_does_with_its_owners_sessions(self):
+        user, email = self.user()
+        self.make('grants', principal=user, role='owner')
+        person = Person(self)
+        session = person.sign_in(email, GOOD).json()['session']['id']
+        narrow, wide = self.owned_key(user, 'model:use'), self.owned_key(user, 'session:*')
+        self.api('GET', '/sessions', key=narrow, status=403)
+        self.api('DELETE', f'/sessions/{session}', key=narrow, status=403)
+        person.send('GET', '/api/v1/session')
+        listed = self.api('GET', '/sessions', key=wide).json()['data']
+        self.assertEqual([s['id'] for s in listed], [session])
+        self.api('DELETE', f'/sessions/{session}', key=wide, status=204)
+        person.send('GET', '/api/v1/session', status=401)
+
+    def test_a_keys_places_bind_it_here_too(self):
+        user, _ = self.user()
+        self.make('grants', principal=user, role='owner')
+        away = self.owned_key(user, '*', addresses=['192.0.2.0/24'])
+        self.assertEqual(self.api('GET', '/teams', key=away, status=403).json()['code'], 'permission_denied')
+        self.api('POST', '/tokens', {'permissions': ['team:read']}, 403, key=away)
+        page = self.owned_key(user, '*', origins=['https://app.example.com'])
+        here = {'Origin': 'https://app.example.com'}
+        self.api('GET', '/teams', key=page, status=403)
+        self.api('GET', '/teams', key=page, headers=here)
+        token = self.api('POST', '/tokens', {'permissions': ['team:read', 'model:use']}, 201, key=page,
+                         headers=here).json()['access_token']
+        self.api('GET', '/teams', key=token, headers=here)
+        self.api('GET', '/teams', key=token, status=403)
+
+    def test_acting_for_a_tenant_ends_with_the_right_to(self):
+        name = f'zoo{self._testMethodName[-3:]}'
+        tenant = self.make('tenants', name=name)['id']
+        user, _ = self.user()
+        there = {'X-Penstock-Tenant': name}
+        self.make('grants', headers=there, principal=user, role='viewer')
+        act = self.make('grants', headers=there, principal=user, permissions=['tenant:act_as'])
+        key = self.owned_key(user, '*')
+        token = self.api('POST', '/tokens', {'permissions': ['team:read', 'tenant:act_as']}, 201, key=key,
+                         headers=there).json()['access_token']
+        bare = self.api('POST', '/tokens', {'permissions': ['team:read']}, 201, key=key, headers=there).json()['access_token']
+        for it in (token, bare):
+            self.assertEqual(self.api('GET', '/session', key=it).json()['tenant'], tenant)
+            self.api('GET', '/teams', key=it)
+        # It is for that tenant: not silently for it when another one is named.
+        self.api('GET', '/teams', key=token, headers={'X-Penstock-Tenant': 'default'}, status=403)
+        self.api('DELETE', f'/grants/{act["id"]}', headers=there, status=204)
+        for it in (token, bare):
+            self.api('GET', '/teams', key=it, status=403)
+
+    # --- where things lie ---
+
+    def test_a_key_is_not_moved_into_a_project_that_is_not_ones_own(self):
+        for name in ('red', 'blue'):
+            self.make('teams', name=name)
+            self.make('projects', name=f'{name}-project', team_id=name)
+        user, _ = self.user()
+        self.make('grants', principal=user, role='admin', scope='team/red')
+        mine = self.owned_key(user, '*')
+        key = self.make('keys', key=mine, owner=user, team_id='red', scopes=['model:use'])['id']
+        self.api('PATCH', f'/keys/{key}', {'project_id': 'blue-project'}, 404, key=mine)  # it would be out of sight
+        self.assertIsNone(self.api('GET', f'/keys/{key}').json()['project_id'])
+        self.api('PATCH', f'/keys/{key}', {'project_id': 'red-project'}, key=mine)
+
+    def test_a_project_is_not_taken_to_where_one_may_do_more(self):
+        for name in ('north', 'south'):
+            self.make('teams', name=name)
+        self.make('projects', name='prize', team_id='north')
+        user, _ = self.user()
+        self.make('grants', principal=user, role='developer', scope='team/north')
+        self.make('grants', principal=user, role='admin', scope='team/south')
+        mine = self.owned_key(user, '*')
+        self.api('PATCH', '/projects/prize', {'title': 'Mine'}, key=mine)
+        self.api('PATCH', '/projects/prize', {'team_id': 'south'}, 403, key=mine)
+        self.assertEqual(self.api('GET', '/projects/prize').json()['title'], 'Mine')
+        # Nor away from what is denied there.
+        other, _ = self.user()
+        self.make('grants', principal=other, role='admin')
+        self.make('grants', principal=other, effect='deny', permissions=['key:*'], scope='team/north')
+        theirs = self.owned_key(other, '*')
+        self.api('PATCH', '/projects/prize', {'team_id': None}, 403, key=theirs)
+        self.api('PATCH', '/projects/prize', {'team_id': 'south'})  # who has all of it, may
+
+    # --- what there is ---
+
+    def test_which_tenants_there_are_is_not_in_ones_own_trail(self):
+        self.make('tenants', name='hidden')
+        user, _ = self.user()
+        self.make('grants', principal=user, role='owner')
+        mine = self.owned_key(user, '*')
+        seen = []
+        for name in ('hidden', 'nobody'):
+            reply = self.api('GET', f'/tenants/{name}', key=mine, status=404)
+            mark = reply.header('x-request-id')
+            events = self.api('GET', f'/audit?request_id={mark}').json()['data']
+            seen.append((reply.json()['detail'], [(e['action'], e['outcome'], e['reason']) for e in events]))
+        self.assertEqual(seen[0], seen[1])
+
+    def test_which_teams_there_are_is_not_told_by_questions(self):
+        self.make('teams', name='quiet')
+        self.make('projects', name='quiet-project')
+        key = self.owned_key(self.user()[0], 'model:use')
+        for field in ('team', 'project'):
+            answers = [self.api('POST', '/access/check', {'action': 'key:create', field: name}, 400, key=key).json()['detail']
+                       for name in ('quiet' if field == 'team' else 'quiet-project', 'nobody')]
+            self.assertEqual(answers[0].replace('quiet-project', 'X').replace('quiet', 'X'), answers[1].replace('nobody', 'X'))
+
+
+del SignIn
+
+if __name__ == '__main__':
+    main()
