@@ -6,8 +6,12 @@
 // `r`, reserved. Times are Redis's own, so that servers' clocks do not matter.
 #include "gateway/quota_redis_internal.h"
 
+// Redis takes no "-0" for a number, and an error in the middle of a script takes nothing back.
+#define LUA_MINUS "local function minus(x) return x == '0' and x or '-' .. x end\n"
+
 // What was not renewed is taken as used.
 #define LUA_SWEEP                                                                                                      \
+    LUA_MINUS                                                                                                          \
     "local due, held, swept = KEYS[1], KEYS[2], KEYS[3]\n"                                                             \
     "local t = redis.call('TIME')\n"                                                                                   \
     "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"                                                              \
@@ -22,7 +26,7 @@
     "    rec = cmsgpack.unpack(rec)\n"                                                                                 \
     "    for i = 1, #rec, 3 do\n"                                                                                      \
     "      if redis.call('EXISTS', rec[i]) == 1 then\n"                                                                \
-    "        redis.call('HINCRBY', rec[i], 'r', '-' .. rec[i + 1])\n"                                                  \
+    "        redis.call('HINCRBY', rec[i], 'r', minus(rec[i + 1]))\n"                                                  \
     "        if rec[i + 2] == '0' then redis.call('HINCRBY', rec[i], 'u', rec[i + 1]) end\n"                           \
     "      end\n"                                                                                                      \
     "    end\n"                                                                                                        \
@@ -60,43 +64,43 @@ static const char k_reserve[] =
 // ARGV: id, "1" to count it without a reservation too; for each counter what was used, expiry, seed.
 // Answer: 1 settled, 2 settled after it was swept, 3 counted without a reservation, 0 nothing to do.
 static const char k_settle[] =
-    LUA_COUNTER "local due, held, swept, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]\n"
-                "local rec = redis.call('HGET', held, id)\n"
-                "if rec then\n"
-                "  redis.call('HDEL', held, id)\n"
-                "  redis.call('ZREM', due, id)\n"
-                "  rec = cmsgpack.unpack(rec)\n"
-                "  for i = 1, #rec, 3 do\n"
-                "    local used = ARGV[i + 2]\n"
-                "    if redis.call('EXISTS', rec[i]) == 1 then\n"
-                "      redis.call('HINCRBY', rec[i], 'r', '-' .. rec[i + 1])\n"
-                "      if used ~= '0' then redis.call('HINCRBY', rec[i], 'u', used) end\n"
-                "    end\n"
-                "  end\n"
-                "  return 1\n"
-                "end\n"
-                "rec = redis.call('HGET', swept, id)\n"
-                "if rec == '' then return 0 end\n"
-                "if rec then\n"
-                "  redis.call('HSET', swept, id, '')\n"
-                "  rec = cmsgpack.unpack(rec)\n"
-                "  for i = 1, #rec, 3 do\n"
-                "    local counted = rec[i + 2] == '0' and tonumber(rec[i + 1]) or 0\n"
-                "    if redis.call('EXISTS', rec[i]) == 1 then\n"
-                "      redis.call('HINCRBY', rec[i], 'u', text(tonumber(ARGV[i + 2]) - counted))\n"
-                "    end\n"
-                "  end\n"
-                "  return 2\n"
-                "end\n"
-                "if ARGV[2] ~= '1' then return 0 end\n"
-                "redis.call('HSET', swept, id, '')\n"
-                "redis.call('PEXPIRE', swept, 3600000)\n"
-                "for i = 1, #KEYS - 3 do\n"
-                "  local a = 2 + (i - 1) * 3\n"
-                "  counter(KEYS[3 + i], ARGV[a + 2], ARGV[a + 3])\n"
-                "  if ARGV[a + 1] ~= '0' then redis.call('HINCRBY', KEYS[3 + i], 'u', ARGV[a + 1]) end\n"
-                "end\n"
-                "return 3\n";
+    LUA_MINUS LUA_COUNTER "local due, held, swept, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]\n"
+                          "local rec = redis.call('HGET', held, id)\n"
+                          "if rec then\n"
+                          "  redis.call('HDEL', held, id)\n"
+                          "  redis.call('ZREM', due, id)\n"
+                          "  rec = cmsgpack.unpack(rec)\n"
+                          "  for i = 1, #rec, 3 do\n"
+                          "    local used = ARGV[i + 2]\n"
+                          "    if redis.call('EXISTS', rec[i]) == 1 then\n"
+                          "      redis.call('HINCRBY', rec[i], 'r', minus(rec[i + 1]))\n"
+                          "      if used ~= '0' then redis.call('HINCRBY', rec[i], 'u', used) end\n"
+                          "    end\n"
+                          "  end\n"
+                          "  return 1\n"
+                          "end\n"
+                          "rec = redis.call('HGET', swept, id)\n"
+                          "if rec == '' then return 0 end\n"
+                          "if rec then\n"
+                          "  redis.call('HSET', swept, id, '')\n"
+                          "  rec = cmsgpack.unpack(rec)\n"
+                          "  for i = 1, #rec, 3 do\n"
+                          "    local counted = rec[i + 2] == '0' and tonumber(rec[i + 1]) or 0\n"
+                          "    if redis.call('EXISTS', rec[i]) == 1 then\n"
+                          "      redis.call('HINCRBY', rec[i], 'u', text(tonumber(ARGV[i + 2]) - counted))\n"
+                          "    end\n"
+                          "  end\n"
+                          "  return 2\n"
+                          "end\n"
+                          "if ARGV[2] ~= '1' then return 0 end\n"
+                          "redis.call('HSET', swept, id, '')\n"
+                          "redis.call('PEXPIRE', swept, 3600000)\n"
+                          "for i = 1, #KEYS - 3 do\n"
+                          "  local a = 2 + (i - 1) * 3\n"
+                          "  counter(KEYS[3 + i], ARGV[a + 2], ARGV[a + 3])\n"
+                          "  if ARGV[a + 1] ~= '0' then redis.call('HINCRBY', KEYS[3 + i], 'u', ARGV[a + 1]) end\n"
+                          "end\n"
+                          "return 3\n";
 
 // ARGV: ms to live, ids.
 static const char k_renew[] =

@@ -50,6 +50,14 @@ class Exact(Nodes):
         self.assertEqual(reply.status, 429)
         self.assertTrue(reply.header('retry-after'))
 
+    def test_what_costs_nothing_is_given_back_too(self):
+        # A budget that the request takes nothing of stands before one that it holds a place of.
+        self.launch([('money', 'tenant', 0, 'cost', 'month', 10 ** 12), ('at once', 'tenant', 0, 'concurrency', 'total', 2),
+                     ('calls', 'tenant', 0, 'requests', 'day', 100)], n=1)
+        self.assertEqual([self.chat(0, 'unpriced').status for _ in range(6)], [200] * 6)
+        self.assertTrue(eventually(lambda: not any(c['r'] for c in self.redis.counters().values())), self.redis.counters())
+        self.assertEqual(sorted(c['u'] for c in self.redis.counters().values()), [0, 0, 6])
+
     def test_client_leaves_while_redis_hangs(self):
         self.launch([('calls', 'tenant', 0, 'requests', 'day', 5)], n=1)
         self.redis.signal(signal.SIGSTOP)
