@@ -121,18 +121,28 @@ static void put_field(struct json_writer *w, const struct entity_field *f, struc
     }
 }
 
+// A bare first word is the name that a new row is called by.
+static bool takes_name(const struct entity *e, size_t first, struct str word) {
+    return e && first == 0 && e->called_by.n && str_find(word, STR("=")) == word.n;
+}
+
 int resource_body(const struct cli_args *args, const struct entity *e, size_t first, struct buf *out) {
     struct json_writer w;
     json_writer_init(&w, out);
     json_put_object(&w);
+    if (first < args->n_operands && takes_name(e, first, str_c(args->operands[first]))) {
+        json_put_member_str(&w, e->called_by, str_c(args->operands[first]));
+        first++;
+    }
     for (size_t i = first; i < args->n_operands; i++) {
         struct str word = str_c(args->operands[i]);
         size_t at = str_find(word, STR("="));
         struct str name = str_head(word, at), value = str_from(word, MIN(at + 1, word.n));
         if (at == word.n) {
-            char what[200];
+            char what[200], next[200];
             snprintf(what, sizeof what, "\"%.*s\" is not FIELD=VALUE", (int)MIN(word.n, (size_t)80), word.p);
-            return cli_fail(args->io, CLI_USAGE, what, NULL, "name=search");
+            snprintf(next, sizeof next, "penstock %s --help, which lists the fields", args->command->name);
+            return cli_fail(args->io, CLI_USAGE, what, NULL, next);
         }
         const struct entity_field *f = e ? field_find(e, name) : NULL;
         if (e && (!f || f->flags & ENTITY_HIDDEN)) return unknown_field(args, e, name);
