@@ -203,7 +203,12 @@ static bool pg_exec(struct sql *base, struct str script, struct err *err) {
     BUF_AUTO struct buf text = BUF_INIT(script.n + 1);
     buf_put(&text, script);
     if (!buf_cstr(&text)) return err_no_memory(err);
-    return pg_ready(db, err) && pg_enter(db, SQL_PLATFORM, err) && pg_command(db, text.p, "run a script", err);
+    if (!pg_ready(db, err)) return false;
+    // After a statement that failed the server hears nothing but what ends the transaction or goes back in it.
+    bool failed = PQtransactionStatus(db->os) == PQTRANS_INERROR;
+    bool ok = (failed || pg_enter(db, SQL_PLATFORM, err)) && pg_command(db, text.p, "run a script", err);
+    db->entered = -1; // a savepoint takes it back, and a script may say otherwise
+    return ok;
 }
 
 static bool pg_begin(struct sql *base, struct err *err) {

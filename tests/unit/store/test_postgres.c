@@ -210,6 +210,25 @@ static void test_isolation(void) {
     sql_close(db);
 }
 
+// Going back to a savepoint takes back whose rows are meant, too.
+static void test_savepoint(void) {
+    struct sql *db = open_named("savepoint");
+    bool ok;
+    tenants_make(db);
+    REQUIRE(sql_begin(db, &err) && sql_exec(db, STR("SAVEPOINT here"), &err));
+    (void)as_tenant(db, 2, "SELECT 1 / 0", &ok);
+    CHECK(!ok);
+    CHECK(sql_exec(db, STR("ROLLBACK TO here"), &err) && sql_exec(db, STR("RELEASE here"), &err));
+    CHECK_INT(as_tenant(db, 2, "SELECT count(*) FROM team", &ok), 2);
+    REQUIRE(sql_exec(db, STR("SAVEPOINT here"), &err));
+    CHECK_INT(as_tenant(db, 3, "SELECT count(*) FROM team", &ok), 3);
+    CHECK(sql_exec(db, STR("ROLLBACK TO here"), &err));
+    CHECK_INT(as_tenant(db, 3, "SELECT count(*) FROM team", &ok), 3);
+    CHECK(sql_commit(db, &err));
+    CHECK_INT(as_tenant(db, 3, "SELECT count(*) FROM team", &ok), 3);
+    sql_close(db);
+}
+
 // Whatever a step of the schema brings.
 static void test_every_table(void) {
     struct sql *db = open_named("tables");
@@ -407,5 +426,6 @@ static void test_refused(void) {
     not_opened(STR("mysql://u:hunter2@h/db"), "no database driver");
 }
 
-TEST_MAIN(find_server, test_values, test_numbers, test_types_change, test_mistakes, test_isolation, test_every_table,
-          test_scopes, test_locks, test_bulk, test_names_of_clients, test_lost_connection, test_refused)
+TEST_MAIN(find_server, test_values, test_numbers, test_types_change, test_mistakes, test_isolation, test_savepoint,
+          test_every_table, test_scopes, test_locks, test_bulk, test_names_of_clients, test_lost_connection,
+          test_refused)
