@@ -3,65 +3,66 @@
 
 #include "base/json_read.h"
 #include "base/secret.h"
-#include "net/fetch.h"
+#include "cli/credentials.h"
 #include "store/tenant.h"
 
-#define ANSWER_MAX ((size_t)256 << 20)
-#define TIMEOUT_MS 60000
 #define ARENA_MAX ((size_t)1 << 20)
 
-static struct str from_env(const struct cli_args *args, const char *name) {
-    const char *v = args->io->env(name);
-    return v ? str_c(v) : STR("");
+static int not_signed_in(struct cli_api *api, const char *why) {
+    char next[300];
+    snprintf(next, sizeof next, "penstock login --server %.*s, or PENSTOCK_API_KEY=ps-…",
+             (int)MIN(api->server.n, (size_t)200), api->server.p);
+    return cli_fail(api->args->io, CLI_REFUSED, "not signed in to the server", why, next);
 }
 
 static int open_server(struct cli_api *api) {
+    const char *key = api->args->io->env("PENSTOCK_API_KEY");
+    struct credentials kept;
     struct err err;
-    if (!str_starts(api->server, STR("http://")) && !str_starts(api->server, STR("https://")))
-        return cli_fail(api->args->io, CLI_USAGE, "--server is not the address of a server", NULL,
-                        "--server https://penstock.example.com");
-    api->key = from_env(api->args, "PENSTOCK_API_KEY");
-    if (!api->key.n)
-        return cli_fail(api->args->io, CLI_REFUSED, "no key for the server", "PENSTOCK_API_KEY is not set",
-                        "export PENSTOCK_API_KEY=ps-…");
-    if (!fetch_global_begin(&err)) return cli_fail_err(api->args->io, &err, "cannot ask a server", NULL);
-    while (str_ends(api->server, STR("/"))) api->server = str_head(api->server, api->server.n - 1);
-    return CLI_OK;
+    bool there;
+    int code = server_check(api->args, api->server);
+    if (code != CLI_OK) return code;
+    if (key && key[0]) {
+        api->bearer = str_c(key);
+        return CLI_OK;
+    }
+    if (!credentials_load(api->args, api->server, &api->secrets, &kept, &there, &err))
+        return cli_fail_err(api->args->io, &err, "cannot use what is kept for the server", NULL);
+    if (!there) return not_signed_in(api, "PENSTOCK_API_KEY is not set, and nobody has signed in");
+    api->signed_in = true;
+    if (credentials_bearer(api->args, &kept, &api->secrets, &api->bearer, &err)) return CLI_OK;
+    if (err.code == ERR_UNAUTHENTICATED) return not_signed_in(api, err.message);
+    return cli_fail_err(api->args->io, &err, "cannot ask the server", NULL);
 }
 
 static int open_data(struct cli_api *api, bool changing) {
     struct err err;
     int code = cli_data_open(api->args, changing, &api->data);
     if (code != CLI_OK) return code;
-    if (audit_signer_create(&api->data.dir, &api->signer, &err)) {
-        api->open = true;
-        return CLI_OK;
-    }
+    if (audit_signer_create(&api->data.dir, &api->signer, &err)) return CLI_OK;
     cli_data_close(&api->data);
     return cli_fail_err(api->args->io, &err, "cannot open the audit trail", NULL);
 }
 
 int cli_api_open(const struct cli_args *args, bool changing, struct cli_api *out_api) {
-    *out_api = (struct cli_api){.args = args, .tenant = cli_value(args, CLI_TENANT)};
-    out_api->server = cli_given(args, CLI_SERVER) ? cli_value(args, CLI_SERVER) : from_env(args, "PENSTOCK_SERVER");
+    *out_api = (struct cli_api){.args = args, .tenant = cli_value(args, CLI_TENANT), .server = server_named(args)};
     out_api->who = (struct who){.principal = {.kind = PRINCIPAL_OPERATOR},
                                 .name = STR("operator"),
                                 .home = TENANT_DEFAULT,
                                 .tenant = TENANT_DEFAULT,
                                 .agent = STR("penstock command")};
-    return out_api->server.n ? open_server(out_api) : open_data(out_api, changing);
+    arena_init(&out_api->secrets, NULL, 0, ARENA_MAX);
+    int code = out_api->server.n ? open_server(out_api) : open_data(out_api, changing);
+    if (code != CLI_OK) arena_wipe_free(&out_api->secrets);
+    return code;
 }
 
 void cli_api_close(struct cli_api *api) {
-    if (!api->open) return;
+    arena_wipe_free(&api->secrets);
+    if (!api->signer) return;
     audit_signer_free(api->signer);
     cli_data_close(&api->data);
-    api->open = false;
-}
-
-void cli_answer_free(struct cli_answer *answer) {
-    if (answer->body.p) secret_wipe(answer->body.p, answer->body.n); // a new key may be in it
-    buf_free(&answer->body);
+    api->signer = NULL;
 }
 
 void cli_url_put(struct buf *out, struct str text) {
@@ -107,6 +108,9 @@ static int problem(struct cli_api *api, const struct cli_answer *answer) {
     else
         snprintf(what, sizeof what, "the server answered with status %d", answer->status);
     if (near.n) snprintf(next, sizeof next, "did you mean %.*s?", (int)MIN(near.n, (size_t)200), near.p);
+    if (answer->status == 401 && api->signed_in)
+        snprintf(next, sizeof next, "penstock login --server %.*s", (int)MIN(api->server.n, (size_t)200),
+                 api->server.p);
     int code = cli_fail(api->args->io, exit_of_status(answer->status), what, NULL, next[0] ? next : NULL);
     arena_free(&a);
     return code;
@@ -116,31 +120,14 @@ static int problem(struct cli_api *api, const struct cli_answer *answer) {
 
 static int call_server(struct cli_api *api, enum http_method method, struct str target, struct str body,
                        struct cli_answer *out) {
-    struct arena a;
-    struct fetch_answer answer;
+    const struct server_call call = {.server = api->server,
+                                     .method = method,
+                                     .target = target,
+                                     .body = body,
+                                     .bearer = api->bearer,
+                                     .tenant = api->tenant};
     struct err err;
-    struct http_field fields[3];
-    size_t n = 0;
-    arena_init(&a, NULL, 0, ARENA_MAX);
-    fields[n++] = (struct http_field){STR("authorization"), arena_printf(&a, "Bearer %.*s", STR_ARG(api->key))};
-    fields[n++] = (struct http_field){STR("content-type"), STR("application/json")};
-    if (api->tenant.n) fields[n++] = (struct http_field){STR("x-penstock-tenant"), api->tenant};
-    struct fetch_request request = {.method = http_method_text(method),
-                                    .url = arena_printf(&a, "%.*s%.*s", STR_ARG(api->server), STR_ARG(target)),
-                                    .fields = fields,
-                                    .n_fields = n,
-                                    .body = body,
-                                    .timeout_ms = TIMEOUT_MS,
-                                    .max_body = ANSWER_MAX};
-    bool ok = fields[0].value.p && request.url.p ? fetch(&request, &answer, &err) : err_no_memory(&err);
-    if (ok) {
-        out->status = answer.status;
-        out->body = answer.body;
-        buf_init(&answer.body, 0);
-        fetch_answer_free(&answer);
-    }
-    arena_wipe_free(&a);
-    return ok ? CLI_OK : cli_fail_err(api->args->io, &err, "cannot ask the server", NULL);
+    return server_call(&call, out, &err) ? CLI_OK : cli_fail_err(api->args->io, &err, "cannot ask the server", NULL);
 }
 
 static void call_here(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,

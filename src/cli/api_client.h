@@ -1,27 +1,24 @@
 // The admin API from the command line: carried out in this process on the data directory, or by a server (--server).
 //
 // In process the caller is the operator: whoever can read the data directory may do everything. A server is asked with
-// the key in PENSTOCK_API_KEY and decides by that key's rights.
+// the key in PENSTOCK_API_KEY, else with what `penstock login` keeps for it, and decides by the rights of that.
 // Ownership: the answer is the caller's to free. Thread rule: the main thread; blocks. Errors: printed; the exit code
 // says which kind.
 #ifndef CLI_API_CLIENT_H
 #define CLI_API_CLIENT_H
 
 #include "admin/api.h"
-#include "cli/commands.h"
+#include "cli/server_call.h"
 
 struct cli_api {
     const struct cli_args *args;
-    struct str server, key; // of a server; empty server = in process
-    struct str tenant;      // to act for; empty = one's own
+    struct str server, bearer; // of a server; empty server = in process
+    struct str tenant;         // to act for; empty = one's own
+    bool signed_in;            // bearer is of `penstock login`
+    struct arena secrets;
     struct cli_data data;
     struct audit_signer *signer;
     struct who who;
-    bool open;
-};
-struct cli_answer {
-    int status;
-    struct buf body;
 };
 
 // changing: the data directory may be made. CLI_OK, or the exit code after it was said why.
@@ -30,7 +27,6 @@ void cli_api_close(struct cli_api *api);
 // Body: JSON, or empty. An answer from 400 on is printed as an error, and its exit code returned.
 int cli_api_call(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,
                  struct cli_answer *out_answer);
-void cli_answer_free(struct cli_answer *answer);
 
 // A member of a JSON object as text for people: strings decoded, lists joined; empty when it is not there or null.
 struct str cli_json_text(struct arena *arena, struct str object, struct str name);

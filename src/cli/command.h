@@ -56,6 +56,7 @@ enum cli_option_id {
     CLI_FIELDS,
     CLI_SEARCH,
     CLI_KEEP,
+    CLI_WITH_KEY,
     // everywhere
     CLI_DATA,
     CLI_JSON,
@@ -140,6 +141,9 @@ enum cli_command_id {
     CLI_CMD_KEY_SCAN,
     CLI_CMD_ACCESS_EXPLAIN,
     CLI_CMD_ACCESS_MATRIX,
+    CLI_CMD_LOGIN,
+    CLI_CMD_LOGOUT,
+    CLI_CMD_WHOAMI,
     CLI_CMD_COMPLETION,
     CLI_CMD_MAN,
     CLI_CMD_VERSION,
@@ -186,7 +190,7 @@ struct cli_variable {
     const char *name;
     const char *meaning;
 };
-#define CLI_VARIABLE_COUNT 8
+#define CLI_VARIABLE_COUNT 9
 extern const struct cli_variable CLI_VARIABLES[CLI_VARIABLE_COUNT];
 
 bool cli_option_is_global(enum cli_option_id id);

@@ -130,7 +130,9 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
     [CLI_SERVER] = {.name = "server",
                     .kind = CLI_VALUE_TEXT,
                     .value = "URL",
-                    .help = "Ask this server, with the key in PENSTOCK_API_KEY, instead of the data directory"},
+                    .help =
+                        "Ask this server, with the key in PENSTOCK_API_KEY or as who signed in, instead of the data "
+                        "directory"},
     [CLI_SORT] = {.name = "sort",
                   .kind = CLI_VALUE_TEXT,
                   .value = "FIELD",
@@ -143,6 +145,9 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
     [CLI_KEEP] = {.name = "keep",
                   .kind = CLI_VALUE_NONE,
                   .help = "The password need not be changed at the next sign-in"},
+    [CLI_WITH_KEY] = {.name = "with-key",
+                      .kind = CLI_VALUE_NONE,
+                      .help = "With an API key, asked for or read from standard input, in place of a password"},
     [CLI_DATA] =
         {.name = "data", .letter = 'd', .kind = CLI_VALUE_DIR, .value = "DIR", .help = "The data directory (./data)"},
     [CLI_JSON] = {.name = "json", .kind = CLI_VALUE_NONE, .help = "Print JSON, one object a line"},
@@ -520,7 +525,8 @@ const struct cli_variable CLI_VARIABLES[CLI_VARIABLE_COUNT] = {
     {"PENSTOCK_SECTION__KEY", "An option of the configuration, such as PENSTOCK_LOG__LEVEL"},
     {"PENSTOCK_CONFIG_JSON", "A whole configuration as JSON, before the files"},
     {"PENSTOCK_ENV", "The profile when --env is not given"},
-    {"PENSTOCK_API_KEY", "The key that \"penstock chat\" uses"},
+    {"PENSTOCK_API_KEY", "The key for \"penstock chat\", and for servers that commands ask"},
+    {"XDG_CONFIG_HOME", "Where \"penstock login\" keeps its files; ~/.config when not set"},
     {"PENSTOCK_DATA", "The data directory when --data is not given"},
     {"PENSTOCK_URL", "Where \"penstock chat\" finds the server when --url is not given"},
     {"NO_COLOR", "When set and not empty, colours are off unless --color=always is given"},

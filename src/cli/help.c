@@ -3,6 +3,7 @@
 
 #define OPTION_INDENT 2
 #define TEXT_INDENT 26
+#define USAGE_INDENT 16 // behind "Usage: penstock "
 
 static void put_spaces(struct buf *out, size_t n) {
     while (n-- > 0) buf_putc(out, ' ');
@@ -65,13 +66,18 @@ static void put_global_options(struct buf *out, const char *heading) {
 static void put_examples(struct buf *out, const struct cli_command *command) {
     if (!command->examples[0].line) return;
     buf_lit(out, "\nExamples:\n");
-    for (size_t i = 0; i < CLI_EXAMPLES_MAX && command->examples[i].line; i++)
-        buf_printf(out, "  penstock %s\n      %s\n", command->examples[i].line, command->examples[i].what);
+    for (size_t i = 0; i < CLI_EXAMPLES_MAX && command->examples[i].line; i++) {
+        buf_printf(out, "  penstock %s\n", command->examples[i].line);
+        if (command->examples[i].what[0]) buf_printf(out, "      %s\n", command->examples[i].what);
+    }
 }
 
 void cli_help_command(struct buf *out, const struct cli_command *command) {
-    buf_printf(out, "Usage: penstock %s [OPTION]...%s%s\n\n", command->name, command->operands[0] ? " " : "",
-               command->operands);
+    size_t start = out->n;
+    buf_printf(out, "Usage: penstock %s [OPTION]...", command->name);
+    size_t column = out->n - start;
+    if (command->operands[0]) cli_wrap(out, str_c(command->operands), USAGE_INDENT, &column);
+    buf_lit(out, "\n\n");
     char summary[256];
     snprintf(summary, sizeof summary, "%s.", command->summary);
     put_paragraph(out, summary);

@@ -81,7 +81,7 @@ static void put_examples(struct buf *out) {
         for (size_t k = 0; k < CLI_EXAMPLES_MAX && example[k].line; k++) {
             if (!first) buf_lit(out, ".Pp\n");
             first = false;
-            buf_printf(out, "%s, %s:\n", CLI_COMMANDS[i].name, example[k].what);
+            buf_printf(out, "%s%s%s:\n", CLI_COMMANDS[i].name, example[k].what[0] ? ", " : "", example[k].what);
             buf_lit(out, ".Dl penstock ");
             put_roff(out, str_c(example[k].line), false);
             buf_putc(out, '\n');

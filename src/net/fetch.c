@@ -21,7 +21,7 @@ struct transfer {
     size_t body_max, head_bytes;
     bool body_too_large, head_too_large, no_memory;
     struct str host; // "https://vault.example.com:8200" of the URL, for messages
-    char date[64];
+    char date[64], cookie[512];
     char reason[CURL_ERROR_SIZE];
 };
 
@@ -86,6 +86,12 @@ static size_t take_body(char *p, size_t size, size_t count, void *ctx) {
     return 0; // anything but n ends the transfer
 }
 
+static void field_keep(char *out, size_t size, struct str value) {
+    if (value.n >= size) return;
+    if (value.n) memcpy(out, value.p, value.n);
+    out[value.n] = '\0';
+}
+
 static size_t take_field(char *p, size_t size, size_t count, void *ctx) {
     struct transfer *t = ctx;
     size_t n = size * count;
@@ -96,12 +102,10 @@ static size_t take_field(char *p, size_t size, size_t count, void *ctx) {
     }
     struct str line = str_of(p, n);
     size_t colon = str_find_char(line, ':');
-    if (!str_eq_nocase(str_head(line, colon), STR("date"))) return n;
-    struct str value = str_trim(str_from(line, colon + 1));
-    if (value.n < sizeof t->date) {
-        if (value.n) memcpy(t->date, value.p, value.n);
-        t->date[value.n] = '\0';
-    }
+    struct str name = str_head(line, colon), value = str_trim(str_from(line, colon + 1));
+    if (str_eq_nocase(name, STR("date"))) field_keep(t->date, sizeof t->date, value);
+    if (str_eq_nocase(name, STR("set-cookie")) && !t->cookie[0])
+        field_keep(t->cookie, sizeof t->cookie, str_head(value, str_find_char(value, ';')));
     return n;
 }
 
@@ -346,6 +350,7 @@ static void succeeded(struct transfer *t, struct fetch_answer *out) {
     out->date_s = date > 0 ? (int64_t)date : 0;
     out->date = text_put(out, &used, t->date);
     out->content_type = text_put(out, &used, type);
+    out->cookie = text_put(out, &used, t->cookie);
     buf_init(&t->body, 0); // it is the caller's now
 }
 
@@ -371,10 +376,12 @@ bool fetch(const struct fetch_request *request, struct fetch_answer *out_answer,
     buf_free(&t.url);
     buf_free(&t.ca);
     buf_free(&t.proxy);
+    secret_wipe(t.cookie, sizeof t.cookie);
     return ok;
 }
 
 void fetch_answer_free(struct fetch_answer *answer) {
     wiped_free(&answer->body);
+    secret_wipe(answer->text, sizeof answer->text);
     *answer = (struct fetch_answer){0};
 }

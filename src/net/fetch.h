@@ -43,10 +43,11 @@ struct fetch_answer {
     struct buf body;
     struct str content_type; // in `text`
     struct str date;         // the Date field, or empty
+    struct str cookie;       // "NAME=VALUE" of the first Set-Cookie field, or empty
     int64_t date_s;          // unix seconds of it; 0 = none
     int64_t cert_expires_s;  // unix seconds of the server certificate's end; 0 = no TLS or not known
     unsigned resolve_us, connect_us, tls_us, first_byte_us, total_us; // since the start; 0 = that step was not reached
-    char text[256];
+    char text[1024];
 };
 // Once in a process, before threads begin; fetch_global_end at its end. Both are idempotent.
 NODISCARD bool fetch_global_begin(struct err *err);

@@ -4,7 +4,11 @@
 #include "base/secret.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -73,14 +77,46 @@ static bool sequence_takes(struct sequence *s, unsigned char c) {
     return s->escaped;
 }
 
+// Signals that would end the process with the terminal's echo off. They wait until it is on again.
+struct held {
+    sigset_t before;
+    int fd; // readable when one has come; -1 = none is held
+};
+
+static void hold(struct held *h) {
+    static const int ends[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+    struct sigaction action;
+    sigset_t set;
+    sigemptyset(&set);
+    // One that is ignored ends nothing.
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        if (sigaction(ends[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) sigaddset(&set, ends[i]);
+    h->fd = signalfd(-1, &set, SFD_CLOEXEC);
+    if (h->fd >= 0) pthread_sigmask(SIG_BLOCK, &set, &h->before);
+}
+
+// What has come meanwhile arrives now.
+static void let_go(struct held *h) {
+    if (h->fd < 0) return;
+    close(h->fd);
+    pthread_sigmask(SIG_SETMASK, &h->before, NULL);
+}
+
+// Until there is something to read. False: a signal came.
+static bool wait_for_key(int fd, const struct held *h) {
+    struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = h->fd, .events = POLLIN}};
+    while (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno == EINTR) continue;
+    return !(fds[1].revents & POLLIN);
+}
+
 // show_fd: where what is typed is shown; -1 = nowhere.
-static bool read_keys(int fd, int show_fd, const struct termios *keys, struct buf *out, enum term_answer *out_answer,
-                      struct err *err) {
+static bool read_keys(int fd, int show_fd, const struct termios *keys, const struct held *held, struct buf *out,
+                      enum term_answer *out_answer, struct err *err) {
     size_t from = out->n;
     struct sequence sequence = {0};
     for (;;) {
-        unsigned char c;
-        ssize_t n = read(fd, &c, 1);
+        unsigned char c = 0;
+        ssize_t n = wait_for_key(fd, held) ? read(fd, &c, 1) : 0;
         if (n < 0 && errno == EINTR) continue;
         // EIO is how a terminal that was closed reads.
         if (n < 0 && errno != EIO) return err_set(err, ERR_IO, "cannot read from the terminal: %s", strerror(errno));
@@ -95,6 +131,11 @@ static bool read_keys(int fd, int show_fd, const struct termios *keys, struct bu
     }
 }
 
+static void wipe_back(struct buf *out, size_t n) {
+    secret_wipe(out->p ? out->p + n : NULL, out->n - n);
+    out->n = n;
+}
+
 static bool ask(int fd, int prompt_fd, bool hidden, struct str prompt, struct buf *out, enum term_answer *out_answer,
                 struct err *err) {
     struct termios saved, quiet;
@@ -107,19 +148,22 @@ static bool ask(int fd, int prompt_fd, bool hidden, struct str prompt, struct bu
     quiet.c_cc[VMIN] = 1;
     quiet.c_cc[VTIME] = 0;
     int how = hidden ? TCSAFLUSH : TCSADRAIN;
-    if (tcsetattr(fd, how, &quiet) != 0)
-        return err_set(err, ERR_IO, "cannot turn the terminal's echo off: %s", strerror(errno));
-    put(prompt_fd, prompt);
-    bool ok = read_keys(fd, hidden ? -1 : prompt_fd, &saved, out, &answer, err);
-    // What was pasted behind a hidden line is dropped and not left for the shell to run.
-    (void)tcsetattr(fd, how, &saved);
-    put(prompt_fd, STR("\n"));
+    struct held held;
+    hold(&held);
+    bool ok = tcsetattr(fd, how, &quiet) == 0 ||
+              err_set(err, ERR_IO, "cannot turn the terminal's echo off: %s", strerror(errno));
+    if (ok) {
+        put(prompt_fd, prompt);
+        ok = read_keys(fd, hidden ? -1 : prompt_fd, &saved, &held, out, &answer, err);
+        // What was pasted behind a hidden line is dropped and not left for the shell to run.
+        (void)tcsetattr(fd, how, &saved);
+        put(prompt_fd, STR("\n"));
+    }
+    if (!ok || answer == TERM_INTERRUPTED) wipe_back(out, before);
+    let_go(&held);
     if (ok && answer == TERM_ANSWERED && out->failed)
         ok = err_set(err, ERR_INVALID_FIELD, "the answer is too long: the limit is %zu bytes", out->max - before);
-    if (!ok || answer == TERM_INTERRUPTED) {
-        secret_wipe(out->p ? out->p + before : NULL, out->n - before);
-        out->n = before;
-    }
+    if (!ok) wipe_back(out, before);
     if (ok) *out_answer = answer;
     return ok;
 }

@@ -16,7 +16,8 @@ unsigned term_columns(int fd);
 enum term_answer { TERM_ANSWERED, TERM_INTERRUPTED };
 // Writes the prompt to prompt_fd, reads a line from the terminal fd without showing it, and appends it to *out without
 // its end. A line may be longer than a terminal's usual 4095 bytes; out->max bounds it. To leave no copies behind,
-// reserve out's room before. TERM_INTERRUPTED: Ctrl-C, or the terminal is gone; *out is wiped back to what it was.
+// reserve out's room before. TERM_INTERRUPTED: Ctrl-C, or the terminal is gone, or a signal came that would end the
+// process (it does so then, with the terminal as it was before); *out is wiped back to what it was.
 NODISCARD bool term_ask_hidden(int fd, int prompt_fd, struct str prompt, struct buf *out, enum term_answer *out_answer,
                                struct err *err);
 

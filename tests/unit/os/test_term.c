@@ -4,6 +4,7 @@
 #include "os/term.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -197,4 +198,44 @@ static void test_hangup(void) {
     close(result[0]);
 }
 
-TEST_MAIN(test_answers, test_keys, test_shown, test_interrupted, test_long, test_no_terminal, test_hangup)
+// A signal that ends the process does so with the echo on again; one that is ignored does nothing.
+static void check_signal(int number, bool ignored) {
+    int result[2], status, master = posix_openpt(O_RDWR | O_NOCTTY);
+    char shown[64], name[64];
+    struct termios now;
+    REQUIRE(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0 && pipe(result) == 0);
+    REQUIRE(ptsname_r(master, name, sizeof name) == 0);
+    int own = open(name, O_RDWR | O_NOCTTY);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(own);
+        if (ignored) signal(number, SIG_IGN);
+        child(name, result[1], 100);
+    }
+    close(result[1]);
+    read_until(master, shown, sizeof shown, PROMPT);
+    REQUIRE(tcgetattr(own, &now) == 0);
+    CHECK(!(now.c_lflag & ECHO));
+    REQUIRE(write(master, "half", 4) == 4 && kill(pid, number) == 0);
+    if (ignored) REQUIRE(write(master, "\r", 1) == 1);
+    REQUIRE(waitpid(pid, &status, 0) == pid);
+    if (ignored)
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    else
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == number);
+    REQUIRE(tcgetattr(own, &now) == 0);
+    CHECK((now.c_lflag & ECHO) && (now.c_lflag & ICANON));
+    close(own);
+    close(master);
+    close(result[0]);
+}
+
+static void test_signals(void) {
+    check_signal(SIGTERM, false);
+    check_signal(SIGINT, false);
+    check_signal(SIGHUP, false);
+    check_signal(SIGHUP, true);
+}
+
+TEST_MAIN(test_answers, test_keys, test_shown, test_interrupted, test_long, test_no_terminal, test_hangup, test_signals)
