@@ -3,6 +3,7 @@
 
 #include "base/json_write.h"
 #include "obs/event.h"
+#include "obs/log.h"
 #include "os/clock.h"
 #include "store/sql_pool.h"
 #include "store/tenant.h"
@@ -239,6 +240,16 @@ static void note_denial(struct api_call *call, const struct err *why) {
     if (!ok) call->reply->err = err;
 }
 
+// Where and why the database failed is for operators and the log.
+static void hide_fault(struct api_call *call) {
+    struct err *err = &call->reply->err;
+    if (!err_is_inner(err) || call->who.principal.kind == PRINCIPAL_OPERATOR) return;
+    if (call->api->log)
+        log_error(call->api->log, LOG_MSG("a request of the admin API failed"),
+                  LOG_STR("request_id", call->request->request_id), LOG_STR("path", call->request->path), LOG_ERR(err));
+    err_hide(err);
+}
+
 static void put_problem(struct api_call *call) {
     struct api_reply *reply = call->reply;
     buf_clear(&reply->body);
@@ -270,6 +281,7 @@ void api_execute(const struct api *api, const struct api_request *request, struc
     if (!ok) {
         out_reply->err = err;
         note_denial(&call, &err);
+        hide_fault(&call);
         put_problem(&call);
     }
     close_db(&call);

@@ -107,8 +107,18 @@ void admin_error_put(struct json_writer *w, const struct err *err) {
     json_put_object_end(w);
 }
 
-void admin_fail(struct admin_call *call, const struct err *err) {
+// Where and why the database failed is for operators and the log.
+static void hide_fault(const struct admin_call *call, struct err *err) {
+    if (!err_is_inner(err) || call->who.principal.kind == PRINCIPAL_OPERATOR) return;
+    log_error(call->al->admin->host->log, LOG_MSG("a request of the admin API failed"),
+              LOG_STR("request_id", str_of(call->id_text, REQUEST_ID_TEXT_LEN)), LOG_ERR(err));
+    err_hide(err);
+}
+
+void admin_fail(struct admin_call *call, const struct err *given) {
+    struct err told = *given, *err = &told;
     struct json_writer w;
+    hide_fault(call, err);
     int status = err->code == ERR_CONFIG_INVALID ? 422 : err->status;
     buf_clear(&call->out);
     if (admin_api_answers(call)) {

@@ -47,4 +47,13 @@ bool err_wrap(struct err *err, const char *fmt, ...) {
     return false;
 }
 
+bool err_is_inner(const struct err *err) {
+    return err->code == ERR_STORE || err->code == ERR_STORE_BUSY || err->code == ERR_STORE_FULL || err->code == ERR_IO;
+}
+
+void err_hide(struct err *err) {
+    if (!err_is_inner(err)) return;
+    snprintf(err->message, sizeof err->message, "%s; the server's log says more", k_info[err->code].meaning);
+}
+
 bool err_no_memory(struct err *err) { return err_set(err, ERR_NO_MEMORY, "out of memory"); }

@@ -38,6 +38,10 @@ const struct err_info *err_info(enum err_code code);
 PRINTF_LIKE(3, 4) bool err_set(struct err *err, enum err_code code, const char *fmt, ...);
 // Puts "prefix: " before the message.
 PRINTF_LIKE(2, 3) bool err_wrap(struct err *err, const char *fmt, ...);
+// Whether it is a fault of the database or the disk, whose message says how the server is built: for its log.
+bool err_is_inner(const struct err *err);
+// Such a fault as others than operators are told it.
+void err_hide(struct err *err);
 // As err_set with NO_MEMORY.
 bool err_no_memory(struct err *err);
 

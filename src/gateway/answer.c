@@ -263,8 +263,10 @@ static struct err with_support(const struct call *call, const struct err *err) {
     return out;
 }
 
-void call_fail(struct call *call, const struct err *err) {
-    struct err refusal;
+void call_fail(struct call *call, const struct err *given) {
+    struct err refusal, told = *given;
+    const struct err *err = &told;
+    err_hide(&told);
     stop_upstream(call);
     buf_clear(&call->answer);
     if (call->answer.max < 64 * 1024) call->answer.max = 64 * 1024;

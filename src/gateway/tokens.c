@@ -76,6 +76,8 @@ static void look_up_done(struct work *work) {
         keep(l);
     else
         slot_clear(slot_of(l->gl->tokens, secret_str(&l->text)));
+    if (!l->ok && err_is_inner(&l->err))
+        log_error(l->gl->gateway->o.log, LOG_MSG("an access token could not be looked at"), LOG_ERR(&l->err));
     for (struct call *call; (call = wait_take(&l->waiting));) {
         if (l->ok)
             pipeline_resume(call);

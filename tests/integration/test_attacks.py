@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """What somebody with a foot in the door tries next: each of these ways to more rights, or to what others have, is shut."""
 
-from harness import chat_body, main
+import os
+import sqlite3
+
+from harness import main
 from test_sign_in import GOOD, Person, SignIn
 
 for name in list(vars(SignIn)):  # its helpers alone
@@ -132,6 +135,25 @@ class Attacks(SignIn):
             answers = [self.api('POST', '/access/check', {'action': 'key:create', field: name}, 400, key=key).json()['detail']
                        for name in ('quiet' if field == 'team' else 'quiet-project', 'nobody')]
             self.assertEqual(answers[0].replace('quiet-project', 'X').replace('quiet', 'X'), answers[1].replace('nobody', 'X'))
+
+    def test_how_the_server_is_built_is_not_in_its_faults(self):
+        user, email = self.user()
+        self.make('grants', principal=user, role='owner')
+        mine = self.owned_key(user, '*')
+        db = sqlite3.connect(os.path.join(self.server.data, 'penstock.db'), isolation_level=None, timeout=20)
+        db.execute("CREATE TRIGGER fault BEFORE INSERT ON audit_event BEGIN SELECT RAISE(ABORT, 'innards'); END")
+        try:
+            for reply in (self.api('POST', '/teams', {'name': 'never'}, 500, key=mine),
+                          self.api('POST', '/session', {'email': email, 'password': GOOD}, 500, key='-'),
+                          self.api('GET', '/config', status=500, key=mine)):
+                self.assertEqual(reply.error()['code'] if 'error' in reply.json() else reply.json()['code'], 'storage_error')
+                self.assertNotIn('innards', reply.body.decode())
+                self.assertNotIn(self.server.folder, reply.body.decode())
+            self.assertIn('innards', self.api('POST', '/teams', {'name': 'never'}, 500).json()['detail'])
+        finally:
+            db.execute('DROP TRIGGER fault')
+            db.close()
+        self.assertEqual(self.server.log().count('innards'), 3)
 
 
 del SignIn
