@@ -166,21 +166,26 @@ static bool write_success(const struct sign_in_room *room, const struct success 
         !session_purge(room->db, s->now - 7 * DAY_NS, err))
         return false;
     if (s->rehashed.n && !user_rehash(tenant, s->user->id, s->rehashed, err)) return false;
-    if (!user_signed_in(tenant, s->user->id, room->from.address, s->now, err) ||
-        !session_begin(tenant, room->auth, s->user, room->from.address, room->from.agent,
+    if (!session_begin(tenant, room->auth, s->user, room->from.address, room->from.agent,
                        s->proof->factor != FACTOR_NONE, s->now, out_session, err))
         return false;
     note.session = out_session->id;
     return note_put(room, s->user->tenant_id, &note, s->now, err);
 }
 
-// *out_taken false: the code had been used.
+// Hashing takes long: a password that was changed meanwhile, and all its sessions ended, begins no new one.
+static bool take(const struct sign_in_room *room, const struct success *s, bool *out_taken, struct err *err) {
+    struct sql_scope tenant = sql_tenant(room->db, s->user->tenant_id);
+    if (!use_proof(tenant, s->user, s->proof, s->now, out_taken, err)) return false;
+    return !*out_taken || user_signed_in(tenant, s->user, room->from.address, s->now, out_taken, err);
+}
+
+// *out_taken false: the code had been used, or what was proved holds no longer.
 static bool succeed(const struct sign_in_room *room, const struct success *s, struct session_begun *out_session,
                     bool *out_taken, struct err *err) {
     bool taken = false;
     if (!sql_begin(room->db, err)) return false;
-    bool ok = use_proof(sql_tenant(room->db, s->user->tenant_id), s->user, s->proof, s->now, &taken, err) &&
-              (!taken || write_success(room, s, out_session, err));
+    bool ok = take(room, s, &taken, err) && (!taken || write_success(room, s, out_session, err));
     if (!ok || !taken)
         sql_rollback(room->db);
     else

@@ -155,17 +155,22 @@ bool user_take_step(struct sql_scope tenant, int64_t id, int64_t step, bool *out
     return true;
 }
 
-bool user_signed_in(struct sql_scope tenant, int64_t id, struct str address, int64_t now_ns, struct err *err) {
+bool user_signed_in(struct sql_scope tenant, const struct user_row *proved, struct str address, int64_t now_ns,
+                    bool *out_same, struct err *err) {
     struct sql_stmt *st;
     if (!sql_prepare(tenant,
                      STR("UPDATE app_user SET last_sign_in_at = ?3, last_sign_in_address = ?4, failed_count = 0,"
-                         " locked_until = 0 WHERE tenant_id = ?1 AND id = ?2"),
+                         " locked_until = 0 WHERE tenant_id = ?1 AND id = ?2 AND password_hash = ?5 AND totp_at = ?6"),
                      &st, err))
         return false;
-    sql_bind_i64(st, 2, id);
+    sql_bind_i64(st, 2, proved->id);
     sql_bind_i64(st, 3, now_ns);
     sql_bind_text(st, 4, address);
-    return change_one(st, err);
+    sql_bind_text(st, 5, proved->password_hash);
+    sql_bind_i64(st, 6, proved->totp_at);
+    if (!sql_run(st, err)) return false;
+    *out_same = sql_changes(tenant.db) == 1;
+    return true;
 }
 
 bool user_note_failure(struct sql *db, struct str email, int64_t failures, int64_t locked_until, int64_t now_ns,

@@ -47,7 +47,9 @@ NODISCARD bool user_set_totp(struct sql_scope tenant, int64_t id, struct str sea
 NODISCARD bool user_confirm_totp(struct sql_scope tenant, int64_t id, int64_t step, int64_t now_ns, struct err *err);
 // Takes a step's code; *out_taken false: that one or a later one was taken before.
 NODISCARD bool user_take_step(struct sql_scope tenant, int64_t id, int64_t step, bool *out_taken, struct err *err);
-NODISCARD bool user_signed_in(struct sql_scope tenant, int64_t id, struct str address, int64_t now_ns, struct err *err);
+// *out_same false: since `proved` was read, the password or the second factor was changed.
+NODISCARD bool user_signed_in(struct sql_scope tenant, const struct user_row *proved, struct str address,
+                              int64_t now_ns, bool *out_same, struct err *err);
 // For administrators to see: how sign-in with this address fails, on all who have it, of whatever tenant.
 NODISCARD bool user_note_failure(struct sql *db, struct str email, int64_t failures, int64_t locked_until,
                                  int64_t now_ns, struct err *err);

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 """What somebody with a foot in the door tries next: each of these ways to more rights, or to what others have, is shut."""
 
+import json
 import os
 import sqlite3
+import threading
+import time
 
-from harness import main
-from test_sign_in import GOOD, Person, SignIn
+from harness import fake_provider, main
+from test_sign_in import BETTER, GOOD, Person, SignIn
 
+SignIn_api = SignIn.api
 for name in list(vars(SignIn)):  # its helpers alone
     if name.startswith('test_'):
         delattr(SignIn, name)
@@ -29,6 +33,25 @@ class Attacks(SignIn):
         person.sign_in(email, GOOD)
         self.assertEqual(person.send('GET', '/api/v1/users', status=403).json()['code'], 'permission_denied')
         person.send('POST', '/api/v1/tokens', {'permissions': ['*']}, 403)
+
+    def test_no_session_begins_by_a_password_that_is_changed_meanwhile(self):
+        slow = {'providers': [fake_provider(self.fake)], 'auth': {'password': {'memory': '64 MiB', 'passes': 12}}}
+        server = self.spawn(slow)
+        own = type('Own', (), {'server': server, 'admin': server.create_key('--admin')['key'], 'count': 0,
+                               'assertEqual': self.assertEqual, 'api': SignIn_api})()
+        user = own.api('POST', '/users', {'email': 'eve@example.com'}, 201).json()['id']
+        change = lambda text: own.api('POST', f'/users/{user}/password',  # noqa: E731
+                                      {'password': text, 'must_change': False}, 204)
+        change(GOOD)
+        changing = threading.Thread(target=change, args=(BETTER,))
+        changing.start()
+        time.sleep(0.1)  # both passwords are being hashed now
+        person = Person(own)
+        body = json.dumps({'email': 'eve@example.com', 'password': GOOD}).encode()
+        reply = server.request('POST', '/api/v1/session', body, {'Host': f'localhost:{server.port}'})
+        changing.join()
+        person.cookie = (reply.header('set-cookie') or '').split(';')[0]
+        person.send('GET', '/api/v1/session', status=401)
 
     def test_a_keys_scopes_bound_what_it_does_with_its_owners_sessions(self):
         user, email = self.user()
