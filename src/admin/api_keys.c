@@ -1,7 +1,7 @@
 // The API of keys: made and shown once, changed, rotated, revoked.
 #include "admin/api_impl.h"
 
-#include "access/key_text.h"
+#include "access/key_rotate.h"
 #include "base/json_write.h"
 #include "store/tenant.h"
 
@@ -65,23 +65,12 @@ static bool place(struct api_call *call, struct entity_row *row, struct err *err
     return true;
 }
 
-static bool fresh_text(struct api_call *call, struct entity_row *row, struct err *err) {
-    SECRET_AUTO struct secret text = {0};
-    char hash[KEY_HASH_SIZE];
-    if (!key_text_make(&text, err)) return false;
-    key_text_hash(call->api->dir, secret_str(&text), hash);
-    call->secret = arena_str(call->arena, secret_str(&text));
-    at(row, "hash")->s = arena_str(call->arena, str_of(hash, sizeof hash));
-    at(row, "prefix")->s = str_head(call->secret, KEY_PREFIX_LEN);
-    return (call->secret.p && at(row, "hash")->s.p) || err_no_memory(err);
-}
-
 static bool check_new(struct api_call *call, struct entity_row *row, struct err *err) {
     int64_t expires = at(row, "expires_at")->i;
     if (expires && expires <= call->now) return api_wrong(err, "expires_at", "expires_at is in the past");
     if (at(row, "is_admin")->i && row->tenant_id != TENANT_DEFAULT)
         return api_wrong(err, "is_admin", "an admin key governs the whole server, so it cannot be a tenant's");
-    return fresh_text(call, row, err);
+    return key_fresh_text(call->api->dir, row, call->arena, &call->secret, err);
 }
 
 // A name and tags give nobody anything.
@@ -189,28 +178,6 @@ static bool read_overlap(struct api_call *call, const struct entity_row *old, in
     return true;
 }
 
-static bool insert_next(struct api_call *call, const struct entity_row *old, struct entity_row *next, struct err *err) {
-    int64_t every = at(old, "rotate_every")->i;
-    *next = *old;
-    at(next, "last_used_at")->i = at(next, "replaced_by")->i = 0;
-    at(next, "last_used_address")->s = STR("");
-    at(next, "replaces")->i = old->id;
-    at(next, "rotate_at")->i = every ? call->now + every * 1000000000 : 0;
-    return fresh_text(call, next, err) && entity_insert(call->scope, &entity_key, next, call->now, err);
-}
-
-static bool replace_old(struct api_call *call, struct entity_row *old, int64_t next, int64_t overlap_s,
-                        struct err *err) {
-    int64_t until = call->now + overlap_s * 1000000000, had = at(old, "expires_at")->i;
-    *at(old, "replaced_by") = (struct entity_value){.given = true, .i = next};
-    *at(old, "rotate_at") = (struct entity_value){.given = true};
-    if (!overlap_s)
-        *at(old, "revoked_at") = (struct entity_value){.given = true, .i = call->now};
-    else if (!had || had > until)
-        *at(old, "expires_at") = (struct entity_value){.given = true, .i = until};
-    return entity_update(call->scope, &entity_key, old, call->expected, call->now, err);
-}
-
 static bool rotate(struct api_call *call, struct err *err) {
     struct entity_row *old = ARENA_NEW(call->arena, struct entity_row),
                       *next = ARENA_NEW(call->arena, struct entity_row);
@@ -223,12 +190,56 @@ static bool rotate(struct api_call *call, struct err *err) {
     // Whoever rotates a key gets to know the new one.
     if (!may_make(call, old, err) || !read_overlap(call, old, &overlap, err)) return false;
     call->event.before = api_row_text(call, &api_kind_key, old);
-    if (!insert_next(call, old, next, err) || !replace_old(call, old, next->id, overlap, err)) return false;
+    int64_t until = call->now + overlap * 1000000000;
+    if (!key_rotate_insert(call->scope, call->api->dir, old, false, call->now, call->arena, next, &call->secret, err) ||
+        !key_rotate_end(call->scope, old, next->id, until, call->expected, call->now, err))
+        return false;
     call->event.after = api_row_text(call, &api_kind_key, next);
     call->reply->status = 201;
     call->reply->location =
         arena_printf(call->arena, "/api/v1/keys/%.*s", STR_ARG(entity_id_text(&entity_key, next->id, id)));
     api_answer_row(call, &api_kind_key, next);
+    return true;
+}
+
+// --- collect ---
+
+// Whose rights the key has may have its text: signed in, for a key or token of theirs might be the one that leaked.
+static bool is_owner(const struct api_call *call, const struct entity_row *row) {
+    struct principal owner = api_principal_of(at(row, "owner")), who = call->who.principal;
+    return owner.kind != PRINCIPAL_NOBODY && owner.kind == who.kind && owner.id == who.id && !call->request->within &&
+           !policy_suspended(&call->subject);
+}
+
+// By the key that it replaces, too.
+static bool find_waiting(struct api_call *call, struct entity_row *row, struct err *err) {
+    if (!entity_resolve(call->scope, &entity_key, call->params[0], call->arena, row, err)) return false;
+    bool own = is_owner(call, row);
+    if (own)
+        call->checked = true;
+    else if (!api_find(call, &api_kind_key, ACTION_ROTATE, row, err))
+        return false;
+    int64_t next = at(row, "replaced_by")->i;
+    struct policy_resource r;
+    if (!at(row, "uncollected_since")->i && next && !entity_get(call->scope, &entity_key, next, call->arena, row, err))
+        return false;
+    api_event_row(call, &api_kind_key, row);
+    if (own) return is_owner(call, row) || api_not_found(&api_kind_key, err);
+    // It may have been moved or given more since.
+    return api_locate(call, &api_kind_key, row, &r, err) && api_check(call, ACTION_ROTATE, &r, err) &&
+           may_make(call, row, err);
+}
+
+static bool collect(struct api_call *call, struct err *err) {
+    struct entity_row *row = ARENA_NEW(call->arena, struct entity_row);
+    if (!row) return err_no_memory(err);
+    if (!find_waiting(call, row, err)) return false;
+    call->event.before = api_row_text(call, &api_kind_key, row);
+    if (!key_rotate_collect(call->scope, call->api->dir, row, call->expected, call->now, call->arena, &call->secret,
+                            err))
+        return false;
+    call->event.after = api_row_text(call, &api_kind_key, row);
+    api_answer_row(call, &api_kind_key, row);
     return true;
 }
 
@@ -273,5 +284,16 @@ static const struct api_endpoint k_endpoints[] = {
              "\"description\":\"How long the old key still works; the key's rotate_overlap if not given, 0 = not at "
              "all\",\"examples\":[\"24h\"]}}}",
      .summary = "Makes a key that takes this one's place, and shows it this once"},
+    {.method = HTTP_POST,
+     .path = STR_INIT("/api/v1/keys/:id/collect"),
+     .resource = RESOURCE_KEY,
+     .action = ACTION_ROTATE,
+     .flags = API_CHANGES | API_ROW,
+     .kind = &api_kind_key,
+     .handle = collect,
+     .summary =
+         "Shows, this once, a key that the schedule made, by its id or that of the one it replaces, whose overlap "
+         "begins; its owner, signed in, needs no permission",
+     .audit = "key.collect"},
 };
 const struct api_table api_table_keys = {"Keys", k_endpoints, ARRAY_LEN(k_endpoints)};

@@ -125,6 +125,7 @@ static int (*const HANDLERS[CLI_COMMAND_COUNT])(const struct cli_args *args) = {
     [CLI_CMD_KEY_SHOW] = cmd_resource,
     [CLI_CMD_KEY_UPDATE] = cmd_resource,
     [CLI_CMD_KEY_ROTATE] = cmd_key_rotate,
+    [CLI_CMD_KEY_COLLECT] = cmd_key_collect,
     [CLI_CMD_KEY_IDENTIFY] = cmd_key_identify,
     [CLI_CMD_KEY_SCAN] = cmd_key_scan,
     [CLI_CMD_ACCESS_EXPLAIN] = cmd_access_explain,

@@ -347,8 +347,10 @@ static int rows_with(struct cli_api *api, struct arena *a, const char *field, co
     if (code == CLI_OK && JSON_GET(buf_str(&answer.body), &data, STR("data"))) {
         json_reader_init(&r, data, 0);
         for (bool ok = json_enter_array(&r); ok && json_element(&r, &kind) && json_skip(&r, &raw);) {
-            // One that was revoked does not stand in the way of another of its name.
+            // One that was revoked or replaced does not stand in the way of another of its name.
+            bool by_name = strcmp(field, "name") == 0;
             if (cli_json_text(a, raw, STR("revoked_at")).n) continue;
+            if (by_name && cli_json_text(a, raw, STR("replaced_by")).n) continue;
             if ((*io_n)++ == 0) *out_id = cli_json_text(a, raw, STR("id"));
         }
     }

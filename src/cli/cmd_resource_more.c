@@ -46,6 +46,9 @@ int cmd_tenant_resume(const struct cli_args *args) { return act(args, &entity_te
 int cmd_key_rotate(const struct cli_args *args) {
     return act(args, &entity_key, "rotate", "The new key is shown only this once: keep it safe.");
 }
+int cmd_key_collect(const struct cli_args *args) {
+    return act(args, &entity_key, "collect", "The key is shown only this once: keep it safe. The overlap has begun.");
+}
 int cmd_elevation_approve(const struct cli_args *args) { return act(args, &entity_elevation, "approve", "Approved."); }
 int cmd_elevation_refuse(const struct cli_args *args) { return act(args, &entity_elevation, "refuse", "Refused."); }
 

@@ -49,6 +49,7 @@ int cmd_team_remove(const struct cli_args *args);
 int cmd_elevation_approve(const struct cli_args *args);
 int cmd_elevation_refuse(const struct cli_args *args);
 int cmd_key_rotate(const struct cli_args *args);
+int cmd_key_collect(const struct cli_args *args);
 int cmd_key_identify(const struct cli_args *args);
 int cmd_key_scan(const struct cli_args *args);
 int cmd_login(const struct cli_args *args);

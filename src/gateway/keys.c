@@ -1,6 +1,7 @@
 // The process's key ring and budgets, and how they are renewed.
 #include "gateway/keys.h"
 
+#include "access/key_rotate.h"
 #include "access/token.h"
 #include "base/mem.h"
 #include "os/clock.h"
@@ -105,6 +106,13 @@ bool keys_edited(struct keys *keys, bool *out_edited, struct err *err) {
         keys->ring = NULL;
     }
     if (ok) *out_edited = edited;
+    mutex_unlock(&keys->lock);
+    return ok;
+}
+
+bool keys_rotation_due(struct keys *keys, int64_t now_ns, bool *out_due, struct err *err) {
+    mutex_lock(&keys->lock);
+    bool ok = key_rotation_is_due(keys->db, now_ns, out_due, err);
     mutex_unlock(&keys->lock);
     return ok;
 }

@@ -19,6 +19,8 @@ NODISCARD bool keys_token(struct keys *keys, struct str text, int64_t now_ns, st
                           const struct key_entry **out_entry, struct err *err);
 // Looks whether the table was edited behind our back; then the next keys_current loads it anew and *out_edited is set.
 NODISCARD bool keys_edited(struct keys *keys, bool *out_edited, struct err *err);
+// Whether the schedule of any key is due (access/key_rotate.h).
+NODISCARD bool keys_rotation_due(struct keys *keys, int64_t now_ns, bool *out_due, struct err *err);
 
 // As quota_recount.
 NODISCARD bool keys_recount_budgets(struct keys *keys, struct err *err);

@@ -4,6 +4,7 @@
 // at every look: two statements on the worker pool.
 #include "server/server_internal.h"
 
+#include "access/key_rotate.h"
 #include "base/json_write.h"
 #include "base/mem.h"
 #include "os/clock.h"
@@ -13,6 +14,7 @@
 #define LOOK_MS 250
 #define KEYS_TURNS 4   // every second
 #define TIDY_TURNS 240 // every minute
+#define ROTATE_TURNS 8 // every two seconds
 #define BUSY_MS 1000
 
 struct rounds {
@@ -31,6 +33,8 @@ struct rounds {
     bool config_edited;
     struct work tidy_work;
     bool tidy_busy;
+    struct work rotate_work;
+    bool rotate_busy, rotate_failing;
     bool keys_busy, budgets_busy, vault_busy, ending;
     bool keys_edited, vault_changed, vault_ok;
     bool budgets_ok, budgets_failing;
@@ -189,6 +193,52 @@ static void tidy_run(struct work *work) {
 
 static void tidy_done(struct work *work) { CONTAINER_OF(work, struct rounds, tidy_work)->tidy_busy = false; }
 
+// --- keys whose schedule is due ---
+
+static void rotated(void *ctx, const struct key_rotated *k) {
+    struct server *s = ctx;
+    char id[ENTITY_ID_TEXT_MAX], until[TIME_TEXT_LEN];
+    BUF_AUTO struct buf data = BUF_INIT(4096);
+    struct json_writer w;
+    time_text(until, k->until_ns);
+    json_writer_init(&w, &data);
+    json_put_object(&w);
+    json_put_member_str(&w, STR("tenant_id"), entity_id_text(&entity_tenant, k->tenant, id));
+    json_put_member_str(&w, STR("name"), k->name);
+    json_put_member_str(&w, STR("resource"), entity_id_text(&entity_key, k->key, id));
+    json_put_member_str(&w, STR("replaced_by"), entity_id_text(&entity_key, k->next, id));
+    json_put_member_str(&w, STR("expires_at"), str_of(until, sizeof until));
+    json_put_object_end(&w);
+    event_tell(s->events, STR("key.rotated"), buf_str(&data));
+    log_info(s->log, LOG_MSG("a key was rotated by its schedule; its replacement waits to be collected"),
+             LOG_STR("key", k->name), LOG_STR("replaced_by", entity_id_text(&entity_key, k->next, id)),
+             LOG_STR("old_key_ends", str_of(until, sizeof until)));
+}
+
+static bool rotate_due(struct rounds *r, struct err *err) {
+    int64_t now = clock_unix_ns();
+    struct sql *db;
+    bool due;
+    if (!keys_rotation_due(r->server->keys, now, &due, err)) return false;
+    if (!due) return true;
+    if (!datadir_open_db(&r->server->dir, SQL_BUSY_MS_DEFAULT, &db, err)) return false;
+    bool ok = key_rotate_due(db, &r->server->dir, r->news.signer, now, rotated, r->server, err);
+    sql_close(db);
+    return ok;
+}
+
+static void rotate_run(struct work *work) {
+    struct rounds *r = CONTAINER_OF(work, struct rounds, rotate_work);
+    struct err err;
+    bool ok = rotate_due(r, &err);
+    if (!ok && !r->rotate_failing)
+        log_error(r->server->log, LOG_MSG("keys whose schedule is due cannot be rotated; it is tried again"),
+                  LOG_ERR(&err));
+    r->rotate_failing = !ok;
+}
+
+static void rotate_done(struct work *work) { CONTAINER_OF(work, struct rounds, rotate_work)->rotate_busy = false; }
+
 // --- the round ---
 
 static void on_timer(struct timer *timer) {
@@ -212,6 +262,10 @@ static void on_timer(struct timer *timer) {
     if (r->turn % TIDY_TURNS == 0 && !r->tidy_busy) {
         r->tidy_work = (struct work){.run = tidy_run, .done = tidy_done};
         r->tidy_busy = loop_work(s->loops[0].loop, &r->tidy_work);
+    }
+    if (r->turn % ROTATE_TURNS == 4 && !r->rotate_busy) {
+        r->rotate_work = (struct work){.run = rotate_run, .done = rotate_done};
+        r->rotate_busy = loop_work(s->loops[0].loop, &r->rotate_work);
     }
     look_at_vault(r, loop_now_ms(s->loops[0].loop));
 }
@@ -241,7 +295,8 @@ void rounds_stop(struct server *s) {
 
 void rounds_free(struct server *s) {
     if (!s->rounds) return;
-    INVARIANT(!s->rounds->keys_busy && !s->rounds->budgets_busy && !s->rounds->vault_busy && !s->rounds->tidy_busy);
+    INVARIANT(!s->rounds->keys_busy && !s->rounds->budgets_busy && !s->rounds->vault_busy && !s->rounds->tidy_busy &&
+              !s->rounds->rotate_busy);
     sql_close(s->rounds->db);
     audit_signer_free(s->rounds->news.signer);
     mem_free(s->rounds);

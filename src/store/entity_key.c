@@ -99,6 +99,11 @@ static const struct entity_field k_fields[] = {
      .ref = &entity_key,
      .flags = ENTITY_READ_ONLY,
      .help = "The key whose place it took"},
+    {.name = STR_INIT("uncollected_since"),
+     .column = STR_INIT("handover_at"),
+     .type = ENTITY_TIME,
+     .flags = ENTITY_READ_ONLY | ENTITY_FILTER,
+     .help = "Since when it waits to be collected, after the schedule made it; null = it does not"},
 };
 
 const struct entity entity_key = {

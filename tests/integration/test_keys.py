@@ -1,12 +1,19 @@
 #!/usr/bin/env python3
 """Keys on the real server: how one is recognised, where it was last used, rotation by hand and by the clock, misuse."""
+import datetime
 import json
+import os
 import re
+import tempfile
+import threading
+import time
+import unittest
 import zlib
 
-from harness import ROOT, main
+from harness import ROOT, eventually, main, sanitized
 from test_api import Api
 
+FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1'
 DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
 
@@ -119,6 +126,195 @@ class Recognised(Api):
         self.assertTrue(space['is_penstock_key'](key))
         self.assertFalse(space['is_penstock_key'](key[:-1] + ('A' if key[-1] != 'A' else 'B')))
         self.assertFalse(space['is_penstock_key']('ps-' + 'A' * 49))
+
+
+class Caller(threading.Thread):
+    """Calls without a pause until it is told to stop, with the key that is current; counts what was not answered with 200."""
+
+    def __init__(self, server, key):
+        super().__init__(daemon=True)
+        self.server, self.key, self.done, self.calls, self.failed = server, key, False, 0, []
+
+    def run(self):
+        while not self.done:
+            status = self.server.get('/v1/models', self.key).status
+            self.calls += 1
+            if status != 200:
+                self.failed.append((self.calls, status))
+
+    def end(self):
+        self.done = True
+        self.join()
+
+
+class Rotated(Api):
+    def works(self, key):
+        return self.server.get('/v1/models', key).status == 200
+
+    def test_by_hand_without_a_failed_call(self):
+        old = self.make('keys', {'name': 'busy'})
+        caller = Caller(self.server, old['key'])
+        caller.start()
+        self.assertTrue(eventually(lambda: caller.calls > 20))
+        new = self.call('POST', f'keys/{old["id"]}/rotate', {'overlap': '2s'}, status=201).json()
+        self.assertTrue(self.works(old['key']) and self.works(new['key']))
+        caller.key = new['key']
+        before = caller.calls
+        self.assertTrue(eventually(lambda: not self.works(old['key'])))
+        self.assertTrue(eventually(lambda: caller.calls > before + 20))
+        caller.end()
+        self.assertEqual(caller.failed, [])
+
+    def test_by_command(self):
+        old = self.server.create_key('--name', 'by command')
+        done = self.server.cli('key', 'rotate', 'by command', 'overlap=1h', '--json')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        new = json.loads(done.stdout)
+        self.assertTrue(self.works(old['key']) and self.works(new['key']))
+        # The name means the newer one; with no overlap the other ends at once.
+        last = json.loads(self.server.cli('key', 'rotate', 'by command', 'overlap=0', '--json').stdout)
+        self.assertEqual(last['replaces'], new['id'])
+        self.assertEqual((self.works(new['key']), self.works(last['key'])), (False, True))
+
+    def test_nothing_to_collect(self):
+        made = self.make('keys', {'name': 'shown'})
+        self.problem(self.call('POST', f'keys/{made["id"]}/collect'), 409, 'already_exists')
+        self.problem(self.call('POST', 'keys/key_000000000zzzz/collect'), 404, 'not_found')
+        self.assertEqual(self.server.cli('key', 'collect', 'shown').returncode, 1)
+
+
+def moment(text):
+    return int(datetime.datetime.strptime(text, '%Y-%m-%d %H:%M:%S').replace(tzinfo=datetime.timezone.utc).timestamp())
+
+
+@unittest.skipUnless(os.path.exists(FAKETIME) and not sanitized(), 'there is no libfaketime here, or a sanitizer is')
+class Scheduled(Api):
+    """Under a clock that is set, of the server and its commands."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.clock_path = os.path.join(folder.name, 'clock')
+        cls.clock('2027-01-01 00:00:00')
+        cls.extra_env = {'LD_PRELOAD': FAKETIME, 'FAKETIME_TIMESTAMP_FILE': cls.clock_path, 'FAKETIME_NO_CACHE': '1',
+                         'DONT_FAKE_MONOTONIC': '1'}
+        super().setUpClass()
+
+    @classmethod
+    def clock(cls, text):
+        with open(cls.clock_path + '.new', 'w', encoding='ascii') as f:
+            f.write(f'+{moment(text) - int(time.time())}\n')
+        os.replace(cls.clock_path + '.new', cls.clock_path)
+
+    def setUp(self):
+        super().setUp()
+        self.clock('2027-01-01 00:00:00')
+
+    def works(self, key):
+        return self.server.get('/v1/models', key).status == 200
+
+    def shown(self, key):
+        return self.call('GET', f'keys/{key["id"]}', status=200).json()
+
+    def due(self, key):
+        """After its replacement was made: the old one's row and the new one's."""
+        row = eventually(lambda: (lambda r: r['replaced_by'] and r)(self.shown(key)))
+        self.assertTrue(row, 'it was not rotated')
+        return row, self.shown({'id': row['replaced_by']})
+
+    def test_collected(self):
+        old = self.make('keys', {'name': 'monthly', 'rotate_every': '30d', 'rotate_overlap': '7d', 'tags': {'a': 'b'}})
+        self.assertEqual(old['rotate_at'][:10], '2027-01-31')
+        caller = Caller(self.server, old['key'])
+        caller.start()
+        self.clock('2027-01-30 23:00:00')
+        time.sleep(2.5)  # more than a look
+        self.assertIsNone(self.shown(old)['replaced_by'])
+        self.clock('2027-01-31 00:01:00')
+        was, new = self.due(old)
+        self.assertEqual((was['state'], was['expires_at'][:10]), ('replaced', '2027-03-02'))
+        self.assertEqual((new['name'], new['tags'], new['replaces'], new['rotate_at']), ('monthly', {'a': 'b'}, old['id'], None))
+        self.assertEqual(new['uncollected_since'][:10], '2027-01-31')
+        self.assertNotIn('key', new)
+        # It is not rotated again while nobody has it.
+        self.clock('2027-02-10 00:00:00')
+        self.problem(self.call('POST', f'keys/{old["id"]}/collect', If_Match='"999"'), 412, 'version_conflict')
+        got = self.call('POST', f'keys/{old["id"]}/collect', status=200).json()
+        self.assertEqual((got['id'], got['uncollected_since'], got['rotate_at'][:10]), (new['id'], None, '2027-03-12'))
+        self.assertTrue(self.works(got['key']) and self.works(old['key']))
+        self.assertEqual(self.shown(old)['expires_at'][:10], '2027-02-17')
+        caller.key = got['key']
+        for what in (old, new):
+            self.problem(self.call('POST', f'keys/{what["id"]}/collect'), 409, 'already_exists')
+        self.clock('2027-02-16 23:00:00')
+        self.assertTrue(self.works(old['key']))
+        self.clock('2027-02-17 00:01:00')
+        self.assertFalse(self.works(old['key']))
+        self.assertTrue(self.works(got['key']))
+        caller.end()
+        self.assertEqual((caller.failed, caller.calls > 50), ([], True))
+        # And the next one, once.
+        self.clock('2027-03-12 00:01:00')
+        _, third = self.due(got)
+        self.assertEqual(third['replaces'], got['id'])
+        rows = self.call('GET', 'keys?name=monthly').json()['data']
+        self.assertEqual(len(rows), 3)
+        events = self.call('GET', 'audit?action=key.rotate&limit=100').json()['data']
+        mine = [e for e in events if old['id'] in json.dumps(e) or got['id'] in json.dumps(e)]
+        self.assertEqual(len(mine), 2, mine)
+        events = self.call('GET', 'audit?action=key.collect&limit=100').json()['data']
+        self.assertEqual(sum(e['outcome'] == 'ok' for e in events), 1)
+        self.assertNotIn(got['key'][:20], json.dumps(events) + self.server.log())
+
+    def test_not_collected(self):
+        """The old key ends when the next rotation would have been due; the new one still waits."""
+        old = self.make('keys', {'name': 'forgotten', 'rotate_every': '30d', 'rotate_overlap': '1d'})
+        self.clock('2027-01-31 00:01:00')
+        _, new = self.due(old)
+        self.clock('2027-03-02 00:00:00')
+        self.assertTrue(self.works(old['key']))
+        self.clock('2027-03-02 00:02:00')
+        self.assertFalse(self.works(old['key']))
+        self.server.kill()
+        self.server.start()
+        done = self.server.cli('key', 'collect', 'forgotten', '--json', env={**os.environ, **self.extra_env})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        got = json.loads(done.stdout)
+        self.assertEqual(got['id'], new['id'])
+        self.assertTrue(self.works(got['key']))
+
+    def test_without_an_overlap(self):
+        old = self.make('keys', {'name': 'hard', 'rotate_every': '1h'})
+        self.clock('2027-01-01 01:00:30')
+        self.due(old)
+        self.assertTrue(self.works(old['key']))
+        got = self.call('POST', f'keys/{old["id"]}/collect', status=200).json()
+        self.assertEqual((self.works(old['key']), self.works(got['key'])), (False, True))
+
+    def test_who_may_collect(self):
+        user = self.make('users', {'email': 'owner@example.com'})
+        self.make('grants', {'principal': user['id'], 'permissions': ['key:read', 'key:rotate', 'model:use', 'model:read']})
+        old = self.make('keys', {'name': 'owned', 'owner': user['id'], 'rotate_every': '1h', 'scopes': ['model:use']})
+        whole = self.make('keys', {'owner': user['id'], 'scopes': ['*']})['key']
+        reader = self.make('keys', {'scopes': ['key:read']})['key']
+        self.clock('2027-01-01 01:00:30')
+        self.due(old)
+        path = f'keys/{old["id"]}/collect'
+        # Not by the key itself, which may have leaked, nor by who may only read.
+        self.problem(self.call('POST', path, key=old['key']), 404, 'not_found')
+        self.problem(self.call('POST', path, key=reader), 403, 'permission_denied')
+        self.assertTrue(self.works(self.call('POST', path, key=whole, status=200).json()['key']))
+
+    def test_revoked_ones_are_left_alone(self):
+        old = self.make('keys', {'name': 'over', 'rotate_every': '1h'})
+        brief = self.make('keys', {'name': 'brief', 'rotate_every': '1h', 'expires_at': '2027-01-01T00:30:00Z'})
+        live = self.make('keys', {'name': 'live', 'rotate_every': '1h'})
+        self.call('POST', f'keys/{old["id"]}/revoke', status=200)
+        self.clock('2027-01-01 01:00:30')
+        self.due(live)
+        for row in (old, brief):
+            self.assertIsNone(self.shown(row)['replaced_by'])
 
 
 if __name__ == '__main__':

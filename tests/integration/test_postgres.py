@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # Several servers over one PostgreSQL: keys, usage and configuration are one; none that dies takes an answer along.
+import json
 import os
 import shutil
 import subprocess
 import tempfile
+import time
 
 from harness import (BINARY, Conn, Incomplete, Penstock, Suite, clean_environment, eventually, fake_provider, free_port,
                      main, request_bytes, run_cli)
@@ -64,6 +66,26 @@ class Replicas(Suite):
         self.assertTrue(eventually(lambda: self.status(self.a, made['key']) == 401, SOON), self.a.log())
         self.assertNotIn('by hand', self.a.log() + self.b.log())
         self.assertFalse(os.path.exists(os.path.join(self.a.data, 'penstock.db')))
+
+    def test_a_key_is_rotated_once(self):
+        """By the schedule, though several servers look."""
+        admin = self.a.create_key('--admin')['key']
+
+        def call(server, method, path, body=None):
+            reply = server.request(method, '/api/v1/' + path, json.dumps(body).encode() if body else None, key=admin)
+            self.assertLess(reply.status, 300, reply)
+            return reply.json()
+        made = [call(self.a, 'POST', 'keys', {'name': f'k{i}', 'rotate_every': '1h', 'rotate_overlap': '30m'}) for i in range(20)]
+        self.postgres.psql('test_a_key_is_rotated_once', "UPDATE api_key SET rotate_at = 1 WHERE name LIKE 'k%'")
+        self.assertTrue(eventually(lambda: all(r['replaced_by'] for r in call(self.b, 'GET', 'keys?name=k19')['data'][:1])))
+        self.assertTrue(eventually(lambda: len(call(self.b, 'GET', 'keys?limit=1000&uncollected_since.ge=2020-01-01')['data']) == 20))
+        time.sleep(2.5)  # another look of each
+        rows = [r for r in call(self.b, 'GET', 'keys?limit=1000')['data'] if r['name'].startswith('k')]
+        self.assertEqual(len(rows), 40)
+        self.assertEqual(sorted(r['replaces'] for r in rows if r['replaces']), sorted(r['id'] for r in made))
+        got = call(self.b, 'POST', f'keys/{made[0]["id"]}/collect')
+        self.assertTrue(eventually(lambda: self.status(self.a, got['key']) == 200, SOON))
+        self.assertEqual(self.status(self.b, made[0]['key']), 200)
 
     def test_usage_is_summed_once(self):
         for i in range(30):
