@@ -16,7 +16,7 @@ struct waiting {
     struct waiting *next;
     struct content_entry entry;
     struct mask mask;
-    size_t bytes;
+    size_t bytes, max; // max: what is as long was cut
 };
 
 struct content_log {
@@ -58,6 +58,7 @@ static struct waiting *waiting_make(const struct conf_content *rule, const struc
     if (!w) return NULL;
     char *at = (char *)(w + 1);
     w->bytes = bytes;
+    w->max = max;
     w->entry = *e;
     w->entry.request_id = keep(&at, e->request_id);
     w->entry.model = keep(&at, e->model);
@@ -117,9 +118,10 @@ static bool text_seal(struct content_log *log, struct sql_scope scope, const cha
     char label[LABEL_MAX];
     struct buf masked = BUF_INIT(TEXT_MAX);
     mask_put(&masked, &w->mask, text);
+    if (text.n >= w->max) masked.n = mask_whole(&w->mask, buf_str(&masked)).n;
     bool ok = !masked.failed || err_no_memory(err);
     ok = ok && seal(scope, log->o.dir, str_c(purpose), label_of(label, id), buf_str(&masked), out, err);
-    secret_wipe(masked.p, masked.n);
+    secret_wipe(masked.p, masked.cap);
     buf_free(&masked);
     return ok;
 }

@@ -110,6 +110,27 @@ static size_t masked_at(const struct mask *mask, struct str s, bool begins, cons
     return 0;
 }
 
+// The longest of what is known by its form, and has no other end than another byte: addresses of e-mail.
+#define PART_MAX 384
+
+static size_t part_of_texts(const struct mask *mask, struct str masked) {
+    size_t most = 0;
+    for (size_t i = 0; i < mask->n; i++)
+        for (size_t n = MIN(mask->texts[i].n, masked.n); n > most; n--)
+            if (str_eq_nocase(str_from(masked, masked.n - n), str_head(mask->texts[i], n))) most = n;
+    return most;
+}
+
+struct str mask_whole(const struct mask *mask, struct str masked) {
+    size_t n = masked.n - part_of_texts(mask, masked), least = masked.n > PART_MAX ? masked.n - PART_MAX : 0;
+    if (!mask->kinds) return str_head(masked, n);
+    // Parts of words, and groups of digits with spaces between.
+    while (n > least && (is_local(masked.p[n - 1]) || masked.p[n - 1] == '@' || masked.p[n - 1] == '/' ||
+                         (masked.p[n - 1] == ' ' && n > 1 && is_digit(masked.p[n - 2]))))
+        n--;
+    return str_head(masked, n);
+}
+
 void mask_put(struct buf *out, const struct mask *mask, struct str text) {
     size_t kept = 0; // up to there it was copied
     bool escaped = false;

@@ -18,5 +18,7 @@ struct mask {
 void mask_add(struct mask *mask, struct str pattern);
 // The text with "[email]", "[card]", "[address]", "[secret]", "[masked]" in place of what is masked.
 void mask_put(struct buf *out, const struct mask *mask, struct str text);
+// Of one that was cut before it was masked, all but an end that may be half of what is masked, and so was not known.
+struct str mask_whole(const struct mask *mask, struct str masked);
 
 #endif

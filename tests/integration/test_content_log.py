@@ -51,6 +51,18 @@ class Content(Suite):
         self.assertTrue(entry['answer'].startswith('data: '), entry['answer'][:40])
         self.assertLessEqual(len(entry['answer']), 1024)
 
+    def test_what_is_cut_is_not_half_masked(self):
+        server = self.server_with({'max_bytes': '1KiB', 'mask': ['email', 'card', 'text:Blue Project*']})
+        for secret in ('ada.lovelace@example.com', '4111 1111 1111 1111', 'blue projection'):
+            for kept in (3, 9, 14):
+                text = chat_body('m', secret).index(secret.encode())
+                body = chat_body('m', 'x' * (1024 - text - kept - 1) + ' ' + secret)
+                self.assertEqual(body.index(secret.encode()), 1024 - kept)
+                reply = server.post('/v1/chat/completions', body, key=server.key)
+                request = self.wait(server, reply.request_id)['request']
+                self.assertNotIn(secret[:3], request)
+                self.assertTrue(request.endswith(('xxx ', 'xxx [masked]')), request[-30:])
+
     def test_who_and_whose(self):
         server = self.server_with({'tenant': 'acme'})
         acme = server.create_key('--tenant', 'acme')['key']
