@@ -99,7 +99,8 @@ static bool add_row(void *arg, const struct key_row *row, struct err *err) {
     bool damaged = false, lost = false, ok;
     memcpy(entry.hash, row->hash, sizeof entry.hash);
     ok = copy_text(&ring->arena, row->name, &entry.name) && copy_text(&ring->arena, row->prefix, &entry.prefix) &&
-         copy_text(&ring->arena, row->tenant, &entry.tenant) && copy_text(&ring->arena, row->tags, &entry.tags);
+         copy_text(&ring->arena, row->tenant, &entry.tenant) && copy_text(&ring->arena, row->tags, &entry.tags) &&
+         copy_text(&ring->arena, row->team, &entry.team) && copy_text(&ring->arena, row->project, &entry.project);
     if (ok && !row->any_model) {
         struct str json;
         ok = copy_text(&ring->arena, row->allowed_models, &json) && read_models(&ring->arena, json, &entry, &damaged);
@@ -217,7 +218,11 @@ static bool token_entry(struct keyring *ring, struct sql *db, const struct token
     }
     // A key's own list of models, its places and what it lies in still hold, where it acts at home.
     if (!token_tenant(ring, db, c, &entry, err)) return false;
-    if (entry.tenant_id != c->tenant) entry.team_id = entry.project_id = 0;
+    if (entry.tenant_id != c->tenant) {
+        entry.team_id = entry.project_id = 0;
+        entry.team = entry.project = STR_NONE;
+        entry.elsewhere = true;
+    }
     entry.tenant_id = c->tenant;
     if (!entry.expires_at || entry.expires_at > c->expires_at) entry.expires_at = c->expires_at;
     entry.prefix = arena_printf(&ring->arena, TOKEN_PREFIX "%.6s", c->jti);

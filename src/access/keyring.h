@@ -26,11 +26,13 @@ struct key_entry {
     size_t n_models;
     int64_t expires_at, revoked_at; // 0 = never
     int64_t team_id, project_id;    // 0 = none
-    struct principal owner;         // a user or service account; PRINCIPAL_NOBODY: the scopes alone are its rights
-    struct permission_set scopes;   // nothing beyond them; of keys without any: the use and reading of models
-    struct str tags;                // JSON object of strings
-    struct key_place place;         // from where it may be used
-    struct policy_subject subject;  // whose rights count: the owner's within the scopes, or the scopes alone
+    struct str team, project;       // their names
+    bool elsewhere; // it acts for another tenant than its own: what is configured for a key of its name is not for it
+    struct principal owner;        // a user or service account; PRINCIPAL_NOBODY: the scopes alone are its rights
+    struct permission_set scopes;  // nothing beyond them; of keys without any: the use and reading of models
+    struct str tags;               // JSON object of strings
+    struct key_place place;        // from where it may be used
+    struct policy_subject subject; // whose rights count: the owner's within the scopes, or the scopes alone
     char hash[KEY_HASH_SIZE];
 };
 

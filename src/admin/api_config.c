@@ -8,7 +8,7 @@
     }
 
 static const struct api_endpoint k_endpoints[] = {
-    CONFIG(GET, "config", READ, "view sources tenant key", "Shows the configuration in force"),
+    CONFIG(GET, "config", READ, "view sources tenant team project api_key key", "Shows the configuration in force"),
     CONFIG(PATCH, "config", UPDATE, "dry_run", "Changes the configuration of the running server"),
     CONFIG(DELETE, "config/live", UPDATE, "key dry_run", "Takes live changes back"),
     CONFIG(POST, "config/reload", UPDATE, "dry_run", "Reads all layers of the configuration again"),

@@ -116,8 +116,9 @@ static void note_missing(const struct conf *conf, struct check *c, const struct 
                          const struct models *models) {
     struct missing missing = {.models = models};
     look_for(&missing, p, conf->models.p, conf->models.n);
-    for (size_t i = 0; i < conf->tenants.n; i++)
-        look_for(&missing, p, conf->tenants.p[i].models.p, conf->tenants.p[i].models.n);
+    struct conf_level_at at = {0};
+    for (const struct conf_tenant *t; (t = conf_level_next(conf, &at)) != NULL;)
+        look_for(&missing, p, t->models.p, t->models.n);
     if (!missing.n) return;
     char text[300] = "";
     size_t n = 0;

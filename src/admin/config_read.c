@@ -59,7 +59,11 @@ static bool put_values(struct json_writer *w, struct str lines, bool sources, st
 
 static bool run_get(struct admin_call *call, struct err *err) {
     const struct admin_host *host = call->al->admin->host;
-    struct conf_show how = {.key = admin_query(call, "key"), .tenant = admin_query(call, "tenant")};
+    struct conf_show how = {.key = admin_query(call, "key"),
+                            .tenant = admin_query(call, "tenant"),
+                            .team = admin_query(call, "team"),
+                            .project = admin_query(call, "project"),
+                            .api_key = admin_query(call, "api_key")};
     struct buf lines = BUF_INIT(SHOWN_MAX);
     struct json_writer w;
     struct sql *db;

@@ -36,13 +36,26 @@ static int show(const struct cli_args *args, const struct conf *conf, struct con
     return cli_print(args->io, &out);
 }
 
+int cli_conf_whose(const struct cli_args *args, struct conf_show *out_how) {
+    out_how->tenant = cli_value(args, CLI_TENANT);
+    out_how->team = cli_value(args, CLI_TEAM);
+    out_how->project = cli_value(args, CLI_PROJECT);
+    out_how->api_key = cli_value(args, CLI_KEY);
+    int n = cli_given(args, CLI_TEAM) + cli_given(args, CLI_PROJECT) + cli_given(args, CLI_KEY);
+    if (n > 1) return cli_fail(args->io, CLI_USAGE, "--team, --project and --key exclude each other", NULL, NULL);
+    if (n && !out_how->tenant.n)
+        return cli_fail(args->io, CLI_USAGE, "--team, --project and --key need --tenant",
+                        "teams, projects and keys are a tenant's", NULL);
+    return CLI_OK;
+}
+
 int cmd_config_show(const struct cli_args *args) {
     struct cli_conf_wanted wanted = {0};
     struct conf *conf = NULL;
     struct conf_show how = {.sources = cli_given(args, CLI_SOURCES),
-                            .key = args->n_operands ? str_c(args->operands[0]) : STR_NONE,
-                            .tenant = cli_value(args, CLI_TENANT)};
+                            .key = args->n_operands ? str_c(args->operands[0]) : STR_NONE};
     int code = mode_of(args, &how.what);
+    if (code == CLI_OK) code = cli_conf_whose(args, &how);
     if (code == CLI_OK && how.tenant.n && how.what == SHOW_DEFAULTS)
         code = cli_fail(args->io, CLI_USAGE, "--defaults and --tenant exclude each other",
                         "a tenant's defaults are what its parents and the general configuration say", NULL);

@@ -67,7 +67,8 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                  .letter = 'k',
                  .kind = CLI_VALUE_TEXT,
                  .value = "KEY",
-                 .help = "Only requests with this key: its id, prefix or name; of audit verify: the public key"},
+                 .help = "Only requests with this key: its id, prefix or name; of audit verify: the public key; of "
+                         "config: the key of the tenant, by its name"},
     [CLI_MODEL] = {.name = "model",
                    .kind = CLI_VALUE_TEXT,
                    .value = "MODEL",
@@ -93,6 +94,8 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                     .kind = CLI_VALUE_TEXT,
                     .value = "NAME",
                     .help = "The tenant whose configuration, key or usage it is"},
+    [CLI_TEAM] = {.name = "team", .kind = CLI_VALUE_TEXT, .value = "NAME", .help = "The team of the tenant"},
+    [CLI_PROJECT] = {.name = "project", .kind = CLI_VALUE_TEXT, .value = "NAME", .help = "The project of the tenant"},
     [CLI_OFFLINE] = {.name = "offline",
                      .kind = CLI_VALUE_NONE,
                      .help = "Check only the form of references and keys, and look nothing up"},
@@ -178,6 +181,9 @@ const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT] = {
     {"budget", "Manage limits on requests, tokens, money and concurrency"},
     {"access", "Say who may do what, and why"},
 };
+
+// Whose configuration.
+#define LEVEL_OPTIONS (CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_TEAM) | CLI_BIT(CLI_PROJECT) | CLI_BIT(CLI_KEY))
 
 // Of commands that the admin API carries out.
 #define API_OPTIONS (CLI_BIT(CLI_SERVER) | CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_CONFIG))
@@ -269,7 +275,7 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
          .operands_max = 1,
          .operand_kind = CLI_VALUE_TEXT,
          .options = LOAD_OPTIONS | CLI_BIT(CLI_SOURCES) | CLI_BIT(CLI_EFFECTIVE) | CLI_BIT(CLI_DEFAULTS) |
-                    CLI_BIT(CLI_CHANGED) | CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_OFFLINE),
+                    CLI_BIT(CLI_CHANGED) | LEVEL_OPTIONS | CLI_BIT(CLI_OFFLINE),
          .summary = "Show the configuration that all layers make together",
          .details = "As YAML that reads back to the same configuration; secrets are masked, references are shown as "
                     "written.",
@@ -282,9 +288,14 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                               .operands_min = 1,
                               .operands_max = 1,
                               .operand_kind = CLI_VALUE_TEXT,
-                              .options = LOAD_OPTIONS | CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_OFFLINE),
+                              .options = LOAD_OPTIONS | LEVEL_OPTIONS | CLI_BIT(CLI_OFFLINE),
                               .summary = "Show every layer that set a value, and which one won",
-                              .examples = {{"config trace log.level", "from the default to the value in force"}}},
+                              .details =
+                                  "Of a tenant, or a team, project or key of one: what each level says, which of "
+                                  "them decides, and what those below inherit.",
+                              .examples = {{"config trace log.level", "from the default to the value in force"},
+                                           {"config trace limits.max_body --tenant acme --project search",
+                                            "from organisation to project"}}},
     [CLI_CMD_CONFIG_TEST] = {.name = "config test",
                              .operands = "[FILE]",
                              .operands_max = 1,

@@ -69,6 +69,9 @@ struct cli_conf_wanted {
     bool files_only;    // without live changes
 };
 struct conf;
+struct conf_show;
+// --tenant, --team, --project and --key, of which the last three exclude each other and need the first.
+int cli_conf_whose(const struct cli_args *args, struct conf_show *out_how);
 // CLI_OK, or the exit code (`invalid`) after all problems were printed. Warnings are printed unless --quiet.
 int cli_conf_load(const struct cli_args *args, const struct cli_conf_wanted *wanted, int invalid,
                   struct conf **out_conf);

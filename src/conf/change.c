@@ -1,6 +1,6 @@
 // Compares two configurations value by value along the option tables.
 #include "conf/change_impl.h"
-#include "conf/conf_impl.h"
+#include "conf/conf_tables.h"
 #include "conf/opt_text.h"
 #include "conf/opt_value.h"
 #include "conf/tree.h"
@@ -18,10 +18,9 @@ struct comparing {
     struct conf_changes *out;
     struct touching touching;
     struct conf_change touched; // whom the item that is looked at concerns
-    const struct opt *section;  // of the root
-    bool found;                 // `touched` is filled
-    struct str item;            // the section's item, or nothing
-    unsigned depth;             // of lists inside one another
+    struct touched_place at;
+    bool found;     // `touched` is filled
+    unsigned depth; // of lists inside one another
     struct buf path;
 };
 
@@ -110,12 +109,15 @@ static struct str item_text(struct comparing *c, const struct opt *opt, struct s
 }
 
 static void add(struct comparing *c, struct conf_change change) {
-    if (!c->found) touching_find(&c->touching, c->section, c->item, &c->touched);
+    if (!c->found) touching_find(&c->touching, &c->at, &c->touched);
     c->found = true;
     change.path = keep(c, &c->path);
     change.models = c->touched.models;
     change.aliases = c->touched.aliases;
     change.tenants = c->touched.tenants;
+    change.teams = c->touched.teams;
+    change.projects = c->touched.projects;
+    change.keys = c->touched.keys;
     change.listeners = c->touched.listeners;
     change.all = c->touched.all;
     if (c->path.failed || !vec_push(&c->out->list, change)) c->out->failed = true;
@@ -195,13 +197,36 @@ static void path_item(struct comparing *c, const struct opt *opt, struct side s)
     conf_path_put(&c->path, opt_shown_text(&text, opt_text_at(s.p), name).text);
 }
 
+// Below a tenant, its levels are those who are touched.
+static bool enter_item(struct comparing *c, const struct opt *opt, unsigned depth, struct str name) {
+    enum conf_level_kind kind = LEVEL_TENANT;
+    if (depth == 1 && strcmp(c->at.section->name, "tenants") == 0)
+        kind = opt->sub == &team_table      ? LEVEL_TEAM
+               : opt->sub == &project_table ? LEVEL_PROJECT
+               : opt->sub == &key_table     ? LEVEL_KEY
+                                            : LEVEL_TENANT;
+    if (depth && kind == LEVEL_TENANT) return false;
+    if (!depth)
+        c->at.item = name;
+    else
+        c->at.level = name;
+    c->at.kind = kind;
+    c->found = false;
+    return true;
+}
+
+static void leave_item(struct comparing *c, unsigned depth) {
+    if (!depth) c->at.item = STR_NONE;
+    c->at.level = STR_NONE;
+    c->at.kind = LEVEL_TENANT;
+    c->found = false;
+}
+
 static void compare_item(struct comparing *c, const struct opt *opt, struct side a, struct side b) {
     size_t base = c->path.n;
     path_item(c, opt, a.p ? a : b);
-    if (!c->depth++) {
-        c->item = opt_text_at(a.p ? a.p : b.p);
-        c->found = false;
-    }
+    unsigned depth = c->depth++;
+    bool placed = enter_item(c, opt, depth, opt_text_at(a.p ? a.p : b.p));
     if (!a.p || !b.p) {
         tell_item(c, opt, a, b);
     } else if (opt->type == OPT_MAP) {
@@ -212,10 +237,8 @@ static void compare_item(struct comparing *c, const struct opt *opt, struct side
     } else {
         compare_table(c, opt->sub, a, b);
     }
-    if (!--c->depth) {
-        c->item = STR_NONE;
-        c->found = false;
-    }
+    c->depth = depth;
+    if (placed) leave_item(c, depth);
     c->path.n = base;
 }
 
@@ -337,7 +360,7 @@ void conf_compare(const struct conf *a, const struct conf *b, struct conf_change
         struct str name = str_c(opt->name);
         struct side x = {(const char *)a + opt->offset, conf_node_get(a->root, name)};
         struct side y = {(const char *)b + opt->offset, conf_node_get(b->root, name)};
-        c.section = opt;
+        c.at = (struct touched_place){.section = opt};
         c.found = false;
         // Which files a configuration is made of, and in which format, is not what it means.
         if (opt_is_about_files(opt) || follows(opt, x, y)) continue;

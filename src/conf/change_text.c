@@ -6,12 +6,22 @@
 #define NAMES_PRINTED 20 // of each kind; of more it is told how many
 #define NAMES_JSON 100
 
-// Takes the next name off the list; names hold no spaces.
+void conf_names_next(struct str *io_names, struct str *out_name) {
+    struct str names = *io_names;
+    size_t n = 0;
+    bool quoted = false;
+    for (; n < names.n && (quoted || names.p[n] != ','); n++) {
+        if (names.p[n] == '"') quoted = !quoted;
+        if (names.p[n] == '\\' && quoted && n + 1 < names.n) n++;
+    }
+    *out_name = str_head(names, n);
+    *io_names = str_from(names, MIN(n + 2, names.n));
+}
+
+// Takes the next name off the list.
 static bool next_name(struct str *names, struct str *out_name) {
     if (!names->n) return false;
-    size_t n = str_find(*names, STR(", "));
-    *out_name = str_head(*names, n);
-    *names = str_from(*names, n + 2);
+    conf_names_next(names, out_name);
     return true;
 }
 
@@ -41,6 +51,9 @@ static void put_touches(const struct conf_change *change, struct buf *out) {
     put_names(out, "models", change->models, &any);
     put_names(out, "aliases", change->aliases, &any);
     put_names(out, "tenants", change->tenants, &any);
+    put_names(out, "teams", change->teams, &any);
+    put_names(out, "projects", change->projects, &any);
+    put_names(out, "keys", change->keys, &any);
     put_names(out, "listeners", change->listeners, &any);
 }
 
@@ -73,6 +86,9 @@ static void json_touches(struct json_writer *w, const struct conf_change *change
     more = json_names(w, STR("models"), change->models);
     more += json_names(w, STR("aliases"), change->aliases);
     more += json_names(w, STR("tenants"), change->tenants);
+    more += json_names(w, STR("teams"), change->teams);
+    more += json_names(w, STR("projects"), change->projects);
+    more += json_names(w, STR("keys"), change->keys);
     more += json_names(w, STR("listeners"), change->listeners);
     if (more) json_put_member_u64(w, STR("more"), more);
     json_put_object_end(w);

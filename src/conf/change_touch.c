@@ -1,5 +1,6 @@
 // Finds whom a change touches: models, aliases, tenants and listeners.
 #include "conf/change_impl.h"
+#include "conf/path.h"
 
 #define CHAIN_MAX 64 // aliases or tenants one above another; longer chains are refused when a configuration is loaded
 
@@ -24,21 +25,34 @@ static bool reaches_add(struct touching *t, const struct conf *c) {
     return true;
 }
 
-static int tenant_cmp(const void *a, const void *b) {
-    return str_cmp(((const struct touched_tenant *)a)->name, ((const struct touched_tenant *)b)->name);
+static int tenant_cmp(const void *va, const void *vb) {
+    const struct touched_tenant *a = va, *b = vb;
+    if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
+    return str_cmp(a->name, b->name);
+}
+
+// "acme/ml"; a name that holds what tells names apart stands in quotes.
+static struct str full_name(struct touching *t, const struct conf_tenant *level) {
+    struct buf name = BUF_INIT(1024);
+    if (level->kind == LEVEL_TENANT) return level->name;
+    conf_path_put(&name, level->name);
+    struct str full = arena_printf(t->arena, "%.*s/%.*s", STR_ARG(level->of->name), STR_ARG(buf_str(&name)));
+    if (name.failed || !full.p) t->failed = true;
+    buf_free(&name);
+    return full;
 }
 
 static int allowed_cmp(const void *a, const void *b) {
     return str_cmp(((const struct allowed *)a)->model, ((const struct allowed *)b)->model);
 }
 
-// Tenants of the same name become one.
+// Tenants of the same name become one, and so do their levels.
 static bool tenants_add(struct touching *t) {
     size_t kept = 0;
     for (size_t side = 0; side < ARRAY_LEN(t->sides); side++) {
-        for (size_t i = 0; i < t->sides[side]->tenants.n; i++) {
-            const struct conf_tenant *tenant = &t->sides[side]->tenants.p[i];
-            struct touched_tenant row = {.name = tenant->name};
+        struct conf_level_at at = {0};
+        for (const struct conf_tenant *tenant; (tenant = conf_level_next(t->sides[side], &at)) != NULL;) {
+            struct touched_tenant row = {.kind = tenant->kind, .name = full_name(t, tenant)};
             row.of[side] = tenant;
             if (!vec_push(&t->tenants, row)) return false;
         }
@@ -46,7 +60,7 @@ static bool tenants_add(struct touching *t) {
     if (t->tenants.n) qsort(t->tenants.p, t->tenants.n, sizeof *t->tenants.p, tenant_cmp);
     for (size_t i = 0; i < t->tenants.n; i++) {
         const struct touched_tenant *row = &t->tenants.p[i];
-        if (!kept || !str_eq(t->tenants.p[kept - 1].name, row->name)) t->tenants.p[kept++] = *row;
+        if (!kept || tenant_cmp(&t->tenants.p[kept - 1], row) != 0) t->tenants.p[kept++] = *row;
         for (size_t side = 0; side < ARRAY_LEN(row->of); side++)
             if (row->of[side]) t->tenants.p[kept - 1].of[side] = row->of[side];
     }
@@ -230,10 +244,11 @@ static bool own_model_uses(const struct conf_tenant *tenant, struct str provider
     return false;
 }
 
-static bool is_below(const struct conf_tenant *tenant, struct str name) {
+static bool is_below(const struct conf_tenant *tenant, const struct touched_place *at) {
+    struct str name = at->kind == LEVEL_TENANT ? at->item : at->level;
     int steps = 0;
     for (const struct conf_tenant *level = tenant; level && steps < CHAIN_MAX; level = level->up, steps++)
-        if (str_eq(level->name, name)) return true;
+        if (level->kind == at->kind && str_eq(level->name, name) && str_eq(level->of->name, at->item)) return true;
     return false;
 }
 
@@ -248,18 +263,19 @@ static void tenants_of_models(struct touching *t, const struct names *models, co
     }
 }
 
-static struct str tenants_text(struct touching *t) {
+static struct str tenants_text(struct touching *t, enum conf_level_kind kind) {
+    struct str *last = &t->last[kind];
     BUF_AUTO struct buf text = BUF_INIT((size_t)16 << 20);
     for (size_t i = 0; i < t->tenants.n; i++) {
-        if (!t->tenants.p[i].touched) continue;
+        if (!t->tenants.p[i].touched || t->tenants.p[i].kind != kind) continue;
         if (text.n) buf_lit(&text, ", ");
         buf_put(&text, t->tenants.p[i].name);
         t->tenants.p[i].touched = false;
     }
-    if (str_eq(buf_str(&text), t->last_tenants)) return t->last_tenants;
-    t->last_tenants = arena_str(t->arena, buf_str(&text));
-    if (text.failed || (text.n && !t->last_tenants.p)) t->failed = true;
-    return t->last_tenants;
+    if (str_eq(buf_str(&text), *last)) return *last;
+    *last = arena_str(t->arena, buf_str(&text));
+    if (text.failed || (text.n && !last->p)) t->failed = true;
+    return *last;
 }
 
 // --- all of it ---
@@ -313,25 +329,29 @@ static void find_models(struct touching *t, enum section section, struct str ite
     tenants_of_models(t, &w->models, &w->aliases, section == SECTION_PROVIDERS ? item : STR_NONE);
 }
 
-static void find_tenants(struct touching *t, struct str item) {
+static void find_tenants(struct touching *t, const struct touched_place *at) {
     for (size_t i = 0; i < t->tenants.n; i++) {
         struct touched_tenant *row = &t->tenants.p[i];
         for (size_t side = 0; !row->touched && side < ARRAY_LEN(row->of); side++)
-            row->touched = row->of[side] && is_below(row->of[side], item);
+            row->touched = row->of[side] && is_below(row->of[side], at);
     }
 }
 
-void touching_find(struct touching *t, const struct opt *opt, struct str item, struct conf_change *out) {
-    enum section section = section_of(opt);
+void touching_find(struct touching *t, const struct touched_place *at, struct conf_change *out) {
+    enum section section = section_of(at->section);
+    struct str item = at->item;
     struct touched w = {0};
     bool of_models = section >= SECTION_PROVIDERS && section <= SECTION_PRICES;
     if (of_models && item.n) find_models(t, section, item, &w);
-    if (section == SECTION_TENANTS && item.n) find_tenants(t, item);
+    if (section == SECTION_TENANTS && item.n) find_tenants(t, at);
     if (section == SECTION_LISTENERS) names_add(t, &w.listeners, item);
     out->all = section == SECTION_ALL || (section > SECTION_ALL && !item.n);
     out->models = names_text(t, &w.models);
     out->aliases = names_text(t, &w.aliases);
-    out->tenants = tenants_text(t);
+    out->tenants = tenants_text(t, LEVEL_TENANT);
+    out->teams = tenants_text(t, LEVEL_TEAM);
+    out->projects = tenants_text(t, LEVEL_PROJECT);
+    out->keys = tenants_text(t, LEVEL_KEY);
     out->listeners = names_text(t, &w.listeners);
     vec_free(&w.models.list);
     vec_free(&w.aliases.list);

@@ -14,10 +14,14 @@ void conf_unref(struct conf *c) {
     map_free(&c->alias_map);
     map_free(&c->price_map);
     map_free(&c->tenant_map);
-    for (size_t i = 0; i < c->tenants.n; i++) {
-        map_free(&c->tenants.p[i].model_map);
-        map_free(&c->tenants.p[i].alias_map);
-        map_free(&c->tenants.p[i].price_map);
+    struct conf_level_at at = {0};
+    for (struct conf_tenant *t; (t = conf_level_next(c, &at)) != NULL;) {
+        map_free(&t->model_map);
+        map_free(&t->alias_map);
+        map_free(&t->price_map);
+        map_free(&t->team_map);
+        map_free(&t->project_map);
+        map_free(&t->key_map);
     }
     arena_wipe_free(&c->tree_arena);
     arena_free(&c->arena);

@@ -223,9 +223,12 @@ struct conf_content {
     int64_t max_bytes, keep;
 };
 
-#define CONF_TENANT_DEPTH 8 // tenants from one to its outermost parent, both counted
+#define CONF_TENANT_DEPTH 8                      // tenants from one to its outermost parent, both counted
+#define CONF_CHAIN_DEPTH (CONF_TENANT_DEPTH + 3) // with a key, its project and its team
 
-// What a tenant sets for itself; what it leaves open is its parent's, and at last the general value.
+// A level of settings: a tenant, or a team, project or key of one. What it sets goes before what it inherits: from its
+// project, its team, its tenant, that one's parents, and at last the general value.
+enum conf_level_kind { LEVEL_TENANT, LEVEL_TEAM, LEVEL_PROJECT, LEVEL_KEY, LEVEL_KIND_COUNT };
 struct conf_tenant_limits {
     int64_t max_body, max_response; // after loading never OPT_UNSET: what was not given is inherited
 };
@@ -235,7 +238,8 @@ struct conf_branding {
 };
 struct conf_tenant {
     struct str name;
-    struct str parent;                     // another tenant, or empty
+    struct str parent;                     // LEVEL_TENANT: another tenant, or empty
+    struct str team, project;              // of a project, of a key: those of its tenant that it lies in, or empty
     OPT_LIST_OF(struct str) allow_models;  // names or "gpt-*"; empty = all that the parent may use
     OPT_LIST_OF(struct conf_model) models; // its own; they go before the parent's of the same name
     OPT_LIST_OF(struct opt_pair) aliases;
@@ -243,9 +247,18 @@ struct conf_tenant {
     struct conf_tenant_limits limits;
     struct conf_provider_timeouts timeouts; // inherited; OPT_UNSET where no parent sets one: the provider's own
     struct conf_branding branding;          // inherited; empty where no parent sets one
+    OPT_LIST_OF(struct conf_tenant) teams, projects, keys; // LEVEL_TENANT
     // Derived.
+    enum conf_level_kind kind;
+    const struct conf_tenant *of; // the tenant; itself for LEVEL_TENANT
     const struct conf_tenant *up; // NULL = the general configuration
     struct map model_map, alias_map, price_map;
+    struct map team_map, project_map, key_map; // of teams, projects, keys
+    struct {                                   // as set, before the rest was inherited
+        struct conf_tenant_limits limits;
+        struct conf_provider_timeouts timeouts;
+        struct conf_branding branding;
+    } own;
 };
 
 struct conf {
@@ -308,6 +321,22 @@ void conf_unref(struct conf *c); // NULL is fine
 struct conf_provider *conf_provider_find(const struct conf *c, struct str name);
 const struct conf_model *conf_model_find(const struct conf *c, struct str name);
 const struct conf_tenant *conf_tenant_find(const struct conf *c, struct str name);
+// All levels: each tenant, then its teams, projects and keys. Start with a zeroed *io_at; NULL at the end.
+struct conf_level_at {
+    size_t tenant, next; // next: of the tenant's levels; 0 = the tenant
+};
+struct conf_tenant *conf_level_next(const struct conf *c, struct conf_level_at *io_at);
+// The team, project or key of that name in a tenant, or NULL.
+const struct conf_tenant *conf_level_find(const struct conf_tenant *tenant, enum conf_level_kind kind, struct str name);
+const char *conf_level_word(enum conf_level_kind kind); // "tenant", "team", "project", "key"
+// The level that holds for a caller of the tenant: the innermost there is for its key, its project, its team. Where the
+// configuration does not say in what a project or key lies, *caller does: the level is then made in the arena, and
+// lives as long. ERR_FORBIDDEN when the two say otherwise of each other.
+struct conf_caller {
+    struct str team, project, key; // names; empty = none
+};
+NODISCARD bool conf_level_of(const struct conf_tenant *tenant, const struct conf_caller *caller, struct arena *a,
+                             const struct conf_tenant **out_level, struct err *err);
 // A price set in a tenant's own `prices` (NULL: the general ones) for "provider/model", else for the model's name
 // alone; NULL when there is none. Its parents' are not looked at.
 const struct conf_price *conf_price_find(const struct conf *c, const struct conf_tenant *tenant, struct str provider,

@@ -5,29 +5,72 @@
 
 #include "base/mem.h"
 
-#define WHERE_MAX 40 // "tenants[19999]."
+#define WHERE_MAX 80 // "tenants[19999].projects[9999]"
 
 static size_t index_of(const struct conf *c, const struct conf_tenant *t) { return (size_t)(t - c->tenants.p); }
 
-static void put_where(char out[WHERE_MAX], const struct conf *c, const struct conf_tenant *t) {
-    snprintf(out, WHERE_MAX, "tenants[%zu].", index_of(c, t));
+// Where a level stands: a tenant, or a list of one.
+static struct opt_list siblings(const struct conf *c, const struct conf_tenant *t) {
+    const struct conf_tenant *of = t->of;
+    switch (t->kind) {
+    case LEVEL_TEAM:
+        return (struct opt_list){of->teams.p, of->teams.n};
+    case LEVEL_PROJECT:
+        return (struct opt_list){of->projects.p, of->projects.n};
+    case LEVEL_KEY:
+        return (struct opt_list){of->keys.p, of->keys.n};
+    case LEVEL_TENANT:
+    case LEVEL_KIND_COUNT:
+        break;
+    }
+    return (struct opt_list){c->tenants.p, c->tenants.n};
+}
+
+struct where {
+    char text[WHERE_MAX]; // "tenants[3].teams[0]"
+};
+static struct where where_of(const struct conf *c, const struct conf_tenant *t) {
+    struct where w;
+    struct opt_list list = siblings(c, t);
+    size_t at = (size_t)(t - (const struct conf_tenant *)list.p);
+    if (t->kind == LEVEL_TENANT)
+        snprintf(w.text, sizeof w.text, "tenants[%zu]", at);
+    else
+        snprintf(w.text, sizeof w.text, "tenants[%zu].%ss[%zu]", index_of(c, t->of), conf_level_word(t->kind), at);
+    return w;
 }
 
 // --- names and parents ---
 
+static void index_level(struct opt_bind *b, struct conf *c, struct conf_tenant *t, struct map *names) {
+    const struct conf_tenant *old = t->name.n ? map_get(names, t->name) : NULL;
+    struct map *maps[] = {&t->model_map, &t->alias_map, &t->price_map, &t->team_map, &t->project_map, &t->key_map};
+    for (size_t i = 0; i < ARRAY_LEN(maps); i++) map_init(maps[i], c->model_map.seed);
+    if (old)
+        conf_complain(b, CONF_ERROR, &t->name, t, "%s: the name \"%.*s\" is taken by %s at line %u",
+                      where_of(c, t).text, STR_ARG(t->name), where_of(c, old).text, conf_line_of(b, &old->name));
+    else if (t->name.n)
+        conf_index_put(b, names, t->name, t);
+}
+
+static void index_list(struct opt_bind *b, struct conf *c, struct conf_tenant *of, enum conf_level_kind kind,
+                       struct conf_tenant *list, size_t n, struct map *names) {
+    for (size_t i = 0; i < n; i++) {
+        list[i].kind = kind;
+        list[i].of = of;
+        list[i].up = of;
+        index_level(b, c, &list[i], names);
+    }
+}
+
 static void index_tenants(struct opt_bind *b, struct conf *c) {
     for (size_t i = 0; i < c->tenants.n; i++) {
         struct conf_tenant *t = &c->tenants.p[i];
-        const struct conf_tenant *old = t->name.n ? conf_tenant_find(c, t->name) : NULL;
-        map_init(&t->model_map, c->model_map.seed);
-        map_init(&t->alias_map, c->alias_map.seed);
-        map_init(&t->price_map, c->price_map.seed);
-        if (old)
-            conf_complain(b, CONF_ERROR, &t->name, t,
-                          "tenants[%zu]: the name \"%.*s\" is taken by tenants[%zu] at line %u", i, STR_ARG(t->name),
-                          index_of(c, old), conf_line_of(b, &old->name));
-        else if (t->name.n)
-            conf_index_put(b, &c->tenant_map, t->name, t);
+        t->of = t;
+        index_level(b, c, t, &c->tenant_map);
+        index_list(b, c, t, LEVEL_TEAM, t->teams.p, t->teams.n, &t->team_map);
+        index_list(b, c, t, LEVEL_PROJECT, t->projects.p, t->projects.n, &t->project_map);
+        index_list(b, c, t, LEVEL_KEY, t->keys.p, t->keys.n, &t->key_map);
     }
 }
 
@@ -85,6 +128,61 @@ static void check_depth(struct opt_bind *b, struct conf *c, struct conf_tenant *
     t->up = NULL;
 }
 
+// --- teams, projects, keys ---
+
+static struct str nearest_level(const struct opt_bind *b, struct str name, const struct conf_tenant *list, size_t n) {
+    struct str names[CONF_SUGGEST_MAX];
+    if (!conf_may_suggest(b)) return STR_NONE;
+    n = MIN(n, (size_t)CONF_SUGGEST_MAX);
+    for (size_t i = 0; i < n; i++) names[i] = list[i].name;
+    return opt_nearest(name, names, n);
+}
+
+// The team or project that a level says it lies in; NULL when it says none, or there is none, which is said.
+static const struct conf_tenant *find_outer(struct opt_bind *b, const struct conf *c, const struct conf_tenant *t,
+                                            const struct str *name, enum conf_level_kind kind) {
+    const struct conf_tenant *found = conf_level_find(t->of, kind, *name);
+    const char *word = conf_level_word(kind);
+    if (found || !name->n) return found;
+    bool team = kind == LEVEL_TEAM;
+    struct str near =
+        nearest_level(b, *name, team ? t->of->teams.p : t->of->projects.p, team ? t->of->teams.n : t->of->projects.n);
+    char instead[WHERE_MAX + 40];
+    snprintf(instead, sizeof instead, "; add it under tenants[%zu].%ss", index_of(c, t->of), word);
+    conf_complain(b, CONF_ERROR, name, t, "%s.%s: tenant \"%.*s\" has no %s \"%.*s\" here%s%.*s%s", where_of(c, t).text,
+                  word, STR_ARG(t->of->name), word, STR_ARG(*name), near.n ? "; did you mean \"" : "", STR_ARG(near),
+                  near.n ? "\"?" : instead);
+    return NULL;
+}
+
+static void check_key_team(struct opt_bind *b, const struct conf *c, const struct conf_tenant *key,
+                           const struct conf_tenant *project) {
+    if (str_eq(project->team, key->team)) return;
+    conf_complain(b, CONF_ERROR, &key->team, key,
+                  "%s.team: project \"%.*s\" is of %s%.*s%s, not of \"%.*s\"; leave it out, or correct %s.team",
+                  where_of(c, key).text, STR_ARG(project->name), project->team.n ? "team \"" : "no team",
+                  STR_ARG(project->team), project->team.n ? "\"" : "", STR_ARG(key->team), where_of(c, project).text);
+}
+
+// Teams lie in their tenant, projects in a team, keys in a project: no circle can be written.
+static void find_outers(struct opt_bind *b, const struct conf *c, struct conf_tenant *tenant) {
+    for (size_t i = 0; i < tenant->projects.n; i++) {
+        struct conf_tenant *p = &tenant->projects.p[i];
+        const struct conf_tenant *team = find_outer(b, c, p, &p->team, LEVEL_TEAM);
+        if (team) p->up = team;
+    }
+    for (size_t i = 0; i < tenant->keys.n; i++) {
+        struct conf_tenant *k = &tenant->keys.p[i];
+        const struct conf_tenant *project = find_outer(b, c, k, &k->project, LEVEL_PROJECT);
+        const struct conf_tenant *team = find_outer(b, c, k, &k->team, LEVEL_TEAM);
+        if (project && team) check_key_team(b, c, k, project);
+        if (project)
+            k->up = project;
+        else if (team)
+            k->up = team;
+    }
+}
+
 static bool check_parents(struct opt_bind *b, struct conf *c) {
     size_t before = b->problems->errors;
     size_t *seen = mem_zalloc(c->tenants.n, sizeof *seen);
@@ -96,6 +194,7 @@ static bool check_parents(struct opt_bind *b, struct conf *c) {
     check_circles(b, c, seen);
     mem_free(seen);
     for (size_t i = 0; i < c->tenants.n; i++) check_depth(b, c, &c->tenants.p[i]);
+    for (size_t i = 0; i < c->tenants.n; i++) find_outers(b, c, &c->tenants.p[i]);
     return b->problems->errors == before;
 }
 
@@ -128,17 +227,18 @@ static void check_limit(struct opt_bind *b, const struct conf *c, const struct c
     const int64_t *most = above ? value_of(above, s) : (const int64_t *)(const void *)((const char *)c + s->general);
     if (*own == OPT_UNSET || *own <= *most) return;
     BUF_AUTO struct buf a = BUF_INIT(64), z = BUF_INIT(64);
-    char of[200], place[32];
+    char of[240], place[32];
     value_put_size(&a, *own);
     value_put_size(&z, *most);
     unsigned line = conf_line_of(b, most);
     snprintf(place, sizeof place, line ? " at line %u" : " (a default)", line);
     if (above)
-        snprintf(of, sizeof of, "tenants[%zu].%s of \"%.*s\"", index_of(c, above), s->name, STR_ARG(above->name));
+        snprintf(of, sizeof of, "%s.%s of \"%.*s\"", where_of(c, above).text, s->name,
+                 STR_ARG(str_head(above->name, 100)));
     else
         snprintf(of, sizeof of, "the general %s", s->name);
-    conf_complain(b, CONF_ERROR, own, t, "tenants[%zu].%s: %.*s is above %s%s, which is %.*s: lower it or raise that",
-                  index_of(c, t), s->name, STR_ARG(buf_str(&a)), of, place, STR_ARG(buf_str(&z)));
+    conf_complain(b, CONF_ERROR, own, t, "%s.%s: %.*s is above %s%s, which is %.*s: lower it or raise that",
+                  where_of(c, t).text, s->name, STR_ARG(buf_str(&a)), of, place, STR_ARG(buf_str(&z)));
 }
 
 // As for providers: first_byte and idle lie within total, where both are set in the chain.
@@ -152,9 +252,8 @@ static void check_wait(struct opt_bind *b, const struct conf *c, const struct co
     value_put_duration(&a, *short_one);
     value_put_duration(&z, *long_one);
     conf_complain(b, CONF_ERROR, p == t ? short_one : long_one, t,
-                  "tenants[%zu].%s is %.*s, but tenants[%zu].%s at line %u ends every call after %.*s: lower the one "
-                  "or raise the other",
-                  index_of(c, p), part->name, STR_ARG(buf_str(&a)), index_of(c, w), total->name,
+                  "%s.%s is %.*s, but %s.%s at line %u ends every call after %.*s: lower the one or raise the other",
+                  where_of(c, p).text, part->name, STR_ARG(buf_str(&a)), where_of(c, w).text, total->name,
                   conf_line_of(b, long_one), STR_ARG(buf_str(&z)));
 }
 
@@ -170,6 +269,9 @@ static int64_t inherited(const struct conf_tenant *t, const struct scalar *s, in
 }
 
 static void fill(struct conf *c, struct conf_tenant *t) {
+    t->own.limits = t->limits;
+    t->own.timeouts = t->timeouts;
+    t->own.branding = t->branding;
     t->limits.max_body = inherited(t, &k_limits[0], c->limits.max_body);
     t->limits.max_response = inherited(t, &k_limits[1], c->limits.max_response);
     t->timeouts.connect = inherited(t, &k_timeouts[0], OPT_UNSET);
@@ -195,10 +297,16 @@ static struct conf_level level_of(struct conf_tenant *t, const char *where) {
                                .alias_map = &t->alias_map};
 }
 
+static struct where dotted(const struct conf *c, const struct conf_tenant *t) {
+    struct where w = where_of(c, t);
+    size_t n = strlen(w.text);
+    if (n + 1 < sizeof w.text) memcpy(w.text + n, ".", 2);
+    return w;
+}
+
 static void index_names(struct opt_bind *b, struct conf *c, struct conf_tenant *t) {
-    char where[WHERE_MAX];
-    put_where(where, c, t);
-    struct conf_level level = level_of(t, where);
+    struct where where = dotted(c, t);
+    struct conf_level level = level_of(t, where.text);
     conf_index_level(b, &level);
     for (size_t i = 0; i < t->prices.n; i++)
         conf_index_put(b, &t->price_map, t->prices.p[i].name, &t->prices.p[i].price);
@@ -208,15 +316,14 @@ static void check_usable(struct opt_bind *b, const struct conf *c, const struct 
                          struct str name) {
     const struct conf_tenant *by = conf_tenant_refuser(t, name);
     if (!by) return;
-    conf_complain(b, CONF_WARNING, at, t,
-                  "tenants[%zu]: its keys can't use its own \"%.*s\": allow_models of \"%.*s\" leaves it out",
-                  index_of(c, t), STR_ARG(name), STR_ARG(by->name));
+    conf_complain(b, CONF_WARNING, at, t, "%s: %s own \"%.*s\": allow_models of \"%.*s\" leaves it out",
+                  where_of(c, t).text, t->kind == LEVEL_KEY ? "it can't use its" : "its keys can't use its",
+                  STR_ARG(name), STR_ARG(by->name));
 }
 
 static void check_names(struct opt_bind *b, struct conf *c, struct conf_tenant *t) {
-    char where[WHERE_MAX];
-    put_where(where, c, t);
-    struct conf_level level = level_of(t, where);
+    struct where where = dotted(c, t);
+    struct conf_level level = level_of(t, where.text);
     conf_check_level(b, c, &level);
     for (size_t i = 0; i < t->models.n; i++) check_usable(b, c, t, &t->models.p[i].name, t->models.p[i].name);
     for (size_t i = 0; i < t->aliases.n; i++) check_usable(b, c, t, &t->aliases.p[i], t->aliases.p[i].name);
@@ -224,9 +331,9 @@ static void check_names(struct opt_bind *b, struct conf *c, struct conf_tenant *
 
 // --- allow_models ---
 
-// All names there are, in order: by whose they are (0 = general, else 1 + the tenant's index), then by name.
+// All names there are, in order: by whose they are (NULL = general), then by name.
 struct owned_name {
-    size_t owner;
+    const struct conf_tenant *owner;
     struct str name;
 };
 struct owned_names {
@@ -236,31 +343,31 @@ struct owned_names {
 
 static int name_cmp(const void *a, const void *b) {
     const struct owned_name *x = a, *y = b;
-    if (x->owner != y->owner) return x->owner < y->owner ? -1 : 1;
+    if (x->owner != y->owner) return (uintptr_t)x->owner < (uintptr_t)y->owner ? -1 : 1;
     return str_cmp(x->name, y->name);
 }
 
-static void names_add(struct owned_names *names, size_t owner, const struct conf_model *models, size_t n_models,
-                      const struct opt_pair *aliases, size_t n_aliases) {
+static void names_add(struct owned_names *names, const struct conf_tenant *owner, const struct conf_model *models,
+                      size_t n_models, const struct opt_pair *aliases, size_t n_aliases) {
     for (size_t i = 0; i < n_models; i++) names->p[names->n++] = (struct owned_name){owner, models[i].name};
     for (size_t i = 0; i < n_aliases; i++) names->p[names->n++] = (struct owned_name){owner, aliases[i].name};
 }
 
 static bool names_gather(const struct conf *c, struct owned_names *out) {
     size_t n = c->models.n + c->aliases.n;
-    for (size_t i = 0; i < c->tenants.n; i++) n += c->tenants.p[i].models.n + c->tenants.p[i].aliases.n;
+    struct conf_level_at at = {0};
+    for (const struct conf_tenant *t; (t = conf_level_next(c, &at)) != NULL;) n += t->models.n + t->aliases.n;
     *out = (struct owned_names){.p = mem_zalloc(n + 1, sizeof *out->p)};
     if (!out->p) return false;
-    names_add(out, 0, c->models.p, c->models.n, c->aliases.p, c->aliases.n);
-    for (size_t i = 0; i < c->tenants.n; i++) {
-        const struct conf_tenant *t = &c->tenants.p[i];
-        names_add(out, i + 1, t->models.p, t->models.n, t->aliases.p, t->aliases.n);
-    }
+    names_add(out, NULL, c->models.p, c->models.n, c->aliases.p, c->aliases.n);
+    at = (struct conf_level_at){0};
+    for (const struct conf_tenant *t; (t = conf_level_next(c, &at)) != NULL;)
+        names_add(out, t, t->models.p, t->models.n, t->aliases.p, t->aliases.n);
     qsort(out->p, out->n, sizeof *out->p, name_cmp);
     return true;
 }
 
-static bool owner_has(const struct owned_names *names, size_t owner, struct str pattern) {
+static bool owner_has(const struct owned_names *names, const struct conf_tenant *owner, struct str pattern) {
     size_t star = str_find_char(pattern, '*');
     struct owned_name wanted = {owner, str_head(pattern, star)};
     size_t low = 0, high = names->n; // the first that is not before it
@@ -274,17 +381,28 @@ static bool owner_has(const struct owned_names *names, size_t owner, struct str 
     return low < names->n && names->p[low].owner == owner && conf_pattern_matches(pattern, names->p[low].name);
 }
 
+// What a level allows may be a model that only its teams, projects or keys have.
+static bool below_has(const struct conf *c, const struct owned_names *names, const struct conf_tenant *t,
+                      struct str pattern) {
+    struct conf_level_at at = {.tenant = index_of(c, t->of)};
+    for (const struct conf_tenant *below; (below = conf_level_next(c, &at)) != NULL && below->of == t->of;) {
+        const struct conf_tenant *up = below;
+        while (up && up != t) up = up->up;
+        if (up && owner_has(names, below, pattern)) return true;
+    }
+    return false;
+}
+
 static void check_pattern(struct opt_bind *b, const struct conf *c, const struct conf_tenant *t,
                           const struct owned_names *names, size_t i) {
     struct str pattern = t->allow_models.p[i];
-    bool found = !pattern.n || owner_has(names, 0, pattern); // empty: it was refused
-    for (const struct conf_tenant *up = t; up && !found; up = up->up)
-        found = owner_has(names, index_of(c, up) + 1, pattern);
+    bool found = !pattern.n || owner_has(names, NULL, pattern); // empty: it was refused
+    for (const struct conf_tenant *up = t; up && !found; up = up->up) found = owner_has(names, up, pattern);
+    found = found || below_has(c, names, t, pattern);
     if (!found)
         conf_complain(b, CONF_WARNING, &t->allow_models.p[i], &t->allow_models,
-                      "tenants[%zu].allow_models[%zu]: \"%.*s\" is no model that is configured, and passthrough_models "
-                      "is off",
-                      index_of(c, t), i, STR_ARG(pattern));
+                      "%s.allow_models[%zu]: \"%.*s\" is no model that is configured, and passthrough_models is off",
+                      where_of(c, t).text, i, STR_ARG(pattern));
 }
 
 // Where any name may be passed to a provider, none of them is known to mean nothing.
@@ -295,19 +413,22 @@ static void check_allowed(struct opt_bind *b, const struct conf *c) {
         b->failed = true;
         return;
     }
-    for (size_t i = 0; i < c->tenants.n; i++)
-        for (size_t k = 0; k < c->tenants.p[i].allow_models.n; k++) check_pattern(b, c, &c->tenants.p[i], &names, k);
+    struct conf_level_at at = {0};
+    for (const struct conf_tenant *t; (t = conf_level_next(c, &at)) != NULL;)
+        for (size_t k = 0; k < t->allow_models.n; k++) check_pattern(b, c, t, &names, k);
     mem_free(names.p);
 }
 
 void conf_check_tenants(struct opt_bind *b, struct conf *c) {
+    struct conf_level_at at = {0};
+    struct conf_tenant *t;
     if (c->tenants.n == 0) return;
     index_tenants(b, c);
     bool chained = !b->failed && check_parents(b, c);
-    for (size_t i = 0; i < c->tenants.n && !b->failed; i++) index_names(b, c, &c->tenants.p[i]);
+    while (!b->failed && (t = conf_level_next(c, &at)) != NULL) index_names(b, c, t);
     if (!chained || b->failed) return; // what is inherited is not known
-    for (size_t i = 0; i < c->tenants.n; i++) check_scalars(b, c, &c->tenants.p[i]);
-    for (size_t i = 0; i < c->tenants.n; i++) fill(c, &c->tenants.p[i]);
-    for (size_t i = 0; i < c->tenants.n; i++) check_names(b, c, &c->tenants.p[i]);
+    for (at = (struct conf_level_at){0}; (t = conf_level_next(c, &at)) != NULL;) check_scalars(b, c, t);
+    for (at = (struct conf_level_at){0}; (t = conf_level_next(c, &at)) != NULL;) fill(c, t);
+    for (at = (struct conf_level_at){0}; (t = conf_level_next(c, &at)) != NULL;) check_names(b, c, t);
     check_allowed(b, c);
 }

@@ -1,6 +1,8 @@
 // What a requested model name means, for a tenant or in general: aliases, models, prices, and who may use them.
 #include "conf/conf_impl.h"
 
+#define ALIAS_STEPS_MAX 64
+
 struct conf_provider *conf_provider_find(const struct conf *c, struct str name) {
     return map_get(&c->provider_map, name);
 }
@@ -62,9 +64,13 @@ static const struct conf_provider *owner_find(const struct conf *c, struct str m
 bool conf_resolve(const struct conf *c, const struct conf_tenant *tenant, struct str name,
                   struct conf_choice *out_choice) {
     struct conf_named named;
-    // Chains are checked when the configuration is loaded: they end.
-    for (conf_name_find(c, tenant, name, &named); named.alias; conf_name_find(c, tenant, name, &named))
+    // Chains are checked when the configuration is loaded: they end. Only a level that was made for a caller may join
+    // what goes in a circle together.
+    conf_name_find(c, tenant, name, &named);
+    for (int steps = 0; named.alias; conf_name_find(c, tenant, name, &named)) {
+        if (steps++ == ALIAS_STEPS_MAX) return false;
         name = named.alias->value;
+    }
     struct conf_choice choice = {.model = named.model};
     if (!choice.model && c->passthrough_models && name.n) {
         size_t slash = str_find_char(name, '/');

@@ -351,8 +351,8 @@ static const struct opt conf_opts[] = {
      AT(conf, tenants),
      .max = 20000,
      .sub = &tenant_table,
-     .help = "Organisations, teams and projects: each inherits its parent's configuration and overrides parts of it. "
-             "Keys belong to them (`penstock key create --tenant NAME`).",
+     .help = "Organisations, with their teams, projects and keys: each inherits its parent's configuration and "
+             "overrides parts of it. Keys belong to them (`penstock key create --tenant NAME`).",
      .example = "[{name: acme, allow_models: [gpt-5*]}, {name: acme-dev, parent: acme}]"},
 };
 

@@ -37,6 +37,7 @@ struct show_row {
 struct show_walk {
     const struct conf *conf;
     const struct conf_show *how;
+    const struct conf_tenant *tenant; // the level that is asked for, or NULL
     struct conf_path key;
     struct arena *arena;
     VEC(struct show_row) rows;
@@ -74,6 +75,13 @@ bool show_end(struct show_walk *w, const struct buf *out, bool ok, struct err *e
 // All rows of a configuration, or of what holds for a tenant.
 NODISCARD bool show_rows(struct show_walk *w, struct err *err);
 void show_tenant(struct show_walk *w, const struct conf_tenant *tenant);
+// A level's options, its node, and what it is called: "team ml".
+const struct opt_table *show_level_table(enum conf_level_kind kind);
+const struct conf_node *show_level_node(const struct conf *c, const struct conf_tenant *level);
+struct str show_level_label(const struct conf_tenant *level, struct arena *a);
+// What the levels below w->tenant make of a value that it has: text, and the member "below" of an object that is open.
+void show_below_put(struct show_walk *w, const struct show_row *row, struct buf *out);
+void show_below_json(struct show_walk *w, const struct show_row *row, struct json_writer *j);
 
 // "penstock.yaml:4:3", "profile prod (penstock.yaml:9:5)", "$PENSTOCK_LOG__LEVEL".
 void show_node_put(struct buf *out, const struct conf *c, const struct conf_node *node);

@@ -308,19 +308,34 @@ static bool parse_key(struct show_walk *w, const struct opt_table *table, struct
     return true;
 }
 
+static bool find_level(struct show_walk *w, struct err *err) {
+    const struct conf_show *how = w->how;
+    const struct str names[LEVEL_KIND_COUNT] = {
+        [LEVEL_TEAM] = how->team, [LEVEL_PROJECT] = how->project, [LEVEL_KEY] = how->api_key};
+    enum conf_level_kind kind = LEVEL_TENANT;
+    for (size_t i = 0; i < LEVEL_KIND_COUNT; i++) {
+        if (!names[i].n) continue;
+        if (kind != LEVEL_TENANT)
+            return err_set(err, ERR_INVALID_FIELD, "one of team, project and key says whose level it is");
+        kind = (enum conf_level_kind)i;
+    }
+    if (!how->tenant.n)
+        return kind == LEVEL_TENANT ||
+               err_set(err, ERR_INVALID_FIELD, "a %s is one of a tenant: name that too", conf_level_word(kind));
+    const struct conf_tenant *tenant = map_get(&w->conf->tenant_map, how->tenant);
+    if (!tenant) return err_set(err, ERR_NOT_FOUND, "there is no tenant \"%.*s\"", STR_ARG(str_head(how->tenant, 100)));
+    w->tenant = kind == LEVEL_TENANT ? tenant : conf_level_find(tenant, kind, names[kind]);
+    return w->tenant || err_set(err, ERR_NOT_FOUND, "the configuration has no %s \"%.*s\" of tenant \"%.*s\"",
+                                conf_level_word(kind), STR_ARG(str_head(names[kind], 100)), STR_ARG(tenant->name));
+}
+
 bool show_rows(struct show_walk *w, struct err *err) {
     const struct conf *c = w->conf;
-    const struct opt *tenants = NULL;
-    const struct conf_tenant *tenant = NULL;
     bool defaults = w->how->what == SHOW_DEFAULTS;
-    for (size_t i = 0; i < conf_table.n; i++)
-        if (strcmp(conf_table.opts[i].name, "tenants") == 0) tenants = &conf_table.opts[i];
-    if (w->how->tenant.n) {
-        if (!parse_key(w, tenants->sub, err)) return false;
-        tenant = map_get(&c->tenant_map, w->how->tenant);
-        if (!tenant)
-            return err_set(err, ERR_NOT_FOUND, "there is no tenant \"%.*s\"", STR_ARG(str_head(w->how->tenant, 100)));
-        show_tenant(w, tenant);
+    if (!find_level(w, err)) return false;
+    if (w->tenant) {
+        if (!parse_key(w, show_level_table(w->tenant->kind), err)) return false;
+        show_tenant(w, w->tenant);
     } else if (parse_key(w, &conf_table, err)) {
         show_table(w, &conf_table, (struct show_value){.field = defaults ? NULL : c, .node = defaults ? NULL : c->root},
                    0, 0);

@@ -6,6 +6,35 @@
 
 #define CHAIN_MAX 64
 
+const struct opt_table *show_level_table(enum conf_level_kind kind) {
+    static const struct opt_table *const tables[LEVEL_KIND_COUNT] = {[LEVEL_TENANT] = &tenant_table,
+                                                                     [LEVEL_TEAM] = &team_table,
+                                                                     [LEVEL_PROJECT] = &project_table,
+                                                                     [LEVEL_KEY] = &key_table};
+    return tables[kind];
+}
+
+const struct conf_node *show_level_node(const struct conf *c, const struct conf_tenant *level) {
+    const struct conf_tenant *of = level->of;
+    const struct conf_node *node = opt_item_node(conf_node_get(c->root, STR("tenants")), (size_t)(of - c->tenants.p));
+    switch (level->kind) {
+    case LEVEL_TEAM:
+        return opt_item_node(conf_node_get(node, STR("teams")), (size_t)(level - of->teams.p));
+    case LEVEL_PROJECT:
+        return opt_item_node(conf_node_get(node, STR("projects")), (size_t)(level - of->projects.p));
+    case LEVEL_KEY:
+        return opt_item_node(conf_node_get(node, STR("keys")), (size_t)(level - of->keys.p));
+    case LEVEL_TENANT:
+    case LEVEL_KIND_COUNT:
+        break;
+    }
+    return node;
+}
+
+struct str show_level_label(const struct conf_tenant *level, struct arena *a) {
+    return arena_printf(a, "%s %.*s", conf_level_word(level->kind), STR_ARG(level->name));
+}
+
 struct level {
     const struct conf_tenant *tenant; // NULL: the general configuration
     const struct conf_node *node;     // of the tenant, or the root
@@ -18,13 +47,10 @@ struct levels {
 };
 
 static void levels_make(struct show_walk *w, const struct conf_tenant *tenant, struct levels *levels) {
-    const struct conf *c = w->conf;
-    const struct conf_node *all = conf_node_get(c->root, STR("tenants"));
     *levels = (struct levels){.tenant = tenant};
     for (const struct conf_tenant *t = tenant; t && levels->n < CHAIN_MAX; t = t->up)
-        levels->list[levels->n++] = (struct level){t, opt_item_node(all, (size_t)(t - c->tenants.p)),
-                                                   arena_printf(w->arena, "tenant %.*s", STR_ARG(t->name))};
-    levels->list[levels->n++] = (struct level){NULL, c->root, STR("general")};
+        levels->list[levels->n++] = (struct level){t, show_level_node(w->conf, t), show_level_label(t, w->arena)};
+    levels->list[levels->n++] = (struct level){NULL, w->conf->root, STR("general")};
 }
 
 static const void *field_of(const struct show_walk *w, const struct level *l, const struct opt *opt) {
@@ -142,6 +168,22 @@ static void joined_item(struct show_walk *w, const struct opt *opt, struct opt_l
         show_struct_item(w, opt, item, node, 1, 1);
 }
 
+// What an item of the same name on a level above says in the value's place: the whole item goes before it.
+static void row_lower(struct show_walk *w, const struct levels *levels, size_t from, struct show_row *row) {
+    struct conf_path path;
+    struct err err;
+    if (!row->opt || row->section || from >= levels->n || !conf_path_parse(row->path, w->arena, &path, &err)) return;
+    for (size_t i = levels->n; i-- > from;) {
+        const struct level *level = &levels->list[i];
+        const struct opt_table *table = level->tenant ? show_level_table(level->tenant->kind) : &conf_table;
+        const struct conf_node *node = conf_tree_get(table, level->node, &path);
+        struct show_lower *lower = node && node->kind == NODE_SCALAR ? ARENA_NEW(w->arena, struct show_lower) : NULL;
+        if (!lower) continue;
+        *lower = (struct show_lower){level->label, row->opt, node, row->lower};
+        row->lower = lower;
+    }
+}
+
 // Of the same name the nearest level's.
 static void joined_section(struct show_walk *w, const struct levels *levels, const struct opt *opt) {
     size_t first = w->rows.n;
@@ -161,7 +203,9 @@ static void joined_section(struct show_walk *w, const struct levels *levels, con
             bool wanted = show_key_wants(w, 1, name) && !map_get(&seen, name);
             if (!wanted || (by_model && !conf_tenant_allows(levels->tenant, name))) continue;
             if (!map_put(&seen, name, (void *)(l + 1))) w->failed = true;
+            size_t before = w->rows.n;
             joined_item(w, own, list, i, opt_item_node(node, i));
+            for (size_t k = before; k < w->rows.n; k++) row_lower(w, levels, l + 1, &w->rows.p[k]);
         }
     }
     if (w->rows.n == first + 1) w->rows.n = first;
@@ -169,11 +213,17 @@ static void joined_section(struct show_walk *w, const struct levels *levels, con
     w->level = STR_NONE;
 }
 
+// `teams` and the like: nobody inherits them.
+static bool is_level(const struct opt *opt) {
+    return opt->sub == &team_table || opt->sub == &project_table || opt->sub == &key_table;
+}
+
 void show_tenant(struct show_walk *w, const struct conf_tenant *tenant) {
     struct levels levels;
     levels_make(w, tenant, &levels);
-    for (size_t i = 0; i < tenant_table.n; i++) {
-        const struct opt *opt = &tenant_table.opts[i];
+    const struct opt_table *table = show_level_table(tenant->kind);
+    for (size_t i = 0; i < table->n; i++) {
+        const struct opt *opt = &table->opts[i];
         size_t base = w->path.n;
         if (!show_key_wants(w, 0, str_c(opt->name))) continue;
         conf_path_put(&w->path, str_c(opt->name));
@@ -181,7 +231,7 @@ void show_tenant(struct show_walk *w, const struct conf_tenant *tenant) {
             inherited_section(w, &levels, opt);
         } else if (opt->type == OPT_STRS) {
             allowed_models(w, &levels, opt);
-        } else if (opt->type == OPT_STR) {
+        } else if (opt->type == OPT_STR || is_level(opt)) {
             w->level = levels.list[0].label;
             show_option(w,
                         (struct show_value){opt, (const char *)tenant + opt->offset,

@@ -11,7 +11,7 @@ struct step {
     struct str yaml, json;
     const struct conf_node *node; // NULL: the default, or what follows from others
     struct str level;
-    bool wins, derived;
+    bool wins, derived, inherits;
 };
 struct steps {
     VEC(struct step) list;
@@ -58,10 +58,23 @@ static void steps_taken_live(struct steps *s, const struct show_row *row) {
     for (; node; node = node->under) step_node(s, row->opt, node, STR_NONE);
 }
 
+// The levels between the one that is asked for and the one that decides.
+static void steps_inherit(struct steps *s, const struct show_row *row) {
+    for (const struct conf_tenant *t = s->walk->tenant; t; t = t->up) {
+        struct str label = show_level_label(t, s->walk->arena);
+        if (str_eq(label, row->level)) break;
+        step_push(s,
+                  (struct step){
+                      .origin = label, .yaml = STR("inherits"), .json = row->json, .level = label, .inherits = true});
+    }
+}
+
 // From the top down, the default last.
 static void steps_make(struct steps *s, const struct show_row *row) {
     const struct conf_node *u = row->node;
     s->list.n = 0;
+    steps_inherit(s, row);
+    size_t first = s->list.n;
     if (row->origin == FROM_RULE) {
         step_push(s,
                   (struct step){
@@ -74,11 +87,14 @@ static void steps_make(struct steps *s, const struct show_row *row) {
                                    .level = row->level});
         u = u->under;
     }
-    bool won = s->list.n != 0;
-    if (won) s->list.p[0].wins = true;
+    bool won = s->list.n > first;
+    if (won) s->list.p[first].wins = true;
     for (; u; u = u->under) step_node(s, row->opt, u, row->level);
-    for (const struct show_lower *l = row->lower; l; l = l->next)
+    for (const struct show_lower *l = row->lower; l; l = l->next) {
+        size_t top = s->list.n;
         for (u = l->node; u; u = u->under) step_node(s, l->opt, u, l->level);
+        if (row->within && s->list.n > top) s->list.p[top].wins = true; // it holds too
+    }
     steps_taken_live(s, row);
     step_push(s, (struct step){.origin = STR("default"), .yaml = row->def_yaml, .json = row->def, .wins = !won});
 }
@@ -93,6 +109,7 @@ static void steps_put(const struct steps *s, const struct show_row *row, struct 
         for (size_t n = utf8_count(step->origin); n < width + 2; n++) buf_putc(out, ' ');
         buf_printf(out, "%.*s\n", STR_ARG(step->yaml));
     }
+    if (s->walk->tenant) show_below_put(s->walk, row, out);
 }
 
 static void steps_json(const struct steps *s, const struct show_row *row, struct buf *out) {
@@ -105,7 +122,9 @@ static void steps_json(const struct steps *s, const struct show_row *row, struct
         const struct step *step = &s->list.p[i];
         json_put_object(&j);
         json_put_member_raw(&j, STR("value"), step->json);
-        if (step->node) {
+        if (step->inherits) {
+            json_put_member_bool(&j, STR("inherits"), true);
+        } else if (step->node) {
             show_node_json(&j, s->walk->conf, step->node);
         } else {
             bool live = !step->derived && i + 1 < s->list.n;
@@ -117,6 +136,7 @@ static void steps_json(const struct steps *s, const struct show_row *row, struct
         json_put_object_end(&j);
     }
     json_put_array_end(&j);
+    if (s->walk->tenant) show_below_json(s->walk, row, &j);
     json_put_object_end(&j);
     json_writer_done(&j);
     buf_putc(out, '\n');
@@ -138,27 +158,27 @@ static bool trace_mode(const struct conf *c, const struct conf_show *how, steps_
         ++*out_n;
         steps_make(&s, row);
         put(&s, row, out);
-        if (s.failed) ok = err_no_memory(err);
+        if (s.failed || w.failed) ok = err_no_memory(err);
     }
     vec_free(&s.list);
     return show_end(&w, out, ok, err);
 }
 
-static bool trace(const struct conf *c, struct str key, struct str tenant, steps_fn *put, struct buf *out,
-                  struct err *err) {
-    struct conf_show how = {.what = SHOW_SET, .key = key, .tenant = tenant};
+static bool trace(const struct conf *c, const struct conf_show *of, steps_fn *put, struct buf *out, struct err *err) {
+    struct conf_show how = *of;
     size_t n;
+    how.what = SHOW_SET;
     if (!trace_mode(c, &how, put, out, &n, err)) return false;
     if (n) return true;
     how.what = SHOW_EFFECTIVE;
     if (!trace_mode(c, &how, put, out, &n, err)) return false;
-    return n || err_set(err, ERR_NOT_FOUND, "there is nothing of the name \"%.*s\"", STR_ARG(str_head(key, 100)));
+    return n || err_set(err, ERR_NOT_FOUND, "there is nothing of the name \"%.*s\"", STR_ARG(str_head(of->key, 100)));
 }
 
-bool conf_trace(const struct conf *c, struct str key, struct str tenant, struct buf *out, struct err *err) {
-    return trace(c, key, tenant, steps_put, out, err);
+bool conf_trace(const struct conf *c, const struct conf_show *of, struct buf *out, struct err *err) {
+    return trace(c, of, steps_put, out, err);
 }
 
-bool conf_trace_json(const struct conf *c, struct str key, struct str tenant, struct buf *out, struct err *err) {
-    return trace(c, key, tenant, steps_json, out, err);
+bool conf_trace_json(const struct conf *c, const struct conf_show *of, struct buf *out, struct err *err) {
+    return trace(c, of, steps_json, out, err);
 }

@@ -154,10 +154,11 @@ static void whole_arrived(struct call *call, struct str body) {
 
 static void too_large(struct call *call) {
     struct err err;
-    struct str tenant = call->tenant ? call->tenant->name : STR("");
-    err_set(&err, ERR_UPSTREAM_TOO_LARGE, "provider \"%.*s\": the answer is larger than limits.max_response%s%.*s%s",
-            STR_ARG(call->provider->conf->name), tenant.n ? " of tenant \"" : "", STR_ARG(tenant),
-            tenant.n ? "\"" : "");
+    const struct conf_tenant *t = call->tenant;
+    err_set(&err, ERR_UPSTREAM_TOO_LARGE,
+            "provider \"%.*s\": the answer is larger than limits.max_response%s%s%s%.*s%s",
+            STR_ARG(call->provider->conf->name), t ? " of " : "", t ? conf_level_word(t->kind) : "", t ? " \"" : "",
+            STR_ARG(t ? t->name : STR("")), t ? "\"" : "");
     stop_upstream(call);
     answer_error(call, &err);
 }

@@ -53,7 +53,7 @@ struct call {
     // stage_auth
     struct keyring *ring;
     const struct key_entry *key;      // NULL: none was needed
-    const struct conf_tenant *tenant; // the key's; NULL: the general configuration is its
+    const struct conf_tenant *tenant; // the innermost level of the key's; NULL: the general configuration is its
     struct call *next_waiting;
     struct wait_list *waits_in;
     bool asked; // the providers for their models

@@ -145,7 +145,7 @@ static void end_access_log(const struct call *call) {
     log_line_fixed(&line, "duration_ms", (call->end_ns - call->req->start_ns) / NS_PER_US, 3);
     log_line_str(&line, "client", call->req->peer);
     if (call->key) log_line_str(&line, "key", call->key->prefix);
-    if (call->tenant) log_line_str(&line, "tenant", call->tenant->name);
+    if (call->tenant) log_line_str(&line, "tenant", call->tenant->of->name);
     if (call->request.model.p) log_line_str(&line, "model", call->request.model);
     if (call->provider) {
         log_line_str(&line, "provider", target_provider(call));

@@ -71,13 +71,22 @@ static struct str presented_key(const struct http_req *req) {
     return key.p ? key : STR("");
 }
 
+// Of its team, project and the key itself, the innermost that the configuration has.
+static bool find_level(struct call *call, struct err *err) {
+    const struct key_entry *key = call->key;
+    struct conf_caller caller = {.team = key->team, .project = key->project};
+    if (!key->elsewhere) caller.key = key->name;
+    return conf_level_of(call->tenant, &caller, &call->req->arena, &call->tenant, err);
+}
+
 // The tenant as the configuration in force has it, so that a change there is the next request's. One that was made and
 // is not configured has the general configuration; one that is neither is a slip of the pen, or was taken out.
 static bool find_tenant(struct call *call, struct err *err) {
     struct str name = call->key->tenant;
     if (!name.n) return true;
     call->tenant = conf_tenant_find(call->runtime->conf, name);
-    return call->tenant || call->key->tenant_made ||
+    if (call->tenant) return find_level(call, err);
+    return call->key->tenant_made ||
            err_set(err, ERR_FORBIDDEN,
                    "tenant \"%.*s\" of this key is not configured; the operator can add it under `tenants`, make it "
                    "(`penstock tenant create`), or make another key (`penstock key create`)",

@@ -24,7 +24,8 @@ static bool check_tenant_model(const struct call *call, struct err *err) {
         if (m.n + 3 > sizeof list - n) break;
         n += (size_t)snprintf(list + n, sizeof list - n, "%s%.*s", shown ? ", " : "", STR_ARG(m));
     }
-    err_set(err, ERR_MODEL_NOT_ALLOWED, "Tenant \"%.*s\" may not use the model \"%.*s\". It may use: %s%s",
+    static const char *const whose[LEVEL_KIND_COUNT] = {"Tenant", "Team", "Project", "Key"};
+    err_set(err, ERR_MODEL_NOT_ALLOWED, "%s \"%.*s\" may not use the model \"%.*s\". It may use: %s%s", whose[by->kind],
             STR_ARG(by->name), STR_ARG(model), n ? list : "what its operator says",
             shown < by->allow_models.n ? ", …" : ".");
     snprintf(err->param, sizeof err->param, "model");
@@ -38,8 +39,8 @@ static bool check_tenant_body(const struct call *call, struct err *err) {
     BUF_AUTO struct buf most = BUF_INIT(64);
     value_put_size(&most, t->limits.max_body);
     return err_set(err, ERR_BODY_TOO_LARGE,
-                   "the request body has %zu bytes; tenant \"%.*s\" may send %.*s (its limits.max_body)",
-                   call->req->body.n, STR_ARG(t->name), STR_ARG(buf_str(&most)));
+                   "the request body has %zu bytes; %s \"%.*s\" may send %.*s (its limits.max_body)", call->req->body.n,
+                   conf_level_word(t->kind), STR_ARG(t->name), STR_ARG(buf_str(&most)));
 }
 
 enum stage_result stage_read(struct call *call, struct err *err) {

@@ -201,9 +201,9 @@ static void price_level(struct price *price, const struct conf *conf, const stru
 
 struct price price_find(const struct conf *conf, const struct conf_tenant *tenant, const struct price_subject *of) {
     struct price price = price_list((enum provider_kind)of->peer->kind, of->upstream);
-    const struct conf_tenant *chain[CONF_TENANT_DEPTH];
+    const struct conf_tenant *chain[CONF_CHAIN_DEPTH];
     size_t n = 0;
-    for (const struct conf_tenant *t = tenant; t && n < CONF_TENANT_DEPTH; t = t->up) chain[n++] = t;
+    for (const struct conf_tenant *t = tenant; t && n < CONF_CHAIN_DEPTH; t = t->up) chain[n++] = t;
     price_level(&price, conf, NULL, of);
     while (n) price_level(&price, conf, chain[--n], of);
     return price;

@@ -4,7 +4,8 @@
 #define COLUMNS                                                                                                        \
     "id, tenant_id, name, prefix, hash, is_admin, allowed_models, created_at, expires_at, revoked_at, last_used_at,"   \
     " (SELECT t.name FROM tenant t WHERE t.id = tenant_id), team_id, project_id, owner_kind, owner_id, scopes,"        \
-    " addresses, origins, tags, (SELECT t.created_at + t.updated_at FROM tenant t WHERE t.id = tenant_id)"
+    " addresses, origins, tags, (SELECT t.created_at + t.updated_at FROM tenant t WHERE t.id = tenant_id),"            \
+    " (SELECT m.name FROM team m WHERE m.id = team_id), (SELECT p.name FROM project p WHERE p.id = project_id)"
 
 static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *err) {
     struct key_row row = {
@@ -30,6 +31,8 @@ static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *e
         .origins = sql_col_text(st, 18),
         .tags = sql_col_text(st, 19),
         .tenant_made = sql_col_i64(st, 20) != 0,
+        .team = sql_col_text(st, 21),
+        .project = sql_col_text(st, 22),
     };
     struct str hash = sql_col_blob(st, 4);
     if (hash.n != sizeof row.hash)
@@ -39,6 +42,8 @@ static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *e
     if (!row.any_model && !row.allowed_models.p) return err_no_memory(err);
     if (!row.any_scope && !row.scopes.p) return err_no_memory(err);
     if (!row.owner_kind.p || !row.addresses.p || !row.origins.p) return err_no_memory(err);
+    if (row.team_id && !sql_col_is_null(st, 21) && !row.team.n) return err_no_memory(err);
+    if (row.project_id && !sql_col_is_null(st, 22) && !row.project.n) return err_no_memory(err);
     // Nor may a tenant's key read as one of the general configuration.
     if (row.tenant_id != TENANT_DEFAULT && !sql_col_is_null(st, 11) && !row.tenant.n) return err_no_memory(err);
     if (row.tenant_id != TENANT_DEFAULT && !row.tenant.n)
@@ -119,7 +124,8 @@ static bool find_one(struct sql_stmt *st, struct str what, struct arena *arena, 
     if (!row_read(st, &row, err)) goto fail;
     if (!own(arena, &row.name) || !own(arena, &row.prefix) || !own(arena, &row.allowed_models) ||
         !own(arena, &row.tenant) || !own(arena, &row.owner_kind) || !own(arena, &row.scopes) ||
-        !own(arena, &row.addresses) || !own(arena, &row.origins) || !own(arena, &row.tags)) {
+        !own(arena, &row.addresses) || !own(arena, &row.origins) || !own(arena, &row.tags) || !own(arena, &row.team) ||
+        !own(arena, &row.project)) {
         err_no_memory(err);
         goto fail;
     }

@@ -28,6 +28,7 @@ struct key_row {
     struct str allowed_models; // JSON array of names and patterns, unless any_model
     int64_t created_at, expires_at, revoked_at, last_used_at;
     int64_t team_id, project_id; // 0 = none
+    struct str team, project;    // their names
     struct str owner_kind;       // "user", "service_account", or empty
     int64_t owner_id;
     bool any_scope;                // scopes is NULL: the use of models

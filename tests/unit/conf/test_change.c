@@ -31,6 +31,11 @@ static struct conf *load(const char *text) {
 
 #define P "providers: [{name: a, kind: demo}, {name: b, kind: openai, base_url: \"http://127.0.0.1:1/v1\"}]\n"
 #define NO_PASS "passthrough_models: false\n"
+#define LEVELS_BUT(more)                                                                                               \
+    "tenants: [{name: t, " more "teams: [{name: ml}, {name: web}], projects: [{name: search, team: ml}, "              \
+    "{name: free}],\nkeys: [{name: nightly, project: search}, {name: \"a, b\"}]}, {name: v, parent: t, teams: "        \
+    "[{name: ml}]}]\n"
+#define LEVELS LEVELS_BUT("")
 
 static const struct {
     const char *a, *b, *want;
@@ -97,6 +102,27 @@ static const struct {
      "~ tenants.t.limits.max_body: 32 MiB → 1 MiB   live   tenants t, u\n"},
     {P "tenants: [{name: t}]\n", P "tenants: [{name: t}, {name: u, branding: {name: U}}]\n",
      "+ tenants.u: {branding: {name: U}}   live   tenants u\n"},
+    // Teams, projects, keys: of a change they are touched below it
+    {P LEVELS, P LEVELS_BUT("limits: {max_body: 1 MiB}, "),
+     "~ tenants.t.limits.max_body: 32 MiB → 1 MiB   live   tenants t, v; teams t/ml, t/web, v/ml; projects t/free, "
+     "t/search; keys t/\"a, b\", t/nightly\n"},
+    {P LEVELS,
+     P "tenants: [{name: t, teams: [{name: ml, aliases: {x: a/y}}, {name: web}],\n"
+       "projects: [{name: search, team: ml}, {name: free}], keys: [{name: nightly, project: search},\n"
+       "{name: \"a, b\"}]}, {name: v, parent: t, teams: [{name: ml}]}]\n",
+     "+ tenants.t.teams.ml.aliases.x: a/y   live   teams t/ml; projects t/search; keys t/nightly\n"},
+    {P LEVELS,
+     P "tenants: [{name: t, teams: [{name: ml}], projects: [{name: search}, {name: free}],\n"
+       "keys: [{name: nightly, project: search}, {name: \"a, b\"}, {name: new}]}, {name: v, parent: t, "
+       "teams: [{name: ml}]}]\n",
+     "- tenants.t.teams.web: {}   live   teams t/web\n"
+     "~ tenants.t.projects.search.team: ml → null   live   projects t/search; keys t/nightly\n"
+     "+ tenants.t.keys.new: {}   live   keys t/new\n"},
+    {P NO_PASS "models: [{name: m, targets: [{provider: a}]}]\n"
+               "tenants: [{name: t, allow_models: [m], teams: [{name: on}, {name: off, allow_models: [z]}]}]\n",
+     P NO_PASS "models: [{name: m, targets: [{provider: b}]}]\n"
+               "tenants: [{name: t, allow_models: [m], teams: [{name: on}, {name: off, allow_models: [z]}]}]\n",
+     "~ models.m.targets[0].provider: a → b   live   models m; tenants t; teams t/on\n"},
     {"webhooks: [{name: w, url: \"https://x.example/\", secret: s1}]\n",
      "webhooks: [{name: w, url: \"https://x.example/\", secret: s2, events: [config.*]}]\n",
      "~ webhooks.w.secret: *** → ***   live\n~ webhooks.w.events: [] → [config.*]   live\n"},
@@ -141,13 +167,15 @@ static void as_json(void) {
     CHECK_STR(
         buf_str(&out),
         STR("[{\"key\":\"providers.a.tls_verify\",\"change\":\"set\",\"before\":\"true\",\"after\":\"false\","
-            "\"apply\":\"live\",\"touches\":{\"all\":false,\"models\":[\"a/*\"],\"aliases\":[],\"tenants\":[\"t\"],"
+            "\"apply\":\"live\",\"touches\":{\"all\":false,\"models\":[\"a/"
+            "*\"],\"aliases\":[],\"tenants\":[\"t\"],\"teams\":[],\"projects\":[],\"keys\":[],"
             "\"listeners\":[]}},"
             "{\"key\":\"providers.b\",\"change\":\"removed\",\"before\":\"{kind: openai, base_url: "
             "http://127.0.0.1:1/v1}\",\"after\":null,\"apply\":\"live\",\"touches\":{\"all\":false,\"models\":"
-            "[\"b/*\"],\"aliases\":[],\"tenants\":[\"t\"],\"listeners\":[]}},"
+            "[\"b/*\"],\"aliases\":[],\"tenants\":[\"t\"],\"teams\":[],\"projects\":[],\"keys\":[],\"listeners\":[]}},"
             "{\"key\":\"auth.required\",\"change\":\"set\",\"before\":\"true\",\"after\":\"false\",\"apply\":"
-            "\"live\",\"touches\":{\"all\":true,\"models\":[],\"aliases\":[],\"tenants\":[],\"listeners\":[]}}]"));
+            "\"live\",\"touches\":{\"all\":true,\"models\":[],\"aliases\":[],\"tenants\":[],\"teams\":[],\"projects\":["
+            "],\"keys\":[],\"listeners\":[]}}]"));
     conf_changes_free(&changes);
     buf_free(&out);
     conf_unref(a);
@@ -156,6 +184,9 @@ static void as_json(void) {
 
 // --- every option, one at a time ---
 
+#define OF_LEVEL                                                                                                       \
+    "limits: {max_body: 1 MiB, max_response: 1 MiB}, branding: {name: n, support: s},\n"                               \
+    "    timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}"
 static const char everything[] =
     "server: {workers: 2, drain_timeout: 1m, host: 127.0.0.1, port: 1}\n"
     "listeners:\n"
@@ -178,7 +209,10 @@ static const char everything[] =
     "webhooks: [{name: w, url: \"http://127.0.0.1:5/\", secret: s, events: [config.*], timeout: 1s}]\n"
     "tenants:\n"
     "- {name: t, parent: u, allow_models: [m], aliases: {m2: m}, limits: {max_body: 1 MiB, max_response: 1 MiB},\n"
-    "   timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}, branding: {name: n, support: s}}\n"
+    "   timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}, branding: {name: n, support: s},\n"
+    "   teams: [{name: tt, allow_models: [m], aliases: {m3: m}, " OF_LEVEL "}],\n"
+    "   projects: [{name: tp, team: tt, allow_models: [m], aliases: {m4: m}, " OF_LEVEL "}],\n"
+    "   keys: [{name: tk, project: tp, team: tt, allow_models: [m], aliases: {m5: m}, " OF_LEVEL "}]}\n"
     "- {name: u}\n";
 // Lists of sections that are stated otherwise by their defaults.
 static const char lists[] =
@@ -392,7 +426,9 @@ static void many_touched(void) {
     conf_compare(a, b, &changes);
     buf_clear(&out);
     conf_changes_json(&changes, &out);
-    CHECK(str_ends(buf_str(&out), STR("\"n099\"],\"tenants\":[],\"listeners\":[],\"more\":50}}]")));
+    CHECK(str_ends(
+        buf_str(&out),
+        STR("\"n099\"],\"tenants\":[],\"teams\":[],\"projects\":[],\"keys\":[],\"listeners\":[],\"more\":50}}]")));
     conf_changes_free(&changes);
     conf_unref(a);
     conf_unref(b);

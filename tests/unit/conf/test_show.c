@@ -282,23 +282,24 @@ static void json(void) {
 static void tenants(void) {
     struct conf *c = load(layered);
     struct buf out = BUF_INIT(TEXT_MAX);
-    CHECK_STR(SHOWN(c, .sources = true, .tenant = STR("team")),
-              STR("name: team              # tenant team (penstock.yaml:8:10)\n"
-                  "parent: acme            # tenant team (penstock.yaml:8:24)\n"
-                  "allow_models: [m1]      # tenant team (penstock.yaml:8:44); within: tenant acme "
-                  "(penstock.yaml:7:30) [m*]\n"
-                  "models:\n"
-                  "- name: m1              # tenant team (penstock.yaml:9:20)\n"
-                  "  targets:\n"
-                  "  - provider: local     # tenant team (penstock.yaml:9:45)\n"
-                  "limits:\n"
-                  "  max_body: 8 MiB       # tenant acme (penstock.yaml:7:57); over: general (penstock.yaml:2:20) 16 "
-                  "MiB\n"
-                  "  max_response: 32 MiB  # general (default)\n"
-                  "timeouts:\n"
-                  "  total: 5m             # tenant team (penstock.yaml:8:68)\n"
-                  "branding:\n"
-                  "  name: A               # tenant acme (penstock.yaml:7:82)\n"));
+    CHECK_STR(
+        SHOWN(c, .sources = true, .tenant = STR("team")),
+        STR("name: team              # tenant team (penstock.yaml:8:10)\n"
+            "parent: acme            # tenant team (penstock.yaml:8:24)\n"
+            "allow_models: [m1]      # tenant team (penstock.yaml:8:44); within: tenant acme "
+            "(penstock.yaml:7:30) [m*]\n"
+            "models:\n"
+            "- name: m1              # tenant team (penstock.yaml:9:20); over: general (penstock.yaml:11:10) m1\n"
+            "  targets:\n"
+            "  - provider: local     # tenant team (penstock.yaml:9:45); over: general (penstock.yaml:11:35) openai\n"
+            "limits:\n"
+            "  max_body: 8 MiB       # tenant acme (penstock.yaml:7:57); over: general (penstock.yaml:2:20) 16 "
+            "MiB\n"
+            "  max_response: 32 MiB  # general (default)\n"
+            "timeouts:\n"
+            "  total: 5m             # tenant team (penstock.yaml:8:68)\n"
+            "branding:\n"
+            "  name: A               # tenant acme (penstock.yaml:7:82)\n"));
     CHECK_STR(
         SHOWN(c, .tenant = STR("acme"), .key = STR("models")),
         STR("models:\n- name: m1\n  targets:\n  - provider: openai\n- name: m2\n  targets:\n  - provider: openai\n"));
@@ -313,7 +314,7 @@ static void tenants(void) {
 static struct str traced(const struct conf *c, const char *key, const char *tenant, struct buf *out) {
     struct err err = {0};
     buf_clear(out);
-    if (!conf_trace(c, str_c(key), str_c(tenant), out, &err)) {
+    if (!conf_trace(c, &(struct conf_show){.key = str_c(key), .tenant = str_c(tenant)}, out, &err)) {
         buf_clear(out);
         buf_put(out, str_c(err.message));
     }
@@ -340,17 +341,190 @@ static void traces(void) {
     CHECK_STR(traced(c, "limits.max_body", "team", &out), STR("limits.max_body\n"
                                                               "    default                           32 MiB\n"
                                                               "    general (penstock.yaml:2:20)      16 MiB\n"
-                                                              "  * tenant acme (penstock.yaml:7:57)  8 MiB\n"));
+                                                              "  * tenant acme (penstock.yaml:7:57)  8 MiB\n"
+                                                              "    tenant team                       inherits\n"));
     CHECK(in_text(traced(c, "providers.openai", NULL, &out), "providers.openai.headers.X-A\n"));
     CHECK_STR(traced(c, "aliases.nobody", NULL, &out), STR("there is nothing of the name \"aliases.nobody\""));
     CHECK_STR(traced(c, "nothing", NULL, &out), STR("there is no option \"nothing\""));
     buf_clear(&out);
-    CHECK(conf_trace_json(c, STR("log.level"), STR_NONE, &out, &err));
+    CHECK(conf_trace_json(c, &(struct conf_show){.key = STR("log.level")}, &out, &err));
     CHECK(json_validate(str_trim(buf_str(&out)), 0, &err));
     CHECK(in_text(buf_str(&out),
                   "{\"key\":\"log.level\",\"steps\":[{\"value\":\"info\",\"layer\":\"default\",\"wins\":false},"));
     CHECK(in_text(buf_str(&out),
                   "{\"value\":\"trace\",\"layer\":\"command line\",\"name\":\"--log-level\",\"wins\":true}]}"));
+    conf_unref(c);
+    buf_free(&out);
+}
+
+// --- teams, projects, keys ---
+
+static const char *levels_env_get(void *ctx, const char *name) {
+    (void)ctx, (void)name;
+    return NULL;
+}
+
+static bool levels_live(void *ctx, const struct conf_stores *stores, struct arena *arena,
+                        struct conf_override **out_list, size_t *out_n, struct err *err) {
+    static struct conf_override live[] = {{.key = STR_INIT("tenants.acme.projects.search.limits.max_body"),
+                                           .value = STR_INIT("2 MiB"),
+                                           .origin = STR_INIT("live change by ada")}};
+    (void)ctx, (void)stores, (void)arena, (void)err;
+    *out_list = live;
+    *out_n = ARRAY_LEN(live);
+    return true;
+}
+
+static struct conf *load_levels(void) {
+    static const char text[] = "providers: [{name: a, kind: demo}]\n"
+                               "limits: {max_body: 16 MiB}\n"
+                               "tenants:\n"
+                               "- name: acme\n"
+                               "  allow_models: [a/*, best]\n"
+                               "  limits: {max_body: 8 MiB}\n"
+                               "  teams:\n"
+                               "  - {name: ml, aliases: {best: a/demo}}\n"
+                               "  - {name: web, allow_models: [a/echo]}\n"
+                               "  projects:\n"
+                               "  - {name: search, team: ml, limits: {max_body: 3 MiB}}\n"
+                               "  keys:\n"
+                               "  - {name: nightly run, project: search, aliases: {best: a/echo}}\n"
+                               "- {name: lab, parent: acme, teams: [{name: ml}]}\n";
+    static const char *const variables[] = {"PENSTOCK_TENANTS__ACME__TEAMS__WEB__LIMITS__MAX_BODY=4MiB",
+                                            "PENSTOCK_TENANTS__ACME__KEYS__NIGHTLY_RUN__LIMITS__MAX_BODY=1MiB", NULL};
+    static const struct conf_env env = {.get = levels_env_get, .variables = variables, .read_live = levels_live};
+    struct conf_problems problems;
+    struct conf *c = NULL;
+    conf_problems_init(&problems);
+    bool ok = conf_load_text(str_c(text), STR("penstock.yaml"), &env, &problems, &c);
+    conf_problems_free(&problems);
+    REQUIRE(ok);
+    return c;
+}
+
+static struct str traced_of(const struct conf *c, struct conf_show of, bool json, struct buf *out) {
+    struct err err;
+    buf_clear(out);
+    if (!(json ? conf_trace_json(c, &of, out, &err) : conf_trace(c, &of, out, &err))) {
+        buf_clear(out);
+        buf_put(out, str_c(err.message));
+    }
+    return buf_str(out);
+}
+#define TRACED(c, ...) traced_of(c, (struct conf_show){.tenant = STR("acme"), __VA_ARGS__}, false, &out)
+
+static void level_traces(void) {
+    struct conf *c = load_levels();
+    struct buf out = BUF_INIT(TEXT_MAX);
+    CHECK_STR(TRACED(c, .key = STR("limits.max_body")),
+              STR("limits.max_body\n"
+                  "    default                           32 MiB\n"
+                  "    general (penstock.yaml:2:20)      16 MiB\n"
+                  "  * tenant acme (penstock.yaml:6:22)  8 MiB\n"
+                  "  below:\n"
+                  "    team ml                inherits\n"
+                  "    team web               4 MiB ($PENSTOCK_TENANTS__ACME__TEAMS__WEB__LIMITS__MAX_BODY)\n"
+                  "    project search         2 MiB (live change by ada)\n"
+                  "    key nightly run        1 MiB ($PENSTOCK_TENANTS__ACME__KEYS__NIGHTLY_RUN__LIMITS__MAX_BODY)\n"
+                  "    tenant lab             inherits\n"
+                  "    team ml of tenant lab  inherits\n"));
+    CHECK_STR(TRACED(c, .key = STR("limits.max_body"), .team = STR("ml")),
+              STR("limits.max_body\n"
+                  "    default                           32 MiB\n"
+                  "    general (penstock.yaml:2:20)      16 MiB\n"
+                  "  * tenant acme (penstock.yaml:6:22)  8 MiB\n"
+                  "    team ml                           inherits\n"
+                  "  below:\n"
+                  "    project search   2 MiB (live change by ada)\n"
+                  "    key nightly run  1 MiB ($PENSTOCK_TENANTS__ACME__KEYS__NIGHTLY_RUN__LIMITS__MAX_BODY)\n"));
+    CHECK_STR(TRACED(c, .key = STR("limits.max_body"), .project = STR("search")),
+              STR("limits.max_body\n"
+                  "    default                               32 MiB\n"
+                  "    general (penstock.yaml:2:20)          16 MiB\n"
+                  "    tenant acme (penstock.yaml:6:22)      8 MiB\n"
+                  "    project search (penstock.yaml:11:49)  3 MiB\n"
+                  "  * project search (live change by ada)   2 MiB\n"
+                  "  below:\n"
+                  "    key nightly run  1 MiB ($PENSTOCK_TENANTS__ACME__KEYS__NIGHTLY_RUN__LIMITS__MAX_BODY)\n"));
+    CHECK_STR(TRACED(c, .key = STR("limits.max_body"), .api_key = STR("nightly run")),
+              STR("limits.max_body\n"
+                  "    default                                                                         32 MiB\n"
+                  "    general (penstock.yaml:2:20)                                                    16 MiB\n"
+                  "    tenant acme (penstock.yaml:6:22)                                                8 MiB\n"
+                  "    project search (penstock.yaml:11:49)                                            3 MiB\n"
+                  "    project search (live change by ada)                                             2 MiB\n"
+                  "  * key nightly run ($PENSTOCK_TENANTS__ACME__KEYS__NIGHTLY_RUN__LIMITS__MAX_BODY)  1 MiB\n"));
+    conf_unref(c);
+    buf_free(&out);
+}
+
+static void level_names(void) {
+    struct conf *c = load_levels();
+    struct buf out = BUF_INIT(TEXT_MAX);
+    CHECK_STR(TRACED(c, .key = STR("aliases.best"), .api_key = STR("nightly run")),
+              STR("aliases.best\n"
+                  "    default                                null\n"
+                  "    team ml (penstock.yaml:8:32)           a/demo\n"
+                  "  * key nightly run (penstock.yaml:13:58)  a/echo\n"));
+    CHECK_STR(TRACED(c, .key = STR("aliases"), .team = STR("ml")),
+              STR("aliases.best\n"
+                  "    default                       null\n"
+                  "  * team ml (penstock.yaml:8:32)  a/demo\n"
+                  "  below:\n"
+                  "    project search   inherits\n"
+                  "    key nightly run  a/echo (penstock.yaml:13:58)\n"));
+    CHECK_STR(TRACED(c, .key = STR("allow_models"), .team = STR("web")),
+              STR("allow_models\n"
+                  "    default                           []\n"
+                  "  * tenant acme (penstock.yaml:5:17)  [a/*, best]\n"
+                  "  * team web (penstock.yaml:9:31)     [a/echo]\n"));
+    CHECK_STR(TRACED(c, .key = STR("team"), .project = STR("search")),
+              STR("team\n"
+                  "    default                               null\n"
+                  "  * project search (penstock.yaml:11:26)  ml\n"));
+    CHECK_STR(TRACED(c, .key = STR("teams"), .project = STR("search")),
+              STR("there is no option \"teams\"; did you mean \"team\"?"));
+    CHECK_STR(TRACED(c, .key = STR("name"), .project = STR("nothing")),
+              STR("the configuration has no project \"nothing\" of tenant \"acme\""));
+    CHECK_STR(TRACED(c, .key = STR("name"), .project = STR("search"), .team = STR("ml")),
+              STR("one of team, project and key says whose level it is"));
+    conf_unref(c);
+    buf_free(&out);
+}
+
+static void levels_as_json(void) {
+    struct conf *c = load_levels();
+    struct buf out = BUF_INIT(TEXT_MAX);
+    struct err err;
+    struct conf_show of = {.key = STR("name"), .team = STR("ml")};
+    CHECK_STR(traced_of(c, of, false, &out), STR("a team is one of a tenant: name that too"));
+    of = (struct conf_show){.key = STR("limits.max_body"), .tenant = STR("acme"), .project = STR("search")};
+    CHECK_STR(traced_of(c, of, true, &out),
+              STR("{\"key\":\"limits.max_body\",\"steps\":[{\"value\":\"32 "
+                  "MiB\",\"layer\":\"default\",\"wins\":false},{\"value\":\"16 "
+                  "MiB\",\"layer\":\"file\",\"name\":\"penstock.yaml\",\"line\":2,\"column\":20,\"level\":\"general\","
+                  "\"wins\":false},{\"value\":\"8 "
+                  "MiB\",\"layer\":\"file\",\"name\":\"penstock.yaml\",\"line\":6,\"column\":22,\"level\":\"tenant "
+                  "acme\",\"wins\":false},{\"value\":\"3 "
+                  "MiB\",\"layer\":\"file\",\"name\":\"penstock.yaml\",\"line\":11,\"column\":49,\"level\":\"project "
+                  "search\",\"wins\":false},{\"value\":\"2 MiB\",\"layer\":\"live\",\"name\":\"live change by "
+                  "ada\",\"level\":\"project search\",\"wins\":true}],\"below\":[{\"level\":\"key nightly "
+                  "run\",\"value\":\"1 MiB\",\"inherits\":false,\"from\":\"key nightly "
+                  "run\",\"layer\":\"environment\",\"name\":\"$PENSTOCK_TENANTS__ACME__KEYS__NIGHTLY_RUN__LIMITS__MAX_"
+                  "BODY\"}]}\n"));
+    CHECK(json_validate(str_trim(buf_str(&out)), 0, &err));
+    CHECK_STR(SHOWN(c, .sources = true, .tenant = STR("acme"), .api_key = STR("nightly run")),
+              STR("name: nightly run          # key nightly run (penstock.yaml:13:12)\n"
+                  "project: search            # key nightly run (penstock.yaml:13:34)\n"
+                  "allow_models: [a/*, best]  # tenant acme (penstock.yaml:5:17)\n"
+                  "aliases:\n"
+                  "  best: a/echo             # key nightly run (penstock.yaml:13:58); over: team ml "
+                  "(penstock.yaml:8:32) a/demo\n"
+                  "limits:\n"
+                  "  max_body: 1 MiB          # key nightly run "
+                  "($PENSTOCK_TENANTS__ACME__KEYS__NIGHTLY_RUN__LIMITS__MAX_BODY); over: project search (live change "
+                  "by ada) 2 MiB, tenant acme (penstock.yaml:6:22) 8 MiB, general (penstock.yaml:2:20) 16 MiB\n"
+                  "  max_response: 32 MiB     # general (default)\n"));
     conf_unref(c);
     buf_free(&out);
 }
@@ -404,4 +578,5 @@ static void secrets(void) {
     buf_free(&out);
 }
 
-TEST_MAIN(everything_reads_back, odd_texts, sources, parts, json, tenants, traces, secrets)
+TEST_MAIN(everything_reads_back, odd_texts, sources, parts, json, tenants, traces, level_traces, level_names,
+          levels_as_json, secrets)

@@ -214,4 +214,158 @@ static void thousands(void) {
     buf_free(&text);
 }
 
-TEST_MAIN(inheritance, names, allowed_models, warnings, waits_and_buffers, thousands)
+// --- teams, projects, keys ---
+
+static const char levels_text[] =
+    "providers: [{name: a, kind: demo}, {name: b, kind: demo}]\n"
+    "passthrough_models: false\n"
+    "models: [{name: general, targets: [{provider: a, model: g}]}, {name: x, targets: [{provider: a}]},\n"
+    "  {name: y, targets: [{provider: a}]}]\n"
+    "aliases: {best: general}\n"
+    "tenants:\n"
+    "- name: acme\n"
+    "  limits: {max_body: 8 MiB}\n"
+    "  timeouts: {total: 30s}\n"
+    "  branding: {name: Acme, support: acme@example.com}\n"
+    "  keys:\n" // before what they lie in
+    "  - {name: nightly, project: search, limits: {max_body: 1 MiB}, aliases: {best: own}}\n"
+    "  - {name: loose, limits: {max_body: 5 MiB}, aliases: {best: general, x: y}}\n"
+    "  - {name: helper, team: ml, branding: {support: helper@example.com}}\n"
+    "  - {name: sealed, project: search, team: ml}\n"
+    "  projects:\n"
+    "  - {name: search, team: ml, models: [{name: own, targets: [{provider: b, model: o}]}]}\n"
+    "  - {name: free, allow_models: [general, best], limits: {max_body: 6 MiB}, aliases: {y: x}}\n"
+    "  teams:\n"
+    "  - {name: ml, limits: {max_body: 4 MiB}, timeouts: {idle: 20s}, aliases: {best: x}}\n"
+    "  - {name: web, allow_models: [best, general, x]}\n"
+    "- {name: lab, parent: acme, teams: [{name: ml}]}\n"
+    "- {name: bare}\n";
+
+static const struct conf_tenant *level_get(const struct conf *c, const char *tenant, enum conf_level_kind kind,
+                                           const char *name) {
+    return conf_level_find(conf_tenant_find(c, str_c(tenant)), kind, str_c(name));
+}
+
+static void chains(void) {
+    struct conf *c = load(levels_text);
+    const struct conf_tenant *acme = conf_tenant_find(c, STR("acme"));
+    const struct conf_tenant *ml = level_get(c, "acme", LEVEL_TEAM, "ml"),
+                             *web = level_get(c, "acme", LEVEL_TEAM, "web");
+    const struct conf_tenant *search = level_get(c, "acme", LEVEL_PROJECT, "search");
+    const struct conf_tenant *nightly = level_get(c, "acme", LEVEL_KEY, "nightly");
+    const struct conf_tenant *lab = level_get(c, "lab", LEVEL_TEAM, "ml");
+    REQUIRE(acme && ml && web && search && nightly && lab);
+    CHECK(nightly->up == search && search->up == ml && ml->up == acme && !acme->up);
+    CHECK(level_get(c, "acme", LEVEL_KEY, "loose")->up == acme);
+    CHECK(level_get(c, "acme", LEVEL_KEY, "helper")->up == ml);
+    CHECK(level_get(c, "acme", LEVEL_KEY, "sealed")->up == search);
+    CHECK(level_get(c, "acme", LEVEL_PROJECT, "free")->up == acme);
+    CHECK(lab != ml && lab->of == conf_tenant_find(c, STR("lab")) && lab->up == lab->of && lab->up->up == acme);
+    CHECK(!level_get(c, "acme", LEVEL_TEAM, "search") && !level_get(c, "bare", LEVEL_TEAM, "ml"));
+    CHECK(!level_get(c, "acme", LEVEL_TEAM, "") && !level_get(c, "acme", LEVEL_TENANT, "ml"));
+    CHECK_INT(nightly->limits.max_body, 1 << 20);
+    CHECK_INT(search->limits.max_body, 4 << 20);
+    CHECK_INT(web->limits.max_body, 8 << 20);
+    CHECK_INT(nightly->timeouts.total, 30000);
+    CHECK_INT(nightly->timeouts.idle, 20000);
+    CHECK_INT(web->timeouts.idle, OPT_UNSET);
+    CHECK_STR(nightly->branding.support, STR("acme@example.com"));
+    CHECK(conf_tenant_refuser(web, STR("y")) == web && !conf_tenant_refuser(web, STR("best")));
+    struct conf_level_at at = {0};
+    struct buf all = BUF_INIT(1024);
+    for (const struct conf_tenant *t; (t = conf_level_next(c, &at)) != NULL;)
+        buf_printf(&all, "%s %.*s of %.*s\n", conf_level_word(t->kind), STR_ARG(t->name), STR_ARG(t->of->name));
+    CHECK_STR(
+        buf_str(&all),
+        STR("tenant acme of acme\nteam ml of acme\nteam web of acme\nproject search of acme\nproject free of acme\n"
+            "key nightly of acme\nkey loose of acme\nkey helper of acme\nkey sealed of acme\n"
+            "tenant lab of lab\nteam ml of lab\ntenant bare of bare\n"));
+    buf_free(&all);
+    conf_unref(c);
+}
+
+// "key nightly > project search > …", then limits.max_body and where "best" leads to; or the refusal.
+static struct str held(const struct conf *c, const char *tenant, struct conf_caller caller, struct arena *a) {
+    const struct conf_tenant *t = NULL;
+    struct conf_choice choice;
+    struct err err;
+    struct buf out = BUF_INIT(4096);
+    if (!conf_level_of(conf_tenant_find(c, str_c(tenant)), &caller, a, &t, &err)) {
+        CHECK(err.code == ERR_FORBIDDEN);
+        buf_put(&out, str_c(err.message));
+    }
+    for (const struct conf_tenant *up = t; up; up = up->up)
+        buf_printf(&out, "%s%s %.*s", up == t ? "" : " > ", conf_level_word(up->kind), STR_ARG(up->name));
+    if (t) buf_printf(&out, "; %lld MiB", (long long)(t->limits.max_body >> 20));
+    if (t && conf_resolve(c, t, STR("best"), &choice)) buf_printf(&out, "; %.*s", STR_ARG(choice.model->name));
+    struct str kept = arena_str(a, buf_str(&out));
+    buf_free(&out);
+    return kept;
+}
+
+static const struct {
+    const char *tenant, *team, *project, *key, *want;
+} k_callers[] = {
+    {"bare", "ml", "search", "nightly", "tenant bare; 32 MiB; general"},
+    {"acme", "", "", "", "tenant acme; 8 MiB; general"},
+    {"acme", "other", "other", "other", "tenant acme; 8 MiB; general"},
+    {"acme", "ml", "", "", "team ml > tenant acme; 4 MiB; x"},
+    // The configuration names the team alone
+    {"acme", "ml", "unknown", "unknown", "team ml > tenant acme; 4 MiB; x"},
+    {"acme", "ml", "search", "", "project search > team ml > tenant acme; 4 MiB; x"},
+    // It says more than is known of the project
+    {"acme", "", "search", "", "project search > team ml > tenant acme; 4 MiB; x"},
+    {"acme", "ml", "search", "nightly", "key nightly > project search > team ml > tenant acme; 1 MiB; own"},
+    // A key of that name in another place is another
+    {"acme", "ml", "", "nightly", "team ml > tenant acme; 4 MiB; x"},
+    {"acme", "", "free", "nightly", "project free > tenant acme; 6 MiB; general"},
+    {"acme", "ml", "", "helper", "key helper > team ml > tenant acme; 4 MiB; x"},
+    {"acme", "ml", "unknown", "helper", "key helper > team ml > tenant acme; 4 MiB; x"},
+    {"acme", "web", "", "helper", "team web > tenant acme; 8 MiB; general"},
+    {"acme", "", "search", "sealed", "key sealed > project search > team ml > tenant acme; 4 MiB; x"},
+    // What does not say where it lies is wherever it was made
+    {"acme", "", "", "loose", "key loose > tenant acme; 5 MiB; general"},
+    {"acme", "ml", "search", "loose", "key loose > project search > team ml > tenant acme; 4 MiB; general"},
+    {"acme", "web", "", "loose", "key loose > team web > tenant acme; 5 MiB; general"},
+    {"acme", "web", "free", "", "project free > team web > tenant acme; 6 MiB; general"},
+    {"acme", "ml", "free", "loose", "key loose > project free > team ml > tenant acme; 4 MiB; general"},
+    {"acme", "ml", "search", "helper", "key helper > project search > team ml > tenant acme; 4 MiB; x"},
+    {"lab", "ml", "search", "nightly", "team ml > tenant lab > tenant acme; 8 MiB; general"},
+    // It says otherwise
+    {"acme", "web", "search", "",
+     "project \"search\" of this key lies in team \"web\", and the configuration has it in team \"ml\"; the "
+     "operator "
+     "can correct `team` of the project under `tenants`, or move the project"},
+};
+
+static void callers(void) {
+    struct conf *c = load(levels_text);
+    struct arena a;
+    arena_init(&a, NULL, 0, 1 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(k_callers); i++) {
+        struct conf_caller caller = {str_c(k_callers[i].team), str_c(k_callers[i].project), str_c(k_callers[i].key)};
+        CHECK_STR(held(c, k_callers[i].tenant, caller, &a), str_c(k_callers[i].want));
+    }
+    // What is made for a caller inherits as what is configured does.
+    const struct conf_tenant *t, *acme = conf_tenant_find(c, STR("acme"));
+    struct err err;
+    struct conf_caller caller = {STR("ml"), STR("free"), STR("loose")};
+    REQUIRE(conf_level_of(acme, &caller, &a, &t, &err));
+    CHECK(t != level_get(c, "acme", LEVEL_KEY, "loose") && t->of == acme);
+    CHECK_INT(t->timeouts.idle, 20000);
+    CHECK_INT(t->timeouts.total, 30000);
+    CHECK_STR(t->branding.support, STR("acme@example.com"));
+    CHECK_STR(conf_tenant_refuser(t, STR("own"))->name, STR("free"));
+    // Two aliases that meet only here go in a circle, and lead nowhere.
+    struct conf_choice choice;
+    CHECK(!conf_resolve(c, t, STR("x"), &choice) && !conf_resolve(c, t, STR("y"), &choice));
+    CHECK(conf_resolve(c, level_get(c, "acme", LEVEL_KEY, "loose"), STR("x"), &choice));
+    arena_free(&a);
+    // Without memory nothing is made, and that is said.
+    arena_init(&a, NULL, 0, 64);
+    CHECK(!conf_level_of(acme, &caller, &a, &t, &err));
+    arena_free(&a);
+    conf_unref(c);
+}
+
+TEST_MAIN(inheritance, names, chains, callers, allowed_models, warnings, waits_and_buffers, thousands)
