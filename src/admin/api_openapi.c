@@ -16,6 +16,7 @@ static const struct {
     {"q", "{\"type\":\"string\",\"maxLength\":200}", "Text that any of the texts holds"},
     {"dry_run", "{\"type\":\"boolean\"}", "Check everything, change nothing"},
     {"sources", "{\"type\":\"boolean\"}", "Say where each value comes from"},
+    {"api_key", "{\"type\":\"string\"}", "A key of the tenant, by its name in the configuration"},
     {"view", "{\"type\":\"string\",\"enum\":[\"set\",\"effective\",\"defaults\",\"changed\"]}", "Which values"},
 };
 

@@ -2,7 +2,7 @@
 #include "admin/call.h"
 
 static const struct admin_endpoint k_endpoints[] = {
-    {HTTP_GET, STR_INIT("/api/v1/config"), "view sources tenant key", api_config_get},
+    {HTTP_GET, STR_INIT("/api/v1/config"), "view sources tenant team project api_key key", api_config_get},
     {HTTP_PATCH, STR_INIT("/api/v1/config"), "dry_run", api_config_patch},
     {HTTP_DELETE, STR_INIT("/api/v1/config/live"), "key dry_run", api_config_live_delete},
     {HTTP_POST, STR_INIT("/api/v1/config/reload"), "dry_run", api_config_reload},

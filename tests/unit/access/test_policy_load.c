@@ -5,6 +5,7 @@
 
 #include "access/keyring.h"
 #include "access/policy_load.h"
+#include "access/token.h"
 
 static struct err err;
 
@@ -231,6 +232,45 @@ static void test_keys(void) {
     datadir_close(&dir);
 }
 
+// What a key lies in is known by name, after every change of it; a token that acts elsewhere leaves it behind.
+static void test_names_of_places(void) {
+    struct datadir dir;
+    struct sql *db = open_world("places", &dir);
+    struct secret in = make_key(db, &dir, "name = 'in', team_id = 1, project_id = 1");
+    struct secret out = make_key(db, &dir, "name = 'out'");
+    struct keyring *ring = ring_of(db, &dir);
+    const struct key_entry *e = entry_of(ring, &in), *acting = NULL;
+    bool edited = false;
+    CHECK_STR(e->team, STR("red"));
+    CHECK_STR(e->project, STR("p"));
+    CHECK_STR(entry_of(ring, &out)->team, STR(""));
+    CHECK_STR(entry_of(ring, &out)->project, STR(""));
+    CHECK(!e->elsewhere);
+    struct token_claims claims = {.principal = {PRINCIPAL_KEY, e->id}, .home = 10, .tenant = 10, .key_id = e->id};
+    claims.expires_at = NOW + 1000000000;
+    struct keyring *of_token = NULL;
+    REQUIRE(keyring_of_token(db, &dir, &claims, NOW, &of_token, &acting, &err));
+    CHECK_STR(acting->team, STR("red"));
+    CHECK_STR(acting->project, STR("p"));
+    CHECK(!acting->elsewhere);
+    keyring_unref(of_token);
+    claims.tenant = 20;
+    REQUIRE(keyring_of_token(db, &dir, &claims, NOW, &of_token, &acting, &err));
+    CHECK_STR(acting->tenant, STR("beta"));
+    CHECK(acting->elsewhere && !acting->team.n && !acting->project.n);
+    keyring_unref(of_token);
+    REQUIRE(sql_exec(db, STR("UPDATE team SET name = 'crimson' WHERE id = 1"), &err));
+    CHECK(keyring_edited(ring, db, &edited, &err) && edited);
+    keyring_unref(ring);
+    ring = ring_of(db, &dir);
+    CHECK_STR(entry_of(ring, &in)->team, STR("crimson"));
+    keyring_unref(ring);
+    secret_free(&in);
+    secret_free(&out);
+    sql_close(db);
+    datadir_close(&dir);
+}
+
 // Reads by index only: the plan of every query that a request's policy runs names one.
 static void test_plans(void) {
     static const char *const texts[] = {
@@ -261,4 +301,4 @@ static void test_plans(void) {
     datadir_close(&dir);
 }
 
-TEST_MAIN(test_principals, test_guards_see_both, test_roles, test_tenant, test_keys, test_plans)
+TEST_MAIN(test_principals, test_guards_see_both, test_roles, test_tenant, test_keys, test_names_of_places, test_plans)
