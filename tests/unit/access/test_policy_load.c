@@ -238,6 +238,7 @@ static void test_names_of_places(void) {
     struct sql *db = open_world("places", &dir);
     struct secret in = make_key(db, &dir, "name = 'in', team_id = 1, project_id = 1");
     struct secret out = make_key(db, &dir, "name = 'out'");
+    struct secret guest = make_key(db, &dir, "tenant_id = 20, team_id = 2, owner_kind = 'user', owner_id = 3");
     struct keyring *ring = ring_of(db, &dir);
     const struct key_entry *e = entry_of(ring, &in), *acting = NULL;
     bool edited = false;
@@ -254,9 +255,13 @@ static void test_names_of_places(void) {
     CHECK_STR(acting->project, STR("p"));
     CHECK(!acting->elsewhere);
     keyring_unref(of_token);
-    claims.tenant = 20;
+    REQUIRE(sql_exec(db, STR(GRANT(9, 10, "user", 3, "owner", "tenant", 10, "", "NULL", 0, "allow")), &err));
+    e = entry_of(ring, &guest);
+    CHECK_STR(e->team, STR("x"));
+    claims = (struct token_claims){.principal = e->owner, .home = 20, .tenant = 10, .key_id = e->id};
+    claims.expires_at = NOW + 1000000000;
     REQUIRE(keyring_of_token(db, &dir, &claims, NOW, &of_token, &acting, &err));
-    CHECK_STR(acting->tenant, STR("beta"));
+    CHECK_STR(acting->tenant, STR("acme"));
     CHECK(acting->elsewhere && !acting->team.n && !acting->project.n);
     keyring_unref(of_token);
     REQUIRE(sql_exec(db, STR("UPDATE team SET name = 'crimson' WHERE id = 1"), &err));
@@ -267,6 +272,7 @@ static void test_names_of_places(void) {
     keyring_unref(ring);
     secret_free(&in);
     secret_free(&out);
+    secret_free(&guest);
     sql_close(db);
     datadir_close(&dir);
 }
