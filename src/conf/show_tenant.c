@@ -7,11 +7,18 @@
 #define CHAIN_MAX 64
 
 const struct opt_table *show_level_table(enum conf_level_kind kind) {
-    static const struct opt_table *const tables[LEVEL_KIND_COUNT] = {[LEVEL_TENANT] = &tenant_table,
-                                                                     [LEVEL_TEAM] = &team_table,
-                                                                     [LEVEL_PROJECT] = &project_table,
-                                                                     [LEVEL_KEY] = &key_table};
-    return tables[kind];
+    switch (kind) {
+    case LEVEL_TEAM:
+        return &team_table;
+    case LEVEL_PROJECT:
+        return &project_table;
+    case LEVEL_KEY:
+        return &key_table;
+    case LEVEL_TENANT:
+    case LEVEL_KIND_COUNT:
+        break;
+    }
+    return &tenant_table;
 }
 
 const struct conf_node *show_level_node(const struct conf *c, const struct conf_tenant *level) {
