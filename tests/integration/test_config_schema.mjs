@@ -22,7 +22,7 @@ const BEYOND = {
   'the form of a name, address or amount': `listener-no-port listener-port-range model-space price-decimals
     provider-bad-name provider-header-name provider-header-ours provider-key-newline provider-key-space
     provider-proxy-https provider-url-no-host provider-url-query provider-url-scheme provider-url-user
-    key-as-name tenant-bad-name tenant-pattern vault-url webhook-events webhook-name webhook-url`,
+    key-as-name level-bad-name tenant-bad-name tenant-pattern vault-url webhook-events webhook-name webhook-url`,
   'the range of a value with a unit': 'size-too-large vault-timeout',
   'what a reference stands for': `ref-env-empty ref-env-missing ref-file-missing ref-in-number ref-nested ref-secret-here
     ref-secret-no-name ref-unclosed ref-unknown vault-no-address vault-no-key`,
@@ -32,6 +32,7 @@ const BEYOND = {
     tls-sni-without-cert listener-overlap listener-overlap-v6 tenant-alias-circle tenant-alias-like-model
     tenant-alias-nowhere tenant-circle tenant-limit-above-general tenant-limit-above-parent tenant-model-twice
     tenant-model-unknown-provider tenant-own-parent tenant-parent-unknown tenant-timeouts tenant-too-deep tenant-twice
+    level-key-team level-limit-above level-names level-project-unknown level-team-unknown level-timeouts level-twice
     timeouts-above-total vault-approle-incomplete vault-kubernetes-no-role vault-token-missing webhook-twice`,
 };
 const beyond = new Set(Object.values(BEYOND).flatMap((names) => names.split(/\s+/)));
