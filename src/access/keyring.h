@@ -1,12 +1,12 @@
 // The key ring: all keys of a data directory in memory with the rights they have, for the check that every request
 // begins with.
 //
-// A ring never changes. Who sees it stale loads another and drops his reference to the old one.
+// What a ring says never changes. Who sees it stale has another made and drops his reference to the old one.
 //
 // Ownership: reference-counted; every event loop holds a reference of its own. Entries live as long as their ring,
-// which borrows the data directory. Thread rule: keyring_load blocks on the database, so it runs off the loop, where
-// the connection lives; everything else is safe from any thread. Units: unix nanoseconds. Errors: ERR_UNAUTHENTICATED
-// with what to do; no message holds more of a key than its prefix.
+// which borrows the data directory. Thread rule: keyring_load and keyring_renew block on the database, so it runs off
+// the loop, where the connection lives; everything else is safe from any thread. Units: unix nanoseconds. Errors:
+// ERR_UNAUTHENTICATED with what to do; no message holds more of a key than its prefix.
 #ifndef ACCESS_KEYRING_H
 #define ACCESS_KEYRING_H
 
@@ -32,13 +32,20 @@ struct key_entry {
     struct permission_set scopes;  // nothing beyond them; of keys without any: the use and reading of models
     struct str tags;               // JSON object of strings
     struct key_place place;        // from where it may be used
+    const struct policy *policy;   // what it says of subject counts
     struct policy_subject subject; // whose rights count: the owner's within the scopes, or the scopes alone
+    bool damaged;                  // a part of its row cannot be read
     char hash[KEY_HASH_SIZE];
 };
 
 struct keyring;
 
 NODISCARD bool keyring_load(struct sql *db, const struct datadir *dir, struct keyring **out_ring, struct err *err);
+// The ring that keyring_load would give now, at the cost of what has changed: the old one, as current again, if that is
+// nothing; else one that shares with it what was read at first, and reads keys and rights of those concerned; all of
+// them only after many changes, or one that can concern everybody (a role, what a team or tenant may do). By one thread
+// at a time.
+NODISCARD bool keyring_renew(struct sql *db, struct keyring *old, struct keyring **out_ring, struct err *err);
 struct keyring *keyring_ref(struct keyring *ring);
 void keyring_unref(struct keyring *ring); // NULL is fine
 
@@ -87,7 +94,7 @@ struct token_claims;
 NODISCARD bool keyring_of_token(struct sql *db, const struct datadir *dir, const struct token_claims *claims,
                                 int64_t now_ns, struct keyring **out_ring, const struct key_entry **out_entry,
                                 struct err *err);
-// The rights of all owners of keys.
+// The rights of all owners of keys, as they were when all keys were read.
 const struct policy *keyring_policy(const struct keyring *ring);
 
 // The key's own list of models alone.

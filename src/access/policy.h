@@ -89,6 +89,10 @@ const struct policy_grant *policy_grant_at(const struct policy *policy, size_t i
 // By its id; NULL when the policy does not have it.
 const struct policy_grant *policy_grant_find(const struct policy *policy, int64_t id);
 
+// Adds to a list of `max` places, of which *io_n are taken, those who hold what one of the list delegated, and so on
+// down the chains. False: there are more than it has room for.
+bool policy_add_borrowers(const struct policy *policy, struct principal *list, size_t max, size_t *io_n);
+
 // --- roles, and the matrix of what each may do ---
 
 struct policy_role_view {

@@ -55,10 +55,14 @@ void keys_free(struct keys *keys) {
 }
 
 static bool renew_budgets(struct keys *keys, struct err *err) {
-    uint64_t damaged;
+    uint64_t damaged, generation = datadir_key_generation(keys->dir);
+    bool edited = false, ok = true;
     mutex_lock(&keys->budget_lock);
-    bool fresh = datadir_key_generation(keys->dir) == keys->budget_generation;
-    bool ok = fresh || load_budgets(keys, &damaged, err);
+    if (generation != keys->budget_generation) ok = quota_edited(keys->quota, keys->budget_db, &edited, err);
+    if (ok && edited)
+        ok = load_budgets(keys, &damaged, err);
+    else if (ok)
+        keys->budget_generation = generation;
     mutex_unlock(&keys->budget_lock);
     return ok;
 }
@@ -67,9 +71,9 @@ bool keys_current(struct keys *keys, struct keyring **out_ring, struct err *err)
     bool ok = true;
     if (!renew_budgets(keys, err)) return false;
     mutex_lock(&keys->lock);
-    if (!keys->ring || keyring_stale(keys->ring)) {
+    if (keyring_stale(keys->ring)) {
         struct keyring *fresh;
-        ok = keyring_load(keys->db, keys->dir, &fresh, err);
+        ok = keyring_renew(keys->db, keys->ring, &fresh, err);
         if (ok) {
             keyring_unref(keys->ring);
             keys->ring = fresh;
@@ -100,11 +104,7 @@ bool keys_token(struct keys *keys, struct str text, int64_t now_ns, struct keyri
 bool keys_edited(struct keys *keys, bool *out_edited, struct err *err) {
     mutex_lock(&keys->lock);
     bool edited = false, ok = true;
-    if (keys->ring && !keyring_stale(keys->ring)) ok = keyring_edited(keys->ring, keys->db, &edited, err);
-    if (ok && edited) {
-        keyring_unref(keys->ring);
-        keys->ring = NULL;
-    }
+    if (!keyring_stale(keys->ring)) ok = keyring_edited(keys->ring, keys->db, &edited, err);
     if (ok) *out_edited = edited;
     mutex_unlock(&keys->lock);
     return ok;

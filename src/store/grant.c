@@ -100,3 +100,24 @@ bool grant_edits(struct sql *db, uint64_t *out_edits, struct err *err) {
     *out_edits = (uint64_t)n;
     return true;
 }
+
+bool access_change_each(struct sql *db, uint64_t since, uint64_t until, access_change_visit *visit, void *arg,
+                        struct err *err) {
+    struct sql_stmt *st;
+    if (!sql_prepare(sql_platform(db),
+                     STR("SELECT number, principal_kind, principal_id FROM access_change WHERE number > ?1 AND"
+                         " number <= ?2"),
+                     &st, err))
+        return false;
+    sql_bind_i64(st, 1, (int64_t)since);
+    sql_bind_i64(st, 2, (int64_t)until);
+    for (bool has;;) {
+        if (!sql_step(st, &has, err)) return false;
+        if (!has) return true;
+        const struct access_change change = {(uint64_t)sql_col_i64(st, 0), sql_col_text(st, 1), sql_col_i64(st, 2)};
+        if (!change.kind.p) err_no_memory(err);
+        if (!change.kind.p || !visit(arg, &change, err)) break;
+    }
+    sql_reset(st);
+    return false;
+}

@@ -69,4 +69,17 @@ NODISCARD bool member_each_of_tenant(struct sql_scope scope, member_visit *visit
 // it.
 NODISCARD bool grant_edits(struct sql *db, uint64_t *out_edits, struct err *err);
 
+// Whose rights alone, besides those of whom they lent theirs to, one of these changes can have changed. kind: as of a
+// holder; a new team, tenant or project, which nobody was given anything in yet. A change of grant_edits that is not
+// among them is one of anybody's rights, or an old one.
+struct access_change {
+    uint64_t number; // of grant_edits
+    struct str kind;
+    int64_t id;
+};
+typedef bool access_change_visit(void *arg, const struct access_change *change, struct err *err);
+// Those after `since`, up to `until`.
+NODISCARD bool access_change_each(struct sql *db, uint64_t since, uint64_t until, access_change_visit *visit, void *arg,
+                                  struct err *err);
+
 #endif

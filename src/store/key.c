@@ -220,6 +220,50 @@ bool key_edits(struct sql *db, uint64_t *out_edits, struct err *err) {
     return true;
 }
 
+bool key_deletions(struct sql *db, uint64_t *out_deletions, struct err *err) {
+    int64_t n;
+    if (!sql_query_i64(sql_platform(db), STR("SELECT value FROM change_count WHERE name = 'api_key_deleted'"), &n, err))
+        return false;
+    *out_deletions = (uint64_t)n;
+    return true;
+}
+
+static bool take_ids(struct sql_stmt *st, int64_t *ids, size_t max, size_t *out_n, struct err *err) {
+    size_t n = 0;
+    for (bool has;;) {
+        if (!sql_step(st, &has, err)) return false;
+        if (!has) break;
+        ids[n++] = sql_col_i64(st, 0);
+        if (n < max) continue;
+        sql_reset(st);
+        break;
+    }
+    *out_n = n;
+    return true;
+}
+
+bool key_ids_since(struct sql *db, uint64_t since, int64_t *ids, size_t max, size_t *out_n, struct err *err) {
+    struct sql_stmt *st;
+    *out_n = 0;
+    if (!max) return true;
+    if (!sql_prepare(sql_platform(db), STR("SELECT id FROM api_key WHERE changed > ?1 AND changed > 0"), &st, err))
+        return false;
+    sql_bind_i64(st, 1, (int64_t)since);
+    return take_ids(st, ids, max, out_n, err);
+}
+
+bool key_ids_of_owner(struct sql *db, struct str kind, int64_t owner, int64_t *ids, size_t max, size_t *out_n,
+                      struct err *err) {
+    struct sql_stmt *st;
+    *out_n = 0;
+    if (!max) return true;
+    if (!sql_prepare(sql_platform(db), STR("SELECT id FROM api_key WHERE owner_kind = ?1 AND owner_id = ?2"), &st, err))
+        return false;
+    sql_bind_text(st, 1, kind);
+    sql_bind_i64(st, 2, owner);
+    return take_ids(st, ids, max, out_n, err);
+}
+
 void key_id_text(char out[KEY_ID_TEXT_LEN], int64_t id) {
     memcpy(out, "key_", 4);
     base32_u64(out + 4, (uint64_t)id);

@@ -66,6 +66,16 @@ NODISCARD bool key_touch(struct sql *db, const struct key_use *uses, size_t n, s
 
 // Grows with every change that matters to who may do what (not with key_touch), whoever made it.
 NODISCARD bool key_edits(struct sql *db, uint64_t *out_edits, struct err *err);
+// Grows with every row that is deleted.
+NODISCARD bool key_deletions(struct sql *db, uint64_t *out_deletions, struct err *err);
+
+// Up to `max` ids, in no order: *out_n of them.
+//
+// Of the keys that were made or changed since key_edits was `since`.
+NODISCARD bool key_ids_since(struct sql *db, uint64_t since, int64_t *ids, size_t max, size_t *out_n, struct err *err);
+// Of those of an owner.
+NODISCARD bool key_ids_of_owner(struct sql *db, struct str kind, int64_t owner, int64_t *ids, size_t max, size_t *out_n,
+                                struct err *err);
 
 // "key_" and 13 digits of base 32.
 #define KEY_ID_TEXT_LEN (4 + BASE32_U64_LEN)
