@@ -150,11 +150,13 @@ void api_event_row(struct api_call *call, const struct api_kind *kind, const str
 
 // --- idempotency keys ---
 
-// Who asks, as the table has it.
+// Who asks, as the table has it. A token is given away: what its maker was answered is not for who has it.
 static struct str caller_text(struct api_call *call) {
+    const struct api_credential *c = &call->request->credential;
     char id[ENTITY_ID_TEXT_MAX];
     struct str who = api_principal_text(call->who.principal, id);
-    return arena_printf(call->arena, "%.*s/%lld", STR_ARG(who), (long long)call->who.key_id);
+    return arena_printf(call->arena, "%.*s/%lld%s", STR_ARG(who), (long long)call->who.key_id,
+                        c->token.n && !c->session.n ? "/token" : "");
 }
 
 static bool request_hash(struct api_call *call, char out[KEY_HASH_SIZE], struct err *err) {

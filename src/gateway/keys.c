@@ -7,6 +7,7 @@
 #include "os/clock.h"
 
 #define BUSY_MS 2000
+#define SIGNERS_NS (NS_PER_SEC / 4) // keys of tokens that are not known are looked for no more often
 
 struct keys {
     const struct datadir *dir;
@@ -17,6 +18,9 @@ struct keys {
     struct sql *budget_db; // likewise, under budget_lock: saving does not hold up the key ring
     struct mutex budget_lock;
     uint64_t budget_generation; // of dir, before the budgets were read
+    struct mutex signers_lock;
+    struct token_keys *signers; // as last read; NULL: never
+    uint64_t signers_ns;        // when
 };
 
 static bool load_budgets(struct keys *keys, uint64_t *out_damaged, struct err *err) {
@@ -33,6 +37,7 @@ bool keys_create(const struct datadir *dir, struct keys **out_keys, struct err *
     uint64_t damaged;
     mutex_init(&keys->lock);
     mutex_init(&keys->budget_lock);
+    mutex_init(&keys->signers_lock);
     if (!datadir_open_db(dir, BUSY_MS, &keys->db, err) || !keyring_load(keys->db, dir, &keys->ring, err) ||
         !datadir_open_db(dir, BUSY_MS, &keys->budget_db, err) || !quota_create(&keys->quota, err) ||
         !load_budgets(keys, &damaged, err)) {
@@ -51,6 +56,8 @@ void keys_free(struct keys *keys) {
     sql_close(keys->budget_db);
     mutex_free(&keys->lock);
     mutex_free(&keys->budget_lock);
+    mutex_free(&keys->signers_lock);
+    if (keys->signers) token_keys_unref(keys->signers);
     mem_free(keys);
 }
 
@@ -84,17 +91,43 @@ bool keys_current(struct keys *keys, struct keyring **out_ring, struct err *err)
     return ok;
 }
 
+static bool not_ours(struct err *err) {
+    if (err->code == ERR_NOT_FOUND) err_set(err, ERR_UNAUTHENTICATED, "the access token was not made by this server");
+    return false;
+}
+
+// By the keys at hand: whoever sends what no server signed costs others neither the database nor the lock.
+static bool may_be_good(struct keys *keys, struct str text, int64_t now_ns, struct err *err) {
+    struct token_claims ignored;
+    mutex_lock(&keys->signers_lock);
+    struct token_keys *signers = keys->signers ? token_keys_ref(keys->signers) : NULL;
+    bool fresh = clock_mono_ns() - keys->signers_ns < SIGNERS_NS;
+    mutex_unlock(&keys->signers_lock);
+    if (!signers) return true;
+    bool ok = token_check(signers, text, now_ns, &ignored, err);
+    token_keys_unref(signers);
+    return ok || (err->code == ERR_NOT_FOUND && !fresh) || not_ours(err);
+}
+
+static void keep_signers(struct keys *keys, struct token_keys *signers) {
+    mutex_lock(&keys->signers_lock);
+    struct token_keys *before = keys->signers;
+    keys->signers = signers;
+    keys->signers_ns = clock_mono_ns();
+    mutex_unlock(&keys->signers_lock);
+    if (before) token_keys_unref(before);
+}
+
 bool keys_token(struct keys *keys, struct str text, int64_t now_ns, struct keyring **out_ring,
                 const struct key_entry **out_entry, struct err *err) {
     struct token_keys *signers;
     struct token_claims claims;
+    if (!may_be_good(keys, text, now_ns, err)) return false;
     mutex_lock(&keys->lock);
     bool ok = token_keys_load(keys->db, now_ns, &signers, err);
     if (ok) {
-        ok = token_check(signers, text, now_ns, &claims, err);
-        if (!ok && err->code == ERR_NOT_FOUND)
-            err_set(err, ERR_UNAUTHENTICATED, "the access token was not made by this server");
-        token_keys_unref(signers);
+        ok = token_check(signers, text, now_ns, &claims, err) || not_ours(err);
+        keep_signers(keys, signers);
     }
     ok = ok && keyring_of_token(keys->db, keys->dir, &claims, now_ns, out_ring, out_entry, err);
     mutex_unlock(&keys->lock);

@@ -82,6 +82,27 @@ class Attacks(SignIn):
         self.api('GET', '/teams', key=token, headers=here)
         self.api('GET', '/teams', key=token, status=403)
 
+    def test_a_token_is_not_answered_what_its_maker_was(self):
+        user, _ = self.user()
+        self.make('grants', principal=user, role='owner')
+        mine, once = self.owned_key(user, '*'), {'Idempotency-Key': 'one'}
+        token = self.api('POST', '/tokens', {'permissions': ['team:read']}, 201, key=mine).json()['access_token']
+        made = self.api('POST', '/keys', {'name': 'x'}, 201, key=mine, headers=once)
+        self.assertEqual(self.api('POST', '/keys', {'name': 'x'}, 201, key=mine, headers=once).json(), made.json())
+        self.api('POST', '/keys', {'name': 'x'}, 403, key=token, headers=once)
+
+    def test_what_nobody_signed_needs_no_database(self):
+        server = self.spawn({'providers': [fake_provider(self.fake)]})
+        reply = server.request('POST', '/api/v1/tokens', b'{"permissions":["model:use","model:read"]}', key=server.key)
+        token = reply.json()['access_token']
+        self.assertEqual(server.get('/v1/models', token).status, 200)
+        db = sqlite3.connect(os.path.join(server.data, 'penstock.db'), isolation_level=None, timeout=20)
+        db.execute('DROP TABLE token_key')
+        db.close()
+        head, claims, _ = token.split('.')
+        for forged in (f'{head}.{claims}.' + 'A' * 86, token[:-20] + 'A' * 20, 'ps_at_x'):
+            self.assertEqual(server.get('/v1/models', forged).status, 401)
+
     def test_acting_for_a_tenant_ends_with_the_right_to(self):
         name = f'zoo{self._testMethodName[-3:]}'
         tenant = self.make('tenants', name=name)['id']
