@@ -229,9 +229,9 @@ static bool find_parent(const struct policy *p, const struct policy_subject *giv
     if (parent->tenant != grant->tenant && parent->scope != SCOPE_PLATFORM)
         return err_set(err, ERR_INVALID_FIELD, "a delegation stays in the tenant of the grant it comes from");
     unsigned depth = 1;
-    for (uint32_t up = p->grants[at].parent; up != NO_GRANT && depth < POLICY_CHAIN_MAX; depth++)
+    for (uint32_t up = p->grants[at].parent; up != NO_GRANT && depth <= POLICY_CHAIN_MAX; depth++)
         up = p->grants[up].parent;
-    if (depth >= POLICY_CHAIN_MAX)
+    if (depth > POLICY_CHAIN_MAX)
         return err_set(err, ERR_FORBIDDEN, "a grant can be delegated on at most %d times", POLICY_CHAIN_MAX);
     *out_parent = at;
     return true;

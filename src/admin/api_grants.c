@@ -59,9 +59,19 @@ static bool may_give(struct api_call *call, const struct policy_grant *grant, st
     return false;
 }
 
+// What is lent of something that ends, ends with it at the latest; so it need not be said.
+static void end_with_parent(struct api_call *call, struct entity_row *row) {
+    int64_t id = at(row, "parent_id")->i;
+    const struct policy_grant *parent = id ? policy_grant_find(call->policy, id) : NULL;
+    struct entity_value *expires = at(row, "expires_at");
+    if (parent && parent->expires_at && !expires->i)
+        *expires = (struct entity_value){.given = true, .i = parent->expires_at};
+}
+
 static bool prepare(struct api_call *call, struct entity_row *row, const struct entity_row *old, struct err *err) {
     struct policy_grant grant;
     (void)old;
+    end_with_parent(call, row);
     struct principal to = api_principal_of(at(row, "principal"));
     at(row, "granted_by")->s = principal_kind_name(call->who.principal.kind);
     at(row, "granted_by")->i = call->who.principal.id;

@@ -122,8 +122,55 @@ static bool query_read(struct api_call *call, struct ledger_query *q, struct err
     return true;
 }
 
-// Whose usage it is: of the project or team that is asked for, else of the whole tenant.
-static bool permitted(struct api_call *call, const struct ledger_query *q, struct err *err) {
+// --- whose usage may be seen ---
+
+#define PLACES                                                                                                         \
+    "SELECT DISTINCT team_id, project_id FROM usage_dim WHERE tenant_id = ?1"                                          \
+    " UNION SELECT coalesce(team_id, 0), id FROM project WHERE tenant_id = ?1"                                         \
+    " UNION SELECT id, 0 FROM team WHERE tenant_id = ?1 UNION SELECT 0, 0"
+
+static bool may_see(struct api_call *call, uint64_t team, uint64_t project) {
+    struct policy_decision d;
+    struct policy_resource r = {.type = RESOURCE_USAGE,
+                                .tenant = call->who.tenant,
+                                .team = (int64_t)team,
+                                .project = (int64_t)project,
+                                .id = STR("usage"),
+                                .name = STR("usage")};
+    return api_decide(call, ACTION_READ, &r, &d);
+}
+
+// Some of the tenant's usage is the caller's to see: that of these places.
+static bool narrow(struct api_call *call, struct ledger_query *q, struct err *err) {
+    VEC(struct ledger_place) places = {0};
+    struct sql_stmt *st;
+    bool row, ok = true;
+    if (!sql_prepare(call->scope, STR(PLACES), &st, err)) return false;
+    while ((ok = ok && sql_step(st, &row, err)) && row) {
+        const struct ledger_place at = {(uint64_t)sql_col_i64(st, 0), (uint64_t)sql_col_i64(st, 1)};
+        if (may_see(call, at.team_id, at.project_id) && !vec_push(&places, at)) ok = err_no_memory(err);
+    }
+    if (!ok) sql_reset(st);
+    struct ledger_place *copy = ok ? arena_alloc(call->arena, places.n * sizeof *copy + 1) : NULL;
+    if (ok && !copy) ok = err_no_memory(err);
+    if (copy && places.n) memcpy(copy, places.p, places.n * sizeof *copy);
+    q->in_places = true;
+    q->places = copy;
+    q->n_places = ok ? places.n : 0;
+    vec_free(&places);
+    return ok;
+}
+
+// Of the project or team that is asked for, it must be the caller's to see; of the whole tenant, what is.
+static bool permitted(struct api_call *call, struct ledger_query *q, struct err *err) {
+    bool all = false;
+    bool alike = policy_decides_alike(call->policy, &call->subject, ACTION_READ, RESOURCE_USAGE, call->who.tenant,
+                                      call->now, &all);
+    if (!alike && !narrow(call, q, err)) return false;
+    if (!alike && !q->team_id && !q->project_id) {
+        call->checked = true;
+        return true;
+    }
     struct policy_resource r = {.type = RESOURCE_USAGE,
                                 .tenant = call->who.tenant,
                                 .team = (int64_t)q->team_id,

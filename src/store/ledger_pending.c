@@ -30,9 +30,15 @@ static bool has_tag(struct str tags, struct str tag) {
     return !want.failed && str_find(tags, buf_str(&want)) < tags.n;
 }
 
+static bool is_in(const struct ledger_query *q, const struct usage_record *r) {
+    for (size_t i = 0; i < q->n_places; i++)
+        if (q->places[i].team_id == r->team_id && q->places[i].project_id == r->project_id) return true;
+    return false;
+}
+
 static bool owner_means(const struct ledger_query *q, const struct usage_record *r) {
     return (!q->key_id || r->key_id == q->key_id) && (!q->team_id || r->team_id == q->team_id) &&
-           (!q->project_id || r->project_id == q->project_id) &&
+           (!q->project_id || r->project_id == q->project_id) && (!q->in_places || is_in(q, r)) &&
            (!q->owner_id || (r->owner_id == q->owner_id && r->owner_kind == q->owner_kind)) &&
            (!q->tag.n || has_tag(r->tags, q->tag));
 }

@@ -27,6 +27,11 @@ enum ledger_group {
     LEDGER_GROUP_COUNT
 };
 
+// Where usage lies: as its record says, 0 = in none.
+struct ledger_place {
+    uint64_t team_id, project_id;
+};
+
 // What is zero or empty does not filter.
 struct ledger_query {
     struct str data_dir;
@@ -34,7 +39,10 @@ struct ledger_query {
     int64_t since, until; // ns since 1970 UTC, since ≤ ts < until; until 0 = no end
     uint64_t tenant_id;
     uint64_t key_id, team_id, project_id, owner_id;
-    uint8_t owner_kind;  // with owner_id
+    uint8_t owner_kind; // with owner_id
+    bool in_places;     // only what lies in one of these, of which there may be none
+    const struct ledger_place *places;
+    size_t n_places;
     struct str model;    // requested or upstream name
     struct str provider; // its name
     struct str error;    // err_info()->wire_code

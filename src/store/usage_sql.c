@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 
-#define TEXT_MAX 16384
+#define TEXT_MAX ((size_t)4 << 20) // places are many where a tenant has many projects
 #define VALUES_MAX 48
 
 #define SUM_NAMES                                                                                                      \
@@ -92,6 +92,26 @@ static void put_tenant(struct builder *b, const char *column) {
     put(b, " = ?1");
 }
 
+// Numbers of ours, and too many of them to be bound.
+static void put_places(struct builder *b) {
+    const struct ledger_query *q = b->q;
+    if (!q->in_places) return;
+    if (!q->n_places) {
+        put(b, " AND 1 = 0");
+        return;
+    }
+    put(b, " AND (d.team_id, d.project_id) IN (VALUES ");
+    for (size_t i = 0; i < q->n_places; i++) {
+        char team[24], project[24];
+        buf_put(&b->text, i ? STR(", (") : STR("("));
+        buf_put(&b->text, str_of(team, fmt_u64(team, MIN(q->places[i].team_id, (uint64_t)INT64_MAX))));
+        buf_put(&b->text, STR(", "));
+        buf_put(&b->text, str_of(project, fmt_u64(project, MIN(q->places[i].project_id, (uint64_t)INT64_MAX))));
+        buf_putc(&b->text, ')');
+    }
+    put(b, ")");
+}
+
 // Conditions on the combination d.
 static void put_dims(struct builder *b) {
     const struct ledger_query *q = b->q;
@@ -99,6 +119,7 @@ static void put_dims(struct builder *b) {
     put_id(b, " AND d.key_id = ", q->key_id);
     put_id(b, " AND d.team_id = ", q->team_id);
     put_id(b, " AND d.project_id = ", q->project_id);
+    put_places(b);
     put_id(b, " AND d.owner_id = ", q->owner_id);
     if (q->owner_id) put_i64(b, " AND d.owner_kind = ", q->owner_kind);
     if (q->endpoint) put_i64(b, " AND d.endpoint = ", (int64_t)q->endpoint - 1);
@@ -292,7 +313,7 @@ static void bounds(const struct ledger_query *q, int64_t *out_since, int64_t *ou
 
 bool usage_sql_open(const struct ledger_query *q) {
     return !q->key_id && !q->team_id && !q->project_id && !q->owner_id && !q->model.n && !q->provider.n &&
-           !q->error.n && !q->tag.n && !q->endpoint && !q->status && !q->errors;
+           !q->error.n && !q->tag.n && !q->endpoint && !q->status && !q->errors && !q->in_places;
 }
 
 bool usage_sql_any(const struct usage_sql *s, int64_t hour, bool day, bool *out_any, struct err *err) {

@@ -287,8 +287,10 @@ class Permissions(Suite):
         method, path = endpoint
         rest = path.removeprefix('/api/v1/')
         if rest in ('usage', 'usage/sums'):
-            return [Case(endpoint, path + query, place, permission)
-                    for query, place in (('', A), ('?team=t1', T1), ('?project=p1', P1), ('?project=p2', P2))] + \
+            all_there_is = Case(endpoint, path, A, permission)
+            all_there_is.anywhere = True  # of all, what may be seen
+            return [all_there_is] + [Case(endpoint, path + query, place, permission) for query, place in
+                                     (('?team=t1', T1), ('?project=p1', P1), ('?project=p2', P2))] + \
                 [cls.wrong_query(endpoint, permission)]
         if rest == 'session' or rest.startswith('session/'):
             return [Case(endpoint, path, A, None, {}, people_only=endpoint != ('GET', '/api/v1/session'))]

@@ -163,7 +163,7 @@ static void test_chain(void) {
     for (int64_t i = 1; i <= 20; i++) {
         struct policy_grant g = listed(99, user(30), "[\"model:use\"]");
         g.parent = i;
-        CHECK(gives(p, i, g) == (i < POLICY_CHAIN_MAX));
+        CHECK(gives(p, i, g) == (i <= POLICY_CHAIN_MAX));
     }
     policy_unref(p);
     // A circle, which only a hand can write, gives nothing.
