@@ -94,6 +94,8 @@ bool api_act_for(struct api_call *call, struct err *err) {
     call->checked = false;
     if (!may) return no_act_as(call, err);
     if (!there) return api_not_found(&api_kind_tenant, err);
+    if (str_eq(entity_at(&entity_tenant, row, "status")->s, STR("deleting")))
+        return err_set(err, ERR_WRONG_STATE, "the tenant is being deleted");
     call->who.tenant = row->id;
     call->who.tenant_name = entity_at(&entity_tenant, row, "name")->s;
     call->scope = sql_tenant(call->db, row->id);

@@ -406,6 +406,7 @@ static int run(struct cli_api *api, const struct entity *e, enum resource_verb v
         code = resource_body(args, e, 1, &body);
         return code == CLI_OK ? resource_send(api, HTTP_PATCH, path, buf_str(&body), NULL) : code;
     case RESOURCE_REMOVE:
+        if (e == &entity_tenant) return tenant_remove(api, path);
         return resource_send(api, HTTP_DELETE, path, STR(""), "Deleted.");
     }
     return CLI_FAILED;

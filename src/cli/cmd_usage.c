@@ -257,6 +257,7 @@ static void add_record(struct report *r, const struct ledger_row *row) {
 static struct str group_name(struct report *r, const struct ledger_row *row) {
     if (r->query.group == LEDGER_GROUP_KEY) return key_name(r, row->rec.key_id);
     struct str name = group_text(r, &row->rec);
+    if (!name.n && r->query.group == LEDGER_GROUP_TENANT) return STR(TENANT_DEFAULT_NAME);
     return name.n ? name : STR("(none)");
 }
 

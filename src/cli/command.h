@@ -59,6 +59,7 @@ enum cli_option_id {
     CLI_SEARCH,
     CLI_KEEP,
     CLI_WITH_KEY,
+    CLI_CONFIRM,
     // everywhere
     CLI_DATA,
     CLI_JSON,
@@ -128,6 +129,8 @@ enum cli_command_id {
     CLI_CMD_##id##_LIST, CLI_CMD_##id##_SHOW, CLI_CMD_##id##_CREATE, CLI_CMD_##id##_UPDATE, CLI_CMD_##id##_DELETE,
 #include "cli/nouns.def"
 #undef NOUN
+    CLI_CMD_TENANT_PROOF,
+    CLI_CMD_TENANT_VERIFY_PROOF,
     CLI_CMD_TENANT_SUSPEND,
     CLI_CMD_TENANT_RESUME,
     CLI_CMD_USER_PASSWD,

@@ -151,6 +151,10 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
     [CLI_WITH_KEY] = {.name = "with-key",
                       .kind = CLI_VALUE_NONE,
                       .help = "With an API key, asked for or read from standard input, in place of a password"},
+    [CLI_CONFIRM] = {.name = "confirm",
+                     .kind = CLI_VALUE_TEXT,
+                     .value = "NAME",
+                     .help = "The tenant's name once more: all that it has is deleted for good"},
     [CLI_DATA] =
         {.name = "data", .letter = 'd', .kind = CLI_VALUE_DIR, .value = "DIR", .help = "The data directory (./data)"},
     [CLI_JSON] = {.name = "json", .kind = CLI_VALUE_NONE, .help = "Print JSON, one object a line"},

@@ -22,6 +22,8 @@ int resource_body(const struct cli_args *args, const struct entity *e, size_t fi
 int resource_list(struct cli_api *api, const struct entity *e, struct str path, size_t first);
 // Sends, prints what comes back, then `done` on standard error (may be NULL).
 int resource_send(struct cli_api *api, enum http_method method, struct str path, struct str body, const char *done);
+// DELETE of the tenant at this path, with --confirm and reason=TEXT: prints the proof (cmd_tenant.c).
+int tenant_remove(struct cli_api *api, struct str path);
 int resource_print(const struct cli_args *args, struct str row);
 
 #endif

@@ -10,12 +10,15 @@
 #include "os/clock.h"
 #include "server/budget_event.h"
 #include "store/rekey.h"
+#include "store/tenant_delete.h"
 
 #define LOOK_MS 250
 #define KEYS_TURNS 4   // every second
 #define TIDY_TURNS 240 // every minute
 #define ROTATE_TURNS 8 // every two seconds
+#define GOING_TURN 3   // soon after the start, and every minute
 #define BUSY_MS 1000
+#define LATE_NS ((int64_t)2 * 3600 * 1000000000)
 
 struct rounds {
     struct server *server;
@@ -31,10 +34,11 @@ struct rounds {
     struct sql *db;       // of keys_work; NULL: not open
     int64_t config_edits; // as keys_work last saw them; -1 = not yet
     bool config_edited;
-    struct work tidy_work;
-    bool tidy_busy;
     struct work rotate_work;
     bool rotate_busy, rotate_failing;
+    struct work tidy_work, going_work;
+    struct conf *going_conf; // of going_work
+    bool tidy_busy, going_busy;
     bool keys_busy, budgets_busy, vault_busy, ending;
     bool keys_edited, vault_changed, vault_ok;
     bool budgets_ok, budgets_failing;
@@ -188,6 +192,7 @@ static void tidy_run(struct work *work) {
     // What cannot be done now is done the next time.
     if (!datadir_open_db(&r->server->dir, SQL_BUSY_MS_DEFAULT, &db, &err)) return;
     (void)!rekey_tidy_all(db, &err);
+    (void)!tenant_delete_late(db, clock_unix_ns() - LATE_NS, &err);
     sql_close(db);
 }
 
@@ -239,6 +244,20 @@ static void rotate_run(struct work *work) {
 
 static void rotate_done(struct work *work) { CONTAINER_OF(work, struct rounds, rotate_work)->rotate_busy = false; }
 
+// --- tenants whose deletion was interrupted ---
+
+static void going_run(struct work *work) {
+    struct rounds *r = CONTAINER_OF(work, struct rounds, going_work);
+    tenants_go_on(r->server, r->going_conf, r->news.signer);
+}
+
+static void going_done(struct work *work) {
+    struct rounds *r = CONTAINER_OF(work, struct rounds, going_work);
+    r->going_busy = false;
+    conf_unref(r->going_conf);
+    r->going_conf = NULL;
+}
+
 // --- the round ---
 
 static void on_timer(struct timer *timer) {
@@ -266,6 +285,12 @@ static void on_timer(struct timer *timer) {
     if (r->turn % ROTATE_TURNS == 4 && !r->rotate_busy) {
         r->rotate_work = (struct work){.run = rotate_run, .done = rotate_done};
         r->rotate_busy = loop_work(s->loops[0].loop, &r->rotate_work);
+    }
+    if (r->turn % TIDY_TURNS == GOING_TURN && !r->going_busy) {
+        r->going_work = (struct work){.run = going_run, .done = going_done};
+        r->going_conf = conf_ref(s->setting->conf);
+        r->going_busy = loop_work(s->loops[0].loop, &r->going_work);
+        if (!r->going_busy) conf_unref(r->going_conf);
     }
     look_at_vault(r, loop_now_ms(s->loops[0].loop));
 }
@@ -296,7 +321,7 @@ void rounds_stop(struct server *s) {
 void rounds_free(struct server *s) {
     if (!s->rounds) return;
     INVARIANT(!s->rounds->keys_busy && !s->rounds->budgets_busy && !s->rounds->vault_busy && !s->rounds->tidy_busy &&
-              !s->rounds->rotate_busy);
+              !s->rounds->rotate_busy && !s->rounds->going_busy);
     sql_close(s->rounds->db);
     audit_signer_free(s->rounds->news.signer);
     mem_free(s->rounds);

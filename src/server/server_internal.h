@@ -100,6 +100,9 @@ void reload_free(struct server *s);
 
 // Regular looks (rounds.c); likewise.
 NODISCARD bool rounds_start(struct server *s, struct err *err);
+// Blocks: a worker. Goes on with interrupted deletions of tenants (tenants_go.c).
+struct audit_signer;
+void tenants_go_on(struct server *s, const struct conf *conf, const struct audit_signer *signer);
 void rounds_stop(struct server *s);
 void rounds_free(struct server *s);
 

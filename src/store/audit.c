@@ -212,12 +212,29 @@ static bool begin_told(struct sql_scope scope, const struct audit_signer *signer
     return append_clean(sql_tenant(scope.db, AUDIT_TENANT_DEFAULT), signer, &begin, err);
 }
 
+static bool tenant_gone(struct sql *db, int64_t tenant, bool *out_gone, struct err *err) {
+    struct sql_stmt *st;
+    if (!sql_prepare(sql_platform(db), STR("SELECT 1 FROM tenant_deletion WHERE tenant = ?1 AND finished_at <> 0"), &st,
+                     err))
+        return false;
+    sql_bind_i64(st, 1, tenant);
+    if (!sql_step(st, out_gone, err)) return false;
+    sql_reset(st);
+    return true;
+}
+
 static bool append_clean(struct sql_scope scope, const struct audit_signer *signer, struct audit_event *e,
                          struct err *err) {
     struct link link = {.head.tenant = scope.tenant};
     bool has;
     int64_t id;
     if (!head_take(scope, &link, &has, err)) return false;
+    if (!has && scope.tenant != AUDIT_TENANT_DEFAULT) {
+        bool gone;
+        if (!tenant_gone(scope.db, scope.tenant, &gone, err)) return false;
+        // Its chain ended with it: what still comes is of no one tenant.
+        if (gone) return append_clean(sql_tenant(scope.db, AUDIT_TENANT_DEFAULT), signer, e, err);
+    }
     if (!has && (!head_make(scope, err) || !head_take(scope, &link, &has, err))) return false;
     if (!has) return err_set(err, ERR_STORE, "the head of the audit trail is gone");
     if (link.head.seq == 1 && !begin_told(scope, signer, e->at, err)) return false;

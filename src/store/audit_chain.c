@@ -81,3 +81,25 @@ bool audit_key_signed(const struct audit_public *key, const unsigned char signat
     key_form(key, &form);
     return crypto_sign_verify_detached(signature, form.p, sizeof form.p, public_key) == 0;
 }
+
+void audit_hash_text(struct str what, struct str text, struct audit_hash *out_hash) {
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, sizeof out_hash->p);
+    put_text(&state, what);
+    put_text(&state, text);
+    crypto_generichash_final(&state, out_hash->p, sizeof out_hash->p);
+}
+
+void audit_sign_text(struct str what, struct str text, const unsigned char secret[AUDIT_SECRET_SIZE],
+                     unsigned char out_signature[AUDIT_SIGNATURE_SIZE]) {
+    struct audit_hash form;
+    audit_hash_text(what, text, &form);
+    crypto_sign_detached(out_signature, NULL, form.p, sizeof form.p, secret);
+}
+
+bool audit_text_signed(struct str what, struct str text, const unsigned char signature[AUDIT_SIGNATURE_SIZE],
+                       const unsigned char public_key[AUDIT_KEY_SIZE]) {
+    struct audit_hash form;
+    audit_hash_text(what, text, &form);
+    return crypto_sign_verify_detached(signature, form.p, sizeof form.p, public_key) == 0;
+}

@@ -21,6 +21,12 @@
 #define AUDIT_SIGNATURE_SIZE 64
 #define AUDIT_SECRET_SIZE 64
 
+// A text that a key of the trail vouches for.
+struct audit_seal {
+    int64_t key_id;
+    unsigned char public_key[AUDIT_KEY_SIZE];
+    unsigned char signature[AUDIT_SIGNATURE_SIZE];
+};
 struct audit_hash {
     unsigned char p[AUDIT_HASH_SIZE];
 };
@@ -44,6 +50,12 @@ void audit_sign_head(struct audit_head *head, const unsigned char secret[AUDIT_S
 bool audit_head_signed(const struct audit_head *head, const unsigned char public_key[AUDIT_KEY_SIZE]);
 void audit_sign_key(const struct audit_public *key, const unsigned char secret[AUDIT_SECRET_SIZE],
                     unsigned char out_signature[AUDIT_SIGNATURE_SIZE]);
+// Ed25519 of BLAKE2b-256 of: text `what`, text `text`. `what` says what kind of document it is.
+void audit_sign_text(struct str what, struct str text, const unsigned char secret[AUDIT_SECRET_SIZE],
+                     unsigned char out_signature[AUDIT_SIGNATURE_SIZE]);
+bool audit_text_signed(struct str what, struct str text, const unsigned char signature[AUDIT_SIGNATURE_SIZE],
+                       const unsigned char public_key[AUDIT_KEY_SIZE]);
+void audit_hash_text(struct str what, struct str text, struct audit_hash *out_hash);
 bool audit_key_signed(const struct audit_public *key, const unsigned char signature[AUDIT_SIGNATURE_SIZE],
                       const unsigned char public_key[AUDIT_KEY_SIZE]);
 

@@ -197,6 +197,22 @@ bool audit_signer_sign(const struct audit_signer *signer, struct sql *db, struct
     return true;
 }
 
+bool audit_signer_seal(const struct audit_signer *signer, struct sql *db, struct str what, struct str text,
+                       struct audit_seal *out_seal, struct err *err) {
+    const struct datadir *dir = signer->state->dir;
+    unsigned char secret[AUDIT_SECRET_SIZE];
+    struct audit_public key;
+    bool has;
+    if (!newest_open(db, dir, &key, secret, &has, err)) return false;
+    if (!has && (!first_make(db, dir, err) || !newest_open(db, dir, &key, secret, &has, err))) return false;
+    if (!has) return err_set(err, ERR_STORE, "the key that signs the audit trail is gone");
+    out_seal->key_id = key.id;
+    memcpy(out_seal->public_key, key.p, sizeof key.p);
+    audit_sign_text(what, text, secret, out_seal->signature);
+    secret_wipe(secret, sizeof secret);
+    return true;
+}
+
 // --- for people ---
 
 static bool key_retire(struct sql *db, int64_t id, int64_t now_ns, struct err *err) {

@@ -13,6 +13,10 @@
 NODISCARD bool audit_signer_sign(const struct audit_signer *signer, struct sql *db, struct audit_head *head,
                                  struct err *err);
 
+// A document instead (audit_sign_text), with the newest key; within the caller's transaction.
+NODISCARD bool audit_signer_seal(const struct audit_signer *signer, struct sql *db, struct str what, struct str text,
+                                 struct audit_seal *out_seal, struct err *err);
+
 // In the caller's transaction: a new key, which the one before signs and which signs that one; the old secret is wiped.
 NODISCARD bool audit_key_rotate(struct sql *db, const struct audit_signer *signer, int64_t now_ns,
                                 struct audit_public *out_key, struct err *err);

@@ -38,16 +38,37 @@ static bool is_fts5(const struct sql *db) { return str_eq(str_c(db->ops->name), 
 
 static void tenant_word(struct buf *out, int64_t tenant) { buf_printf(out, "qtenant%lld", (long long)tenant); }
 
+static bool event_words(struct buf *words, int64_t tenant, const struct audit_event *event, struct err *err) {
+    tenant_word(words, tenant);
+    buf_putc(words, ' ');
+    words_put(words, audit_outcome_name(event->outcome));
+#define PUT(field) words_put(words, event->field);
+    AUDIT_TEXTS(PUT)
+#undef PUT
+    return !words->failed || err_no_memory(err);
+}
+
+bool audit_text_remove(struct sql *db, int64_t tenant, int64_t id, const struct audit_event *event, struct err *err) {
+    BUF_AUTO struct buf words = BUF_INIT(4 * WORDS_MAX);
+    struct sql_stmt *st;
+    if (!is_fts5(db)) return true;
+    if (!event_words(&words, tenant, event, err)) return false;
+    if (!sql_prepare(sql_platform(db),
+                     STR("INSERT INTO audit_text (audit_text, rowid, words) VALUES ('delete', ?1, ?2)"), &st, err))
+        return false;
+    sql_bind_i64(st, 1, id);
+    sql_bind_text(st, 2, buf_str(&words));
+    return sql_run(st, err);
+}
+
+bool audit_text_compact(struct sql *db, struct err *err) {
+    return !is_fts5(db) || sql_exec(db, STR("INSERT INTO audit_text (audit_text) VALUES ('optimize')"), err);
+}
+
 bool audit_text_add(struct sql *db, int64_t tenant, int64_t id, const struct audit_event *event, struct err *err) {
     BUF_AUTO struct buf words = BUF_INIT(4 * WORDS_MAX);
     struct sql_stmt *st;
-    tenant_word(&words, tenant);
-    buf_putc(&words, ' ');
-    words_put(&words, audit_outcome_name(event->outcome));
-#define PUT(field) words_put(&words, event->field);
-    AUDIT_TEXTS(PUT)
-#undef PUT
-    if (words.failed) return err_no_memory(err);
+    if (!event_words(&words, tenant, event, err)) return false;
     struct str insert = is_fts5(db) ? STR("INSERT INTO audit_text (rowid, words) VALUES (?1, ?2)")
                                     : STR("INSERT INTO audit_text (id, words)"
                                           " VALUES (?1, to_tsvector('simple', ?2))");

@@ -13,6 +13,11 @@
 
 NODISCARD bool audit_text_add(struct sql *db, int64_t tenant, int64_t id, const struct audit_event *event,
                               struct err *err);
+// Takes its words out of the index again, where the index is not a table that goes by itself: only with SQLite.
+NODISCARD bool audit_text_remove(struct sql *db, int64_t tenant, int64_t id, const struct audit_event *event,
+                                 struct err *err);
+// Once many were taken out: what is left of them goes too.
+NODISCARD bool audit_text_compact(struct sql *db, struct err *err);
 // A search in the database's own notation: all words of `search`, the last of which may be the beginning of one when it
 // ends in '*', and all words of the values. ERR_INVALID_FIELD when `search` is given and has no word.
 NODISCARD bool audit_text_query(struct sql *db, int64_t tenant, struct str search, const struct str *values, size_t n,

@@ -1,6 +1,8 @@
 // Verifies the chains of a database: events and checkpoints are read side by side, nothing is gathered.
 #include "store/audit_key.h"
 #include "store/audit_verify.h"
+#include "store/entity.h"
+#include "store/tenant_proof.h"
 
 #define PAGE 1000
 #define PAGE_TEXT "1000"
@@ -74,6 +76,26 @@ static bool checkpoints_until(struct run *r, int64_t seq, bool *out_sound, struc
 
 // --- events ---
 
+// The default tenant's chain, which is being proven, says so; and the proof it tells of is the one that is kept.
+static bool was_deleted(struct sql *db, int64_t tenant) {
+    char id[ENTITY_ID_TEXT_MAX];
+    struct sql_stmt *st;
+    struct err ignored;
+    bool row, proven = false;
+    if (!sql_prepare(sql_platform(db),
+                     STR("SELECT e.after_json, d.proof FROM audit_event e, tenant_deletion d WHERE e.tenant_id = 1"
+                         " AND e.action = '" TENANT_DELETED_EVENT "' AND e.outcome = 0 AND e.resource_id = ?1"
+                         " AND d.tenant = ?2 AND d.finished_at <> 0"),
+                     &st, &ignored))
+        return false;
+    sql_bind_text(st, 1, entity_id_text(&entity_tenant, tenant, id));
+    sql_bind_i64(st, 2, tenant);
+    while (!proven && sql_step(st, &row, &ignored) && row)
+        proven = tenant_proof_told(sql_col_text(st, 0), sql_col_text(st, 1));
+    sql_reset(st);
+    return proven;
+}
+
 // A chain that began is told of in the default tenant's chain: it cannot be gone as a whole.
 static bool begun_is_there(struct run *r, const struct audit_event *event) {
     struct audit_head head;
@@ -83,7 +105,7 @@ static bool begun_is_there(struct run *r, const struct audit_event *event) {
         return true;
     struct err why;
     if (!audit_head_read(sql_tenant(r->db, tenant), &head, &checkpoint, &has, &why)) return true; // told in its turn
-    if (!has)
+    if (!has && !was_deleted(r->db, tenant))
         return audit_verifier_fail(&r->v, event->seq, "the chain of tenant %lld, which event %lld says began, is gone",
                                    (long long)tenant, (long long)event->seq);
     return true;

@@ -270,7 +270,8 @@ bool entity_resolve(struct sql_scope scope, const struct entity *e, struct str w
     entity_put_scope(&text, scope, e);
     buf_printf(&text, " AND %.*s = ?%d LIMIT 2", STR_ARG(e->called_by), index);
     if (!entity_prepare(scope, &text, &st, err)) return false;
-    sql_bind_text(st, index, what);
+    const char *empty = e->fields[entity_field_index(e, e->called_by)].empty;
+    sql_bind_text(st, index, empty && str_eq(what, str_c(empty)) ? STR("") : what);
     return take_one(st, e, arena, out_row, err);
 }
 

@@ -57,6 +57,7 @@ struct entity_field {
     // NULL when the text (each item of a list) is good, else what was expected.
     const char *(*check)(struct str text);
     const char *fallback; // what it is when not given; NULL = empty, 0
+    const char *empty;    // what an empty text is shown as and asked for by; NULL = nothing
     const char *help, *example;
 };
 struct entity {

@@ -272,7 +272,7 @@ static void put_value(struct json_writer *w, const struct entity *e, const struc
         if (!v->s.n && f->flags & ENTITY_NULL)
             json_put_null(w);
         else
-            json_put_str(w, v->s);
+            json_put_str(w, v->s.n || !f->empty ? v->s : str_c(f->empty));
         return;
     case ENTITY_I64:
         json_put_i64(w, v->i);

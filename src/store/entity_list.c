@@ -327,6 +327,7 @@ bool entity_filter_parse(struct sql_scope scope, const struct entity *e, struct 
         filter.value.s = text;
     else if (!str_eq(text, STR("null")) && !entity_value_parse(scope, f, text, arena, &filter.value, err))
         return false;
+    if (f->empty && str_eq(filter.value.s, str_c(f->empty))) filter.value.s = STR("");
     *out_filter = filter;
     return true;
 }

@@ -10,6 +10,7 @@ static const struct entity_field k_fields[] = {
      .min = 1,
      .max = ENTITY_NAME_MAX,
      .check = entity_check_name,
+     .empty = "default",
      .help = "What the configuration and the header X-Penstock-Tenant call it",
      .example = "acme"},
     ENTITY_TITLE_FIELD,

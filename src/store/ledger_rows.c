@@ -56,6 +56,7 @@ void ledger_rows_close(struct ledger_rows *rows) {
     names_clear(rows);
     map_free(&rows->names);
     vec_free(&rows->scratch);
+    vec_free(&rows->gone);
     usage_rollup_free(&rows->rollup);
     sql_close(rows->db);
     *rows = (struct ledger_rows){0};
@@ -146,6 +147,38 @@ static inline bool name_set(struct ledger_rows *rows, int64_t *out_id, struct st
     if (UNLIKELY(!str_eq(known->text, text))) return name_slow(rows, text, out_id, err);
     *out_id = known->id;
     return true;
+}
+
+// --- tenants that go ---
+
+// *out_more: there are others than before. None is ever taken off the list.
+static bool gone_look(struct ledger_rows *rows, bool *out_more, struct err *err) {
+    struct sql_stmt *st;
+    int64_t n;
+    if (!sql_query_i64(sql_platform(rows->db), STR("SELECT count(*) FROM tenant_deletion"), &n, err)) return false;
+    *out_more = n != (int64_t)rows->gone.n;
+    if (!*out_more) return true;
+    rows->gone.n = 0;
+    if (!sql_prepare(sql_platform(rows->db), STR("SELECT tenant FROM tenant_deletion ORDER BY tenant"), &st, err))
+        return false;
+    for (bool row;;) {
+        if (!sql_step(st, &row, err)) return false;
+        if (!row) return true;
+        if (!vec_push(&rows->gone, sql_col_i64(st, 0))) break;
+    }
+    sql_reset(st);
+    rows->gone.n = 0;
+    return err_no_memory(err);
+}
+
+static int tenant_order(const void *a, const void *b) {
+    const int64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static bool is_gone(const struct ledger_rows *rows, const struct usage_record *rec) {
+    int64_t tenant = (int64_t)rec->tenant_id;
+    return rows->gone.n && bsearch(&tenant, rows->gone.p, rows->gone.n, sizeof tenant, tenant_order);
 }
 
 static bool begin_writing(void *arg, struct err *err) { return transaction_begin(arg, err); }
@@ -262,7 +295,7 @@ static bool items_write(struct ledger_rows *rows, const struct ledger_batch *bat
     struct row row;
     usage_rollup_clear(&rows->rollup);
     for (size_t i = 0; i < batch->items.n; i++) {
-        if (!item_decode(&batch->items.p[i], &rec)) continue;
+        if (!item_decode(&batch->items.p[i], &rec) || is_gone(rows, &rec)) continue;
         if (!row_make(rows, &rec, &row, err) || !key_note(rows, &rec, err) || !row_write(rows, &rec, &row, err))
             return false;
     }
@@ -275,7 +308,7 @@ static bool lot_gather(struct ledger_rows *rows, const struct ledger_batch *batc
     struct row row;
     *out_any = false;
     for (size_t i = 0; i < batch->items.n; i++) {
-        if (!item_decode(&batch->items.p[i], &rec)) continue;
+        if (!item_decode(&batch->items.p[i], &rec) || is_gone(rows, &rec)) continue;
         if (!row_make(rows, &rec, &row, err) || !key_note(rows, &rec, err) || !row_sum(rows, &row, 1, err))
             return false;
         *out_any = sql_bulk_add(rows->db, row.v, 0);
@@ -365,7 +398,11 @@ static void items_sort(struct ledger_rows *rows, struct ledger_batch *batch) {
 }
 
 static bool transact(struct ledger_rows *rows, const struct ledger_batch *batch, bool loaded, struct err *err) {
-    return transaction_begin(rows, err) && (loaded ? sql_bulk_insert(rows->db, err) : items_write(rows, batch, err)) &&
+    bool more;
+    // Within the transaction, which excludes the deletion of a tenant's usage.
+    if (!transaction_begin(rows, err) || !gone_look(rows, &more, err)) return false;
+    if (more && loaded) return err_set(err, ERR_EXISTS, "a tenant of the lot is being deleted");
+    return (loaded ? sql_bulk_insert(rows->db, err) : items_write(rows, batch, err)) &&
            usage_rollup_write(&rows->rollup, rows->db, err) && keys_write(rows, err) && marks_write(rows, batch, err) &&
            transaction_end(rows, err);
 }
@@ -384,7 +421,9 @@ bool ledger_rows_write(struct ledger_rows *rows, struct ledger_batch *batch, str
     items_sort(rows, batch);
     rows->n_keys = 0;
     usage_rollup_clear(&rows->rollup);
-    if (lot_load(rows, batch, &loaded, err) && transact(rows, batch, loaded, err)) return true;
+    bool more, known = gone_look(rows, &more, err);
+    loaded = false;
+    if (known && lot_load(rows, batch, &loaded, err) && transact(rows, batch, loaded, err)) return true;
     undo(rows);
     // Of a batch that was applied before, in part or whole.
     if (!loaded || err->code != ERR_EXISTS) return false;

@@ -41,6 +41,7 @@ struct ledger_rows {
     size_t n_keys;
     VEC(struct ledger_item) scratch;
     struct usage_rollup rollup;
+    VEC(int64_t) gone; // tenants that were or are being deleted, in order: their records are left out
 };
 
 // How far a segment is applied once the batch is; offset 0: forget the segment.

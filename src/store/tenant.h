@@ -8,12 +8,16 @@
 
 #include "store/sql.h"
 
-#define TENANT_DEFAULT 1 // without a name: the general configuration
+#define TENANT_DEFAULT 1              // without a name: the general configuration
+#define TENANT_DEFAULT_NAME "default" // what it is shown as and asked for by
 
-// The number of a name, given to it now if it has none; an empty name is TENANT_DEFAULT.
+// The number of a name, given to it now if it has none; an empty name is TENANT_DEFAULT. A row that was made so is bare
+// until the tenant is made in earnest (created_at = 0), which takes it over (tenant_take_over).
 NODISCARD bool tenant_intern(struct sql *db, struct str name, int64_t *out_id, struct err *err);
 // ERR_NOT_FOUND for a name that never had a key.
 NODISCARD bool tenant_find(struct sql *db, struct str name, int64_t *out_id, struct err *err);
+// Makes a bare row's time of creation now. *out_id: 0 when there is no bare row of this name.
+NODISCARD bool tenant_take_over(struct sql *db, struct str name, int64_t now_ns, int64_t *out_id, struct err *err);
 // All of them; the visitor ends the walk by returning false with *err set.
 typedef bool tenant_visit(void *arg, int64_t id, struct str name, struct err *err);
 NODISCARD bool tenant_each(struct sql *db, tenant_visit *visit, void *arg, struct err *err);

@@ -312,8 +312,11 @@ class Permissions(Suite):
             'audit/checkpoints': Case(endpoint, path, A, permission),
             'audit/verify': Case(endpoint, path, A, permission, {'since': 0}),
             'content/{request_id}': Case(endpoint, path.replace('{request_id}', 'req_' + '0' * 13), A, permission),
+            'tenants/{id}/proof': Case(endpoint, path.replace('{id}', 'no-such'), PLATFORM, permission),
             'events': Case(endpoint, path, PLATFORM, permission),
         }
+        if endpoint == ('DELETE', '/api/v1/tenants/{id}'):
+            return [Case(endpoint, path.replace('{id}', 'no-such'), PLATFORM, permission, {'confirm': ''})]
         if rest in plain:
             return [plain[rest]]
         if rest == 'config' or rest.startswith('config/'):

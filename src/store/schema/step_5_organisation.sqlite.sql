@@ -10,6 +10,35 @@ ALTER TABLE tenant ADD COLUMN time_zone TEXT NOT NULL DEFAULT 'UTC';
 ALTER TABLE tenant ADD COLUMN region TEXT NOT NULL DEFAULT '';
 ALTER TABLE tenant ADD COLUMN tags TEXT NOT NULL DEFAULT '{}';
 
+-- Tenants that are being deleted (finished_at 0), and those that were, with the proof of it. It is the platform's: tenant is
+-- the number that it had, which no other will have. data_keys: JSON objects, commas between. Counters: when they were taken
+-- out of Redis.
+CREATE TABLE tenant_deletion (
+ tenant INTEGER PRIMARY KEY,
+ name TEXT NOT NULL,
+ title TEXT NOT NULL,
+ reason TEXT NOT NULL,
+ actor_kind TEXT NOT NULL,
+ actor_id TEXT NOT NULL,
+ actor_name TEXT NOT NULL,
+ address TEXT NOT NULL,
+ request_id TEXT NOT NULL,
+ begun_at INTEGER NOT NULL,
+ finished_at INTEGER NOT NULL DEFAULT 0,
+ data_keys TEXT NOT NULL DEFAULT '',
+ proof TEXT NOT NULL DEFAULT '',
+ counters_at INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX tenant_deletion_by_name ON tenant_deletion (name);
+
+-- How many rows of each table were deleted so far.
+CREATE TABLE tenant_deletion_rows (
+ tenant INTEGER NOT NULL,
+ name TEXT NOT NULL,
+ deleted INTEGER NOT NULL,
+ PRIMARY KEY (tenant, name)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE team (
  id INTEGER PRIMARY KEY AUTOINCREMENT,
  tenant_id INTEGER NOT NULL REFERENCES tenant (id),

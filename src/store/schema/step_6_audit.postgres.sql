@@ -4,6 +4,11 @@ BEGIN
  RAISE EXCEPTION '%', TG_ARGV[0];
 END $$;
 
+-- A tenant's trail goes when the tenant does.
+CREATE FUNCTION tenant_is_going(id BIGINT) RETURNS boolean LANGUAGE sql AS $$
+ SELECT EXISTS (SELECT 1 FROM tenant_deletion d WHERE d.tenant = id AND d.finished_at = 0)
+$$;
+
 -- The audit trail: see store/audit.h. Keys that signed, one of which signs now; secret: sealed, and NULL once it is retired.
 -- by_previous: the key before signed this one (the first: itself); of_previous: this one signed the key before.
 CREATE TABLE audit_key (
@@ -51,7 +56,8 @@ CREATE INDEX audit_event_by_outcome ON audit_event (tenant_id, outcome, at, seq)
 CREATE INDEX audit_event_by_address ON audit_event (tenant_id, address_key, at, seq);
 CREATE INDEX audit_event_by_request ON audit_event (tenant_id, request_id, at, seq);
 CREATE TRIGGER audit_event_updated BEFORE UPDATE ON audit_event FOR EACH ROW EXECUTE FUNCTION refuse_change('the audit trail is only ever appended to');
-CREATE TRIGGER audit_event_deleted BEFORE DELETE ON audit_event FOR EACH ROW EXECUTE FUNCTION refuse_change('the audit trail is only ever appended to');
+CREATE TRIGGER audit_event_deleted BEFORE DELETE ON audit_event FOR EACH ROW
+ WHEN (NOT tenant_is_going(OLD.tenant_id)) EXECUTE FUNCTION refuse_change('the audit trail is only ever appended to');
 
 -- The words of each event, for full-text search.
 CREATE TABLE audit_text (
@@ -88,7 +94,8 @@ CREATE TABLE audit_checkpoint (
  PRIMARY KEY (tenant_id, seq)
 );
 CREATE TRIGGER audit_checkpoint_updated BEFORE UPDATE ON audit_checkpoint FOR EACH ROW EXECUTE FUNCTION refuse_change('the audit trail is only ever appended to');
-CREATE TRIGGER audit_checkpoint_deleted BEFORE DELETE ON audit_checkpoint FOR EACH ROW EXECUTE FUNCTION refuse_change('the audit trail is only ever appended to');
+CREATE TRIGGER audit_checkpoint_deleted BEFORE DELETE ON audit_checkpoint FOR EACH ROW
+ WHEN (NOT tenant_is_going(OLD.tenant_id)) EXECUTE FUNCTION refuse_change('the audit trail is only ever appended to');
 
 -- How far each sink was told of each chain.
 CREATE TABLE audit_cursor (

@@ -45,7 +45,8 @@ CREATE INDEX audit_event_by_outcome ON audit_event (tenant_id, outcome, at, seq)
 CREATE INDEX audit_event_by_address ON audit_event (tenant_id, address_key, at, seq);
 CREATE INDEX audit_event_by_request ON audit_event (tenant_id, request_id, at, seq);
 CREATE TRIGGER audit_event_updated BEFORE UPDATE ON audit_event BEGIN SELECT RAISE(ABORT, 'the audit trail is only ever appended to'); END;
-CREATE TRIGGER audit_event_deleted BEFORE DELETE ON audit_event BEGIN SELECT RAISE(ABORT, 'the audit trail is only ever appended to'); END;
+CREATE TRIGGER audit_event_deleted BEFORE DELETE ON audit_event
+ WHEN NOT EXISTS (SELECT 1 FROM tenant_deletion d WHERE d.tenant = OLD.tenant_id AND d.finished_at = 0) BEGIN SELECT RAISE(ABORT, 'the audit trail is only ever appended to'); END;
 
 -- The words of each event, for full-text search; its rowid is the event's id.
 CREATE VIRTUAL TABLE audit_text USING fts5 (words, content = '', columnsize = 0, detail = none, tokenize = 'ascii');
@@ -71,7 +72,8 @@ CREATE TABLE audit_checkpoint (
  PRIMARY KEY (tenant_id, seq)
 ) STRICT;
 CREATE TRIGGER audit_checkpoint_updated BEFORE UPDATE ON audit_checkpoint BEGIN SELECT RAISE(ABORT, 'the audit trail is only ever appended to'); END;
-CREATE TRIGGER audit_checkpoint_deleted BEFORE DELETE ON audit_checkpoint BEGIN SELECT RAISE(ABORT, 'the audit trail is only ever appended to'); END;
+CREATE TRIGGER audit_checkpoint_deleted BEFORE DELETE ON audit_checkpoint
+ WHEN NOT EXISTS (SELECT 1 FROM tenant_deletion d WHERE d.tenant = OLD.tenant_id AND d.finished_at = 0) BEGIN SELECT RAISE(ABORT, 'the audit trail is only ever appended to'); END;
 
 -- How far each sink was told of each chain.
 CREATE TABLE audit_cursor (
