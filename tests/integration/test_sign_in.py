@@ -299,6 +299,8 @@ class SignIn(Suite):
 
     def test_token_of_a_key(self):
         key = self.server.create_key('--name', 'caller')
+        # By the command line: of several servers each knows it within a second.
+        eventually(lambda: all(self.server.get('/api/v1/session', key['key']).status == 200 for _ in range(4)))
         made = self.api('POST', '/tokens', {'permissions': ['model:use']}, status=201, key=key['key']).json()['access_token']
         self.api('POST', '/tokens', {'permissions': ['user:read']}, status=403, key=key['key'])
         self.assertEqual(self.server.chat('fake/well', headers={'Authorization': 'Bearer ' + made}).status, 200)
