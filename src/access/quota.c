@@ -154,7 +154,7 @@ void quota_refuse(const struct quota_grant *grant, unsigned i, uint64_t used, st
     int64_t end = (int64_t)atom_load_relaxed(&w->end);
     uint64_t cap = atom_load_relaxed(&w->cap);
     *out_refusal = (struct quota_refusal){.budget = p->budget,
-                                          .used = used,
+                                          .used = used + atom_load_relaxed(&w->beyond),
                                           .asked = p->amount,
                                           .resets_at = end == INT64_MAX ? 0 : end,
                                           .by_cap = cap < p->budget->limit && used <= p->budget->limit &&
@@ -236,28 +236,4 @@ void quota_close(struct quota_grant *grant) {
     hold_release(grant->hold);
     grant->hold = NULL;
     grant->n = 0;
-}
-
-// --- Windows ------------------------------------------------------------------------------------------------------
-
-bool quota_part_state(const struct quota_part *part, struct quota_state *out_state) {
-    const struct quota_window *w = quota_window_find(part->budget->counter, part->window);
-    if (!w) return false;
-    *out_state = (struct quota_state){.start = (int64_t)atom_load_relaxed(&w->start),
-                                      .end = (int64_t)atom_load_relaxed(&w->end),
-                                      .limit = part->budget->limit,
-                                      .used = atom_load_relaxed(&w->used),
-                                      .settled = atom_load_relaxed(&w->settled),
-                                      .cap = atom_load_relaxed(&w->cap)};
-    return true;
-}
-
-void quota_cap(const struct quota_part *part, uint64_t cap) {
-    struct quota_window *w = quota_window_find(part->budget->counter, part->window);
-    if (w) atom_store_relaxed(&w->cap, cap);
-}
-
-void quota_sync(const struct quota_part *part, uint64_t used) {
-    struct quota_window *w = quota_window_find(part->budget->counter, part->window);
-    if (w) atom_store_relaxed(&w->used, used);
 }

@@ -21,6 +21,7 @@
 #include "store/budget.h"
 
 struct quota;
+struct quota_index;
 struct quota_counter;
 struct quota_hold;
 
@@ -139,9 +140,14 @@ struct quota_state {
     uint64_t used;    // with what is reserved
     uint64_t settled; // without
     uint64_t cap;     // quota_cap; QUOTA_NO_CAP when there is none
+    // Of all nodes that count together, as quota_heard last said; 0 when it never did.
+    uint64_t all_used;     // settled; no less than this node knows by itself
+    uint64_t all_reserved; // in requests under way, and shares that nodes hold
 };
 // How the part's window stands; false when it is long past.
 bool quota_part_state(const struct quota_part *part, struct quota_state *out_state);
+// What callers are told is used: what this node counts, and what it has heard that others used beyond that.
+uint64_t quota_part_shown(const struct quota_part *part);
 // This node may use no more than `cap` of the part's window, whatever the limit says: its share, when several nodes
 // share the budget. QUOTA_NO_CAP takes it back. A window begins without one.
 #define QUOTA_NO_CAP UINT64_MAX
@@ -149,6 +155,26 @@ void quota_cap(const struct quota_part *part, uint64_t cap);
 
 // What all nodes together have used of the part's window, this node's requests counted in: it counts on from there.
 void quota_sync(const struct quota_part *part, uint64_t used);
+// What all nodes together have used and reserved, as of a moment ago: it is only shown and told, nothing counts on.
+void quota_heard(const struct quota_part *part, uint64_t used, uint64_t reserved);
+
+// The present periods of budgets, whether a request counts in them or not; as grants, they keep their budgets alive.
+struct quota_list {
+    struct quota_index *index;
+    struct quota_part *parts; // amount 0; by tenant
+    size_t n;
+};
+// Of one tenant, or (0) of all, with the periods before.
+NODISCARD bool quota_list(struct quota *quota, int64_t tenant, int64_t now_ns, struct quota_list *out_list,
+                          struct err *err);
+void quota_list_free(struct quota_list *list); // zeroed is fine
+// Whether this node has counted in the part's window since the last call or shortly before: what all have used is worth
+// asking for. One thread at a time.
+bool quota_stirs(const struct quota_part *part);
+// The period that a time lies in. Errors: none; what has no end begins with the budget and ends with INT64_MAX.
+struct zone;
+void quota_period(const struct zone *zone, enum budget_period period, int64_t created_at, int64_t at_ns,
+                  int64_t *out_start, int64_t *out_end);
 
 // --- Answers ------------------------------------------------------------------------------------------------------
 

@@ -19,10 +19,18 @@ struct quota_window {
     uint64_t used;    // with what is reserved
     uint64_t settled; // without
     uint64_t cap;
-    uint64_t told;    // percent
-    uint64_t refused; // not 0: a request was
-    uint64_t saved;   // of settled; the saver's
+    uint64_t told;                   // percent
+    uint64_t refused;                // not 0: a request was
+    uint64_t saved;                  // of settled; the saver's
+    uint64_t all_used, all_reserved; // of all nodes, as last heard
+    uint64_t beyond;                 // of all_used, what `used` did not count then
+    uint64_t looked, quiet;          // quota_stirs
 };
+
+// What all nodes have used, as far as is known here.
+static inline uint64_t quota_window_settled(const struct quota_window *w) {
+    return MAX(atom_load_relaxed(&w->settled), atom_load_relaxed(&w->all_used));
+}
 
 struct quota_counter {
     uint64_t refs;

@@ -116,9 +116,10 @@ static bool show(const struct quota_part *part, int64_t now_ns, struct shown *ou
     struct quota_state s;
     const struct quota_budget *b = part->budget;
     if (b->action == BUDGET_NOTIFY || !quota_part_state(part, &s)) return false;
+    uint64_t used = quota_part_shown(part);
     *out = (struct shown){.budget = b,
                           .limit = shown_amount(b->metric, s.limit),
-                          .left = shown_amount(b->metric, s.limit > s.used ? s.limit - s.used : 0)};
+                          .left = shown_amount(b->metric, s.limit > used ? s.limit - used : 0)};
     if (s.end == INT64_MAX) return true;
     out->length_s = (uint64_t)(s.end - s.start) / NS_PER_SEC;
     out->reset_s = now_ns >= s.end ? 0 : ((uint64_t)(s.end - now_ns) + NS_PER_SEC - 1) / NS_PER_SEC;

@@ -4,18 +4,23 @@
 #include "base/mem.h"
 #include "os/clock.h"
 
-static void period_of(const struct quota_counter *c, int64_t now_ns, int64_t *out_start, int64_t *out_end) {
+void quota_period(const struct zone *zone, enum budget_period period, int64_t created_at, int64_t at_ns,
+                  int64_t *out_start, int64_t *out_end) {
     static const enum zone_period periods[] = {
         [BUDGET_MINUTE] = ZONE_MINUTE, [BUDGET_HOUR] = ZONE_HOUR, [BUDGET_DAY] = ZONE_DAY, [BUDGET_MONTH] = ZONE_MONTH};
     int64_t start, end, second = (int64_t)NS_PER_SEC;
-    if (c->forever) {
-        *out_start = c->created_at;
+    if (period == BUDGET_TOTAL) {
+        *out_start = created_at;
         *out_end = INT64_MAX;
         return;
     }
-    zone_period(c->zone, periods[c->period], now_ns / second - (now_ns % second < 0), &start, &end);
+    zone_period(zone, periods[period], at_ns / second - (at_ns % second < 0), &start, &end);
     *out_start = start * second;
     *out_end = end * second;
+}
+
+static void period_of(const struct quota_counter *c, int64_t now_ns, int64_t *out_start, int64_t *out_end) {
+    quota_period(c->zone, c->forever ? BUDGET_TOTAL : c->period, c->created_at, now_ns, out_start, out_end);
 }
 
 // settled, told: what it begins with.
@@ -28,6 +33,11 @@ static void window_begin(struct quota_window *w, int64_t start, int64_t end, uin
     atom_store_relaxed(&w->told, told);
     atom_store_relaxed(&w->refused, 0);
     atom_store_relaxed(&w->saved, 0);
+    atom_store_relaxed(&w->all_used, 0);
+    atom_store_relaxed(&w->all_reserved, 0);
+    atom_store_relaxed(&w->beyond, 0);
+    atom_store_relaxed(&w->looked, 0);
+    atom_store_relaxed(&w->quiet, 0);
 }
 
 bool quota_counter_create(const struct zone *zone, const struct budget_row *row, int64_t now_ns,

@@ -36,6 +36,7 @@ bool admin_create(const struct admin_options *options, struct admin **out_admin,
                               .events = host->events,
                               .log = host->log,
                               .conf = host->conf,
+                              .budgets = host->budgets,
                               .ctx = host->ctx};
     *out_admin = admin;
     return true;

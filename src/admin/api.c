@@ -1,4 +1,5 @@
 // Carries a request out: endpoint, transaction, permission, handler, audit event, commit, news.
+#include "admin/api_budget_use.h"
 #include "admin/api_impl.h"
 
 #include "base/json_write.h"
@@ -191,7 +192,10 @@ static bool run_change(struct api_call *call, struct err *err) {
 
 static bool run_read(struct api_call *call, struct err *err) {
     bool replayed;
-    if (call->endpoint->flags & API_ANYBODY) return call->endpoint->handle(call, err);
+    const struct api_endpoint *e = call->endpoint;
+    if (e->flags & API_ANYBODY) return e->handle(call, err);
+    // Rights, rows and their number are those of one moment.
+    if (e->method == HTTP_GET && !(e->flags & API_TELLS) && !sql_begin_read(call->db, err)) return false;
     return api_policy_load(call, err) && api_act_for(call, err) && handle(call, &replayed, err);
 }
 
@@ -208,6 +212,7 @@ static bool open_db(struct api_call *call, struct err *err) {
 }
 
 static void close_db(struct api_call *call) {
+    budget_use_end(call);
     if (!call->db) return;
     sql_rollback(call->db);
     policy_unref(call->policy);

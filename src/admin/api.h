@@ -20,6 +20,8 @@
 #include "store/entity.h"
 
 struct event_bus;
+struct budget_use_view;
+struct quota_list;
 struct sql_pool;
 struct log;
 struct conf;
@@ -34,6 +36,8 @@ struct api {
     struct password_hasher *hasher;  // NULL: hashing passwords is not bounded
     struct log *log;                 // NULL
     struct conf *(*conf)(void *ctx); // the configuration in force, with a reference; NULL: there is none
+    // As in host.h; NULL: nobody counts, and what was used of budgets is what the ledger says.
+    bool (*budgets)(void *ctx, int64_t tenant, struct quota_list *out_list, bool *out_shared, struct err *err);
     void *ctx;
 };
 
@@ -179,6 +183,7 @@ struct api_call {
     int64_t (*project_teams)[2];
     size_t n_project_teams;
     bool has_project_teams;
+    struct budget_use_view *budgets; // how they stand (api_budget_use.h); NULL: nobody has asked
 };
 struct str api_param(const struct api_call *call, const char *name); // of the query; STR_NONE = not given
 // A further permission that depends on what was found: on this row, for this change. ERR_FORBIDDEN, or ERR_NOT_FOUND

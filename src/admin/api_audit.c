@@ -206,6 +206,7 @@ static const struct api_endpoint k_endpoints[] = {
      .path = STR_INIT("/api/v1/audit/export"),
      .resource = RESOURCE_AUDIT,
      .action = ACTION_EXPORT,
+     .flags = API_TELLS,
      .handle = export,
      .query = "format " FILTERS,
      .answer = "",

@@ -5,6 +5,7 @@
 #define ADMIN_HOST_H
 
 #include "access/keyring.h"
+#include "access/quota.h"
 #include "conf/change.h"
 #include "obs/event.h"
 #include "obs/log.h"
@@ -55,6 +56,9 @@ struct admin_host {
     // A configuration from text in place of the main file, joined with the running process's other layers and checked.
     // Blocks: a worker thread.
     bool (*check)(void *ctx, struct str text, struct conf_problems *problems, struct conf **out_conf);
+    // The tenant's budgets as they are counted now; *out_shared: as all servers together count them. May wait for
+    // Redis: a worker thread.
+    bool (*budgets)(void *ctx, int64_t tenant, struct quota_list *out_list, bool *out_shared, struct err *err);
 };
 
 #endif

@@ -119,6 +119,7 @@ static int (*const HANDLERS[CLI_COMMAND_COUNT])(const struct cli_args *args) = {
     [CLI_CMD_TENANT_SUSPEND] = cmd_tenant_suspend,
     [CLI_CMD_TENANT_RESUME] = cmd_tenant_resume,
     [CLI_CMD_USER_PASSWD] = cmd_user_passwd,
+    [CLI_CMD_BUDGET_HISTORY] = cmd_budget_history,
     [CLI_CMD_TEAM_MEMBERS] = cmd_team_members,
     [CLI_CMD_TEAM_ADD] = cmd_team_add,
     [CLI_CMD_TEAM_REMOVE] = cmd_team_remove,

@@ -162,6 +162,7 @@ int resource_body(const struct cli_args *args, const struct entity *e, size_t fi
 static size_t columns_of(const struct cli_args *args, const struct entity *e, struct str *out) {
     size_t n = 0;
     struct str only = cli_value(args, CLI_FIELDS), one;
+    if (!only.n) only = e->columns;
     if (only.n) {
         while (n < CLI_TABLE_COLUMNS && str_split(&only, ',', &one))
             if (str_trim(one).n) out[n++] = str_trim(one);

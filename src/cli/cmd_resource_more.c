@@ -52,6 +52,43 @@ int cmd_key_collect(const struct cli_args *args) {
 int cmd_elevation_approve(const struct cli_args *args) { return act(args, &entity_elevation, "approve", "Approved."); }
 int cmd_elevation_refuse(const struct cli_args *args) { return act(args, &entity_elevation, "refuse", "Refused."); }
 
+// --- budgets ---
+
+static void put_periods(struct running *r, struct str body) {
+    bool json = cli_given(r->api.args, CLI_JSON);
+    struct str data, one;
+    struct json_reader j;
+    enum json_kind kind;
+    if (!JSON_GET(body, &data, STR("data"))) return;
+    json_reader_init(&j, data, 0);
+    if (!json) buf_printf(&r->body, "%-24s  %-24s  USED\n", "FROM", "TO");
+    for (bool ok = json_enter_array(&j); ok && json_element(&j, &kind) && json_skip(&j, &one);) {
+        if (json)
+            buf_printf(&r->body, "%.*s\n", STR_ARG(one));
+        else
+            buf_printf(&r->body, "%-24.*s  %-24.*s  %.*s\n", STR_ARG(cli_json_text(&r->a, one, STR("period_start"))),
+                       STR_ARG(cli_json_text(&r->a, one, STR("period_end"))),
+                       STR_ARG(cli_json_text(&r->a, one, STR("used"))));
+    }
+}
+
+int cmd_budget_history(const struct cli_args *args) {
+    struct running r;
+    struct cli_answer answer;
+    uint64_t limit = cli_number(args, CLI_LIMIT, 0);
+    int code = begin(&r, args);
+    if (code != CLI_OK) return code;
+    struct str query = limit ? arena_printf(&r.a, "limit=%llu", (unsigned long long)limit) : STR("");
+    code = cli_api_call(&r.api, HTTP_GET, resource_path(&r.a, &entity_budget, args->operands[0], "history"), query,
+                        STR(""), &answer);
+    if (code == CLI_OK) {
+        put_periods(&r, buf_str(&answer.body));
+        code = cli_print(args->io, &r.body);
+    }
+    cli_answer_free(&answer);
+    return end(&r, code);
+}
+
 // --- members of teams ---
 
 int cmd_team_members(const struct cli_args *args) {

@@ -46,6 +46,7 @@ int cmd_tenant_verify_proof(const struct cli_args *args);
 int cmd_tenant_suspend(const struct cli_args *args);
 int cmd_tenant_resume(const struct cli_args *args);
 int cmd_user_passwd(const struct cli_args *args);
+int cmd_budget_history(const struct cli_args *args);
 int cmd_team_members(const struct cli_args *args);
 int cmd_team_add(const struct cli_args *args);
 int cmd_team_remove(const struct cli_args *args);

@@ -49,13 +49,13 @@ struct quota_held {
 
 // --- names ---
 
-void quota_put_key(struct buf *out, const struct quota_redis *q, int64_t tenant, const char *name) {
-    buf_printf(out, "%squota:{%lld}:%s", q->prefix, (long long)tenant, name);
+void quota_put_key(struct buf *out, struct str prefix, int64_t tenant, const char *name) {
+    buf_printf(out, "%.*squota:{%lld}:%s", STR_ARG(prefix), (long long)tenant, name);
 }
 
 // With all that makes it another counter when it is changed.
-void quota_put_counter_key(struct buf *out, const struct quota_redis *q, const struct quota_budget *b, int64_t start) {
-    quota_put_key(out, q, b->tenant_id, "");
+void quota_put_counter_key(struct buf *out, struct str prefix, const struct quota_budget *b, int64_t start) {
+    quota_put_key(out, prefix, b->tenant_id, "");
     buf_printf(out, "%lld:%u.%u.%u.%lld.%x:%lld", (long long)b->id, (unsigned)b->metric, (unsigned)b->period,
                (unsigned)b->scope, (long long)b->scope_id, (unsigned)crc32c(0, b->scope_text.p, b->scope_text.n),
                (long long)(start / (int64_t)NS_PER_SEC));
@@ -94,11 +94,11 @@ static void put_keys(struct quota_redis *q, const struct quota_grant *grant, con
     size_t k = 0;
     buf_clear(&q->keys);
     for (; k < KEYS_OF_TENANT; k++) {
-        quota_put_key(&q->keys, q, grant->parts[0].budget->tenant_id, names[k]);
+        quota_put_key(&q->keys, str_c(q->prefix), grant->parts[0].budget->tenant_id, names[k]);
         ends[k] = q->keys.n;
     }
     for (unsigned i = 0; i < grant->n; i++) {
-        quota_put_counter_key(&q->keys, q, grant->parts[i].budget, states[i].start);
+        quota_put_counter_key(&q->keys, str_c(q->prefix), grant->parts[i].budget, states[i].start);
         ends[k++] = q->keys.n;
     }
 }

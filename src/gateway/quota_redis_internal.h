@@ -29,9 +29,9 @@ struct quota_redis {
 };
 
 // "PREFIXquota:{TENANT}:NAME"
-void quota_put_key(struct buf *out, const struct quota_redis *q, int64_t tenant, const char *name);
+void quota_put_key(struct buf *out, struct str prefix, int64_t tenant, const char *name);
 // The counter of a budget's window.
-void quota_put_counter_key(struct buf *out, const struct quota_redis *q, const struct quota_budget *b, int64_t start);
+void quota_put_counter_key(struct buf *out, struct str prefix, const struct quota_budget *b, int64_t start);
 // Unix ms when Redis forgets the window; 0 = never.
 int64_t quota_expiry(int64_t end);
 // -1: this budget does not refuse requests to that model.

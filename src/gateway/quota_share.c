@@ -146,10 +146,10 @@ static bool set_keys(struct share *s, const struct quota_state *state) {
     struct buf text = BUF_INIT(sizeof s->text);
     size_t ends[4];
     for (size_t i = 0; i < 3; i++) {
-        quota_put_key(&text, s->all->q, b->tenant_id, names[i]);
+        quota_put_key(&text, str_c(s->all->q->prefix), b->tenant_id, names[i]);
         ends[i] = text.n;
     }
-    quota_put_counter_key(&text, s->all->q, b, state->start);
+    quota_put_counter_key(&text, str_c(s->all->q->prefix), b, state->start);
     ends[3] = text.n;
     bool ok = !text.failed;
     if (ok) memcpy(s->text, text.p, text.n);
@@ -190,7 +190,7 @@ static struct share *share_find(struct quota_share *all, const struct quota_part
     struct quota_state state;
     if (!quota_part_state(part, &state)) return NULL;
     buf_clear(&all->q->keys);
-    quota_put_counter_key(&all->q->keys, all->q, part->budget, state.start);
+    quota_put_counter_key(&all->q->keys, str_c(all->q->prefix), part->budget, state.start);
     return map_get(&all->shares, buf_str(&all->q->keys));
 }
 

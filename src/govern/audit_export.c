@@ -139,7 +139,7 @@ bool audit_export(struct sql_scope scope, const struct audit_export *options, au
     struct run r = {.scope = scope, .o = options, .write = write, .arg = arg, .out = BUF_INIT(PIECE_MAX)};
     // One state of the database, so that events, checkpoints and head belong together.
     bool inside = scope.db->ops->in_transaction(scope.db);
-    if (!inside && !audit_snapshot_begin(scope.db, err)) return false;
+    if (!inside && !sql_begin_read(scope.db, err)) return false;
     if (options->format == AUDIT_CSV) audit_put_csv_names(&r.out);
     bool ok = options->search ? search_export(&r, err) : chain_export(&r, err);
     ok = ok && flush(&r, err);

@@ -1,6 +1,9 @@
 // What the control plane asks of this process (admin/host.h).
 #include "server/server_internal.h"
 
+#include "gateway/quota_look.h"
+#include "os/clock.h"
+
 static void host_wish(void *ctx, struct admin_wish *wish) { reload_wish(ctx, wish); }
 
 struct conf *server_conf(struct server *s) {
@@ -23,6 +26,16 @@ static bool host_check(void *ctx, struct str text, struct conf_problems *problem
     return server_load_conf(s->o, &stores, &text, problems, out_conf);
 }
 
+static bool host_budgets(void *ctx, int64_t tenant, struct quota_list *out_list, bool *out_shared, struct err *err) {
+    struct server *s = ctx;
+    struct err ignored;
+    if (!quota_list(keys_quota(s->keys), tenant, clock_unix_ns(), out_list, err)) return false;
+    struct conf *conf = server_conf(s);
+    *out_shared = quota_is_shared(conf) && atomic_load(&s->redis_up) && quota_look(conf, out_list, false, &ignored);
+    conf_unref(conf);
+    return true;
+}
+
 struct admin_host server_host(struct server *s) {
     return (struct admin_host){.ctx = s,
                                .dir = &s->dir,
@@ -32,5 +45,6 @@ struct admin_host server_host(struct server *s) {
                                .wish = host_wish,
                                .conf = host_conf,
                                .ring = host_ring,
-                               .check = host_check};
+                               .check = host_check,
+                               .budgets = host_budgets};
 }

@@ -7,6 +7,7 @@
 #include "access/key_rotate.h"
 #include "base/json_write.h"
 #include "base/mem.h"
+#include "gateway/quota_look.h"
 #include "os/clock.h"
 #include "server/budget_event.h"
 #include "store/rekey.h"
@@ -94,9 +95,23 @@ static void keys_done(struct work *work) {
 
 // --- budgets ---
 
+// What all servers have used is what thresholds go by. Where Redis does not say, this server's own count does.
+static void look_at_shared(struct server *s) {
+    struct quota_list list;
+    struct err ignored;
+    struct conf *conf = server_conf(s);
+    if (quota_is_shared(conf) && atomic_load(&s->redis_up) &&
+        quota_list(keys_quota(s->keys), 0, clock_unix_ns(), &list, &ignored)) {
+        (void)!quota_look(conf, &list, true, &ignored);
+        quota_list_free(&list);
+    }
+    conf_unref(conf);
+}
+
 static void budgets_run(struct work *work) {
     struct rounds *r = CONTAINER_OF(work, struct rounds, budgets_work);
     struct ledger_health health;
+    look_at_shared(r->server);
     ledger_health(r->server->ledger, &health);
     // A long log is replayed in the background, after the budgets were loaded.
     r->budgets_ok =
@@ -264,7 +279,10 @@ static void on_timer(struct timer *timer) {
     struct rounds *r = CONTAINER_OF(timer, struct rounds, timer);
     struct server *s = r->server;
     uint64_t generation = datadir_config_generation(&s->dir);
+    struct redis_stats redis = {0};
     timer_set(timer, LOOK_MS);
+    if (s->loops[0].redis) redis_stats_get(s->loops[0].redis, &redis);
+    atomic_store(&s->redis_up, redis.up);
     if (generation != r->generation) {
         r->generation = generation;
         reload_ask(s, JOB_LIVE);

@@ -152,8 +152,3 @@ bool audit_tenant_next(struct sql *db, int64_t after, int64_t *out_tenant, struc
     if (row) sql_reset(st);
     return true;
 }
-
-bool audit_snapshot_begin(struct sql *db, struct err *err) {
-    bool sqlite = str_eq(str_c(db->ops->name), STR("sqlite"));
-    return sql_exec(db, sqlite ? STR("BEGIN") : STR("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), err);
-}

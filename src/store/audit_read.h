@@ -38,8 +38,6 @@ NODISCARD bool audit_checkpoint_each(struct sql_scope scope, int64_t last, int64
                                      void *arg, struct err *err);
 // The next tenant after this one that has anything of a chain; 0 = none.
 NODISCARD bool audit_tenant_next(struct sql *db, int64_t after, int64_t *out_tenant, struct err *err);
-// A transaction that sees one state of the database throughout; ended by sql_rollback.
-NODISCARD bool audit_snapshot_begin(struct sql *db, struct err *err);
 
 // A statement of heads (HEAD_COLUMNS) read for verify.
 #define AUDIT_HEAD_COLUMNS "tenant_id, seq, at, hash, key_id, signature"

@@ -222,7 +222,7 @@ static bool chains_verify(struct run *r, struct err *err) {
 bool audit_verify(struct sql *db, const struct audit_verify_options *options, struct audit_verdict *out_verdict,
                   struct err *err) {
     struct run r = {.db = db, .o = options};
-    if (!audit_snapshot_begin(db, err)) return false;
+    if (!sql_begin_read(db, err)) return false;
     bool ok = chains_verify(&r, err);
     sql_rollback(db);
     audit_keyset_free(&r.keys);

@@ -78,6 +78,13 @@ NODISCARD bool budget_edits(struct sql *db, uint64_t *out_edits, struct err *err
 NODISCARD bool budget_used(struct sql *db, const struct budget_row *row, int64_t since, int64_t until,
                            uint64_t *out_used, struct err *err);
 
+// The same of a single record: whether it is one of the budget's, how much it counts, and what is set aside for it
+// while it is under way.
+struct usage_record;
+bool budget_means(const struct budget_row *row, const struct usage_record *rec);
+uint64_t budget_amount(enum budget_metric metric, const struct usage_record *rec);
+uint64_t budget_reserved(enum budget_metric metric, const struct usage_record *rec);
+
 // What was used of a budget in the period that began then, as last saved.
 struct budget_use {
     int64_t tenant_id, budget_id, period_start;

@@ -129,6 +129,56 @@ static bool find_ids(struct sql_scope scope, const struct budget_row *row, ids *
     }
 }
 
+bool budget_means(const struct budget_row *row, const struct usage_record *rec) {
+    uint64_t of = (uint64_t)row->scope_id;
+    switch (row->scope) {
+    case BUDGET_SCOPE_TEAM:
+        return rec->team_id == of;
+    case BUDGET_SCOPE_PROJECT:
+        return rec->project_id == of;
+    case BUDGET_SCOPE_USER:
+        return rec->owner_kind == 2 && rec->owner_id == of;
+    case BUDGET_SCOPE_SERVICE_ACCOUNT:
+        return rec->owner_kind == 3 && rec->owner_id == of;
+    case BUDGET_SCOPE_KEY:
+        return rec->key_id == of;
+    case BUDGET_SCOPE_MODEL:
+        return is_meant(row, rec->model);
+    case BUDGET_SCOPE_TAG:
+        return is_meant(row, rec->tags);
+    case BUDGET_SCOPE_TENANT:
+    case BUDGET_SCOPE_COUNT:
+        break;
+    }
+    return true;
+}
+
+static bool is_call(const struct usage_record *rec) {
+    return rec->endpoint != USAGE_ENDPOINT_OTHER && rec->endpoint != USAGE_ENDPOINT_MODELS;
+}
+
+uint64_t budget_amount(enum budget_metric metric, const struct usage_record *rec) {
+    bool open = rec->status == USAGE_STATUS_UNKNOWN;
+    switch (metric) {
+    case BUDGET_REQUESTS:
+        return (rec->status < 400 || rec->status == 499) && is_call(rec);
+    case BUDGET_TOKENS:
+        return open ? rec->reserved_tokens : rec->tokens_in + rec->tokens_out;
+    case BUDGET_COST:
+        return open ? rec->reserved_nano : (uint64_t)MAX(rec->cost_nano, INT64_C(0));
+    case BUDGET_CONCURRENCY:
+    case BUDGET_METRIC_COUNT:
+        break;
+    }
+    return 0;
+}
+
+uint64_t budget_reserved(enum budget_metric metric, const struct usage_record *rec) {
+    if (metric == BUDGET_TOKENS) return rec->reserved_tokens;
+    if (metric == BUDGET_COST) return rec->reserved_nano;
+    return is_call(rec);
+}
+
 bool budget_used(struct sql *db, const struct budget_row *row, int64_t since, int64_t until, uint64_t *out_used,
                  struct err *err) {
     struct sum s = {.scope = sql_tenant(db, row->tenant_id), .row = row, .of = row->scope_id};

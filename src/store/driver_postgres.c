@@ -2,7 +2,8 @@
 //
 // Transactions: READ COMMITTED, and each begins with an advisory lock of its lane, held to its end, so that what one
 // reads no other changes meanwhile; lanes do not wait for each other, so records of usage never hold up people. A
-// statement outside of a transaction takes no such lock and must be right by itself. The lock's number is made from
+// statement outside of a transaction takes no such lock and must be right by itself; what only reads, in several
+// statements, has REPEATABLE READ. The lock's number is made from
 // the schema's name: several installations in one database do not meet.
 //
 // Tenants: the setting penstock.tenant says whose rows the session may see (schema/isolation.postgres.sql). Row-level
@@ -224,6 +225,12 @@ static bool pg_begin(struct sql *base, struct err *err) {
     return false;
 }
 
+static bool pg_begin_read(struct sql *base, struct err *err) {
+    struct pg *db = pg_of(base);
+    return pg_ready(db, err) &&
+           pg_command(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "begin a transaction", err);
+}
+
 static void ended(struct pg *db, bool kept) {
     if (db->entered_here && !kept) db->entered = -1;
     db->entered_here = db->in_transaction = false;
@@ -305,6 +312,7 @@ const struct sql_ops sql_driver_postgres = {
     .col_blob = pg_col_blob,
     .changes = pg_changes,
     .begin = pg_begin,
+    .begin_read = pg_begin_read,
     .commit = pg_commit,
     .rollback = pg_rollback,
     .in_transaction = pg_in_transaction,

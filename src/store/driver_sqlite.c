@@ -313,6 +313,8 @@ static bool run_text(struct sql *db, struct str text, struct err *err) {
 }
 static bool sqlite_begin(struct sql *base, struct err *err) { return run_text(base, STR("BEGIN IMMEDIATE"), err); }
 static bool sqlite_commit(struct sql *base, struct err *err) { return run_text(base, STR("COMMIT"), err); }
+static bool sqlite_begin_read(struct sql *base, struct err *err) { return run_text(base, STR("BEGIN"), err); }
+
 static void sqlite_rollback(struct sql *base) {
     struct err ignored;
     (void)!sqlite_exec(base, STR("ROLLBACK"), &ignored);
@@ -394,6 +396,7 @@ const struct sql_ops sql_driver_sqlite = {
     .col_blob = sqlite_col_blob,
     .changes = sqlite_changes,
     .begin = sqlite_begin,
+    .begin_read = sqlite_begin_read,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
     .in_transaction = sqlite_in_transaction,

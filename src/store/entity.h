@@ -68,6 +68,7 @@ struct entity {
     const struct entity_field *fields;
     size_t n;
     const char *help;
+    struct str columns; // what a table of rows shows, commas between; empty = the first fields
 };
 #define ENTITY_FIELDS_MAX 40
 // Columns that every entity has, as field indices of queries (not of rows).

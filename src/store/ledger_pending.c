@@ -15,6 +15,7 @@ void ledger_pending_init(struct ledger_pending *p) {
 
 void ledger_pending_free(struct ledger_pending *p) {
     vec_free(&p->list);
+    vec_free(&p->begun);
     arena_free(&p->arena);
 }
 
@@ -58,13 +59,23 @@ bool ledger_query_means(const struct ledger_query *q, const struct usage_record 
            r->cost_nano >= q->min_cost_nano && r->latency_us >= (uint64_t)q->min_latency_us;
 }
 
-static bool keep(struct ledger_pending *p, struct map *seen, const struct usage_record *rec, struct err *err) {
+struct segments {
+    struct ledger_pending *p;
+    const struct ledger_query *q;
+    struct map ended, begun; // ids
+};
+
+static struct str id_key(const uint64_t *id) { return str_of((const char *)id, sizeof *id); }
+
+static bool keep(struct segments *s, bool ended, const struct usage_record *rec, struct err *err) {
+    struct ledger_pending *p = s->p;
+    struct map *seen = ended ? &s->ended : &s->begun;
     struct str *texts[5];
     struct usage_record r = *rec;
     uint64_t *id = ARENA_NEW(&p->arena, uint64_t);
     if (!id) return err_no_memory(err);
     *id = r.id;
-    if (map_get(seen, str_of((const char *)id, sizeof *id))) return true;
+    if (map_get(seen, id_key(id))) return true;
     if (!r.tenant_id) r.tenant_id = 1;
     texts[0] = &r.provider, texts[1] = &r.model, texts[2] = &r.upstream_model, texts[3] = &r.error, texts[4] = &r.tags;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -72,38 +83,50 @@ static bool keep(struct ledger_pending *p, struct map *seen, const struct usage_
         if (texts[i]->n && !copy.p) return err_no_memory(err);
         *texts[i] = copy;
     }
-    if (!vec_push(&p->list, r) || !map_put(seen, str_of((const char *)id, sizeof *id), id)) return err_no_memory(err);
-    return true;
+    bool ok = ended ? vec_push(&p->list, r) : vec_push(&p->begun, r);
+    return (ok && map_put(seen, id_key(id), id)) || err_no_memory(err);
 }
 
-static bool segment_read(struct ledger_pending *p, const struct ledger_query *q, struct map *seen, struct str bytes,
-                         struct err *err) {
+static bool segment_read(struct segments *s, struct str bytes, struct err *err) {
     struct wal_scan scan;
     struct wal_record r;
     struct usage_record rec;
     if (!wal_scan_init(&scan, bytes)) return true;
-    while (wal_scan_live(&scan, &r) == WAL_RECORD)
-        if (r.type == WAL_END && usage_decode(r.payload, &rec) && ledger_query_means(q, &rec) &&
-            !keep(p, seen, &rec, err))
+    while (wal_scan_live(&scan, &r) == WAL_RECORD) {
+        bool ended = r.type == WAL_END;
+        if ((ended || s->p->with_begun) && usage_decode(r.payload, &rec) && ledger_query_means(s->q, &rec) &&
+            !keep(s, ended, &rec, err))
             return false;
+    }
     return true;
+}
+
+static void drop_ended(struct segments *s) {
+    struct ledger_pending *p = s->p;
+    size_t n = 0;
+    for (size_t i = 0; i < p->begun.n; i++)
+        if (!map_get(&s->ended, id_key(&p->begun.p[i].id))) p->begun.p[n++] = p->begun.p[i];
+    p->begun.n = n;
 }
 
 bool ledger_pending_read(struct ledger_pending *p, const struct ledger_query *q, struct err *err) {
     BUF_AUTO struct buf dir = BUF_INIT(LEDGER_PATH_MAX);
     BUF_AUTO struct buf bytes = BUF_INIT(WAL_SEGMENT_MAX);
     struct ledger_numbers numbers;
-    struct map seen;
+    struct segments s = {.p = p, .q = q};
     if (!ledger_wal_dir(&dir, q->data_dir, err) || !ledger_files_list(buf_str(&dir), &numbers, err)) return false;
     bool ok = true;
-    map_init(&seen, rand_u64());
+    map_init(&s.ended, rand_u64());
+    map_init(&s.begun, rand_u64());
     for (size_t i = 0; ok && i < numbers.list.n; i++) {
         if (ledger_file_read(buf_str(&dir), numbers.list.p[i], &bytes, err))
-            ok = segment_read(p, q, &seen, buf_str(&bytes), err);
+            ok = segment_read(&s, buf_str(&bytes), err);
         else
             ok = err->code == ERR_NOT_FOUND; // applied and removed since
     }
-    map_free(&seen);
+    if (ok) drop_ended(&s);
+    map_free(&s.ended);
+    map_free(&s.begun);
     vec_free(&numbers.list);
     return ok;
 }
@@ -118,7 +141,8 @@ static bool settle_one(struct sql *db, uint64_t id, bool *out_stands, ledger_pen
             STR("SELECT u.ts, u.tenant_id, u.flags, u.tokens_out, u.cost_nano, d.status, d.key_id, d.team_id,"
                 " d.project_id, d.owner_kind, d.owner_id, d.endpoint, (SELECT text FROM name WHERE id = d.provider_id),"
                 " (SELECT text FROM name WHERE id = d.model_id), (SELECT text FROM name WHERE id ="
-                " d.upstream_model_id), (SELECT text FROM name WHERE id = d.tags_id) FROM usage u JOIN usage_dim d ON "
+                " d.upstream_model_id), (SELECT text FROM name WHERE id = d.tags_id), u.reserved_tokens, "
+                "u.reserved_nano FROM usage u JOIN usage_dim d ON "
                 "d.id ="
                 " u.dim_id WHERE u.id = ?1"),
             &st, err))
@@ -143,11 +167,22 @@ static bool settle_one(struct sql *db, uint64_t id, bool *out_stands, ledger_pen
                                    .provider = sql_col_text(st, 12),
                                    .model = sql_col_text(st, 13),
                                    .upstream_model = sql_col_text(st, 14),
-                                   .tags = sql_col_text(st, 15)};
+                                   .tags = sql_col_text(st, 15),
+                                   .reserved_tokens = (uint64_t)sql_col_i64(st, 16),
+                                   .reserved_nano = (uint64_t)sql_col_i64(st, 17)};
         ok = unknown(arg, &old, err);
     }
     if (row) sql_reset(st);
     return ok;
+}
+
+static bool is_row(struct sql *db, uint64_t id, bool *out_is, struct err *err) {
+    struct sql_stmt *st;
+    if (!sql_prepare(sql_platform(db), STR("SELECT 1 FROM usage WHERE id = ?1"), &st, err)) return false;
+    sql_bind_i64(st, 1, (int64_t)id);
+    if (!sql_step(st, out_is, err)) return false;
+    if (*out_is) sql_reset(st);
+    return true;
 }
 
 bool ledger_pending_settle(struct ledger_pending *p, struct sql *db, ledger_pending_visit *unknown, void *arg,
@@ -159,6 +194,13 @@ bool ledger_pending_settle(struct ledger_pending *p, struct sql *db, ledger_pend
         if (!stands) p->list.p[n++] = p->list.p[i];
     }
     p->list.n = n;
+    n = 0;
+    for (size_t i = 0; i < p->begun.n; i++) {
+        bool row;
+        if (!is_row(db, p->begun.p[i].id, &row, err)) return false;
+        if (!row) p->begun.p[n++] = p->begun.p[i];
+    }
+    p->begun.n = n;
     return true;
 }
 

@@ -12,14 +12,16 @@
 
 struct ledger_pending {
     VEC(struct usage_record) list;
+    VEC(struct usage_record) begun; // requests that were begun and not ended, with what was set aside for them
+    bool with_begun;                // set before the reading: they are wanted
     struct arena arena;
 };
 void ledger_pending_init(struct ledger_pending *p);
 void ledger_pending_free(struct ledger_pending *p);
 // All answered records in the segments of the data directory that the query means, each once.
 NODISCARD bool ledger_pending_read(struct ledger_pending *p, const struct ledger_query *q, struct err *err);
-// Takes out those that are in the table by now. A row there that is of unknown status gives way: its record goes to
-// `unknown` as it stands in the table's sums.
+// Takes out those that are in the table by now, and of those begun the ones that it knows. A row there that is of
+// unknown status gives way: its record goes to `unknown` as it stands in the table's sums.
 typedef bool ledger_pending_visit(void *arg, const struct usage_record *unknown, struct err *err);
 NODISCARD bool ledger_pending_settle(struct ledger_pending *p, struct sql *db, ledger_pending_visit *unknown, void *arg,
                                      struct err *err);

@@ -77,6 +77,7 @@ struct sql_ops {
     struct str (*col_blob)(struct sql_stmt *st, int column);
     int64_t (*changes)(struct sql *db);
     bool (*begin)(struct sql *db, struct err *err); // takes its lane's write lock
+    bool (*begin_read)(struct sql *db, struct err *err);
     bool (*commit)(struct sql *db, struct err *err);
     void (*rollback)(struct sql *db); // ends the transaction, and be it by losing the connection
     bool (*in_transaction)(struct sql *db);
@@ -162,6 +163,8 @@ static inline int64_t sql_changes(struct sql *db) { return db->ops->changes(db);
 // Takes the write lock at once: what is read in the transaction no other transaction of its lane changes before it
 // ends. Not nested. After a statement that failed, the one thing to do is sql_rollback (PostgreSQL refuses all else).
 NODISCARD bool sql_begin(struct sql *db, struct err *err);
+// Takes no lock and writes nothing: all that is read until sql_rollback is of one moment, that of the first reading.
+NODISCARD static inline bool sql_begin_read(struct sql *db, struct err *err) { return db->ops->begin_read(db, err); }
 // Commits may reach the disk a little later, and a loss of power then takes the last of them back, whole. After this,
 // within a transaction, its sql_commit returns only when what it holds is on the disk.
 NODISCARD bool sql_durable(struct sql *db, struct err *err);

@@ -339,5 +339,54 @@ static void test_recount(void) {
     sql_close(db);
 }
 
+// Of all nodes: what others have used counts for thresholds, and is shown, but stops nobody here.
+static void test_heard(void) {
+    struct sql *db = rig_open("heard.db");
+    rig_budget(db, 1, "tenant", "0", "requests", "month", 10, "");
+    rig_budget(db, 2, "key", "9", "requests", "month", 10, "");
+    rig_sql(db, "INSERT INTO budget (tenant_id, created_at, updated_at, id, name, scope_kind, scope_id, metric, period,"
+                " amount) VALUES (8, 0, 0, 3, 'other', 'tenant', 0, 'requests', 'day', 5)");
+    struct quota *q = rig_load(db, T0);
+    struct quota_list list, all;
+    struct quota_state s;
+    use(q, T0, 3, 0);
+    REQUIRE(quota_list(q, TENANT, T0, &list, &err));
+    CHECK_INT(list.n, 2);
+    REQUIRE(quota_list(q, 0, T0, &all, &err));
+    CHECK_INT(all.n, 3);
+    quota_list_free(&all);
+    REQUIRE(quota_list(q, 9, T0, &all, &err));
+    CHECK_INT(all.n, 0);
+    quota_list_free(&all);
+    const struct quota_part *part = list.parts[0].budget->id == 1 ? &list.parts[0] : &list.parts[1];
+    CHECK_INT(save(q, db, T0), 0);
+    quota_heard(part, 6, 2);
+    REQUIRE(quota_part_state(part, &s));
+    CHECK(s.settled == 3 && s.used == 3 && s.all_used == 6 && s.all_reserved == 2);
+    CHECK_INT(quota_part_shown(part), 6);
+    CHECK_INT(save(q, db, T0 + SECOND), 1);
+    CHECK_INT(g_told.percent[0], 50);
+    CHECK_INT(g_told.used[0], 6);
+    use(q, T0, 1, 0);
+    CHECK_INT(quota_part_shown(part), 7);
+    quota_sync(part, 8);
+    CHECK_INT(quota_part_shown(part), 8);
+    // It is worth asking a few more times after the last request, then seldom; never where nothing was used.
+    unsigned asked = 0;
+    for (int i = 0; i < 40; i++) asked += quota_stirs(part);
+    CHECK(asked >= 5 && asked < 12);
+    use(q, T0, 1, 0);
+    CHECK(quota_stirs(part));
+    CHECK(!quota_stirs(part == &list.parts[0] ? &list.parts[1] : &list.parts[0]));
+    quota_list_free(&list);
+    // The period before is among all of them: it may have reached a threshold at its end.
+    int64_t next = INT64_C(1775001600) * SECOND;
+    REQUIRE(quota_list(q, 0, next, &all, &err));
+    CHECK_INT(all.n, 6);
+    quota_list_free(&all);
+    quota_free(q);
+    sql_close(db);
+}
+
 TEST_MAIN(test_told_once, test_refused, test_recorded, test_what_is_told, test_at_once, test_deleted_meanwhile,
-          test_begins_with, test_recount)
+          test_begins_with, test_recount, test_heard)

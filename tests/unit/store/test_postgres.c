@@ -309,6 +309,30 @@ static void test_locks(void) {
     sql_close(other);
 }
 
+static void test_snapshot(void) {
+    struct str url = test_database("snapshot");
+    struct sql *one = open_db(url, 0, SQL_LANE_MAIN), *two = open_db(url, 0, SQL_LANE_MAIN);
+    struct sql_stmt *st;
+    bool row;
+    REQUIRE(one && two);
+    REQUIRE(sql_exec(one, STR("CREATE TABLE t (tenant_id BIGINT, id BIGINT)"), &err));
+    REQUIRE(sql_begin_read(two, &err));
+    CHECK_INT(number(two, "SELECT count(*) FROM t"), 0);
+    CHECK(sql_begin(one, &err) && sql_exec(one, STR("INSERT INTO t VALUES (3, 1)"), &err) && sql_commit(one, &err));
+    // Also when it goes over to the rows of a tenant meanwhile.
+    REQUIRE(sql_prepare(sql_tenant(two, 3), STR("SELECT count(*) FROM t WHERE tenant_id = ?1"), &st, &err));
+    REQUIRE(sql_step(st, &row, &err) && row);
+    CHECK_INT(sql_col_i64(st, 0), 0);
+    sql_reset(st);
+    CHECK_INT(number(two, "SELECT count(*) FROM t"), 0);
+    CHECK(!sql_exec(two, STR("INSERT INTO t VALUES (3, 2)"), &err));
+    sql_rollback(two);
+    CHECK_INT(number(two, "SELECT count(*) FROM t"), 1);
+    CHECK(sql_exec(two, STR("INSERT INTO t VALUES (3, 2)"), &err));
+    sql_close(one);
+    sql_close(two);
+}
+
 static void test_bulk(void) {
     struct sql *db = open_named("bulk");
     REQUIRE(sql_exec(db, STR("CREATE TABLE t (id BIGINT PRIMARY KEY, a BIGINT, b BIGINT)"), &err));
@@ -427,5 +451,5 @@ static void test_refused(void) {
 }
 
 TEST_MAIN(find_server, test_values, test_numbers, test_types_change, test_mistakes, test_isolation, test_savepoint,
-          test_every_table, test_scopes, test_locks, test_bulk, test_names_of_clients, test_lost_connection,
-          test_refused)
+          test_every_table, test_scopes, test_locks, test_snapshot, test_bulk, test_names_of_clients,
+          test_lost_connection, test_refused)

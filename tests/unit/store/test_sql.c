@@ -136,6 +136,21 @@ static void test_transactions(void) {
     sql_close(other);
 }
 
+// What a report reads is of one moment, and nobody waits for it.
+static void test_snapshot(void) {
+    struct sql *db = open_db(temp_path("snapshot.db"), SQL_CREATE, 0), *other;
+    REQUIRE(db && sql_exec(db, MAKE_T, &err));
+    REQUIRE(other = open_db(temp_path("snapshot.db"), SQL_READ_WRITE, 0));
+    REQUIRE(sql_begin_read(other, &err));
+    CHECK_INT(count(other), 0);
+    CHECK(sql_begin(db, &err) && put(db, 1, STR("a")) && sql_commit(db, &err));
+    CHECK_INT(count(other), 0);
+    sql_rollback(other);
+    CHECK_INT(count(other), 1);
+    sql_close(other);
+    sql_close(db);
+}
+
 static void test_busy(void) {
     struct sql *db = open_db(temp_path("busy.db"), SQL_CREATE, 0), *other;
     REQUIRE(db && sql_exec(db, MAKE_T, &err));
@@ -332,5 +347,5 @@ static void test_no_memory(void) {
     CHECK_INT(after.bytes, before.bytes);
 }
 
-TEST_MAIN(visit, test_values, test_mistakes, test_transactions, test_busy, test_full, test_refused_files, test_damage,
-          test_open_race, test_no_memory, test_locks_stay)
+TEST_MAIN(visit, test_values, test_mistakes, test_transactions, test_snapshot, test_busy, test_full, test_refused_files,
+          test_damage, test_open_race, test_no_memory, test_locks_stay)
