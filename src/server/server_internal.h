@@ -60,7 +60,7 @@ struct server {
     struct admin_host host;
     struct admin *admin;
     atomic_bool redis_up; // as loop 0 last saw it; false without one
-    atomic_uint running; // loops that have not finished draining
+    atomic_uint running;  // loops that have not finished draining
     bool draining, stopping;
     struct secret admin_key;
 };

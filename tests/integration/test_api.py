@@ -64,7 +64,10 @@ class Resources(Api):
                 self.assertEqual(made.header('location'), f'/api/v1/{path}/{row["id"]}')
                 self.assertEqual(made.header('etag'), '"1"')
                 read = self.call('GET', f'{path}/{row["id"]}', status=200)
-                self.assertEqual(read.json(), {k: v for k, v in row.items() if k != 'key'})
+                # A new budget is counted by the ledger until the server has it.
+                apart = ('key', 'counted')
+                self.assertEqual({k: v for k, v in read.json().items() if k not in apart},
+                                 {k: v for k, v in row.items() if k not in apart})
                 changed = self.call('PATCH', f'{path}/{row["id"]}', change, status=200)
                 self.assertEqual(changed.json()['version'], 2)
                 for field, value in change.items():
