@@ -2,6 +2,7 @@
 #include "admin/api_impl.h"
 
 #include "access/who.h"
+#include "base/json_csv.h"
 #include "base/text.h"
 #include "store/lease.h"
 #include "store/ledger_read.h"
@@ -9,6 +10,7 @@
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX 1000
+#define EXPORT_MAX 50000 // lines of JSON or CSV in one answer
 #define FILTERS                                                                                                        \
     "since until key team project owner model provider error status endpoint tag errors min_cost min_latency_ms "      \
     "request_id"
@@ -96,6 +98,7 @@ static bool param_cursor(struct api_call *call, struct ledger_query *q, struct e
 }
 
 static bool query_read(struct api_call *call, struct ledger_query *q, struct err *err) {
+    bool lines = api_param(call, "format").n && !str_eq(api_param(call, "format"), STR("json"));
     uint64_t status = 0, cost = 0, latency = 0;
     *q = (struct ledger_query){.data_dir = str_c(call->api->dir->path),
                                .database = str_c(call->api->dir->database),
@@ -113,9 +116,9 @@ static bool query_read(struct api_call *call, struct ledger_query *q, struct err
               param_endpoint(call, q, err) && param_request(call, q, err) && param_cursor(call, q, err) &&
               param_number(call, "status", 999, &status, err) && param_number(call, "min_cost", 1000000, &cost, err) &&
               param_number(call, "min_latency_ms", 1000000000, &latency, err) &&
-              param_number(call, "limit", LIMIT_MAX, &q->limit, err);
+              param_number(call, "limit", lines ? EXPORT_MAX : LIMIT_MAX, &q->limit, err);
     if (!ok) return false;
-    if (!q->limit) q->limit = LIMIT_DEFAULT;
+    if (!q->limit) q->limit = lines ? EXPORT_MAX : LIMIT_DEFAULT;
     q->status = (unsigned)status;
     q->min_cost_nano = (int64_t)cost * 1000000000;
     q->min_latency_us = (int64_t)latency * 1000;
@@ -234,7 +237,13 @@ static void put_time(struct json_writer *w, struct str name, int64_t ns) {
     json_put_member_str(w, name, str_of(text, sizeof text));
 }
 
+// One JSON answer, or a line of JSON or CSV for each row.
+enum usage_format { USAGE_JSON, USAGE_JSONL, USAGE_CSV };
 struct listing {
+    struct api_call *call;
+    enum usage_format format;
+    bool damaged;
+    struct buf line; // USAGE_CSV: the row's JSON
     struct json_writer w;
     const struct ledger_query *q;
     uint64_t n;
@@ -242,13 +251,57 @@ struct listing {
     uint64_t last_id;
 };
 
+static bool listing_begin(struct listing *l, struct api_call *call, struct err *err) {
+    struct str format = api_param(call, "format");
+    l->call = call;
+    buf_init(&l->line, API_NOTE_MAX);
+    if (format.n && !str_eq(format, STR("json"))) {
+        l->format = str_eq(format, STR("csv")) ? USAGE_CSV : USAGE_JSONL;
+        if (l->format == USAGE_JSONL && !str_eq(format, STR("jsonl")))
+            return api_wrong(err, "format", "format: expected json, jsonl or csv");
+        call->reply->type = l->format == USAGE_CSV ? STR("text/csv; charset=utf-8") : STR("application/x-ndjson");
+        return true;
+    }
+    api_answer(call, &l->w);
+    json_put_object(&l->w);
+    json_put_member_array(&l->w, STR("data"));
+    return true;
+}
+
+static void row_begin(struct listing *l) {
+    buf_clear(&l->line);
+    if (l->format != USAGE_JSON) json_writer_init(&l->w, l->format == USAGE_CSV ? &l->line : &l->call->reply->body);
+    json_put_object(&l->w);
+}
+
+static bool row_end(struct listing *l) {
+    struct buf *out = &l->call->reply->body;
+    json_put_object_end(&l->w);
+    if (l->format == USAGE_JSONL) buf_putc(out, '\n');
+    if (l->format == USAGE_CSV &&
+        ((l->n == 0 && !json_csv_names(out, buf_str(&l->line))) || !json_csv_row(out, buf_str(&l->line)))) {
+        l->damaged = true;
+        return false;
+    }
+    l->n++;
+    return !out->failed;
+}
+
+static bool listing_end(struct listing *l, bool ok, struct err *err) {
+    buf_free(&l->line);
+    if (l->damaged) return err_set(err, ERR_STORE, "a record of the usage ledger cannot be written as CSV");
+    if (!ok || l->format != USAGE_JSON) return ok;
+    json_put_array_end(&l->w);
+    return true;
+}
+
 static bool put_record(void *arg, const struct ledger_row *row) {
     struct listing *l = arg;
     struct json_writer *w = &l->w;
     const struct usage_record *r = &row->rec;
     char id[REQUEST_ID_TEXT_LEN];
     request_id_text(id, r->id);
-    json_put_object(w);
+    row_begin(l);
     json_put_member_str(w, STR("request_id"), str_of(id, sizeof id));
     put_time(w, STR("ts"), r->ts);
     put_id(w, STR("key"), &entity_key, r->key_id);
@@ -269,23 +322,18 @@ static bool put_record(void *arg, const struct ledger_row *row) {
     json_put_member_bool(w, STR("price_known"), (r->flags & USAGE_PRICE_UNKNOWN) == 0);
     put_numbers(w, r);
     json_put_member_raw(w, STR("tags"), r->tags.n ? r->tags : STR("{}"));
-    json_put_object_end(w);
-    l->n++;
     l->last_ts = r->ts;
     l->last_id = r->id;
-    return !w->out->failed;
+    return row_end(l);
 }
 
 static bool list(struct api_call *call, struct err *err) {
     struct ledger_query q;
     struct listing l = {.q = &q};
     if (!query_read(call, &q, err)) return api_list_wrong(call, RESOURCE_USAGE, err);
-    if (!permitted(call, &q, err)) return false;
-    api_answer(call, &l.w);
-    json_put_object(&l.w);
-    json_put_member_array(&l.w, STR("data"));
-    if (!ledger_read(&q, put_record, &l, err)) return false;
-    json_put_array_end(&l.w);
+    if (!permitted(call, &q, err) || !listing_begin(&l, call, err)) return false;
+    if (!listing_end(&l, ledger_read(&q, put_record, &l, err), err)) return false;
+    if (l.format != USAGE_JSON) return true;
     json_put_key(&l.w, STR("next_cursor"));
     if (l.n == q.limit) {
         char id[BASE32_U64_LEN], text[64];
@@ -349,14 +397,13 @@ static void put_group(struct json_writer *w, enum ledger_group group, const stru
 
 static bool put_sum(void *arg, const struct ledger_row *row) {
     struct listing *l = arg;
-    json_put_object(&l->w);
+    row_begin(l);
     put_group(&l->w, l->q->group, &row->rec);
     json_put_member_u64(&l->w, STR("requests"), row->requests);
     json_put_member_u64(&l->w, STR("errors"), row->errors);
     json_put_member_u64(&l->w, STR("unpriced_requests"), row->unpriced);
     put_numbers(&l->w, &row->rec);
-    json_put_object_end(&l->w);
-    return !l->w.out->failed;
+    return row_end(l);
 }
 
 static bool sum(struct api_call *call, struct err *err) {
@@ -371,12 +418,8 @@ static bool sum(struct api_call *call, struct err *err) {
         return api_wrong(err, "by",
                          "by: expected key, model, provider, day, hour, team, project, owner, endpoint, upstream_model,"
                          " status, error or tags");
-    api_answer(call, &l.w);
-    json_put_object(&l.w);
-    json_put_member_array(&l.w, STR("data"));
-    if (!ledger_read(&q, put_sum, &l, err)) return false;
-    json_put_array_end(&l.w);
-    json_put_object_end(&l.w);
+    if (!listing_begin(&l, call, err) || !listing_end(&l, ledger_read(&q, put_sum, &l, err), err)) return false;
+    if (l.format == USAGE_JSON) json_put_object_end(&l.w);
     return true;
 }
 
@@ -387,17 +430,19 @@ static const struct api_endpoint k_endpoints[] = {
      .action = ACTION_READ,
      .flags = API_ROW,
      .handle = list,
-     .query = FILTERS " limit cursor",
+     .query = FILTERS " limit cursor format",
      .answer = "{\"type\":\"object\",\"properties\":{\"data\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"
                "\"next_cursor\":{\"type\":[\"string\",\"null\"]}}}",
-     .summary = "Lists requests, the newest first: whose, which model, tokens, cost, times"},
+     .summary =
+         "Lists requests, the newest first: whose, which model, tokens, cost, times; with `format` as lines of JSON "
+         "(jsonl) or csv"},
     {.method = HTTP_GET,
      .path = STR_INIT("/api/v1/usage/sums"),
      .resource = RESOURCE_USAGE,
      .action = ACTION_READ,
      .flags = API_ROW,
      .handle = sum,
-     .query = FILTERS " by limit",
+     .query = FILTERS " by limit format",
      .answer = "{\"type\":\"object\",\"properties\":{\"data\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}",
      .summary =
          "Adds requests up, by model unless `by` says otherwise; the costliest first, or the newest day or hour"},

@@ -86,7 +86,8 @@ void admin_reply(struct admin_call *call, int status) {
         admin_fail(call, &err);
         return;
     }
-    if (status != 204 && call->out.n) buf_putc(&call->out, '\n');
+    // Lines of an export end by themselves.
+    if (status != 204 && call->out.n && call->out.p[call->out.n - 1] != '\n') buf_putc(&call->out, '\n');
     struct http_req *req = call->req;
     struct buf out = call->out;
     struct str body = buf_str(&out);

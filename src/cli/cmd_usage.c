@@ -1,5 +1,6 @@
 // penstock usage: reads the ledger and prints records or sums.
 #include "access/who.h"
+#include "base/json_csv.h"
 #include "base/map.h"
 #include "cli/commands.h"
 #include "os/rand.h"
@@ -24,7 +25,9 @@ struct report {
     struct cli_table table;
     uint64_t requests, unpriced;
     int64_t cost_nano;
-    bool json;
+    bool json; // or CSV
+    bool csv, named;
+    struct buf object; // of a line of CSV
     int code;
 };
 
@@ -121,6 +124,16 @@ static void put_ms(struct report *r, struct json_writer *w, struct str name, uin
                         arena_printf(&r->line, "%llu.%03u", (unsigned long long)(us / 1000), (unsigned)(us % 1000)));
 }
 
+static struct str row_id(struct report *r, const struct entity *e, uint64_t id) {
+    char text[ENTITY_ID_TEXT_MAX];
+    return id ? arena_str(&r->line, entity_id_text(e, (int64_t)id, text)) : STR_NONE;
+}
+
+static struct str owner_id(struct report *r, const struct usage_record *rec) {
+    bool service = rec->owner_kind == PRINCIPAL_SERVICE_ACCOUNT;
+    return row_id(r, service ? &entity_service_account : &entity_user, rec->owner_id);
+}
+
 static void put_record(struct report *r, struct json_writer *w, const struct ledger_row *row) {
     const struct usage_record *rec = &row->rec;
     char id[REQUEST_ID_TEXT_LEN];
@@ -129,6 +142,9 @@ static void put_record(struct report *r, struct json_writer *w, const struct led
     json_put_member_str(w, STR("ts"), cli_time(&r->line, rec->ts));
     put_key(r, w, rec->key_id);
     put_text(w, STR("tenant"), tenant_name(r, rec->tenant_id));
+    put_text(w, STR("team"), row_id(r, &entity_team, rec->team_id));
+    put_text(w, STR("project"), row_id(r, &entity_project, rec->project_id));
+    put_text(w, STR("owner"), owner_id(r, rec));
     put_text(w, STR("provider"), rec->provider);
     put_text(w, STR("model"), rec->model);
     put_text(w, STR("upstream_model"), rec->upstream_model);
@@ -155,16 +171,7 @@ static void put_record(struct report *r, struct json_writer *w, const struct led
         put_ms(r, w, STR("time_to_first_token_ms"), rec->ttft_us);
     else
         json_put_member_null(w, STR("time_to_first_token_ms"));
-}
-
-static struct str row_id(struct report *r, const struct entity *e, uint64_t id) {
-    char text[ENTITY_ID_TEXT_MAX];
-    return id ? arena_str(&r->line, entity_id_text(e, (int64_t)id, text)) : STR_NONE;
-}
-
-static struct str owner_id(struct report *r, const struct usage_record *rec) {
-    bool service = rec->owner_kind == PRINCIPAL_SERVICE_ACCOUNT;
-    return row_id(r, service ? &entity_service_account : &entity_user, rec->owner_id);
+    json_put_member_raw(w, STR("tags"), rec->tags.n ? rec->tags : STR("{}"));
 }
 
 // What a group is, but for keys.
@@ -272,6 +279,26 @@ static void add_group(struct report *r, const struct ledger_row *row) {
 // --- Reading
 // ----------------------------------------------------------------------------------------------------------
 
+static void put_line(struct report *r, const struct ledger_row *row) {
+    struct json_writer w;
+    buf_clear(&r->object);
+    json_writer_init(&w, r->csv ? &r->object : &r->out);
+    json_put_object(&w);
+    if (r->query.group != LEDGER_GROUP_NONE)
+        put_group(r, &w, row);
+    else
+        put_record(r, &w, row);
+    json_put_object_end(&w);
+    if (!r->csv) {
+        buf_putc(&r->out, '\n');
+        return;
+    }
+    struct str object = buf_str(&r->object);
+    if ((!r->named && !json_csv_names(&r->out, object)) || !json_csv_row(&r->out, object))
+        r->code = cli_fail(r->args->io, CLI_FAILED, "a record cannot be written as CSV", NULL, NULL);
+    r->named = true;
+}
+
 static bool take_row(void *arg, const struct ledger_row *row) {
     struct report *r = arg;
     bool group = r->query.group != LEDGER_GROUP_NONE;
@@ -279,15 +306,7 @@ static bool take_row(void *arg, const struct ledger_row *row) {
     r->unpriced += row->unpriced;
     r->cost_nano += row->rec.cost_nano;
     if (r->json) {
-        struct json_writer w;
-        json_writer_init(&w, &r->out);
-        json_put_object(&w);
-        if (group)
-            put_group(r, &w, row);
-        else
-            put_record(r, &w, row);
-        json_put_object_end(&w);
-        buf_putc(&r->out, '\n');
+        put_line(r, row);
         if (r->out.n > FLUSH_BYTES) {
             r->code = cli_print(r->args->io, &r->out);
             buf_clear(&r->out);
@@ -377,12 +396,34 @@ static enum ledger_group group_of(struct str by) {
     return LEDGER_GROUP_NONE;
 }
 
+// As ledger_query has it: one more than the endpoint's number, 0 = any.
+static unsigned endpoint_of(struct str name) {
+    for (unsigned i = 0; i < USAGE_ENDPOINT_COUNT; i++)
+        if (str_eq(usage_endpoint_name(i), name)) return i + 1;
+    return 0;
+}
+
 static int read_arguments(struct report *r) {
     const struct cli_args *args = r->args;
     if (cli_given(args, CLI_BY) && cli_given(args, CLI_RECORDS))
         return cli_fail(args->io, CLI_USAGE, "--by and --records exclude each other", NULL, "penstock usage --help");
-    r->json = cli_given(args, CLI_JSON);
+    struct str format = cli_value(args, CLI_FORMAT);
+    r->csv = str_eq(format, STR("csv"));
+    r->json = cli_given(args, CLI_JSON) || format.n;
+    if (format.n && !r->csv && !str_eq(format, STR("jsonl")))
+        return cli_fail(args->io, CLI_USAGE, "usage is written as jsonl or csv", NULL, "penstock usage --format csv");
+    if (r->csv && cli_given(args, CLI_JSON))
+        return cli_fail(args->io, CLI_USAGE, "--json and --format csv exclude each other", NULL, NULL);
+    if (cli_number(args, CLI_STATUS, 0) > 999)
+        return cli_fail(args->io, CLI_USAGE, "--status is a number of three digits", NULL,
+                        "penstock usage --status 429");
     r->query = (struct ledger_query){.model = cli_value(args, CLI_MODEL),
+                                     .provider = cli_value(args, CLI_PROVIDER),
+                                     .error = cli_value(args, CLI_ERROR),
+                                     .errors = cli_given(args, CLI_ERRORS),
+                                     .tag = cli_value(args, CLI_TAG),
+                                     .status = (unsigned)cli_number(args, CLI_STATUS, 0),
+                                     .endpoint = endpoint_of(cli_value(args, CLI_ENDPOINT)),
                                      .limit = cli_number(args, CLI_LIMIT, 0),
                                      .group = group_of(cli_value(args, CLI_BY))};
     if (!cli_when_option(args, CLI_SINCE, true, 0, &r->query.since)) return CLI_USAGE;
@@ -390,6 +431,38 @@ static int read_arguments(struct report *r) {
     if (r->query.until && r->query.until <= r->query.since)
         return cli_fail(args->io, CLI_USAGE, "--until is not after --since", NULL, "penstock usage --help");
     return CLI_OK;
+}
+
+// The row of the tenant that an option names; *out_id stays 0 without one.
+static int find_row(struct report *r, struct sql *db, enum cli_option_id option, const struct entity *e,
+                    struct str name, uint64_t *out_id) {
+    struct entity_row *row = ARENA_NEW(&r->arena, struct entity_row);
+    int64_t tenant = r->query.tenant_id ? (int64_t)r->query.tenant_id : 1;
+    struct err err;
+    char what[80];
+    if (!cli_given(r->args, option)) return CLI_OK;
+    if (row && entity_resolve(sql_tenant(db, tenant), e, name, &r->arena, row, &err)) {
+        *out_id = (uint64_t)row->id;
+        r->query.tenant_id = (uint64_t)tenant;
+        return CLI_OK;
+    }
+    if (!row) err_no_memory(&err);
+    snprintf(what, sizeof what, "cannot find the %.*s", STR_ARG(e->name));
+    return cli_fail_err(r->args->io, &err, what, "name the --tenant it is of");
+}
+
+static int find_rows(struct report *r, struct sql *db) {
+    struct str owner = cli_value(r->args, CLI_OWNER);
+    size_t slash = str_find(owner, STR("/"));
+    bool service =
+        str_eq(str_head(owner, slash), STR("service_account")) || str_starts(owner, entity_service_account.prefix);
+    struct str name = slash < owner.n ? str_from(owner, slash + 1) : owner;
+    int code = find_row(r, db, CLI_TEAM, &entity_team, cli_value(r->args, CLI_TEAM), &r->query.team_id);
+    if (code == CLI_OK)
+        code = find_row(r, db, CLI_PROJECT, &entity_project, cli_value(r->args, CLI_PROJECT), &r->query.project_id);
+    r->query.owner_kind = service ? PRINCIPAL_SERVICE_ACCOUNT : PRINCIPAL_USER;
+    if (code != CLI_OK) return code;
+    return find_row(r, db, CLI_OWNER, service ? &entity_service_account : &entity_user, name, &r->query.owner_id);
 }
 
 // Names of keys and tenants to show, and the numbers of those that were asked for.
@@ -420,12 +493,13 @@ static int read_names(struct report *r) {
         else
             code = cli_fail_err(r->args->io, &err, "cannot find the key", "penstock key list");
     }
+    if (code == CLI_OK) code = find_rows(r, data.db);
     cli_data_close(&data);
     return code;
 }
 
 int cmd_usage(const struct cli_args *args) {
-    struct report r = {.args = args, .out = BUF_INIT(OUT_MAX)};
+    struct report r = {.args = args, .out = BUF_INIT(OUT_MAX), .object = BUF_INIT(OUT_MAX)};
     arena_init(&r.arena, NULL, 0, ARENA_MAX);
     arena_init(&r.line, NULL, 0, ARENA_MAX);
     map_init(&r.names, rand_u64());
@@ -434,6 +508,7 @@ int cmd_usage(const struct cli_args *args) {
     if (code == CLI_OK) code = read_names(&r);
     if (code == CLI_OK) code = print_report(&r);
     buf_free(&r.out);
+    buf_free(&r.object);
     map_free(&r.names);
     map_free(&r.tenants);
     arena_free(&r.line);

@@ -27,6 +27,15 @@ enum cli_option_id {
     CLI_MODEL,
     CLI_LIMIT,
     CLI_RECORDS,
+    CLI_TEAM,
+    CLI_PROJECT,
+    CLI_OWNER,
+    CLI_PROVIDER,
+    CLI_ENDPOINT,
+    CLI_STATUS,
+    CLI_ERROR,
+    CLI_ERRORS,
+    CLI_TAG,
     // chat
     CLI_URL,
     CLI_SYSTEM,
@@ -162,7 +171,7 @@ struct cli_example {
     const char *line; // without "penstock "
     const char *what;
 };
-#define CLI_EXAMPLES_MAX 4
+#define CLI_EXAMPLES_MAX 5
 #define CLI_BIT(option) (UINT64_C(1) << (option))
 
 struct cli_command {

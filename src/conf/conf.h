@@ -214,6 +214,17 @@ struct conf_audit {
     OPT_LIST_OF(struct conf_audit_sink) sinks;
 };
 
+// What is written of usage, and where to.
+enum usage_export_format { USAGE_EXPORT_CSV, USAGE_EXPORT_JSONL };
+struct conf_usage_export {
+    struct str path; // a directory; empty = nothing is written
+    int64_t every;   // whole hours of which a day is made up
+    int format;      // enum usage_export_format
+};
+struct conf_usage {
+    struct conf_usage_export export;
+};
+
 // Whose requests and answers are kept.
 #define CONTENT_MASK_TEXT_MAX 200
 struct conf_content {
@@ -284,6 +295,7 @@ struct conf {
     OPT_LIST_OF(struct conf_webhook) webhooks;
     struct conf_audit audit;
     OPT_LIST_OF(struct conf_content) content_log;
+    struct conf_usage usage;
     OPT_LIST_OF(struct conf_tenant) tenants;
 
     // Derived.

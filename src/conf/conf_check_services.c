@@ -50,6 +50,15 @@ static void check_master_key(struct opt_bind *b, const struct conf *c, const str
                       source);
 }
 
+#define HOUR_MS INT64_C(3600000)
+
+static void check_usage(struct opt_bind *b, const struct conf *c) {
+    const struct conf_usage_export *e = &c->usage.export;
+    // Else the periods of a day would not be those of the next.
+    if (e->every % HOUR_MS == 0 && 24 * HOUR_MS % e->every == 0) return;
+    conf_complain(b, CONF_ERROR, &e->every, e, "usage.export.every: expected 1h, 2h, 3h, 4h, 6h, 8h, 12h or 24h");
+}
+
 static void check_webhooks(struct opt_bind *b, const struct conf *c) {
     for (size_t i = 0; i < c->webhooks.n; i++)
         for (size_t k = 0; k < i; k++) {
@@ -92,6 +101,7 @@ void conf_check_services(struct opt_bind *b, const struct conf *c) {
     check_master_key(b, c, &c->storage.master_key, "master_key");
     check_master_key(b, c, &c->storage.next_master_key, "next_master_key");
     check_webhooks(b, c);
+    check_usage(b, c);
     check_audit_sinks(b, c);
     check_quota(b, c);
 }

@@ -2,6 +2,7 @@
 #include "govern/audit_format.h"
 
 #include "base/ip.h"
+#include "base/json_csv.h"
 #include "base/text.h"
 
 static const struct {
@@ -101,18 +102,6 @@ void audit_put_key_json(struct json_writer *w, const struct audit_public *key, s
 
 // --- CSV: RFC 4180; a text that a spreadsheet would take for a formula is made one that it does not ---
 
-static void csv_text(struct buf *out, struct str text) {
-    bool formula = text.n && strchr("=+-@\t\r", text.p[0]), quoted = formula;
-    for (size_t i = 0; i < text.n && !quoted; i++) quoted = strchr(",\"\r\n", text.p[i]) != NULL;
-    if (quoted) buf_putc(out, '"');
-    if (formula) buf_putc(out, '\'');
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] == '"') buf_putc(out, '"');
-        buf_putc(out, text.p[i]);
-    }
-    if (quoted) buf_putc(out, '"');
-}
-
 void audit_put_csv_names(struct buf *out) {
     buf_lit(out, "tenant,seq,time,outcome");
 #define NAME(field) buf_lit(out, "," #field);
@@ -131,7 +120,7 @@ static void put_csv(struct buf *out, const struct audit_record *r) {
     buf_put(out, str_of(time, sizeof time));
     buf_putc(out, ',');
     buf_put(out, audit_outcome_name(r->event.outcome));
-#define PUT(field) buf_putc(out, ','), csv_text(out, r->event.field);
+#define PUT(field) buf_putc(out, ','), csv_put_text(out, r->event.field);
     AUDIT_TEXTS(PUT)
 #undef PUT
     buf_putc(out, ',');

@@ -1,4 +1,5 @@
-// What the server looks after at regular times: keys, budgets and live changes written by others, and Vault.
+// What the server looks after at regular times: keys, budgets and live changes written by others, Vault, files of
+// usage.
 //
 // Of what commands on this data directory do, its counters tell. A database that several servers share has to be asked,
 // at every look: two statements on the worker pool.
@@ -8,6 +9,7 @@
 #include "base/json_write.h"
 #include "base/mem.h"
 #include "gateway/quota_look.h"
+#include "govern/usage_export.h"
 #include "os/clock.h"
 #include "server/budget_event.h"
 #include "store/rekey.h"
@@ -35,6 +37,11 @@ struct rounds {
     struct sql *db;       // of keys_work; NULL: not open
     int64_t config_edits; // as keys_work last saw them; -1 = not yet
     bool config_edited;
+    struct work export_work;
+    bool export_busy, export_ok, export_failing;
+    int64_t export_last, export_next; // unix ns
+    struct usage_exported exported;
+    struct err export_err;
     struct work rotate_work;
     bool rotate_busy, rotate_failing;
     struct work tidy_work, going_work;
@@ -273,6 +280,41 @@ static void going_done(struct work *work) {
     r->going_conf = NULL;
 }
 
+// --- files of usage ---
+
+static void export_run(struct work *work) {
+    struct rounds *r = CONTAINER_OF(work, struct rounds, export_work);
+    struct conf *conf = server_conf(r->server);
+    r->export_ok = usage_export_run(&r->server->dir, conf, r->export_last, &r->exported, &r->export_err);
+    r->export_next = usage_export_next(conf, r->export_last);
+    conf_unref(conf);
+}
+
+static void export_done(struct work *work) {
+    struct rounds *r = CONTAINER_OF(work, struct rounds, export_work);
+    struct server *s = r->server;
+    r->export_busy = false;
+    if (r->ending) return;
+    if (r->exported.files) log_info(s->log, LOG_MSG("usage was written to files"), LOG_INT("files", r->exported.files));
+    if (r->export_ok == !r->export_failing) return;
+    r->export_failing = !r->export_ok;
+    if (r->export_failing)
+        log_error(s->log, LOG_MSG("usage cannot be written to files; it is tried again every minute"),
+                  LOG_ERR(&r->export_err));
+    else
+        log_info(s->log, LOG_MSG("usage can be written to files again"));
+}
+
+// A clock that is put back is no reason to wait.
+static void look_at_export(struct rounds *r) {
+    int64_t now = clock_unix_ns();
+    bool due = now >= r->export_next || now < r->export_last;
+    if (!r->server->setting->conf->usage.export.path.n || r->export_busy || !due) return;
+    r->export_last = now;
+    r->export_work = (struct work){.run = export_run, .done = export_done};
+    r->export_busy = loop_work(r->server->loops[0].loop, &r->export_work);
+}
+
 // --- the round ---
 
 static void on_timer(struct timer *timer) {
@@ -311,6 +353,7 @@ static void on_timer(struct timer *timer) {
         if (!r->going_busy) conf_unref(r->going_conf);
     }
     look_at_vault(r, loop_now_ms(s->loops[0].loop));
+    look_at_export(r);
 }
 
 bool rounds_start(struct server *s, struct err *err) {
@@ -339,7 +382,7 @@ void rounds_stop(struct server *s) {
 void rounds_free(struct server *s) {
     if (!s->rounds) return;
     INVARIANT(!s->rounds->keys_busy && !s->rounds->budgets_busy && !s->rounds->vault_busy && !s->rounds->tidy_busy &&
-              !s->rounds->rotate_busy && !s->rounds->going_busy);
+              !s->rounds->rotate_busy && !s->rounds->going_busy && !s->rounds->export_busy);
     sql_close(s->rounds->db);
     audit_signer_free(s->rounds->news.signer);
     mem_free(s->rounds);

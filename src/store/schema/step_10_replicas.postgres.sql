@@ -16,3 +16,16 @@ ALTER TABLE config_wish ADD COLUMN place BIGINT NOT NULL DEFAULT 0;
 INSERT INTO change_count VALUES ('config', 0);
 CREATE TRIGGER config_live_changed AFTER INSERT OR UPDATE OR DELETE ON config_live FOR EACH ROW EXECUTE FUNCTION count_change('config');
 CREATE TRIGGER sealed_secret_changed AFTER INSERT OR UPDATE OR DELETE ON sealed_secret FOR EACH ROW EXECUTE FUNCTION count_change('config');
+
+-- Which periods of usage were written to files, with what they added up to then. target: what is written, and where to.
+-- The row of period -1 says which server writes (requests), and until when it may (written_at).
+CREATE TABLE usage_export (
+ target TEXT COLLATE "C" NOT NULL,
+ period BIGINT NOT NULL,
+ requests BIGINT NOT NULL,
+ tokens BIGINT NOT NULL,
+ cost_nano BIGINT NOT NULL,
+ latency_us BIGINT NOT NULL,
+ written_at BIGINT NOT NULL,
+ PRIMARY KEY (target, period)
+);
