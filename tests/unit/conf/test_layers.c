@@ -281,7 +281,7 @@ static void wrong_includes(void) {
                      "node that starts at line 2\n"
                      "d/main.yaml:2:1: unknown key \"zebra\"; there are version, include, profiles, listeners, server, "
                      "limits, timeouts, providers, models, aliases, passthrough_models, prices, auth, log, storage, "
-                     "metrics, vault, redis, quota, webhooks, content_log, audit and tenants\n"
+                     "metrics, vault, redis, quota, webhooks, content_log, audit, usage and tenants\n"
                      "      2 | zebra: 1\n"
                      "        | ^\n");
     // Nine files, each including the next.
