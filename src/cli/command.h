@@ -45,8 +45,6 @@ enum cli_option_id {
     CLI_DEFAULTS,
     CLI_CHANGED,
     CLI_TENANT,
-    CLI_TEAM,
-    CLI_PROJECT,
     CLI_OFFLINE,
     CLI_ENV_REFERENCE,
     CLI_TEMPLATE,
