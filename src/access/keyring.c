@@ -93,6 +93,18 @@ bool keyring_check(const struct keyring *ring, struct str presented, int64_t now
     return true;
 }
 
+enum keyring_refusal keyring_refusal(const struct keyring *ring, struct str presented, int64_t now_ns,
+                                     const struct key_entry **out_entry) {
+    *out_entry = NULL;
+    if (!key_text_valid(presented)) return KEYRING_MALFORMED;
+    const struct key_entry *entry = find(ring, presented);
+    // Of an early key's text nothing says that it ever was one.
+    if (!entry) return key_text_form(presented) == KEY_FORM_GOOD ? KEYRING_UNKNOWN : KEYRING_MALFORMED;
+    if (entry->revoked_at == 0 && (entry->expires_at == 0 || entry->expires_at > now_ns)) return KEYRING_MALFORMED;
+    *out_entry = entry;
+    return entry->revoked_at ? KEYRING_REVOKED : KEYRING_EXPIRED;
+}
+
 static void memo_begin(struct keyring_memo *memo, const struct keyring *ring) {
     memset(memo, 0, sizeof *memo);
     memo->ring = ring->mark;

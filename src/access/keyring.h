@@ -65,6 +65,11 @@ size_t keyring_damaged(const struct keyring *ring);
 NODISCARD bool keyring_check(const struct keyring *ring, struct str presented, int64_t now_ns,
                              const struct key_entry **out_entry, struct err *err);
 
+// Why keyring_check refuses it; *out_entry: of one that has ended. KEYRING_MALFORMED also for one that is not refused.
+enum keyring_refusal { KEYRING_MALFORMED, KEYRING_UNKNOWN, KEYRING_REVOKED, KEYRING_EXPIRED };
+enum keyring_refusal keyring_refusal(const struct keyring *ring, struct str presented, int64_t now_ns,
+                                     const struct key_entry **out_entry);
+
 // As keyring_check, remembering the keys seen lately under a 128-bit keyed tag (SipHash-2-4), which costs a tenth of
 // the full hash; revocation and expiry are looked at every time. One a loop, zeroed to begin with.
 #define KEYRING_MEMO_SLOTS 64

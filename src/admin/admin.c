@@ -64,6 +64,7 @@ bool admin_loop_create(struct admin *admin, const struct admin_loop_options *opt
     al->admin = admin;
     al->loop = options->loop;
     al->o = *options;
+    key_seat_init(&al->uses, admin->host->watch);
     al->listener.wake = on_event;
     if (admin->host->events) {
         event_listen(admin->host->events, &al->listener);

@@ -67,9 +67,17 @@ static bool check(struct admin_call *call, struct err *err) {
             "no admin key was given: send \"Authorization: Bearer ps-…\" (make one with: penstock key create "
             "--admin)");
     struct str origin = http_field_get(call->req->fields, call->req->field_count, STR("origin"));
-    if (!keyring_check(call->ring, key, clock_unix_ns(), &entry, err) ||
-        !key_place_allows(&entry->place, call->req->peer, origin, err))
+    struct str peer = call->req->peer, id = str_of(call->id_text, sizeof call->id_text);
+    int64_t now = clock_unix_ns();
+    if (!keyring_check(call->ring, key, now, &entry, err)) {
+        key_seat_refused(&call->al->uses, call->ring, key, peer, id, now);
         return false;
+    }
+    if (!key_place_allows(&entry->place, peer, origin, err)) {
+        key_seat_misplaced(&call->al->uses, entry, peer, id);
+        return false;
+    }
+    key_seat_used(&call->al->uses, entry, peer, now);
     call->key = entry;
     if (!name_actor(call, err) || !note_place(call, err)) return false;
     be_key(call);

@@ -11,6 +11,7 @@
 
 #include "admin/admin.h"
 #include "admin/api.h"
+#include "govern/key_watch.h"
 #include "store/config_history.h"
 #include "store/lease.h"
 
@@ -37,6 +38,7 @@ struct admin_loop {
     struct admin *admin;
     struct loop *loop;
     struct admin_loop_options o;
+    struct key_seat uses;
     struct keyring *ring;       // NULL before the first request
     struct admin_call *waiting; // for a new one
     bool refreshing, draining;

@@ -95,6 +95,7 @@ static int problem(struct cli_api *api, const struct cli_answer *answer) {
     struct str body = buf_str(&answer->body);
     char what[1200], next[300] = "";
     struct err err;
+    if (api->quiet) return exit_of_status(answer->status);
     arena_init(&a, NULL, 0, ARENA_MAX);
     bool json = json_validate(body, 0, &err);
     struct str detail = json ? cli_json_text(&a, body, STR("detail")) : STR("");

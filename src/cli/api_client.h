@@ -15,6 +15,7 @@ struct cli_api {
     struct str server, bearer; // of a server; empty server = in process
     struct str tenant;         // to act for; empty = one's own
     bool signed_in;            // bearer is of `penstock login`
+    bool quiet;                // errors of the API are not printed
     struct arena secrets;
     struct cli_data data;
     struct audit_signer *signer;

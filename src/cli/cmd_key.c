@@ -217,6 +217,7 @@ static void put_row_json(struct listing *l, const struct key_row *row, struct st
     put_time(&w, STR("expires_at"), &l->arena, row->expires_at);
     put_time(&w, STR("revoked_at"), &l->arena, row->revoked_at);
     put_time(&w, STR("last_used_at"), &l->arena, row->last_used_at);
+    put_text(&w, STR("last_used_address"), row->last_used_address);
     json_put_object_end(&w);
     buf_putc(&l->out, '\n');
 }
@@ -236,15 +237,22 @@ static bool list_row(void *arg, const struct key_row *row, struct err *err) {
                                     row->is_admin ? STR("admin") : STR(""),
                                     state_of(row, l->now),
                                     str_head(cli_time_short(&l->arena, row->expires_at), 10),
-                                    cli_time_short(&l->arena, row->last_used_at)};
+                                    cli_time_short(&l->arena, row->last_used_at),
+                                    row->last_used_address};
         cli_table_add(&l->table, cells);
     }
     return !l->out.failed && !l->table.failed ? true : err_no_memory(err);
 }
 
-static const struct cli_column KEY_COLUMNS[] = {
-    {.title = "ID"},   {.title = "PREFIX"}, {.title = "NAME", .min = 4}, {.title = "TENANT", .min = 6},
-    {.title = "ROLE"}, {.title = "STATE"},  {.title = "EXPIRES"},        {.title = "LAST USED", .min = 10}};
+static const struct cli_column KEY_COLUMNS[] = {{.title = "ID"},
+                                                {.title = "PREFIX"},
+                                                {.title = "NAME", .min = 4},
+                                                {.title = "TENANT", .min = 6},
+                                                {.title = "ROLE"},
+                                                {.title = "STATE"},
+                                                {.title = "EXPIRES"},
+                                                {.title = "LAST USED", .min = 10},
+                                                {.title = "FROM", .min = 7}};
 
 int cmd_key_list(const struct cli_args *args) {
     struct cli_data data;

@@ -46,6 +46,66 @@ int cmd_tenant_resume(const struct cli_args *args) { return act(args, &entity_te
 int cmd_key_rotate(const struct cli_args *args) {
     return act(args, &entity_key, "rotate", "The new key is shown only this once: keep it safe.");
 }
+// What the key used in all its time; empty when there is nothing, or the caller may not see it.
+static struct str key_usage(struct running *r, const char *id) {
+    struct cli_answer answer;
+    struct json_reader j;
+    enum json_kind kind;
+    struct str data, one = STR("");
+    struct str query = arena_printf(&r->a, "by=key&key=%s", id);
+    r->api.quiet = true;
+    int code = cli_api_call(&r->api, HTTP_GET, STR("/api/v1/usage/sums"), query, STR(""), &answer);
+    r->api.quiet = false;
+    if (code == CLI_OK && JSON_GET(buf_str(&answer.body), &data, STR("data"))) {
+        json_reader_init(&j, data, 0);
+        if (!json_enter_array(&j) || !json_element(&j, &kind) || !json_skip(&j, &one)) one = STR("");
+    }
+    one = arena_str(&r->a, one);
+    cli_answer_free(&answer);
+    return one;
+}
+
+static void put_used(struct running *r, struct str usage) {
+    static const struct {
+        const char *name, *title;
+    } fields[] = {{"requests", "requests"},
+                  {"errors", "errors"},
+                  {"input_tokens", "input tokens"},
+                  {"output_tokens", "output tokens"},
+                  {"cost_usd", "cost $"}};
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        struct str value = cli_json_text(&r->a, usage, str_c(fields[i].name));
+        if (value.n) buf_printf(&r->body, "%-20s  %.*s\n", fields[i].title, STR_ARG(value));
+    }
+}
+
+static int show_key(struct running *r, const struct cli_args *args, const char *id) {
+    struct cli_answer answer;
+    int code = cli_api_call(&r->api, HTTP_GET, resource_path(&r->a, &entity_key, id, NULL), STR(""), STR(""), &answer);
+    struct str row = str_trim(buf_str(&answer.body));
+    if (code == CLI_OK && row.n) {
+        struct str usage = key_usage(r, id);
+        bool json = cli_given(args, CLI_JSON);
+        if (json) // before the brace that closes it
+            row = arena_printf(&r->a, "%.*s,\"usage\":%.*s}", STR_ARG(str_head(row, row.n - 1)),
+                               STR_ARG(usage.n ? usage : STR("null")));
+        code = resource_print(args, row);
+        if (!json) put_used(r, usage);
+        if (code == CLI_OK) code = cli_print(args->io, &r->body);
+    }
+    cli_answer_free(&answer);
+    return code;
+}
+
+int cmd_key_show(const struct cli_args *args) {
+    struct running r;
+    const char *row;
+    int code = begin(&r, args);
+    if (code != CLI_OK) return code;
+    code = resource_row(&r.api, &r.a, &entity_key, args->operands[0], &row);
+    if (code == CLI_OK) code = show_key(&r, args, row);
+    return end(&r, code);
+}
 int cmd_key_collect(const struct cli_args *args) {
     return act(args, &entity_key, "collect", "The key is shown only this once: keep it safe. The overlap has begun.");
 }

@@ -52,6 +52,7 @@ int cmd_team_add(const struct cli_args *args);
 int cmd_team_remove(const struct cli_args *args);
 int cmd_elevation_approve(const struct cli_args *args);
 int cmd_elevation_refuse(const struct cli_args *args);
+int cmd_key_show(const struct cli_args *args);
 int cmd_key_rotate(const struct cli_args *args);
 int cmd_key_collect(const struct cli_args *args);
 int cmd_key_identify(const struct cli_args *args);

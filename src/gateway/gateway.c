@@ -67,6 +67,7 @@ bool gateway_loop_create(struct gateway *gateway, const struct gateway_loop_opti
     gl->runtime = runtime_ref(o->runtime);
     gl->ring = keyring_ref(o->ring);
     quota_seat_init(&gl->seat, gateway->o.keys ? keys_quota(gateway->o.keys) : NULL);
+    key_seat_init(&gl->uses, gateway->o.watch);
     gl->ledger = ledger_writer(gateway->o.ledger, i);
     gl->shard = metrics_shard(gateway->o.metrics, i);
     gl->seed = rand_u64() | 1;

@@ -14,6 +14,7 @@
 #include "gateway/estimate.h"
 #include "gateway/runtime.h"
 #include "gateway/wait.h"
+#include "govern/key_watch.h"
 #include "net/http_server.h"
 #include "obs/log.h"
 #include "obs/metrics.h"
@@ -29,7 +30,6 @@ struct meter;
 struct tokens;
 struct catalog;
 struct keys;
-struct audit_notes;
 struct content_log;
 
 struct gateway_options {
@@ -39,6 +39,7 @@ struct gateway_options {
     struct ledger *ledger;
     struct keys *keys;
     struct audit_notes *audit;   // NULL: denials are not told
+    struct key_watch *watch;     // NULL: uses of keys are not watched
     struct content_log *content; // NULL: contents are not kept
     struct str version;
     bool sync; // durability: an answer's last byte waits for the disk
@@ -68,6 +69,7 @@ struct gateway_loop {
     struct keyring_memo memo;
     struct tokens *tokens; // NULL: none has come yet
     struct quota_seat seat;
+    struct key_seat uses;
     struct estimates estimates;
     struct redis *redis;             // NULL: none is configured
     struct quota_redis *quota_redis; // likewise

@@ -150,6 +150,13 @@ bool keys_rotation_due(struct keys *keys, int64_t now_ns, bool *out_due, struct 
     return ok;
 }
 
+bool keys_save_uses(struct keys *keys, struct key_watch *watch, struct err *err) {
+    mutex_lock(&keys->budget_lock);
+    bool ok = key_watch_save(watch, keys->budget_db, err);
+    mutex_unlock(&keys->budget_lock);
+    return ok;
+}
+
 struct quota *keys_quota(struct keys *keys) {
     return keys->quota;
 }

@@ -7,6 +7,7 @@
 
 #include "access/keyring.h"
 #include "access/quota.h"
+#include "govern/key_watch.h"
 
 struct keys;
 // The usage ledger is open by then: budgets begin with what it says.
@@ -21,6 +22,9 @@ NODISCARD bool keys_token(struct keys *keys, struct str text, int64_t now_ns, st
 NODISCARD bool keys_edited(struct keys *keys, bool *out_edited, struct err *err);
 // Whether the schedule of any key is due (access/key_rotate.h).
 NODISCARD bool keys_rotation_due(struct keys *keys, int64_t now_ns, bool *out_due, struct err *err);
+
+// As key_watch_save, on the connection of the budgets.
+NODISCARD bool keys_save_uses(struct keys *keys, struct key_watch *watch, struct err *err);
 
 // As quota_recount.
 NODISCARD bool keys_recount_budgets(struct keys *keys, struct err *err);

@@ -96,8 +96,13 @@ static bool find_tenant(struct call *call, struct err *err) {
 // From where and on whose behalf, once it is known by what.
 static enum stage_result admit(struct call *call, struct err *err) {
     struct str origin = http_field_get(call->req->fields, call->req->field_count, STR("origin"));
-    bool ok = keyring_admits(call->ring, call->key, call->req->peer, origin, err) && find_tenant(call, err);
-    return ok ? STAGE_DONE : STAGE_FAIL;
+    struct key_seat *seat = &call->gl->uses;
+    if (!keyring_admits(call->ring, call->key, call->req->peer, origin, err)) {
+        key_seat_misplaced(seat, call->key, call->req->peer, str_of(call->id_text, REQUEST_ID_TEXT_LEN));
+        return STAGE_FAIL;
+    }
+    key_seat_used(seat, call->key, call->req->peer, call->ts);
+    return find_tenant(call, err) ? STAGE_DONE : STAGE_FAIL;
 }
 
 enum stage_result stage_auth(struct call *call, struct err *err) {
@@ -118,6 +123,7 @@ enum stage_result stage_auth(struct call *call, struct err *err) {
     }
     if (keyring_check_memo(call->ring, &gl->memo, key, call->ts, &call->key, err)) return admit(call, err);
     call->key = NULL;
+    key_seat_refused(&gl->uses, call->ring, key, call->req->peer, str_of(call->id_text, REQUEST_ID_TEXT_LEN), call->ts);
     // Without required keys any other text will do: clients insist on sending one.
     return required ? STAGE_FAIL : STAGE_DONE;
 }

@@ -19,7 +19,10 @@ struct note {
     struct note *next;
     uint64_t hash;
     int64_t tenant, key;
-    char name[TEXT_MAX], action[TEXT_MAX], resource[TEXT_MAX], reason[TEXT_MAX], address[TEXT_MAX], request[TEXT_MAX];
+    char name[TEXT_MAX], action[TEXT_MAX], resource[TEXT_MAX], reason[TEXT_MAX], address[TEXT_MAX], request[TEXT_MAX],
+        usual[TEXT_MAX];
+    bool is_anomaly, was_allowed;
+    uint64_t least;
     uint64_t count; // not yet written
     int64_t first_at, last_at;
     uint64_t written_ns; // 0 = never
@@ -72,6 +75,9 @@ static struct note *note_get(struct audit_notes *a, const struct audit_denial *d
     text_keep(note->name, d->name);
     text_keep(note->action, d->action);
     text_keep(note->reason, d->reason);
+    note->is_anomaly = d->is_anomaly;
+    note->was_allowed = d->was_allowed;
+    note->least = d->least;
     note->next = a->notes;
     a->notes = note;
     a->n_notes++;
@@ -91,6 +97,7 @@ void audit_note_denied(struct audit_notes *a, const struct audit_denial *d) {
         text_keep(note->resource, d->resource);
         text_keep(note->address, d->address);
         text_keep(note->request, d->request_id);
+        text_keep(note->usual, d->usual_address);
     }
     mutex_unlock(&a->lock);
 }
@@ -109,6 +116,23 @@ static bool append(struct audit_notes *a, int64_t tenant, struct audit_event *ev
     return ok;
 }
 
+static void tell_anomaly(struct audit_notes *a, const struct note *n, struct str key) {
+    BUF_AUTO struct buf data = BUF_INIT(4096);
+    struct json_writer w;
+    char tenant[24] = "tenant_";
+    base32_u64(tenant + 7, (uint64_t)n->tenant);
+    json_writer_init(&w, &data);
+    json_put_object(&w);
+    json_put_member_str(&w, STR("tenant_id"), str_of(tenant, 7 + BASE32_U64_LEN));
+    json_put_member_str(&w, STR("resource"), key);
+    json_put_member_str(&w, STR("name"), str_c(n->name));
+    json_put_member_str(&w, STR("reason"), str_c(n->reason));
+    json_put_member_str(&w, STR("address"), str_c(n->address));
+    json_put_member_u64(&w, STR("count"), n->count);
+    json_put_object_end(&w);
+    event_tell(a->o.events, str_c(n->action), buf_str(&data));
+}
+
 static bool write_note(struct audit_notes *a, const struct note *n) {
     char key[24] = "", first[TIME_TEXT_LEN];
     BUF_AUTO struct buf after = BUF_INIT(4096);
@@ -120,20 +144,26 @@ static bool write_note(struct audit_notes *a, const struct note *n) {
     json_put_object(&w);
     json_put_member_u64(&w, STR("count"), n->count);
     json_put_member_str(&w, STR("since"), str_of(first, sizeof first));
+    if (n->usual[0]) json_put_member_str(&w, STR("usual_address"), str_c(n->usual));
     json_put_object_end(&w);
+    bool of_key = n->is_anomaly && n->key;
     struct audit_event e = {.at = n->last_at,
                             .actor_kind = STR("key"),
                             .actor_id = str_c(key),
                             .actor_name = str_c(n->name),
                             .action = str_c(n->action),
-                            .resource_type = n->resource[0] ? STR("model") : STR(""),
-                            .resource_id = str_c(n->resource),
-                            .outcome = AUDIT_DENIED,
+                            .resource_type = of_key           ? STR("key")
+                                             : n->resource[0] ? STR("model")
+                                                              : STR(""),
+                            .resource_id = of_key ? str_c(key) : str_c(n->resource),
+                            .outcome = n->was_allowed ? AUDIT_OK : AUDIT_DENIED,
                             .reason = str_c(n->reason),
                             .address = str_c(n->address),
                             .request_id = str_c(n->request),
                             .after = buf_str(&after)};
-    return append(a, n->tenant, &e);
+    if (!append(a, n->tenant, &e)) return false;
+    if (n->is_anomaly) tell_anomaly(a, n, str_c(key));
+    return true;
 }
 
 static bool write_lost(struct audit_notes *a, uint64_t lost) {
@@ -154,7 +184,10 @@ static bool take_due(struct audit_notes *a, uint64_t now, bool all, struct note 
     mutex_lock(&a->lock);
     for (struct note **at = &a->notes; *at && !found;) {
         struct note *n = *at;
+        bool few = n->count < n->least;
         bool due = all || !n->written_ns || now - n->written_ns >= every;
+        if (few && (all || clock_unix_ns() - n->first_at >= (int64_t)every)) n->count = 0;
+        due = due && (!few || !n->count);
         if (due && !n->count) {
             *at = n->next;
             a->n_notes--;

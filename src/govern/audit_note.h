@@ -3,7 +3,8 @@
 // A denial is noted in passing and written by a thread of its own. So that nobody can flood the trail, denials of one
 // key (or of none) for one reason are one event a minute, which says how many there were; what finds no room in the
 // table, of AUDIT_NOTES_MAX, is one event for all the rest. The same thread tells the bus of every event of every
-// chain, whichever process wrote it ("audit.appended"), within about half a second.
+// chain, whichever process wrote it ("audit.appended"), within about half a second. What looks like misuse of a key is
+// noted in the same way (govern/key_watch.h).
 //
 // Ownership: audit_notes_start … audit_notes_end, which writes what waits; the options' parts are borrowed. Thread
 // rule: any thread; noting takes a short lock and never waits for the database. Errors: those of starting; a failure to
@@ -40,6 +41,10 @@ struct audit_denial {
     struct str resource; // what it was about
     struct str reason;   // "invalid_api_key": from a fixed set
     struct str address, request_id;
+    bool is_anomaly;          // told on the bus too, by its action
+    bool was_allowed;         // and not denied
+    uint64_t least;           // fewer than so many within a minute are not told; 0 = one is
+    struct str usual_address; // in place of which the address is new
 };
 // notes NULL is fine.
 void audit_note_denied(struct audit_notes *notes, const struct audit_denial *denial);

@@ -41,6 +41,7 @@ struct admin_host server_host(struct server *s) {
                                .dir = &s->dir,
                                .log = s->log,
                                .events = s->events,
+                               .watch = s->watch,
                                .version = s->o->version,
                                .wish = host_wish,
                                .conf = host_conf,

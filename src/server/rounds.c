@@ -125,6 +125,8 @@ static void budgets_run(struct work *work) {
         health.replayed + health.unknown == r->replayed || keys_recount_budgets(r->server->keys, &r->budgets_err);
     if (!r->budgets_ok) return;
     r->replayed = health.replayed + health.unknown;
+    r->budgets_ok = keys_save_uses(r->server->keys, r->server->watch, &r->budgets_err);
+    if (!r->budgets_ok) return;
     r->budgets_ok = keys_look_at_budgets(r->server->keys, &r->listener, &r->budgets_damaged, &r->budgets_err);
 }
 

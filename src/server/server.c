@@ -115,6 +115,7 @@ static bool build(struct server *s, struct err *err) {
         .dir = &s->dir, .log = s->log, .version = s->o->version, .conf = sinks_conf, .ctx = s};
     if (!audit_notes_start(&n, &s->audit, err) || !audit_sinks_start(&k, &s->audit_sinks, err))
         return err_wrap(err, "the audit trail");
+    if (!key_watch_create(s->audit, &s->watch, err)) return false;
     if (!content_log_start(&(struct content_log_options){.dir = &s->dir, .log = s->log}, &s->content, err))
         return false;
     struct gateway_options g = {.log = s->log,
@@ -123,6 +124,7 @@ static bool build(struct server *s, struct err *err) {
                                 .ledger = s->ledger,
                                 .keys = s->keys,
                                 .audit = s->audit,
+                                .watch = s->watch,
                                 .content = s->content,
                                 .version = s->o->version,
                                 .sync = c->storage.durability == DURABILITY_SYNC};
@@ -134,11 +136,20 @@ static bool build(struct server *s, struct err *err) {
 
 // --- tearing down, in reverse ---
 
+// What was used in the last moments; nobody notes any more.
+static void save_uses(struct server *s) {
+    struct err err;
+    if (s->keys && s->watch && !keys_save_uses(s->keys, s->watch, &err))
+        log_warn(s->log, LOG_MSG("when keys were last used could not be saved"), LOG_ERR(&err));
+}
+
 static void tear_down(struct server *s) {
     loops_free(s);
     admin_free(s->admin);
     gateway_free(s->gateway);
     content_log_end(s->content);
+    save_uses(s);
+    key_watch_free(s->watch);
     audit_notes_end(s->audit);
     audit_sinks_end(s->audit_sinks);
     keys_free(s->keys);

@@ -9,6 +9,7 @@
 #include "govern/audit_note.h"
 #include "govern/audit_sink.h"
 #include "govern/content_log.h"
+#include "govern/key_watch.h"
 #include "net/redis.h"
 #include "os/signals.h"
 #include "os/watch.h"
@@ -49,6 +50,7 @@ struct server {
     struct ledger *ledger;
     struct keys *keys;
     struct audit_notes *audit;
+    struct key_watch *watch;
     struct audit_sinks *audit_sinks;
     struct content_log *content;
     struct gateway *gateway;

@@ -5,7 +5,8 @@
     "id, tenant_id, name, prefix, hash, is_admin, allowed_models, created_at, expires_at, revoked_at, last_used_at,"   \
     " (SELECT t.name FROM tenant t WHERE t.id = tenant_id), team_id, project_id, owner_kind, owner_id, scopes,"        \
     " addresses, origins, tags, (SELECT t.created_at + t.updated_at FROM tenant t WHERE t.id = tenant_id),"            \
-    " (SELECT m.name FROM team m WHERE m.id = team_id), (SELECT p.name FROM project p WHERE p.id = project_id)"
+    " (SELECT m.name FROM team m WHERE m.id = team_id), (SELECT p.name FROM project p WHERE p.id = project_id),"       \
+    " last_used_address"
 
 static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *err) {
     struct key_row row = {
@@ -33,6 +34,7 @@ static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *e
         .tenant_made = sql_col_i64(st, 20) != 0,
         .team = sql_col_text(st, 21),
         .project = sql_col_text(st, 22),
+        .last_used_address = sql_col_text(st, 23),
     };
     struct str hash = sql_col_blob(st, 4);
     if (hash.n != sizeof row.hash)
@@ -125,7 +127,7 @@ static bool find_one(struct sql_stmt *st, struct str what, struct arena *arena, 
     if (!own(arena, &row.name) || !own(arena, &row.prefix) || !own(arena, &row.allowed_models) ||
         !own(arena, &row.tenant) || !own(arena, &row.owner_kind) || !own(arena, &row.scopes) ||
         !own(arena, &row.addresses) || !own(arena, &row.origins) || !own(arena, &row.tags) || !own(arena, &row.team) ||
-        !own(arena, &row.project)) {
+        !own(arena, &row.project) || !own(arena, &row.last_used_address)) {
         err_no_memory(err);
         goto fail;
     }

@@ -27,9 +27,10 @@ struct key_row {
     bool any_model;            // allowed_models is NULL
     struct str allowed_models; // JSON array of names and patterns, unless any_model
     int64_t created_at, expires_at, revoked_at, last_used_at;
-    int64_t team_id, project_id; // 0 = none
-    struct str team, project;    // their names
-    struct str owner_kind;       // "user", "service_account", or empty
+    struct str last_used_address; // empty: not yet, or not known
+    int64_t team_id, project_id;  // 0 = none
+    struct str team, project;     // their names
+    struct str owner_kind;        // "user", "service_account", or empty
     int64_t owner_id;
     bool any_scope;                // scopes is NULL: the use of models
     struct str scopes;             // JSON array of permissions, unless any_scope

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Keys on the real server: how one is recognised, where it was last used, rotation by hand and by the clock, misuse."""
+import contextlib
 import datetime
 import json
 import os
 import re
+import sqlite3
 import tempfile
 import threading
 import time
 import unittest
 import zlib
 
-from harness import ROOT, eventually, main, sanitized
+from harness import ROOT, chat_body, eventually, main, sanitized
 from test_api import Api
 
 FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1'
@@ -126,6 +128,111 @@ class Recognised(Api):
         self.assertTrue(space['is_penstock_key'](key))
         self.assertFalse(space['is_penstock_key'](key[:-1] + ('A' if key[-1] != 'A' else 'B')))
         self.assertFalse(space['is_penstock_key']('ps-' + 'A' * 49))
+
+
+class Watched(Api):
+    def shown(self, key):
+        return self.call('GET', f'keys/{key["id"]}', status=200).json()
+
+    def chat(self, key, **headers):
+        return self.server.request('POST', '/v1/chat/completions', chat_body('fake/well'), headers, key)
+
+    def sql(self, text, *values):
+        with contextlib.closing(sqlite3.connect(self.server.data + '/penstock.db', timeout=10, isolation_level=None)) as db:
+            return db.execute(text, values).fetchall()
+
+    def anomalies(self, key, reason):
+        """Those of the key, once there are any."""
+        def found():
+            events = self.call('GET', 'audit?action=key.anomaly&limit=100').json()['data']
+            return [e for e in events if e['reason'] == reason and (key is None or key['id'] in json.dumps(e))]
+        self.assertTrue(eventually(found), reason)
+        return found()
+
+    def test_last_use(self):
+        used, admin = self.make('keys', {'name': 'used'}), self.make('keys', {'name': 'api', 'scopes': ['key:read']})
+        self.assertEqual((used['last_used_at'], used['last_used_address']), (None, ''))
+        self.assertEqual(self.chat(used['key']).status, 200)
+        self.call('GET', 'keys?limit=1', key=admin['key'], status=200)
+        for key in (used, admin):
+            row = eventually(lambda k=key: (lambda r: r['last_used_address'] and r)(self.shown(k)))
+            self.assertTrue(row, 'it was not written')
+            self.assertEqual(row['last_used_address'], '127.0.0.1')
+            self.assertIsNotNone(row['last_used_at'])
+            (listed,) = [r for r in self.server.cli_json('key', 'list') if r['id'] == key['id']]
+            self.assertEqual(listed['last_used_address'], '127.0.0.1')
+        review = self.call('GET', 'access/review', status=200).json()['data']
+        (row,) = [r for r in review if r.get('id') == used['id']]
+        self.assertTrue(row['last_used_at'])
+        self.assertEqual(self.shown(used)['version'], used['version'])
+
+    def test_what_it_used(self):
+        key = self.make('keys', {'name': 'analysed'})
+        for _ in range(3):
+            self.assertEqual(self.chat(key['key']).status, 200)
+        (told,) = self.server.cli_json('key', 'show', 'analysed')
+        self.assertEqual((told['id'], told['usage']['requests']), (key['id'], 3))
+        self.assertGreater(told['usage']['output_tokens'], 0)
+        shown = self.server.cli('key', 'show', 'analysed').stdout
+        self.assertRegex(shown, r'requests +3\n')
+        self.make('keys', {'name': 'idle'})
+        self.assertEqual(self.server.cli_json('key', 'show', 'idle')[0]['usage'], None)
+
+    def test_ended_keys(self):
+        key = self.make('keys', {'name': 'ended'})
+        brief = self.make('keys', {'name': 'brief'})
+        self.call('POST', f'keys/{key["id"]}/revoke', status=200)
+        self.sql('UPDATE api_key SET expires_at = 1 WHERE prefix = ?', brief['prefix'])
+        self.assertTrue(eventually(lambda: self.chat(brief['key']).status == 401))
+        for _ in range(5):
+            self.assertEqual(self.chat(key['key']).status, 401)
+        self.call('GET', 'keys', key=key['key'], status=401)
+        for row, reason in ((key, 'revoked_key'), (brief, 'expired_key')):
+            events = self.anomalies(row, reason)
+            self.assertEqual(len(events), 1)  # the rest of the minute's is told at its end
+            self.assertEqual(events[0]['outcome'], 'denied')
+            self.assertIn('127.0.0.1', json.dumps(events[0]))
+            self.assertNotIn(row['key'][:12], json.dumps(events))
+
+    def test_from_elsewhere(self):
+        key = self.make('keys', {'name': 'bound', 'addresses': ['10.0.0.0/8']})
+        page = self.make('keys', {'name': 'page', 'origins': ['https://app.example.com']})
+        self.assertEqual(self.chat(key['key']).status, 403)
+        self.assertEqual(self.chat(page['key'], Origin='https://evil.example').status, 403)
+        self.anomalies(key, 'address_not_allowed')
+        self.anomalies(page, 'origin_not_allowed')
+        api = self.make('keys', {'name': 'api bound', 'addresses': ['10.0.0.0/8'], 'scopes': ['key:read']})
+        self.call('GET', 'keys', key=api['key'], status=403)
+        self.anomalies(api, 'address_not_allowed')
+
+    def test_a_new_address(self):
+        """Of a key that was used from one for a week; not of one that moves, or is new."""
+        stable, moving, fresh = [self.make('keys', {'name': n}) for n in ('stable', 'moving', 'fresh')]
+        now = time.time_ns()
+        for key, since in ((stable, now - 8 * 86400 * 10**9), (moving, now - 3600 * 10**9)):
+            self.sql('UPDATE api_key SET last_used_address = ?, address_since = ?, last_used_at = ? WHERE prefix = ?',
+                     '203.0.113.7', since, now - 10**9, key['prefix'])
+        for key in (moving, fresh, stable):
+            self.assertEqual(self.chat(key['key']).status, 200)
+        (event,) = self.anomalies(stable, 'new_address')
+        self.assertEqual(event['outcome'], 'ok')
+        self.assertIn('203.0.113.7', json.dumps(event))
+        self.assertTrue(all(eventually(lambda k=k: self.shown(k)['last_used_address'] == '127.0.0.1') for k in (moving, fresh)))
+        told = json.dumps(self.call('GET', 'audit?action=key.anomaly&limit=100').json())
+        for key in (moving, fresh):
+            self.assertNotIn(key['id'], told)
+
+    def test_a_burst_of_unknown_keys(self):
+        for _ in range(10):
+            self.assertEqual(self.chat('ps-' + 'B' * 43).status, 401)  # may be no key at all
+        for i in range(19):
+            self.assertEqual(self.chat(unknown_key('ABCDEFGHIJKLMNOPQRSTUVWXYZ'[i])).status, 401)
+        time.sleep(1.5)
+        self.assertNotIn('unknown_keys', json.dumps(self.call('GET', 'audit?action=key.anomaly&limit=100').json()))
+        for _ in range(5):
+            self.assertEqual(self.chat(unknown_key('z')).status, 401)
+        (event,) = self.anomalies(None, 'unknown_keys')
+        self.assertEqual(event['outcome'], 'denied')
 
 
 class Caller(threading.Thread):
