@@ -399,6 +399,23 @@ class Rights(Api):
             self.problem(self.call('POST', 'access/check', {'action': 'model:use', 'principal': unknown},
                                    X_Penstock_Tenant='keyless'), 400, 'invalid_value', 'principal')
 
+    def test_circles_of_roles_are_refused(self):
+        for name, parents in (('c1', []), ('c2', ['c1']), ('c3', ['c2', 'viewer'])):
+            self.make('roles', {'name': name, 'parents': parents, 'permissions': ['budget:read']})
+        for name, parents in (('c1', ['c1']), ('c1', ['c2']), ('c1', ['viewer', 'c3']), ('c2', ['c3'])):
+            problem = self.problem(self.call('PATCH', f'roles/{name}', {'parents': parents}), 400, 'invalid_value')
+            self.assertIn(f'role "{name}" cannot inherit from "{parents[-1]}", which leads back to it', problem['detail'])
+        self.problem(self.call('POST', 'roles', {'name': 'c4', 'parents': ['c4']}), 400, 'invalid_value')
+        self.problem(self.call('POST', 'roles', {'name': 'c4', 'parents': ['nobody']}), 400, 'invalid_value')
+        # What is given is followed through all of them, at once.
+        _, key = self.person('circle@example.com', {'role': 'c3'})
+        self.assertEqual(self.call('GET', 'audit', key=key).status, 403)
+        self.call('PATCH', 'roles/c1', {'permissions': ['audit:read']}, status=200)
+        self.assertEqual(self.call('GET', 'audit', key=key).status, 200)
+        self.call('PATCH', 'roles/c2', {'parents': []}, status=200)
+        self.assertEqual(self.call('GET', 'audit', key=key).status, 403)
+        self.problem(self.call('DELETE', 'roles/c2'), 409, 'already_exists')
+
     def test_a_role_inherits_from_the_tenants_own(self):
         self.tenant('inheriting')
         at = {'X_Penstock_Tenant': 'inheriting'}
