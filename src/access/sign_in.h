@@ -29,6 +29,9 @@ struct sign_in_room {
     struct password_hasher *hasher;    // NULL: hashing is not bounded
     const struct audit_signer *signer; // NULL: nothing is written to the audit trail
     struct audit_event from;           // actor, address, agent and request_id of the events
+    // Told of an event that the trail does not take, in place of refusing what it is of; NULL: no event, no act.
+    void (*lose)(const void *ctx, const struct audit_event *event, const struct err *why);
+    const void *ctx;
 };
 
 struct sign_in_wanted {

@@ -138,6 +138,16 @@ static struct str id_text(const char *prefix, int64_t id, char out[32]) {
     return str_of(out, n + BASE32_U64_LEN);
 }
 
+static bool append(const struct sign_in_room *room, struct sql_scope tenant, struct audit_event *event,
+                   struct err *err) {
+    struct err why;
+    bool lost;
+    if (!room->lose) return audit_append(tenant, room->signer, event, err);
+    if (!audit_append_or_lose(tenant, room->signer, event, &lost, &why, err)) return false;
+    if (lost) room->lose(room->ctx, event, &why);
+    return true;
+}
+
 bool note_put(const struct sign_in_room *room, int64_t tenant, const struct note *note, int64_t now_ns,
               struct err *err) {
     char user[32], session[32];
@@ -159,7 +169,7 @@ bool note_put(const struct sign_in_room *room, int64_t tenant, const struct note
         event.actor_id = id_text("user_", note->user->id, user);
         event.actor_name = note->user->email;
     }
-    return audit_append(sql_tenant(room->db, tenant), room->signer, &event, err);
+    return append(room, sql_tenant(room->db, tenant), &event, err);
 }
 
 static bool note_failures(const struct sign_in_room *room, const struct attempt *attempt, const char *action,

@@ -31,6 +31,9 @@ bool api_caller_given(const struct api_request *request);
 void api_event_begin(struct api_call *call);
 NODISCARD bool api_event_append(struct api_call *call, enum audit_outcome outcome, struct str reason, struct err *err);
 void api_event_tell(struct api_call *call);
+// Whether an act may happen though the trail takes no event; then the log tells it. ctx: the struct api.
+bool api_may_lose(const struct api *api);
+void api_event_lost(const void *ctx, const struct audit_event *event, const struct err *why);
 
 NODISCARD bool api_policy_load(struct api_call *call, struct err *err);
 // Anew, with what is known of others whom the request is about; call->subject is made again.

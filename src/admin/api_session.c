@@ -11,7 +11,9 @@ static struct sign_in_room room_of(struct api_call *call, const struct api_auth 
                                 .auth = auth->auth,
                                 .hasher = call->api->hasher,
                                 .signer = call->api->signer,
-                                .from = call->event};
+                                .from = call->event,
+                                .lose = api_may_lose(call->api) ? api_event_lost : NULL,
+                                .ctx = call->api};
     room.from.resource_id = room.from.resource_type = STR("");
     return room;
 }

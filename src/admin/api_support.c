@@ -79,8 +79,7 @@ void api_event_begin(struct api_call *call) {
     event->resource_id = call->params[0].p ? call->params[0] : STR_NONE;
 }
 
-// Whether an act may happen though the trail takes no event.
-static bool may_lose(const struct api *api) {
+bool api_may_lose(const struct api *api) {
     if (!api->conf) return false;
     struct conf *conf = api->conf(api->ctx);
     bool may = conf->audit.on_failure == AUDIT_ALLOW;
@@ -88,16 +87,19 @@ static bool may_lose(const struct api *api) {
     return may;
 }
 
+void api_event_lost(const void *ctx, const struct audit_event *event, const struct err *why) {
+    const struct api *api = ctx;
+    log_error(api->log, LOG_MSG("an event of the audit trail is lost"), LOG_STR("action", event->action),
+              LOG_STR("actor", event->actor_name), LOG_STR("resource", event->resource_id), LOG_ERR(why));
+}
+
 static bool append_event(struct api_call *call, struct err *err) {
     const struct api *api = call->api;
     struct err why;
     bool lost;
-    if (!may_lose(api)) return audit_append(call->scope, api->signer, &call->event, err);
+    if (!api_may_lose(api)) return audit_append(call->scope, api->signer, &call->event, err);
     if (!audit_append_or_lose(call->scope, api->signer, &call->event, &lost, &why, err)) return false;
-    if (lost)
-        log_error(api->log, LOG_MSG("an event of the audit trail is lost"), LOG_STR("action", call->event.action),
-                  LOG_STR("actor", call->event.actor_name), LOG_STR("resource", call->event.resource_id),
-                  LOG_ERR(&why));
+    if (lost) api_event_lost(api, &call->event, &why);
     return true;
 }
 

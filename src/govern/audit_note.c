@@ -212,6 +212,7 @@ static void put_back(struct audit_notes *a, const struct note *note) {
         if (n->hash != note->hash) continue;
         n->count += note->count;
         n->first_at = note->first_at;
+        n->written_ns = 0; // due again at once
     }
     mutex_unlock(&a->lock);
 }

@@ -2,6 +2,7 @@
 # The audit trail of a running server: what is told, proven, exported, found when it was tampered with.
 import json
 import os
+import resource
 import sqlite3
 import subprocess
 from unittest import mock
@@ -170,23 +171,151 @@ class Audit(Suite):
         denied = self.call('GET', 'audit?action=audit.export&outcome=denied').json()['data']
         self.assertEqual(len(denied), 1)
 
-    def test_no_event_no_act(self):
-        for allow in (False, True):
-            with self.subTest(allow=allow):
-                server = self.spawn({'providers': [fake_provider(self.fake)],
-                                     'audit': {'on_failure': 'allow' if allow else 'refuse'}})
-                key = server.create_key('--admin')['key']
-                db = sqlite3.connect(os.path.join(server.data, 'penstock.db'), isolation_level=None, timeout=20)
-                db.execute("CREATE TRIGGER full BEFORE INSERT ON audit_event BEGIN SELECT RAISE(ABORT, 'full'); END")
-                reply = server.request('POST', '/api/v1/teams', body=b'{"name":"t"}', key=key)
-                self.assertEqual(reply.status, 201 if allow else 500, reply)
-                self.assertEqual(db.execute('SELECT count(*) FROM team').fetchone()[0], int(allow))
-                if allow:
-                    self.assertIn('an event of the audit trail is lost', server.log())
-                db.execute('DROP TRIGGER full')
-                db.close()
-                self.assertEqual(server.request('POST', '/api/v1/teams', body=b'{"name":"u"}', key=key).status, 201)
-                self.assertEqual(server.cli('audit', 'verify').returncode, 0)
+
+GOOD, BETTER = 'correct horse battery staple', 'seven blue goats ride a bike'
+# What is counted or kept besides acts: failed sign-ins, usage, the trail itself, the keys that tokens are signed with.
+NO_ACTS = ('audit_', 'usage', 'wal_', 'name', 'sqlite_', 'sign_in_failure', 'lease', 'schema', 'token_key')
+
+
+class NoTrail(Suite):
+    """Vault's rule: what cannot be told of does not happen. The trail's table refuses every event, as a full disk would."""
+
+    def open(self, allow=False):
+        self.server = self.spawn({'providers': [fake_provider(self.fake)], 'log': {'format': 'json'},
+                                  'auth': {'password': {'memory': '8 MiB', 'passes': 1}},
+                                  'audit': {'on_failure': 'allow' if allow else 'refuse'}})
+        self.key = self.server.create_key('--admin')['key']
+        self.db = sqlite3.connect(os.path.join(self.server.data, 'penstock.db'), isolation_level=None, timeout=20)
+        self.addCleanup(self.db.close)
+        user = self.ask('POST', 'users', {'email': 'ada@example.com'}).json()['id']
+        self.user = user
+        self.ask('POST', f'users/{user}/password', {'password': GOOD, 'must_change': False})
+        self.ask('POST', 'teams', {'name': 'there', 'title': '1'})
+        self.kept = self.ask('POST', 'keys', {'name': 'there'}).json()
+        self.grant = self.ask('POST', 'grants', {'principal': user, 'role': 'viewer'}).json()['id']
+        self.host = {'Host': f'localhost:{self.server.port}'}
+        reply = self.sign_in()
+        self.session = {**self.host, 'Cookie': reply.header('set-cookie').split(';')[0],
+                        'X-CSRF-Token': reply.json()['csrf_token']}
+
+    def ask(self, method, path, body=None, key=None, **headers):
+        key = key or (None if 'Cookie' in headers or path == 'session' else self.key)
+        return self.server.request(method, '/api/v1/' + path, body=None if body is None else json.dumps(body).encode(),
+                                   key=key, headers=headers)
+
+    def sign_in(self, password=GOOD):
+        return self.ask('POST', 'session', {'email': 'ada@example.com', 'password': password}, **self.host)
+
+    def break_it(self):
+        self.db.execute("CREATE TRIGGER full BEFORE INSERT ON audit_event BEGIN SELECT RAISE(ABORT, 'full'); END")
+
+    def mend(self):
+        self.db.execute('DROP TRIGGER full')
+
+    def content(self):
+        out = {}
+        for (table,) in self.db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            if not table.startswith(NO_ACTS):
+                columns = [c[1] for c in self.db.execute(f'PRAGMA table_info({table})')
+                           if c[1] not in ('seen_at', 'last_used_at', 'last_used_address', 'edits')]
+                out[table] = sorted(map(repr, self.db.execute(f'SELECT {", ".join(columns)} FROM {table}').fetchall()))
+        return out
+
+    def acts(self):
+        """One of each kind, each of which would be carried out."""
+        return [('POST', 'tenants', {'name': 'new'}, {}), ('PATCH', 'teams/there', {'title': '2'}, {}),
+                ('POST', 'teams', {'name': 'new'}, {}), ('PUT', f'teams/there/members/{self.user}', None, {}),
+                ('POST', 'projects', {'name': 'new'}, {}), ('POST', 'users', {'email': 'new@example.com'}, {}),
+                ('POST', f'users/{self.user}/password', {'password': BETTER, 'must_change': False}, {}),
+                ('POST', 'service_accounts', {'name': 'new'}, {}), ('POST', 'roles', {'name': 'new'}, {}),
+                ('POST', 'grants', {'principal': self.user, 'role': 'admin'}, {}), ('DELETE', f'grants/{self.grant}', None, {}),
+                ('POST', 'keys', {'name': 'new'}, {}), ('PATCH', f'keys/{self.kept["id"]}', {'name': 'other'}, {}),
+                ('POST', f'keys/{self.kept["id"]}/rotate', {'overlap': '1h'}, {}),
+                ('POST', f'keys/{self.kept["id"]}/revoke', {}, {}),
+                ('POST', 'budgets', {'name': 'new', 'metric': 'tokens', 'amount': 5}, {}),
+                ('PATCH', 'config', {'log': {'level': 'warn'}}, {}), ('DELETE', 'teams/there', None, {})]
+
+    def persons_acts(self):
+        return [('POST', 'elevations', {'role': 'admin', 'duration': '1h', 'reason': 'x'}, self.session),
+                ('POST', 'tokens', {'permissions': ['user:read']}, self.session),
+                ('POST', 'session/totp', {}, self.session),
+                ('DELETE', 'session', None, self.session)]
+
+    def test_nothing_happens(self):
+        self.open()
+        self.break_it()
+        before = self.content()
+        for method, path, body, headers in self.acts() + self.persons_acts():
+            with self.subTest(f'{method} {path}'):
+                reply = self.ask(method, path, body, **headers)
+                self.assertEqual(reply.status, 500, reply)
+                self.assertEqual(self.content(), before)
+        # Signing in, rightly or not, is told of too; and so is what is denied, which is a fault then.
+        self.assertEqual((self.sign_in().status, self.sign_in('wrong password').status), (500, 500))
+        viewer = self.ask('POST', 'teams', {'name': 'by-viewer'}, **self.session)
+        self.assertEqual(viewer.status, 500, viewer)
+        # A look at what one may see is no event, and so are calls of models.
+        self.assertEqual(self.ask('GET', 'teams').status, 200)
+        self.assertEqual(self.server.chat('fake/well').status, 200)
+        # What is denied there stays so, and is told when the trail takes events again.
+        wrong = {'Authorization': 'Bearer ps-' + 'A' * 43}
+        self.assertEqual(self.server.chat('fake/well', headers=wrong).status, 401)
+        self.assertTrue(eventually(lambda: 'the audit trail takes no events' in self.server.log()))
+        # Commands on the data directory go by the same rule.
+        done = self.server.cli('team', 'create', 'name=by-command')
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(self.content(), before)
+        self.mend()
+        self.assertTrue(eventually(lambda: self.server.cli_json('audit', 'list', 'action=model.use', 'outcome=denied')))
+        for method, path, body, headers in self.persons_acts()[:3] + self.acts():
+            reply = self.ask(method, path, body, **headers)
+            self.assertLess(reply.status, 300, f'{method} {path}: {reply}')
+        self.assertNotEqual(self.content(), before)
+        self.assertEqual(self.server.cli('audit', 'verify').returncode, 0)
+
+    def test_or_it_happens_and_the_log_tells(self):
+        self.open(allow=True)
+        self.break_it()
+        for method, path, body, headers in self.persons_acts()[:3] + self.acts()[:6]:
+            reply = self.ask(method, path, body, **headers)
+            self.assertLess(reply.status, 300, f'{method} {path}: {reply}')
+        self.assertEqual((self.sign_in().status, self.sign_in('wrong password').status), (200, 401))
+        self.assertEqual(self.ask('DELETE', 'session', **self.session).status, 204)
+        lost = [line['action'] for line in self.server.log_lines() if line.get('msg') == 'an event of the audit trail is lost']
+        for action in ('team.create', 'user.create', 'session.sign_in', 'token.create', 'elevation.create'):
+            self.assertIn(action, lost)
+        self.mend()
+        self.assertEqual(self.ask('POST', 'teams', {'name': 'after'}).status, 201)
+        self.assertEqual(self.server.cli('audit', 'verify').returncode, 0)
+
+    def test_a_disk_that_is_full(self):
+        """A file that may not grow: as with the trigger, all or nothing, and it goes on when there is room."""
+        self.open()
+        pages = self.db.execute('PRAGMA page_count').fetchone()[0]
+        size = pages * self.db.execute('PRAGMA page_size').fetchone()[0]
+        limit = max(size, os.path.getsize(self.db_path('-wal'))) + 8192
+        resource.prlimit(self.server.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        made, refused = [], 0
+        for i in range(2000):
+            reply = self.ask('POST', 'teams', {'name': f'full-{i}', 'title': 'x' * 200})
+            if reply.status == 201:
+                made.append(f'full-{i}')
+            else:
+                refused += 1
+                self.assertGreaterEqual(reply.status, 500, reply)
+            if refused == 5:
+                break
+        self.assertEqual(refused, 5)
+        resource.prlimit(self.server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        there = [r[0] for r in self.db.execute("SELECT name FROM team WHERE name LIKE 'full-%' ORDER BY id")]
+        self.assertEqual(there, made)
+        told = {e['resource_name'] for e in self.server.cli_json('audit', 'list', '--limit', '0', 'action=team.create')}
+        self.assertEqual({n for n in told if n.startswith('full-')}, set(made))
+        self.assertEqual(self.ask('POST', 'teams', {'name': 'room-again'}).status, 201)
+        self.assertEqual(self.server.cli('audit', 'verify').returncode, 0)
+
+    def db_path(self, more=''):
+        return os.path.join(self.server.data, 'penstock.db' + more)
 
 
 if __name__ == '__main__':
