@@ -248,11 +248,19 @@ static void wait_again(struct quota_held *h) {
     timer_set(&q->timer, RESEND_MS);
 }
 
+// What is wrong with the command or the data stays so; other refusals (READONLY, LOADING, CLUSTERDOWN …) pass.
+static bool is_final(const struct err *err) {
+    static const struct str words[] = {STR_INIT("Redis: ERR "), STR_INIT("Redis: WRONGTYPE "),
+                                       STR_INIT("Redis: NOPERM ")};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (err->code == ERR_UPSTREAM_STATUS && str_starts(str_c(err->message), words[i])) return true;
+    return false;
+}
+
 static void on_settled(void *ctx, const struct resp *reply, const struct err *err) {
     struct quota_held *h = ctx;
     h->call = NULL;
-    // What the server refuses it will refuse again.
-    if (reply || err->code == ERR_UPSTREAM_STATUS)
+    if (reply || is_final(err))
         held_free(h);
     else
         wait_again(h);

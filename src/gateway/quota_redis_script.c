@@ -2,8 +2,9 @@
 //
 // Keys 1 to 3 are of the tenant: `due`, reservations by the time they must be renewed by; `held`, what each holds, a
 // list of counter, amount, "1" for calls at once; `swept`, those that were turned into used, or counted without a
-// reservation, so that a settlement that comes late or twice is known. Then a counter each: a hash of `u`, used, and
-// `r`, reserved. Times are Redis's own, so that servers' clocks do not matter.
+// reservation, so that a settlement that comes late or twice is known, and a reservation that comes after its
+// settlement. Then a counter each: a hash of `u`, used, and `r`, reserved. Times are Redis's own, so that servers'
+// clocks do not matter.
 #include "gateway/quota_redis_internal.h"
 
 // Redis takes no "-0" for a number, and an error in the middle of a script takes nothing back.
@@ -45,9 +46,11 @@
     "local function text(x) return string.format('%.0f', x) end\n"
 
 // ARGV: id, ms to live; for each counter its amount, limit (-1: none), expiry, seed, "1" for calls at once.
-// Answer: 0 and what was used of each, or which counter refused and what is used of it.
+// Answer: 0 and what was used of each, or which counter refused and what is used of it; a bare 0 for one that was
+// settled before it came, over a connection that was thought lost.
 static const char k_reserve[] =
-    LUA_SWEEP LUA_COUNTER "local rec, out = {}, {0}\n"
+    LUA_SWEEP LUA_COUNTER "if redis.call('HEXISTS', swept, ARGV[1]) == 1 then return 0 end\n"
+                          "local rec, out = {}, {0}\n"
                           "for i = 1, #KEYS - 3 do\n"
                           "  local key, a = KEYS[3 + i], 2 + (i - 1) * 5\n"
                           "  local u, r = counter(key, ARGV[a + 3], ARGV[a + 4])\n"
@@ -92,9 +95,10 @@ static const char k_settle[] =
                           "  end\n"
                           "  return 2\n"
                           "end\n"
-                          "if ARGV[2] ~= '1' then return 0 end\n"
+                          "if redis.call('HLEN', swept) > 100000 then redis.call('DEL', swept) end\n"
                           "redis.call('HSET', swept, id, '')\n"
                           "redis.call('PEXPIRE', swept, 3600000)\n"
+                          "if ARGV[2] ~= '1' then return 0 end\n"
                           "for i = 1, #KEYS - 3 do\n"
                           "  local a = 2 + (i - 1) * 3\n"
                           "  counter(KEYS[3 + i], ARGV[a + 2], ARGV[a + 3])\n"

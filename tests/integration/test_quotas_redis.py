@@ -58,6 +58,18 @@ class Exact(Nodes):
         self.assertTrue(eventually(lambda: not any(c['r'] for c in self.redis.counters().values())), self.redis.counters())
         self.assertEqual(sorted(c['u'] for c in self.redis.counters().values()), [0, 0, 6])
 
+    def test_settled_when_the_server_is_no_replica_any_more(self):
+        self.launch([('tokens', 'tenant', 0, 'tokens', 'day', 10 ** 6)], n=1)
+        conn = self.servers[0].conn()
+        conn.send(request_bytes('POST', '/v1/chat/completions', chat_body('slow'), key=self.keys[0]))
+        self.assertTrue(eventually(lambda: self.redis.counters() and self.only()['r']))
+        self.redis.ask('REPLICAOF', '127.0.0.1', '1')
+        usage = conn.read().json()['usage']
+        time.sleep(0.5)
+        self.assertTrue(self.only()['r'])
+        self.redis.ask('REPLICAOF', 'NO', 'ONE')
+        self.assertTrue(eventually(lambda: self.only() == {'u': usage['total_tokens'], 'r': 0}), self.redis.counters())
+
     def test_client_leaves_while_redis_hangs(self):
         self.launch([('calls', 'tenant', 0, 'requests', 'day', 5)], n=1)
         self.redis.signal(signal.SIGSTOP)
@@ -134,7 +146,9 @@ class Exact(Nodes):
         self.assertEqual(self.away('local'), [200] * 3 + [429] * 3)
         server = self.servers[0]
         self.assertTrue(eventually(lambda: self.is_up(server)))
-        self.assertTrue(eventually(lambda: self.redis.counters() and self.only() == {'u': 3, 'r': 0}), self.redis.counters())
+        # As after a restart: what one event loop tells first may hold what the other tells too.
+        self.assertTrue(eventually(lambda: self.redis.counters() and self.only()['r'] == 0 and
+                                   3 <= self.only()['u'] <= 5), self.redis.counters())
 
     def test_keys_have_the_tenant_as_hash_tag(self):
         self.launch([('calls', 'tenant', 0, 'requests', 'minute', 100)], n=1, redis={'key_prefix': 'gate:'})

@@ -101,10 +101,23 @@ static void test_settled_once(void) {
 
 static void test_without_reservation(void) {
     clean();
-    CHECK_INT(eval(QUOTA_SCRIPT_SETTLE, "{1}:a", "gone 0 3 0 10").v[0], 0);
+    CHECK_INT(eval(QUOTA_SCRIPT_SETTLE, "{1}:a", "none 0 3 0 10").v[0], 0);
     CHECK_INT(size_of("EXISTS", "{1}:a"), 0);
     for (int i = 0; i < 3; i++) CHECK_INT(eval(QUOTA_SCRIPT_SETTLE, "{1}:a", "gone 1 3 0 10").v[0], i ? 0 : 3);
     CHECK_INT(field("{1}:a", "u"), 13);
+}
+
+// Over two connections the settlement may be there first, of a request that counts or of one that does not.
+static void test_reserved_after_it_was_settled(void) {
+    clean();
+    CHECK_INT(eval(QUOTA_SCRIPT_SETTLE, "{1}:a", "r1 0 0 0 10").v[0], 0);
+    CHECK_INT(eval(QUOTA_SCRIPT_SETTLE, "{1}:a", "r2 1 3 0 10").v[0], 3);
+    for (int i = 1; i <= 2; i++) {
+        struct got g = eval(QUOTA_SCRIPT_RESERVE, "{1}:a", i == 1 ? "r1 60000 5 100 0 10 0" : "r2 60000 5 100 0 10 0");
+        CHECK(g.n == 1 && g.v[0] == 0);
+        CHECK(field("{1}:a", "u") == 13 && field("{1}:a", "r") <= 0);
+        nothing_held();
+    }
 }
 
 // What nobody renewed becomes used; what it really used is put right when it is told after all, once.
@@ -209,5 +222,5 @@ static void test_shares_never_pass_the_limit(void) {
 static void start(void) { server_start(&g_server, false, NULL); }
 static void end(void) { server_kill(&g_server, SIGKILL); }
 
-TEST_MAIN(start, test_all_or_nothing, test_settled_once, test_without_reservation, test_swept, test_renewed,
-          test_expiry, test_share, test_dead_share, test_shares_never_pass_the_limit, end)
+TEST_MAIN(start, test_all_or_nothing, test_settled_once, test_without_reservation, test_reserved_after_it_was_settled,
+          test_swept, test_renewed, test_expiry, test_share, test_dead_share, test_shares_never_pass_the_limit, end)
