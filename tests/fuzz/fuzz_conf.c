@@ -40,6 +40,59 @@ static void check_shown(const struct conf *conf, enum conf_show_what what) {
     buf_free(&text);
 }
 
+// Whatever a caller's key, project and team are called: what holds for it is no wider than its tenant.
+static void check_callers(const struct conf *conf, const struct conf_tenant *level, struct arena *a) {
+    const struct conf_tenant *t = level->of, *held;
+    struct conf_choice choice;
+    struct err err;
+    struct str team = t->teams.n ? t->teams.p[level->name.n % t->teams.n].name : STR_NONE;
+    struct str project = t->projects.n ? t->projects.p[level->name.n % t->projects.n].name : STR_NONE;
+    const struct conf_caller callers[] = {{.key = level->name},
+                                          {.team = level->name, .project = level->name, .key = level->name},
+                                          {.team = team, .project = project, .key = level->name}};
+    for (size_t i = 0; i < ARRAY_LEN(callers); i++) {
+        if (!conf_level_of(t, &callers[i], a, &held, &err)) continue;
+        INVARIANT(held->of == t && held->limits.max_body <= t->limits.max_body);
+        for (size_t k = 0; k < held->aliases.n; k++)
+            (void)!conf_resolve(conf, held, held->aliases.p[k].name, &choice); // it ends
+    }
+}
+
+static void check_levels(const struct conf *conf) {
+    struct conf_level_at at = {0};
+    struct conf_choice choice;
+    for (const struct conf_tenant *t; (t = conf_level_next(conf, &at)) != NULL;) {
+        struct arena a;
+        size_t depth = 0;
+        arena_init(&a, NULL, 0, 1 << 20);
+        for (size_t k = 0; k < t->aliases.n; k++) INVARIANT(conf_resolve(conf, t, t->aliases.p[k].name, &choice));
+        for (size_t k = 0; k < conf->aliases.n; k++) INVARIANT(conf_resolve(conf, t, conf->aliases.p[k].name, &choice));
+        INVARIANT(t->limits.max_body <= (t->up ? t->up->limits.max_body : conf->limits.max_body));
+        for (const struct conf_tenant *up = t; up; up = up->up) depth++;
+        INVARIANT(depth <= CONF_CHAIN_DEPTH);
+        check_callers(conf, t, &a);
+        arena_free(&a);
+    }
+}
+
+// Tracing any of its values takes what there is as it is.
+static void check_traced(const struct conf *conf) {
+    static const char *const keys[] = {"limits", "aliases", "models", "prices", "allow_models", "name"};
+    struct conf_level_at at = {0};
+    size_t n = 0;
+    for (const struct conf_tenant *t; n < 8 && (t = conf_level_next(conf, &at)) != NULL; n++) {
+        struct conf_show of = {.tenant = t->of->name, .key = str_c(keys[n % ARRAY_LEN(keys)])};
+        struct buf out = BUF_INIT((size_t)1 << 24);
+        struct err err;
+        if (t->kind == LEVEL_TEAM) of.team = t->name;
+        if (t->kind == LEVEL_PROJECT) of.project = t->name;
+        if (t->kind == LEVEL_KEY) of.api_key = t->name;
+        (void)!conf_trace(conf, &of, &out, &err);
+        if (conf_trace_json(conf, &of, &out, &err)) INVARIANT(!out.failed);
+        buf_free(&out);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct conf_env env = {.get = env_get, .read_file = env_read};
@@ -59,13 +112,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             INVARIANT(conf_resolve(conf, NULL, conf->aliases.p[i].name, &choice));
         for (size_t i = 0; i < conf->models.n; i++)
             INVARIANT(conf_resolve(conf, NULL, conf->models.p[i].name, &choice));
-        for (size_t i = 0; i < conf->tenants.n; i++) {
-            const struct conf_tenant *t = &conf->tenants.p[i];
-            for (size_t k = 0; k < t->aliases.n; k++) INVARIANT(conf_resolve(conf, t, t->aliases.p[k].name, &choice));
-            for (size_t k = 0; k < conf->aliases.n; k++)
-                INVARIANT(conf_resolve(conf, t, conf->aliases.p[k].name, &choice));
-            INVARIANT(t->limits.max_body <= conf->limits.max_body);
-        }
+        check_levels(conf);
+        check_traced(conf);
         check_shown(conf, SHOW_SET);
         check_shown(conf, SHOW_EFFECTIVE);
     }
