@@ -30,7 +30,7 @@ static bool is_below(const struct conf_tenant *level, const struct conf_tenant *
 static struct conf_path whole_of(const struct conf_path *path) {
     const struct opt *section = opt_get(&tenant_table, path->steps[0]);
     struct conf_path whole = *path;
-    bool items = section && section->type != OPT_STRUCT && section->type != OPT_STRS;
+    bool items = section && (section->type == OPT_LIST || section->type == OPT_MAP); // prices join amount by amount
     if (items && whole.n > 2) whole.n = 2;
     return whole;
 }

@@ -164,17 +164,6 @@ static struct str item_name(const struct opt *opt, struct opt_list list, size_t 
     return opt_text_at(opt_item_at(opt, list, i));
 }
 
-static void joined_item(struct show_walk *w, const struct opt *opt, struct opt_list list, size_t i,
-                        const struct conf_node *node) {
-    const void *item = opt_item_at(opt, list, i);
-    if (opt->type == OPT_LIST)
-        show_list_item(w, opt, i, item, node, 0, 1);
-    else if (opt->type == OPT_MAP)
-        show_pair(w, opt, item, node, 1, 1);
-    else
-        show_struct_item(w, opt, item, node, 1, 1);
-}
-
 // What an item of the same name on a level above says in the value's place: the whole item goes before it.
 static void row_lower(struct show_walk *w, const struct levels *levels, size_t from, struct show_row *row) {
     struct conf_path path;
@@ -191,6 +180,67 @@ static void row_lower(struct show_walk *w, const struct levels *levels, size_t f
     }
 }
 
+static void joined_item(struct show_walk *w, const struct levels *levels, size_t from, const struct opt *opt,
+                        size_t i) {
+    const struct level *level = &levels->list[from];
+    const void *item = opt_item_at(opt, opt_list_at(field_of(w, level, opt)), i);
+    const struct conf_node *node = opt_item_node(conf_node_get(level->node, str_c(opt->name)), i);
+    size_t before = w->rows.n;
+    w->level = level->label;
+    if (opt->type == OPT_LIST)
+        show_list_item(w, opt, i, item, node, 0, 1);
+    else
+        show_pair(w, opt, item, node, 1, 1);
+    for (size_t k = before; k < w->rows.n; k++) row_lower(w, levels, from + 1, &w->rows.p[k]);
+}
+
+// What a level says of a price by name, or NULL.
+static const void *price_at(const struct show_walk *w, const struct level *l, struct str name) {
+    const struct map *map = l->tenant ? &l->tenant->price_map : &w->conf->price_map;
+    const char *price = map->n ? map_get(map, name) : NULL;
+    return price ? price - offsetof(struct conf_named_price, price) : NULL;
+}
+
+// Prices join amount by amount: each is the nearest level's that gives it.
+static void joined_amount(struct show_walk *w, const struct levels *levels, size_t from, struct str name,
+                          const struct opt *opt) {
+    size_t l = from, before = w->rows.n;
+    for (; l < levels->n; l++) {
+        const char *item = price_at(w, &levels->list[l], name);
+        if (item && !opt_is_unset(opt, item + opt->offset)) break;
+    }
+    if (l == levels->n) l = from;
+    const struct level *level = &levels->list[l];
+    const struct conf_node *node = conf_node_get(conf_node_get(level->node, STR("prices")), name);
+    w->level = level->label;
+    show_option(w,
+                (struct show_value){opt, (const char *)price_at(w, level, name) + opt->offset,
+                                    conf_node_get(node, str_c(opt->name))},
+                2, 3);
+    for (size_t k = before; k < w->rows.n; k++) row_lower(w, levels, l + 1, &w->rows.p[k]);
+}
+
+static void joined_price(struct show_walk *w, const struct levels *levels, size_t from, const struct opt *opt,
+                         struct str name) {
+    size_t base = w->path.n, first = w->rows.n;
+    conf_path_put(&w->path, name);
+    show_section(w, opt, name, NULL, 1);
+    for (size_t i = 0; i < opt->sub->n; i++) {
+        size_t item = w->path.n;
+        if (!show_key_wants(w, 2, str_c(opt->sub->opts[i].name))) continue;
+        conf_path_put(&w->path, str_c(opt->sub->opts[i].name));
+        joined_amount(w, levels, from, name, &opt->sub->opts[i]);
+        w->path.n = item;
+    }
+    if (w->rows.n == first + 1 && w->key.n <= 2) {
+        struct show_row *row = &w->rows.p[first];
+        row->section = false, row->yaml = row->json = STR("{}");
+    } else if (w->rows.n == first + 1) {
+        w->rows.n = first;
+    }
+    w->path.n = base;
+}
+
 // Of the same name the nearest level's.
 static void joined_section(struct show_walk *w, const struct levels *levels, const struct opt *opt) {
     size_t first = w->rows.n;
@@ -203,16 +253,15 @@ static void joined_section(struct show_walk *w, const struct levels *levels, con
         const struct level *level = &levels->list[l];
         const struct opt *own = level->tenant ? opt : opt_get(&conf_table, str_c(opt->name));
         struct opt_list list = opt_list_at(field_of(w, level, own));
-        const struct conf_node *node = conf_node_get(level->node, str_c(opt->name));
-        w->level = level->label;
         for (size_t i = 0; i < list.n; i++) {
             struct str name = item_name(own, list, i);
             bool wanted = show_key_wants(w, 1, name) && !map_get(&seen, name);
             if (!wanted || (by_model && !conf_tenant_allows(levels->tenant, name))) continue;
             if (!map_put(&seen, name, (void *)(l + 1))) w->failed = true;
-            size_t before = w->rows.n;
-            joined_item(w, own, list, i, opt_item_node(node, i));
-            for (size_t k = before; k < w->rows.n; k++) row_lower(w, levels, l + 1, &w->rows.p[k]);
+            if (by_model)
+                joined_item(w, levels, l, own, i);
+            else
+                joined_price(w, levels, l, own, name);
         }
     }
     if (w->rows.n == first + 1) w->rows.n = first;

@@ -384,12 +384,14 @@ static struct conf *load_levels(void) {
                                "  limits: {max_body: 8 MiB}\n"
                                "  teams:\n"
                                "  - {name: ml, aliases: {best: a/demo}}\n"
-                               "  - {name: web, allow_models: [a/echo]}\n"
+                               "  - {name: web, allow_models: [a/echo], prices: {a/demo: {input: 4}}}\n"
                                "  projects:\n"
                                "  - {name: search, team: ml, limits: {max_body: 3 MiB}}\n"
                                "  keys:\n"
                                "  - {name: nightly run, project: search, aliases: {best: a/echo}}\n"
-                               "- {name: lab, parent: acme, teams: [{name: ml}]}\n";
+                               "  prices: {a/demo: {output: 3}}\n"
+                               "- {name: lab, parent: acme, teams: [{name: ml}]}\n"
+                               "prices: {a/demo: {input: 1, output: 2}, a/echo: {input: 9}}\n";
     static const char *const variables[] = {"PENSTOCK_TENANTS__ACME__TEAMS__WEB__LIMITS__MAX_BODY=4MiB",
                                             "PENSTOCK_TENANTS__ACME__KEYS__NIGHTLY_RUN__LIMITS__MAX_BODY=1MiB", NULL};
     static const struct conf_env env = {.get = levels_env_get, .variables = variables, .read_live = levels_live};
@@ -492,6 +494,61 @@ static void level_names(void) {
     buf_free(&out);
 }
 
+// A price is one of amounts that each come from where they are given.
+static void level_prices(void) {
+    struct conf *c = load_levels();
+    struct buf out = BUF_INIT(TEXT_MAX);
+    CHECK_STR(SHOWN(c, .sources = true, .tenant = STR("acme"), .team = STR("ml"), .key = STR("prices")),
+              STR("prices:\n"
+                  "  a/demo:\n"
+                  "    input: 1   # general (penstock.yaml:16:26)\n"
+                  "    output: 3  # tenant acme (penstock.yaml:14:29); over: general (penstock.yaml:16:37) 2\n"
+                  "  a/echo:\n"
+                  "    input: 9   # general (penstock.yaml:16:57)\n"));
+    CHECK_STR(TRACED(c, .key = STR("prices.a/demo.output"), .team = STR("web")),
+              STR("prices.a/demo.output\n"
+                  "    default                            null\n"
+                  "    general (penstock.yaml:16:37)      2\n"
+                  "  * tenant acme (penstock.yaml:14:29)  3\n"
+                  "    team web                           inherits\n"));
+    CHECK_STR(TRACED(c, .key = STR("prices.a/demo")), STR("prices.a/demo.input\n"
+                                                          "    default                        null\n"
+                                                          "  * general (penstock.yaml:16:26)  1\n"
+                                                          "    tenant acme                    inherits\n"
+                                                          "  below:\n"
+                                                          "    team ml                inherits\n"
+                                                          "    team web               4 (penstock.yaml:9:66)\n"
+                                                          "    project search         inherits\n"
+                                                          "    key nightly run        inherits\n"
+                                                          "    tenant lab             inherits\n"
+                                                          "    team ml of tenant lab  inherits\n"
+                                                          "prices.a/demo.output\n"
+                                                          "    default                            null\n"
+                                                          "    general (penstock.yaml:16:37)      2\n"
+                                                          "  * tenant acme (penstock.yaml:14:29)  3\n"
+                                                          "  below:\n"
+                                                          "    team ml                inherits\n"
+                                                          "    team web               inherits\n"
+                                                          "    project search         inherits\n"
+                                                          "    key nightly run        inherits\n"
+                                                          "    tenant lab             inherits\n"
+                                                          "    team ml of tenant lab  inherits\n"));
+    CHECK_STR(SHOWN(c, .tenant = STR("acme"), .key = STR("prices.a/demo.input")), STR("prices:\n"
+                                                                                      "  a/demo:\n"
+                                                                                      "    input: 1\n"));
+    CHECK_STR(SHOWN(c, .what = SHOW_EFFECTIVE, .tenant = STR("acme"), .key = STR("prices.a/echo")),
+              STR("prices:\n"
+                  "  a/echo:\n"
+                  "    input: 9\n"
+                  "    output: null\n"
+                  "    cached_input: null\n"
+                  "    cache_write: null\n"
+                  "    reasoning: null\n"));
+    CHECK_STR(TRACED(c, .key = STR("prices.a/nothing")), STR("there is nothing of the name \"prices.a/nothing\""));
+    conf_unref(c);
+    buf_free(&out);
+}
+
 static void levels_as_json(void) {
     struct conf *c = load_levels();
     struct buf out = BUF_INIT(TEXT_MAX);
@@ -513,18 +570,25 @@ static void levels_as_json(void) {
                   "run\",\"layer\":\"environment\",\"name\":\"$PENSTOCK_TENANTS__ACME__KEYS__NIGHTLY_RUN__LIMITS__MAX_"
                   "BODY\"}]}\n"));
     CHECK(json_validate(str_trim(buf_str(&out)), 0, &err));
-    CHECK_STR(SHOWN(c, .sources = true, .tenant = STR("acme"), .api_key = STR("nightly run")),
-              STR("name: nightly run          # key nightly run (penstock.yaml:13:12)\n"
-                  "project: search            # key nightly run (penstock.yaml:13:34)\n"
-                  "allow_models: [a/*, best]  # tenant acme (penstock.yaml:5:17)\n"
-                  "aliases:\n"
-                  "  best: a/echo             # key nightly run (penstock.yaml:13:58); over: team ml "
-                  "(penstock.yaml:8:32) a/demo\n"
-                  "limits:\n"
-                  "  max_body: 1 MiB          # key nightly run "
-                  "($PENSTOCK_TENANTS__ACME__KEYS__NIGHTLY_RUN__LIMITS__MAX_BODY); over: project search (live change "
-                  "by ada) 2 MiB, tenant acme (penstock.yaml:6:22) 8 MiB, general (penstock.yaml:2:20) 16 MiB\n"
-                  "  max_response: 32 MiB     # general (default)\n"));
+    CHECK_STR(
+        SHOWN(c, .sources = true, .tenant = STR("acme"), .api_key = STR("nightly run")),
+        STR("name: nightly run          # key nightly run (penstock.yaml:13:12)\n"
+            "project: search            # key nightly run (penstock.yaml:13:34)\n"
+            "allow_models: [a/*, best]  # tenant acme (penstock.yaml:5:17)\n"
+            "aliases:\n"
+            "  best: a/echo             # key nightly run (penstock.yaml:13:58); over: team ml (penstock.yaml:8:32) "
+            "a/demo\n"
+            "prices:\n"
+            "  a/demo:\n"
+            "    input: 1               # general (penstock.yaml:16:26)\n"
+            "    output: 3              # tenant acme (penstock.yaml:14:29); over: general (penstock.yaml:16:37) 2\n"
+            "  a/echo:\n"
+            "    input: 9               # general (penstock.yaml:16:57)\n"
+            "limits:\n"
+            "  max_body: 1 MiB          # key nightly run "
+            "($PENSTOCK_TENANTS__ACME__KEYS__NIGHTLY_RUN__LIMITS__MAX_BODY); over: project search (live change by ada) "
+            "2 MiB, tenant acme (penstock.yaml:6:22) 8 MiB, general (penstock.yaml:2:20) 16 MiB\n"
+            "  max_response: 32 MiB     # general (default)\n"));
     conf_unref(c);
     buf_free(&out);
 }
@@ -579,4 +643,4 @@ static void secrets(void) {
 }
 
 TEST_MAIN(everything_reads_back, odd_texts, sources, parts, json, tenants, traces, level_traces, level_names,
-          levels_as_json, secrets)
+          level_prices, levels_as_json, secrets)
