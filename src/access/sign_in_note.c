@@ -62,7 +62,9 @@ static struct throttle address_rule(const struct conf_sign_in *c) {
 
 static bool locked(int64_t wait_ns, const char *what, struct err *err) {
     long long seconds = (long long)((wait_ns + (int64_t)NS_PER_SEC - 1) / (int64_t)NS_PER_SEC);
-    return err_set(err, ERR_RATE_LIMITED, "too many failed sign-ins with this %s: try again in %lld s", what, seconds);
+    err_set(err, ERR_RATE_LIMITED, "too many failed sign-ins with this %s: try again in %lld s", what, seconds);
+    err->retry_s = (unsigned)MIN(MAX(seconds, 1), (long long)UINT32_MAX);
+    return false;
 }
 
 static bool count(struct sql *db, const struct subject *subject, const struct throttle *rule, const char *what,

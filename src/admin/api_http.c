@@ -38,6 +38,7 @@ static bool run(struct admin_call *call, struct err *err) {
     call->status = reply.status;
     call->version = reply.version;
     call->replayed = reply.replayed;
+    call->retry_s = reply.status >= 400 ? reply.err.retry_s : 0;
     call->type = keep(call, reply.type);
     call->location = keep(call, reply.location);
     call->allow = keep(call, reply.allow);

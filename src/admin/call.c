@@ -58,7 +58,7 @@ static size_t put_page_fields(struct http_field *f) {
 
 void admin_begin_reply(struct admin_call *call, int status, struct str type, uint64_t length) {
     struct http_field f[FIELDS_MAX];
-    char etag[32];
+    char etag[32], retry[24];
     size_t n = 0;
     record(call, status);
     f[n++] = (struct http_field){STR("content-type"), type};
@@ -73,6 +73,7 @@ void admin_begin_reply(struct admin_call *call, int status, struct str type, uin
     if (str_starts(type, STR("text/html"))) n += put_page_fields(f + n);
     if (call->allow.n) f[n++] = (struct http_field){STR("allow"), call->allow};
     if (call->cookie.n) f[n++] = (struct http_field){STR("set-cookie"), call->cookie};
+    if (call->retry_s) f[n++] = (struct http_field){STR("retry-after"), str_of(retry, fmt_u64(retry, call->retry_s))};
     if (status == 401) f[n++] = (struct http_field){STR("www-authenticate"), STR("Bearer realm=\"penstock\"")};
     http_reply_head(call->req, status, f, n, length);
 }

@@ -90,6 +90,7 @@ struct admin_call {
     int status;
     int64_t version;     // for ETag; -1 = none
     struct str allow;    // for 405
+    unsigned retry_s;    // for Retry-After; 0 = none
     struct str type;     // of the body; empty = application/json
     struct str location; // of what was made
     struct str cookie;   // for Set-Cookie

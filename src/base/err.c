@@ -26,6 +26,7 @@ bool err_set(struct err *err, enum err_code code, const char *fmt, ...) {
     err->code = code;
     err->status = k_info[code].status;
     err->param[0] = '\0';
+    err->retry_s = 0;
     vsnprintf(err->message, sizeof err->message, fmt, ap);
     va_end(ap);
     return false;

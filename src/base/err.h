@@ -21,7 +21,8 @@ struct err {
     enum err_code code;
     int status; // HTTP status; the code's own unless set otherwise
     char message[ERR_MESSAGE_MAX];
-    char param[64]; // the request field at fault, or ""
+    char param[64];   // the request field at fault, or ""
+    unsigned retry_s; // when to try again, in seconds from now; 0 = not said
 };
 
 struct err_info {

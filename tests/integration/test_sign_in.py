@@ -150,6 +150,9 @@ class SignIn(Suite):
                 Person(self).sign_in(who, 'wrong password 1', 401)
             reply = Person(self).sign_in(who, GOOD, 429)
             self.assertIn('too many failed sign-ins', reply.json()['detail'])
+            wait = int(reply.header('retry-after'))
+            self.assertTrue(1 <= wait <= 2, reply)
+            self.assertIn(f'try again in {wait} s', reply.json()['detail'])
         eventually(lambda: self.server.request('POST', '/api/v1/session', body=json.dumps(
             {'email': email, 'password': GOOD}).encode()).status == 200, every=0.3)
 
