@@ -20,8 +20,9 @@ static void put_hex(struct subject *s, const char *prefix, const void *bytes, si
     s->n = at + 2 * n;
 }
 
-// Keyed: what people type where their address belongs, at times a password, is not written down.
-static struct subject email_subject(const struct datadir *dir, struct str email) {
+// Keyed: what people type where their address belongs, at times a password, is not written down. usual: from where they
+// last signed in, they are counted by themselves, so that nobody elsewhere keeps them out.
+static struct subject email_subject(const struct datadir *dir, struct str email, bool usual) {
     unsigned char hash[crypto_generichash_BYTES];
     const struct secret *key = hash_secret(dir);
     crypto_generichash_state state;
@@ -30,7 +31,7 @@ static struct subject email_subject(const struct datadir *dir, struct str email)
     crypto_generichash_update(&state, (const unsigned char *)"sign_in:", 8);
     crypto_generichash_update(&state, (const unsigned char *)email.p, email.n);
     crypto_generichash_final(&state, hash, sizeof hash);
-    put_hex(&s, "email:", hash, sizeof hash);
+    put_hex(&s, usual ? "usual:" : "email:", hash, sizeof hash);
     return s;
 }
 
@@ -81,10 +82,12 @@ static bool count(struct sql *db, const struct subject *subject, const struct th
 
 bool attempt_begin(const struct sign_in_room *room, struct str email, struct str address, int64_t now_ns,
                    struct attempt *out_attempt, struct err *err) {
-    struct attempt a = {
-        .email = email_subject(room->dir, email), .address = address_subject(address), .email_text = email};
+    struct attempt a = {.address = address_subject(address), .email_text = email};
     struct throttle by_email = email_rule(&room->auth->sign_in), by_address = address_rule(&room->auth->sign_in);
     struct sign_in_failure ignored;
+    bool usual;
+    if (!user_is_usual(room->db, email, address, &usual, err)) return false;
+    a.email = email_subject(room->dir, email, usual);
     if (!sql_begin(room->db, err)) return false;
     if (count(room->db, &a.address, &by_address, "client address", now_ns, &ignored, err) &&
         count(room->db, &a.email, &by_email, "e-mail address", now_ns, &a.count, err)) {
@@ -122,8 +125,9 @@ void attempt_undo(const struct sign_in_room *room, const struct attempt *attempt
 
 bool attempt_forget(const struct sign_in_room *room, struct str email, struct err *err) {
     static const struct sign_in_failure none = {0};
-    struct subject s = email_subject(room->dir, email);
-    return sign_in_failure_put(room->db, subject_str(&s), &none, err) &&
+    struct subject any = email_subject(room->dir, email, false), usual = email_subject(room->dir, email, true);
+    return sign_in_failure_put(room->db, subject_str(&any), &none, err) &&
+           sign_in_failure_put(room->db, subject_str(&usual), &none, err) &&
            user_note_failure(room->db, email, 0, 0, 0, err);
 }
 

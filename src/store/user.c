@@ -173,6 +173,20 @@ bool user_signed_in(struct sql_scope tenant, const struct user_row *proved, stru
     return true;
 }
 
+bool user_is_usual(struct sql *db, struct str email, struct str address, bool *out_is, struct err *err) {
+    struct sql_stmt *st;
+    if (!sql_prepare(sql_platform(db),
+                     STR("SELECT 1 FROM app_user WHERE email = ?1 AND last_sign_in_address = ?2"
+                         " AND last_sign_in_address <> '' LIMIT 1"),
+                     &st, err))
+        return false;
+    sql_bind_text(st, 1, email);
+    sql_bind_text(st, 2, address);
+    if (!sql_step(st, out_is, err)) return false;
+    sql_reset(st);
+    return true;
+}
+
 bool user_note_failure(struct sql *db, struct str email, int64_t failures, int64_t locked_until, int64_t now_ns,
                        struct err *err) {
     struct sql_stmt *st;

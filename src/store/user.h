@@ -50,6 +50,8 @@ NODISCARD bool user_take_step(struct sql_scope tenant, int64_t id, int64_t step,
 // *out_same false: since `proved` was read, the password or the second factor was changed.
 NODISCARD bool user_signed_in(struct sql_scope tenant, const struct user_row *proved, struct str address,
                               int64_t now_ns, bool *out_same, struct err *err);
+// Whether somebody with that e-mail address was last signed in from that client address.
+NODISCARD bool user_is_usual(struct sql *db, struct str email, struct str address, bool *out_is, struct err *err);
 // For administrators to see: how sign-in with this address fails, on all who have it, of whatever tenant.
 NODISCARD bool user_note_failure(struct sql *db, struct str email, int64_t failures, int64_t locked_until,
                                  int64_t now_ns, struct err *err);

@@ -3,11 +3,12 @@
 
 import json
 import os
+import socket
 import sqlite3
 import threading
 import time
 
-from harness import fake_provider, main
+from harness import fake_provider, main, request_bytes
 from test_sign_in import BETTER, GOOD, Person, SignIn
 
 SignIn_api = SignIn.api
@@ -33,6 +34,23 @@ class Attacks(SignIn):
         person.sign_in(email, GOOD)
         self.assertEqual(person.send('GET', '/api/v1/users', status=403).json()['code'], 'permission_denied')
         person.send('POST', '/api/v1/tokens', {'permissions': ['*']}, 403)
+
+    def test_nobody_elsewhere_locks_a_person_out(self):
+        _, email = self.user()
+        Person(self).sign_in(email, GOOD)
+
+        def elsewhere(password):
+            body = json.dumps({'email': email, 'password': password}).encode()
+            with socket.create_connection(('127.0.0.1', self.server.port), source_address=('127.0.0.2', 0)) as s:
+                s.sendall(request_bytes('POST', '/api/v1/session', body, {'Connection': 'close', 'Host': 'localhost'}))
+                return int(s.makefile('rb').readline().split()[1])
+        statuses = [elsewhere('wrong') for _ in range(5)]
+        self.assertEqual(statuses, [401] * 3 + [429] * 2)
+        self.assertEqual(elsewhere(GOOD), 429)
+        Person(self).sign_in(email, GOOD)
+        # Who guesses from there is locked, too.
+        statuses = [Person(self).sign_in(email, 'wrong', status).status for status in (401, 401, 401, 429)]
+        self.assertEqual(len(statuses), 4)
 
     def test_no_session_begins_by_a_password_that_is_changed_meanwhile(self):
         slow = {'providers': [fake_provider(self.fake)], 'auth': {'password': {'memory': '64 MiB', 'passes': 12}}}
