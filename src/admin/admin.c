@@ -183,5 +183,8 @@ void admin_on_abort(struct http_req *req) {
 
 void admin_on_drained(struct http_req *req) {
     struct admin_call *call = req->user;
-    if (call->stream) events_drained(call);
+    if (call->stream)
+        events_drained(call);
+    else if (call->pieces)
+        pieces_drained(call);
 }

@@ -315,6 +315,7 @@ bool api_permit(const struct api *api, const struct api_request *request, struct
 }
 
 void api_reply_free(struct api_reply *reply) {
+    if (reply->pieces) reply->pieces->free(reply->pieces);
     // It may hold the text of a new key.
     secret_wipe(reply->body.p, reply->body.cap);
     buf_free(&reply->body);

@@ -62,16 +62,23 @@ struct api_request {
     const struct permission_set *within; // the scopes of the key or token it came with; NULL = no bound
     int64_t key_team, key_project;       // of a key that is its own principal: where it lies
 };
+// A body that is made piece by piece, after the reply's head: what is too long to be held. It serves one thread at a
+// time, outlives the connection that the request worked on, and blocks.
+struct api_pieces {
+    NODISCARD bool (*next)(struct api_pieces *pieces, struct buf *out, bool *out_end, struct err *err);
+    void (*free)(struct api_pieces *pieces);
+};
 struct api_reply {
     int status;
-    struct buf body;     // JSON; empty with 204
-    struct str type;     // of the body
-    int64_t version;     // ETag; -1 = none
-    struct str location; // of what was made; empty = none
-    struct str cookie;   // for Set-Cookie; empty = none
-    struct str allow;    // with 405
-    bool replayed;       // the answer to an earlier request with the same idempotency key
-    struct err err;      // of a status from 400 on
+    struct buf body;           // JSON; empty with 204
+    struct str type;           // of the body
+    struct api_pieces *pieces; // in place of the body; NULL = none. Freed with the reply, unless taken out of it
+    int64_t version;           // ETag; -1 = none
+    struct str location;       // of what was made; empty = none
+    struct str cookie;         // for Set-Cookie; empty = none
+    struct str allow;          // with 405
+    bool replayed;             // the answer to an earlier request with the same idempotency key
+    struct err err;            // of a status from 400 on
     struct arena arena;
 };
 

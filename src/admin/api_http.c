@@ -43,6 +43,8 @@ static bool run(struct admin_call *call, struct err *err) {
     call->location = keep(call, reply.location);
     call->allow = keep(call, reply.allow);
     call->cookie = keep(call, reply.cookie);
+    call->pieces = reply.pieces;
+    reply.pieces = NULL;
     buf_free(&call->out);
     call->out = reply.body;
     buf_init(&reply.body, 0);

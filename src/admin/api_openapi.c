@@ -166,7 +166,9 @@ static void put_success(struct json_writer *w, const struct api_endpoint *e) {
                         : status == 204 ? STR("Done")
                                         : STR("The answer"));
     put_headers(w, e, status);
-    if (e->answer && !*e->answer)
+    if (e->answer && !*e->answer && str_ends(e->path, STR("/export")))
+        put_content(w, "application/x-ndjson", STR("{\"type\":\"string\"}"), STR_NONE);
+    else if (e->answer && !*e->answer)
         put_content(w, "text/event-stream", STR("{\"type\":\"string\"}"), STR_NONE);
     else if (e->answer)
         put_content(w, content_type(e), str_c(e->answer), STR_NONE);

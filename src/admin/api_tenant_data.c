@@ -3,6 +3,7 @@
 
 #include "store/tenant.h"
 #include "store/tenant_delete.h"
+#include "store/tenant_export.h"
 #include "store/tenant_proof.h"
 
 // --- deletion ---
@@ -94,6 +95,53 @@ static bool proof(struct api_call *call, struct err *err) {
     return tenant_proof_find(call->db, id, what, &call->reply->body, err);
 }
 
+// --- export ---
+
+struct export_pieces {
+    struct api_pieces pieces; // first
+    struct tenant_export *export;
+};
+
+static bool export_next(struct api_pieces *pieces, struct buf *out, bool *out_end, struct err *err) {
+    return tenant_export_next(((struct export_pieces *)pieces)->export, out, out_end, err);
+}
+
+static void export_free(struct api_pieces *pieces) {
+    tenant_export_free(((struct export_pieces *)pieces)->export);
+    mem_free(pieces);
+}
+
+// That all of a tenant's data is taken out is an event of its trail, on the disk before it is.
+static bool export_told(struct api_call *call, int64_t tenant, struct err *err) {
+    call->scope = sql_tenant(call->db, tenant);
+    if (!sql_begin(call->db, err)) return false;
+    if (api_event_append(call, AUDIT_OK, STR_NONE, err)) return sql_commit(call->db, err);
+    sql_rollback(call->db);
+    return false;
+}
+
+static bool export(struct api_call *call, struct err *err) {
+    struct entity_row *row = ARENA_NEW(call->arena, struct entity_row);
+    struct export_pieces *x = mem_zalloc(1, sizeof *x);
+    if (!row || !x) {
+        mem_free(x);
+        return err_no_memory(err);
+    }
+    x->pieces = (struct api_pieces){export_next, export_free};
+    bool ok = api_find(call, &api_kind_tenant, ACTION_EXPORT, row, err);
+    struct str text = ok ? api_row_text(call, &api_kind_tenant, row) : STR_NONE;
+    struct str head = arena_printf(call->arena, "\"tenant\":%.*s", STR_ARG(text));
+    ok = ok && ((text.n && head.n) || err_no_memory(err)) && export_told(call, row->id, err) &&
+         tenant_export_open(call->api->dir, row->id, head, &x->export, err);
+    if (ok) {
+        call->reply->type = STR("application/x-ndjson");
+        call->reply->pieces = &x->pieces;
+    } else {
+        mem_free(x);
+    }
+    return ok;
+}
+
 #define PROOF                                                                                                          \
     "{\"type\":\"object\",\"properties\":{\"proof\":{\"type\":\"object\"},\"signature\":{\"type\":\"object\","         \
     "\"properties\":"                                                                                                  \
@@ -114,6 +162,16 @@ static const struct api_endpoint k_endpoints[] = {
      .answer = PROOF,
      .summary = "Deletes a suspended tenant with all that it has, for good, and answers with the signed proof",
      .audit = "tenant.delete_begin"},
+    {.method = HTTP_GET,
+     .path = STR_INIT("/api/v1/tenants/:id/export"),
+     .resource = RESOURCE_TENANT,
+     .action = ACTION_EXPORT,
+     .flags = API_ROW | API_TELLS,
+     .kind = &api_kind_tenant,
+     .handle = export,
+     .query = "",
+     .answer = "",
+     .summary = "Exports everything that a tenant has, as lines of JSON"},
     {.method = HTTP_GET,
      .path = STR_INIT("/api/v1/tenants/:id/proof"),
      .resource = RESOURCE_TENANT,

@@ -8,6 +8,7 @@
 #define FIELDS_MAX 14
 
 void admin_call_free(struct admin_call *call) {
+    if (call->pieces) call->pieces->free(call->pieces);
     keyring_unref(call->ring);
     buf_free(&call->out);
     buf_free(&call->name);
@@ -163,7 +164,9 @@ bool admin_resume(struct admin_call *call) {
 }
 
 static void answer(struct admin_call *call) {
-    if (call->ok)
+    if (call->ok && call->pieces)
+        pieces_begin(call);
+    else if (call->ok)
         admin_reply(call, call->status);
     else
         admin_fail(call, &call->err);

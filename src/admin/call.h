@@ -104,6 +104,8 @@ struct admin_call {
     struct admin_wish wish;
     int64_t expected; // If-Match, or -1
     struct event_stream *stream;
+    struct api_pieces *pieces; // an answer in pieces
+    bool pieces_end, pieces_paused;
 };
 
 // --- the answer; afterwards the call is gone ---
@@ -157,6 +159,11 @@ void admin_api(struct admin_call *call);
 void admin_api_permit(struct admin_call *call);
 // Whether the path is one of the core's, whose errors are problem+json.
 bool admin_api_answers(const struct admin_call *call);
+
+// --- answers in pieces (call->pieces) ---
+
+void pieces_begin(struct admin_call *call);
+void pieces_drained(struct admin_call *call);
 
 // --- event streams ---
 

@@ -7,6 +7,7 @@
 #include "store/tenant.h"
 
 #define ARENA_MAX ((size_t)1 << 20)
+#define PIECE_MAX ((size_t)64 << 20)
 
 static int not_signed_in(struct cli_api *api, const char *why) {
     char next[300];
@@ -119,45 +120,81 @@ static int problem(struct cli_api *api, const struct cli_answer *answer) {
 
 // --- both ways ---
 
+// A long answer's place.
+struct pull {
+    cli_sink *sink;
+    void *ctx;
+};
+
 static int call_server(struct cli_api *api, enum http_method method, struct str target, struct str body,
-                       struct cli_answer *out) {
+                       const struct pull *pull, struct cli_answer *out) {
     const struct server_call call = {.server = api->server,
                                      .method = method,
                                      .target = target,
                                      .body = body,
                                      .bearer = api->bearer,
-                                     .tenant = api->tenant};
+                                     .tenant = api->tenant,
+                                     .sink = pull ? pull->sink : NULL,
+                                     .sink_ctx = pull ? pull->ctx : NULL};
     struct err err;
     return server_call(&call, out, &err) ? CLI_OK : cli_fail_err(api->args->io, &err, "cannot ask the server", NULL);
 }
 
-static void call_here(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,
-                      struct cli_answer *out) {
+static bool pull_here(struct api_pieces *pieces, const struct pull *pull, struct err *err) {
+    struct buf out = BUF_INIT(PIECE_MAX);
+    bool end = false, ok = true;
+    while (ok && !end) {
+        buf_clear(&out);
+        ok = pieces->next(pieces, &out, &end, err) &&
+             (pull->sink(pull->ctx, buf_str(&out)) || err_set(err, ERR_IO, "the answer could not be written"));
+    }
+    buf_free(&out);
+    return ok;
+}
+
+static int call_here(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,
+                     const struct pull *pull, struct cli_answer *out) {
     struct api core = {.dir = &api->data.dir, .signer = api->signer, .db = api->data.db};
     struct api_request request = {
         .method = method, .path = path, .query = query, .body = body, .tenant = api->tenant, .who = &api->who};
     struct api_reply reply;
+    struct err err;
     api_execute(&core, &request, &reply);
     out->status = reply.status;
     out->body = reply.body;
     buf_init(&reply.body, 0);
+    bool ok = !pull || !reply.pieces || pull_here(reply.pieces, pull, &err);
     api_reply_free(&reply);
+    return ok ? CLI_OK : cli_fail_err(api->args->io, &err, "the answer is not whole", NULL);
 }
 
-int cli_api_call(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,
-                 struct cli_answer *out_answer) {
+static int call(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,
+                const struct pull *pull, struct cli_answer *out_answer) {
     BUF_AUTO struct buf target = BUF_INIT(ARENA_MAX);
-    int code = CLI_OK;
+    int code;
     *out_answer = (struct cli_answer){0};
     if (api->server.n) {
         buf_put(&target, path);
         if (query.n) buf_putc(&target, '?');
         buf_put(&target, query);
-        code = call_server(api, method, buf_str(&target), body, out_answer);
+        code = call_server(api, method, buf_str(&target), body, pull, out_answer);
     } else {
-        call_here(api, method, path, query, body, out_answer);
+        code = call_here(api, method, path, query, body, pull, out_answer);
     }
     if (code == CLI_OK && out_answer->status >= 400) code = problem(api, out_answer);
+    return code;
+}
+
+int cli_api_call(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,
+                 struct cli_answer *out_answer) {
+    return call(api, method, path, query, body, NULL, out_answer);
+}
+
+int cli_api_pull(struct cli_api *api, struct str path, cli_sink *sink, void *ctx) {
+    const struct pull pull = {sink, ctx};
+    struct cli_answer answer;
+    int code = call(api, HTTP_GET, path, STR(""), STR(""), &pull, &answer);
+    cli_answer_free(&answer);
     return code;
 }
 

@@ -29,6 +29,9 @@ void cli_api_close(struct cli_api *api);
 int cli_api_call(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,
                  struct cli_answer *out_answer);
 
+// A GET whose answer may be of any length: given to `sink` piece by piece, which returns false when it takes no more.
+int cli_api_pull(struct cli_api *api, struct str path, cli_sink *sink, void *ctx);
+
 // A member of a JSON object as text for people: strings decoded, lists joined; empty when it is not there or null.
 struct str cli_json_text(struct arena *arena, struct str object, struct str name);
 // Appends text with what a URL's path or query may not hold encoded.

@@ -1,4 +1,4 @@
-// penstock tenant delete, proof, verify-proof: the end of a tenant, and what proves it.
+// penstock tenant export, delete, proof, verify-proof: all of a tenant taken along, or gone, and what proves that.
 #include "cli/resource.h"
 
 #include "base/json_read.h"
@@ -60,6 +60,44 @@ int cmd_tenant_proof(const struct cli_args *args) {
     if (code != CLI_OK) return code;
     arena_init(&a, NULL, 0, ARENA_MAX);
     code = ask(&api, HTTP_GET, resource_path(&a, &entity_tenant, args->operands[0], "proof"), STR(""));
+    arena_free(&a);
+    cli_api_close(&api);
+    return code;
+}
+
+// --- export ---
+
+struct export {
+    const struct cli_args *args;
+    struct file file;
+    bool to_file;
+    struct err err;
+};
+
+static bool take_piece(void *ctx, struct str piece) {
+    struct export *x = ctx;
+    if (x->to_file) return file_append(&x->file, piece, &x->err);
+    return fwrite(piece.p, 1, piece.n, x->args->io->out) == piece.n;
+}
+
+int cmd_tenant_export(const struct cli_args *args) {
+    struct export x = {.args = args};
+    struct cli_api api;
+    struct arena a;
+    struct str path = cli_value(args, CLI_OUTPUT);
+    int code = cli_api_open(args, false, &api);
+    if (code != CLI_OK) return code;
+    x.to_file = path.n && !str_eq(path, STR("-"));
+    // Only for its owner: it says who did what.
+    if (x.to_file && !file_open(path, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE | FILE_APPEND, 0600, &x.file, &x.err)) {
+        cli_api_close(&api);
+        return cli_fail_err(args->io, &x.err, "cannot write the export", NULL);
+    }
+    arena_init(&a, NULL, 0, ARENA_MAX);
+    code = cli_api_pull(&api, resource_path(&a, &entity_tenant, args->operands[0], "export"), take_piece, &x);
+    if (code == CLI_OK && x.to_file && !file_sync(&x.file, &x.err))
+        code = cli_fail_err(args->io, &x.err, "cannot write the export", NULL);
+    if (x.to_file) file_close(&x.file);
     arena_free(&a);
     cli_api_close(&api);
     return code;

@@ -6,6 +6,7 @@
 
 #define ANSWER_MAX ((size_t)256 << 20)
 #define TIMEOUT_MS 60000
+#define SINK_TIMEOUT_MS (6 * 3600 * 1000) // an answer of any length
 #define ARENA_MAX ((size_t)1 << 20)
 #define FIELDS 6
 
@@ -53,7 +54,9 @@ bool server_call(const struct server_call *call, struct cli_answer *out, struct 
                                           .fields = fields,
                                           .n_fields = n,
                                           .body = call->body,
-                                          .timeout_ms = TIMEOUT_MS,
+                                          .sink = call->sink,
+                                          .sink_ctx = call->sink_ctx,
+                                          .timeout_ms = call->sink ? SINK_TIMEOUT_MS : TIMEOUT_MS,
                                           .max_body = ANSWER_MAX};
     bool ok = url.p && bearer.p ? fetch(&request, &answer, err) : err_no_memory(err);
     if (ok) {

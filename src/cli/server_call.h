@@ -8,6 +8,9 @@
 #include "cli/commands.h"
 #include "net/http.h"
 
+// Takes an answer of any length piece by piece; false: no more of it.
+typedef bool cli_sink(void *ctx, struct str piece);
+
 struct server_call {
     struct str server; // "https://penstock.example.com", without a slash at its end
     enum http_method method;
@@ -16,6 +19,8 @@ struct server_call {
     struct str bearer; // a key or an access token
     struct str cookie, csrf;
     struct str tenant;
+    cli_sink *sink; // of a successful answer's body; NULL: it is gathered
+    void *sink_ctx;
 };
 struct cli_answer {
     int status;

@@ -77,6 +77,10 @@ static bool wiped_append(struct buf *b, const char *p, size_t n) {
 static size_t take_body(char *p, size_t size, size_t count, void *ctx) {
     struct transfer *t = ctx;
     size_t n = size * count;
+    long status = 0;
+    if (t->request->sink && curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+        status / 100 == 2)
+        return t->request->sink(t->request->sink_ctx, str_of(p, n)) ? n : 0;
     if (n > t->body_max - t->body.n)
         t->body_too_large = true;
     else if (!wiped_append(&t->body, p, n))

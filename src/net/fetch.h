@@ -30,11 +30,15 @@ struct fetch_request {
     const struct http_field *fields;
     size_t n_fields;
     struct str body;
-    struct str proxy, tls_ca;    // empty = none, the system's
-    bool no_verify;              // TLS certificates are not verified
-    unsigned timeout_ms;         // for all of it; 0 = 10 s
-    unsigned connect_ms;         // until connected, TLS included; 0 = as timeout_ms
-    size_t max_body;             // 0 = 1 MiB; a longer answer is an error
+    struct str proxy, tls_ca; // empty = none, the system's
+    bool no_verify;           // TLS certificates are not verified
+    unsigned timeout_ms;      // for all of it; 0 = 10 s
+    unsigned connect_ms;      // until connected, TLS included; 0 = as timeout_ms
+    size_t max_body;          // 0 = 1 MiB; a longer answer is an error
+    // Takes the body of a successful answer piece by piece, so that it may be of any length; false ends the transfer.
+    // NULL: the body is gathered.
+    bool (*sink)(void *ctx, struct str piece);
+    void *sink_ctx;
     enum fetch_fault *out_fault; // set when it fails; may be NULL
     atomic_bool *stop;           // once true, the request fails within about a second; may be NULL
 };

@@ -7,10 +7,20 @@ import sqlite3
 import subprocess
 import time
 
-from harness import BINARY, Suite, chat_body, clean_environment, eventually, fake_provider, main, run_cli
+from harness import BINARY, Suite, chat_body, clean_environment, eventually, fake_provider, main, request_bytes, run_cli
 from postgres import Postgres
 from redis_server import RedisServer
 from test_postgres import Replica
+
+
+def usage_rows(server, number, n):
+    db = sqlite3.connect(os.path.join(server.data, 'penstock.db'), timeout=30)
+    with db:
+        db.execute(f'''INSERT INTO usage_dim (tenant_id, key_id, team_id, project_id, owner_kind, owner_id, provider_id,
+            model_id, upstream_model_id, endpoint, status, error_id, tags_id) VALUES ({number},1,0,0,0,0,0,0,0,0,200,0,0)''')
+        db.execute(f'''WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < {n})
+            INSERT INTO usage SELECT {10 ** 17} + i, {number}, i, 1, 0, 1, 0, 0, 1, 0, 1, 1, 1, 0, 0 FROM c''')
+    db.close()
 
 
 class Life(Suite):
@@ -178,23 +188,101 @@ class Deletion(Life):
         self.problem(self.call('GET', 'tenants/castle/proof', key=key), 403, 'permission_denied')
 
 
-class Interrupted(Life):
-    def usage_rows(self, number, n):
-        db = sqlite3.connect(os.path.join(self.server.data, 'penstock.db'), timeout=30)
-        with db:
-            db.execute(f'''INSERT INTO usage_dim (tenant_id, key_id, team_id, project_id, owner_kind, owner_id, provider_id,
-                model_id, upstream_model_id, endpoint, status, error_id, tags_id) VALUES ({number},1,0,0,0,0,0,0,0,0,200,0,0)''')
-            db.execute(f'''WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < {n})
-                INSERT INTO usage SELECT {10 ** 17} + i, {number}, i, 1, 0, 1, 0, 0, 1, 0, 1, 1, 1, 0, 0 FROM c''')
-        db.close()
+class Export(Life):
+    def lines(self, text):
+        return [json.loads(line) for line in text.splitlines()]
 
+    def check_whole(self, lines, number):
+        head, rows, end = lines[0], lines[1:-1], lines[-1]
+        self.assertEqual((head['type'], head['format'], head['tenant']['name']), ('export', 1, 'acme'))
+        self.assertEqual(end['type'], 'end')
+        counted = {}
+        for row in rows:
+            counted[row['table']] = counted.get(row['table'], 0) + 1
+        self.assertEqual({t: n for t, n in end['rows'].items() if n}, counted)
+        stored = {t: n for t, n in self.all_counts(number).items() if n and t != 'audit_text'}
+        return counted, stored
+
+    def test_everything_but_secrets(self):
+        key = self.populate('acme')
+        self.populate('beta')
+        number = self.id_of('acme')
+        reply = self.call('GET', 'tenants/acme/export', status=200)
+        self.assertEqual(reply.header('content-type'), 'application/x-ndjson')
+        lines = self.lines(reply.body.decode())
+        counted, stored = self.check_whole(lines, number)
+        self.assertEqual(counted, stored)
+        rows = {t: [r['row'] for r in lines[1:-1] if r['table'] == t] for t in counted}
+        self.assertEqual(rows['app_user'][0]['email'], 'ada@acme.example.com')
+        self.assertEqual(rows['api_key'][0]['tags'], {'env': 'prod'})
+        self.assertEqual(sorted(r['model'] for r in rows['usage_dim']), ['m'])
+        self.assertIn('said by acme', rows['content_log'][0]['request'])
+        self.assertEqual(rows['audit_event'][-1]['action'], 'tenant.export')
+        text = reply.body.decode()
+        for secret in (key, 'sk-x', 'password_hash', '"hash":null', 'totp_secret', 'beta', '$argon2'):
+            self.assertNotIn(secret, text)
+        event = self.call('GET', 'audit?action=tenant.export', X_Penstock_Tenant='acme').json()['data'][0]
+        self.assertEqual(event['resource_name'], 'acme')
+
+        # From the command line, on the data and from the server.
+        path = os.path.join(self.server.folder, 'acme.jsonl')
+        done = self.server.cli('tenant', 'export', 'acme', '--output', path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        with open(path, encoding='utf-8') as f:
+            counted, stored = self.check_whole(self.lines(f.read()), number)
+        self.assertEqual(counted, stored)
+        done = run_cli('tenant', 'export', 'acme', '--server', f'http://127.0.0.1:{self.server.port}',
+                       env={**os.environ, 'PENSTOCK_API_KEY': self.operator})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.check_whole(self.lines(done.stdout), number)
+        self.assertEqual(self.server.cli('tenant', 'export', 'nobody').returncode, 4)
+        # A right of its own, also to one's own tenant.
+        plain = self.call('POST', 'keys', {'name': 'plain', 'scopes': ['tenant:read']}, 201, X_Penstock_Tenant='acme').json()
+        self.problem(self.call('GET', 'tenants/acme/export', key=plain['key']), 403, 'permission_denied')
+        self.problem(self.call('GET', 'tenants/beta/export', key=plain['key']), 404, 'not_found')
+
+
+class ExportLarge(Life):
+    N = 150_000
+
+    def test_memory_is_bounded(self):
+        self.call('POST', 'tenants', {'name': 'big'}, 201)
+        number = self.id_of('big')
+        usage_rows(self.server, number, self.N)
+        before = self.server.rss()
+        conn = self.server.conn(rcvbuf=65536, timeout=120)
+        conn.send(request_bytes('GET', '/api/v1/tenants/big/export', key=self.operator))
+        reply = conn.read_head()
+        self.assertEqual(reply.status, 200)
+        total = rows = 0
+        most = 0
+        for i, piece in enumerate(conn.pieces(reply)):
+            total += len(piece)
+            rows += piece.count(b'"table":"usage",')
+            if i % 50 == 0:
+                most = max(most, self.server.rss())
+        conn.close()
+        self.assertGreater(total, 20_000_000)
+        self.assertLess(most - before, 24_000_000)
+        self.check_serving()
+        # A client that leaves in the middle takes nothing along.
+        conn = self.server.conn()
+        conn.send(request_bytes('GET', '/api/v1/tenants/big/export', key=self.operator))
+        conn.read_head()
+        conn.reset()
+        self.check_serving()
+        self.call('GET', 'tenants/big', status=200)
+
+
+class Interrupted(Life):
     def test_kill_9(self):
         self.call('POST', 'tenants', {'name': 'big'}, 201)
         self.call('POST', 'teams', {'name': 't'}, 201, X_Penstock_Tenant='big')
         self.call('POST', 'tenants/big/suspend', status=200)
         number = self.id_of('big')
         self.server.stop()
-        self.usage_rows(number, 200_000)
+        usage_rows(self.server, number, 200_000)
         command = subprocess.Popen([BINARY, 'tenant', 'delete', 'big', '--confirm', 'big', '--data', self.server.data],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment())
         deleted = lambda: self.rows("SELECT coalesce(sum(deleted), 0) FROM tenant_deletion_rows WHERE name = 'usage'")[0][0]  # noqa: E731
@@ -305,6 +393,10 @@ class OnPostgres:
 
 
 class DeletionOnPostgres(OnPostgres, Deletion):
+    pass
+
+
+class ExportOnPostgres(OnPostgres, Export):
     pass
 
 
