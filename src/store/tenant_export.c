@@ -8,7 +8,6 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "os/clock.h"
-#include "store/audit_read.h"
 #include "store/sealed.h"
 #include "store/tenant_table.h"
 
@@ -48,7 +47,7 @@ bool tenant_export_open(const struct datadir *dir, int64_t tenant, struct str he
     x->head = mem_strdup(head);
     x->counts = mem_zalloc(tenant_table_count(), sizeof *x->counts);
     bool ok = (x->head && x->counts) || err_no_memory(err);
-    ok = ok && datadir_open_db(dir, SQL_BUSY_MS_DEFAULT, &x->db, err) && audit_snapshot_begin(x->db, err);
+    ok = ok && datadir_open_db(dir, SQL_BUSY_MS_DEFAULT, &x->db, err) && sql_begin_read(x->db, err);
     if (ok)
         *out_export = x;
     else
