@@ -16,7 +16,7 @@
 #include "hist.h"
 #include "reply.h"
 
-enum { READ_MAX = 256 * 1024, EVENTS_PER_WAIT = 256, WATCH_MAX = 16, HEADERS_MAX = 8192 };
+enum { READ_MAX = 256 * 1024, EVENTS_PER_WAIT = 256, WATCH_MAX = 16, HEADERS_MAX = 8192, KEYS_MAX = 4096 };
 
 static const uint64_t STALL_NS = 10 * NS_PER_S; /* with no answer for so long, the run is over */
 static const uint64_t HOLD_TICK_NS = 20 * NS_PER_MS;
@@ -24,7 +24,7 @@ static const uint64_t HOLD_TICK_NS = 20 * NS_PER_MS;
 struct options {
     struct sockaddr_in addr;
     char authority[64];
-    const char *path, *body_file;
+    const char *path, *body_file, *keys_file;
     char headers[HEADERS_MAX];
     size_t headers_len;
     uint64_t concurrency, requests, duration_ns, warmup_ns, hold, rate;
@@ -33,11 +33,17 @@ struct options {
     size_t watch_count;
 };
 
+struct request {
+    char *p;
+    size_t n;
+};
+
 struct conn {
     int fd;
     bool busy, wants_write, closed, held;
     uint64_t sent_at_ns, received; /* of the request in flight */
     size_t sent;
+    const struct request *request;
     struct reply reply;
 };
 
@@ -51,8 +57,8 @@ enum phase { PHASE_WARMUP, PHASE_MEASURE, PHASE_DRAIN, PHASE_END };
 struct load {
     struct options opt;
     int epoll;
-    char *request;
-    size_t request_len;
+    struct request requests[KEYS_MAX]; /* one a key; connections take turns with them */
+    uint64_t request_count;
     struct conn *conns;
     uint64_t conn_count, in_flight, started, finished, held;
     enum phase phase;
@@ -95,8 +101,8 @@ static void conn_reopen(struct load *l, struct conn *c) {
 static void request_failed(struct load *l, struct conn *c, const char *why);
 
 static void conn_send(struct load *l, struct conn *c) {
-    while (c->sent < l->request_len) {
-        ssize_t n = send(c->fd, l->request + c->sent, l->request_len - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (c->sent < c->request->n) {
+        ssize_t n = send(c->fd, c->request->p + c->sent, c->request->n - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EAGAIN) {
             if (c->wants_write) return;
             c->wants_write = true;
@@ -250,10 +256,11 @@ static void measure_end(struct load *l) {
 }
 
 static void print_quantiles(const char *name, const struct hist *h) {
-    printf(",\"%s\":{\"p50\":%.2f,\"p90\":%.2f,\"p99\":%.2f,\"p999\":%.2f,\"max\":%.2f,"
+    printf(",\"%s\":{\"p50\":%.2f,\"p90\":%.2f,\"p95\":%.2f,\"p99\":%.2f,\"p999\":%.2f,\"max\":%.2f,"
            "\"mean\":%.2f}",
            name, (double)hist_quantile(h, 0.5) / 1e3, (double)hist_quantile(h, 0.9) / 1e3,
-           (double)hist_quantile(h, 0.99) / 1e3, (double)hist_quantile(h, 0.999) / 1e3, (double)h->max_ns / 1e3,
+           (double)hist_quantile(h, 0.95) / 1e3, (double)hist_quantile(h, 0.99) / 1e3,
+           (double)hist_quantile(h, 0.999) / 1e3, (double)h->max_ns / 1e3,
            h->count == 0 ? 0.0 : (double)h->sum_ns / (double)h->count / 1e3);
 }
 
@@ -383,31 +390,46 @@ static void load_hold(struct load *l) {
     while (wait_and_handle(l, 1000) >= 0) continue;
 }
 
-static void build_request(struct load *l) {
-    char *body = NULL;
-    size_t body_len = 0;
-    if (l->opt.body_file != NULL) {
-        FILE *f = fopen(l->opt.body_file, "rb");
-        if (f == NULL) die_errno(l->opt.body_file);
-        size_t cap = 1U << 26;
-        body = malloc(cap);
-        if (body == NULL) abort();
-        body_len = fread(body, 1, cap, f);
-        fclose(f);
-    }
-    size_t cap = body_len + l->opt.headers_len + strlen(l->opt.path) + 512;
-    l->request = malloc(cap);
-    if (l->request == NULL) abort();
-    int n =
-        snprintf(l->request, cap, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\n%.*s",
-                 body == NULL ? "GET" : "POST", l->opt.path, l->opt.authority, (int)l->opt.headers_len, l->opt.headers);
+static char *body_read(const char *path, size_t *out_n) {
+    size_t cap = 1U << 26;
+    FILE *f = fopen(path, "rb");
+    char *body = malloc(cap);
+    if (f == NULL) die_errno(path);
+    if (body == NULL) abort();
+    *out_n = fread(body, 1, cap, f);
+    fclose(f);
+    return body;
+}
+
+/* key: of this request alone; empty = none. */
+static void build_request(struct load *l, const char *key, const char *body, size_t body_len) {
+    size_t cap = body_len + l->opt.headers_len + strlen(l->opt.path) + strlen(key) + 512;
+    char *p = malloc(cap);
+    if (p == NULL) abort();
+    if (l->request_count == KEYS_MAX) die_usage("too many keys", l->opt.keys_file);
+    int n = snprintf(p, cap, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\n%.*s", body == NULL ? "GET" : "POST",
+                     l->opt.path, l->opt.authority, (int)l->opt.headers_len, l->opt.headers);
+    if (*key) n += snprintf(p + n, cap - (size_t)n, "Authorization: Bearer %s\r\n", key);
     if (body != NULL) {
-        n += snprintf(l->request + n, cap - (size_t)n, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
-                      body_len);
+        n += snprintf(p + n, cap - (size_t)n, "Content-Type: application/json\r\nContent-Length: %zu\r\n", body_len);
     }
-    n += snprintf(l->request + n, cap - (size_t)n, "\r\n");
-    if (body_len > 0) memcpy(l->request + n, body, body_len);
-    l->request_len = (size_t)n + body_len;
+    n += snprintf(p + n, cap - (size_t)n, "\r\n");
+    if (body_len > 0) memcpy(p + n, body, body_len);
+    l->requests[l->request_count++] = (struct request){p, (size_t)n + body_len};
+}
+
+static void build_requests(struct load *l) {
+    size_t body_len = 0;
+    char *body = l->opt.body_file == NULL ? NULL : body_read(l->opt.body_file, &body_len), line[512];
+    FILE *f = l->opt.keys_file == NULL ? NULL : fopen(l->opt.keys_file, "r");
+    if (l->opt.keys_file != NULL && f == NULL) die_errno(l->opt.keys_file);
+    if (f == NULL) build_request(l, "", body, body_len);
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        build_request(l, line, body, body_len);
+    }
+    if (f != NULL) fclose(f);
+    if (l->request_count == 0) die_usage("no keys in", l->opt.keys_file);
     free(body);
 }
 
@@ -451,6 +473,7 @@ static const char HELP[] =
     "  --requests N         how many requests to send\n"
     "  --warmup SECONDS     run so long before measuring (default 0)\n"
     "  --header 'K: V'      add a header (repeatable)\n"
+    "  --keys-file FILE     send these API keys, one a line: connections take turns with them\n"
     "  --body-file FILE     POST this body (default: GET)\n"
     "  --stream             the answer is a stream of events: time its first, demand [DONE]\n"
     "  --rate N             start N requests a second, whatever the answers take; latency counts from\n"
@@ -469,6 +492,7 @@ static const struct option OPTIONS[] = {
     {"warmup", required_argument, NULL, 'w'},
     {"header", required_argument, NULL, 'H'},
     {"body-file", required_argument, NULL, 'b'},
+    {"keys-file", required_argument, NULL, 'k'},
     {"stream", no_argument, NULL, 's'},
     {"cpu", required_argument, NULL, 'p'},
     {"watch", required_argument, NULL, 'W'},
@@ -500,6 +524,9 @@ static void option_take(struct options *o, int option, const char *value) {
         break;
     case 'b':
         o->body_file = value;
+        break;
+    case 'k':
+        o->keys_file = value;
         break;
     case 's':
         o->stream = true;
@@ -540,11 +567,12 @@ int main(int argc, char **argv) {
     }
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
-    build_request(l);
+    build_requests(l);
     l->conn_count = l->opt.hold > 0 ? l->opt.hold : l->opt.concurrency;
     l->conns = calloc(l->conn_count, sizeof *l->conns);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (l->conns == NULL || l->epoll < 0) die_errno("starting");
+    for (uint64_t i = 0; i < l->conn_count; i++) l->conns[i].request = &l->requests[i % l->request_count];
     if (l->opt.hold > 0) {
         load_hold(l);
     } else {

@@ -145,7 +145,7 @@ static enum resp_step frame_bulk(struct resp_reader *r, char type, struct str li
 
 static enum resp_step frame_one(struct resp_reader *r) {
     struct str line;
-    size_t next;
+    size_t next = 0;
     enum resp_step step = line_find(r, &line, &next);
     if (step != RESP_READY) return step;
     if (!line.n) return not_resp(r, "an empty line");

@@ -233,10 +233,11 @@ bool budget_use_tell(struct sql_scope scope, const struct budget_use *use, int64
 
 bool budget_use_prune(struct sql *db, int64_t now_ns, struct err *err) {
     struct sql_stmt *st;
-    if (!sql_prepare(sql_platform(db),
-                     STR("DELETE FROM budget_use WHERE period_start < ?1 AND budget_id IN"
-                         " (SELECT id FROM budget WHERE period IN ('minute', 'hour') OR metric = 'concurrency')"),
-                     &st, err))
+    if (!sql_prepare(
+            sql_platform(db),
+            STR("DELETE FROM budget_use WHERE period_start < ?1 AND (tenant_id, budget_id) IN"
+                " (SELECT tenant_id, id FROM budget WHERE period IN ('minute', 'hour') OR metric = 'concurrency')"),
+            &st, err))
         return false;
     sql_bind_i64(st, 1, now_ns - INT64_C(2) * 86400 * 1000000000);
     return sql_run(st, err);

@@ -87,6 +87,15 @@ class Postgres:
             raise RuntimeError(done.stdout)
         return done.stdout.strip()
 
+    def psql_file(self, database, path):
+        """Likewise, those of a file."""
+        done = subprocess.run([os.path.join(self.bin, "psql"), "-qAtX", "-v", "ON_ERROR_STOP=1", "-h", self.dir, "-p",
+                               str(self.port), "-U", "postgres", "-d", database, "-f", path],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stdout[-2000:])
+        return done.stdout.strip()
+
     def url(self, name, user=USER):
         """The URL of a new database that the ordinary user owns."""
         self.psql("postgres", f"CREATE DATABASE {name} OWNER {USER}")
