@@ -15,7 +15,8 @@ static const struct opt sign_in_opts[] = {
      .min = 1,
      .max = 1000,
      .help = "Failed sign-ins with an e-mail address, known or not, before it is locked for `lock_base`; each further "
-             "failure doubles that. A success, or a day without failures, sets the count back."},
+             "failure doubles that. A success, or a day without failures, sets the count back. From the client address "
+             "that a person last signed in from, failures are counted by themselves."},
     {.name = "max_address_failures",
      .type = OPT_INT,
      .flags = RELOAD,
