@@ -76,7 +76,7 @@ bool account_change_password(const struct sign_in_room *room, const struct who *
     if (!sql_begin(room->db, err)) return false;
     bool ok = attempt_right(room, &attempt, true, err) &&
               write_password(tenant, &user, str_c(hash), now_ns, who->session_id, now_ns, err) &&
-              session_renew(tenant, who->session_id, session, user.rights, now_ns, &text, err) &&
+              session_renew(tenant, who->session_id, session, user.rights, 0, now_ns, &text, err) &&
               note_put(room, user.tenant_id, &note, now_ns, err);
     if (!finish(room, ok, err)) return false;
     *out_text = text;

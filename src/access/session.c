@@ -104,14 +104,14 @@ static bool is_alive(const struct conf_auth *auth, const struct session_row *row
            now_ns < row->seen_at + idle;
 }
 
-bool session_renew(struct sql_scope tenant, int64_t id, struct str old, struct str rights, int64_t now_ns,
-                   struct session_text *out_text, struct err *err) {
+bool session_renew(struct sql_scope tenant, int64_t id, struct str old, struct str rights, int64_t grace_ns,
+                   int64_t now_ns, struct session_text *out_text, struct err *err) {
     char old_hash[SESSION_HASH_SIZE], hash[SESSION_HASH_SIZE];
     struct session_text text = text_make();
     bool done;
     text_hash(old, old_hash);
     text_hash(session_text_str(&text), hash);
-    if (!session_rehash(tenant, id, old_hash, hash, rights, now_ns + GRACE_NS, &done, err)) return false;
+    if (!session_rehash(tenant, id, old_hash, hash, rights, now_ns + grace_ns, &done, err)) return false;
     if (!done) return over(err);
     *out_text = text;
     return true;
@@ -124,7 +124,8 @@ static void keep_up(struct sql *db, const struct session_row *row, int64_t idle,
     int64_t often = MIN(SEEN_NS, idle / 4);
     struct err ignored;
     if (!row->is_old && !str_eq(row->rights, row->rights_now))
-        found->renewed = session_renew(tenant, row->id, text, row->rights_now, now_ns, &found->text, &ignored);
+        found->renewed =
+            session_renew(tenant, row->id, text, row->rights_now, GRACE_NS, now_ns, &found->text, &ignored);
     if (now_ns - row->seen_at >= often && session_touch(tenant, row->id, now_ns, &ignored)) found->seen_at = now_ns;
 }
 

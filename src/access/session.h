@@ -60,9 +60,9 @@ struct session_found {
 };
 NODISCARD bool session_check(struct sql *db, const struct conf_auth *auth, struct str text, int64_t now_ns,
                              struct arena *arena, struct session_found *out_session, struct err *err);
-// Another text for a session that has `old`; *out_text is set to it.
-NODISCARD bool session_renew(struct sql_scope tenant, int64_t id, struct str old, struct str rights, int64_t now_ns,
-                             struct session_text *out_text, struct err *err);
+// Another text for a session that has `old`, which is good for grace_ns more; *out_text is set to it.
+NODISCARD bool session_renew(struct sql_scope tenant, int64_t id, struct str old, struct str rights, int64_t grace_ns,
+                             int64_t now_ns, struct session_text *out_text, struct err *err);
 
 // --- the cookie ---
 

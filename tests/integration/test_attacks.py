@@ -35,6 +35,16 @@ class Attacks(SignIn):
         self.assertEqual(person.send('GET', '/api/v1/users', status=403).json()['code'], 'permission_denied')
         person.send('POST', '/api/v1/tokens', {'permissions': ['*']}, 403)
 
+    def test_a_cookie_of_before_ends_with_the_password(self):
+        _, email = self.user()
+        person, thief = Person(self), Person(self)
+        person.sign_in(email, GOOD)
+        thief.cookie = person.cookie
+        thief.send('GET', '/api/v1/session')
+        person.send('POST', '/api/v1/session/password', {'password': GOOD, 'new_password': BETTER}, 204)
+        thief.send('GET', '/api/v1/session', status=401)
+        person.send('GET', '/api/v1/session')
+
     def test_nobody_elsewhere_locks_a_person_out(self):
         _, email = self.user()
         Person(self).sign_in(email, GOOD)
