@@ -3,6 +3,7 @@
 
 #include "admin/call.h"
 #include "admin/webhook.h"
+#include "govern/mask.h"
 #include "os/rand.h"
 #include "store/sql_pool.h"
 
@@ -123,7 +124,8 @@ static struct admin_call *call_new(struct admin_loop *al, struct http_req *req) 
 
 static bool refuse_path(struct admin_call *call, struct err *err) {
     const struct http_req *req = call->req;
-    struct str path = str_head(req->path, 100), near = api_endpoint_near(req->path);
+    char masked[MASK_PATH_MAX];
+    struct str path = str_head(mask_path(req->path, masked), 100), near = api_endpoint_near(req->path);
     if (call->allow.n)
         return err_set(err, ERR_METHOD_NOT_ALLOWED, "%.*s takes %.*s, not %.*s", STR_ARG(path), STR_ARG(call->allow),
                        STR_ARG(str_head(req->method_text, 20)));

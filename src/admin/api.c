@@ -3,6 +3,7 @@
 #include "admin/api_impl.h"
 
 #include "base/json_write.h"
+#include "govern/mask.h"
 #include "obs/event.h"
 #include "obs/log.h"
 #include "os/clock.h"
@@ -126,7 +127,8 @@ static bool check_caller(struct api_call *call, struct err *err) {
 
 static bool find_endpoint(struct api_call *call, struct err *err) {
     const struct api_request *r = call->request;
-    struct str path = str_head(r->path, 100), name = http_method_text(r->method);
+    char masked[MASK_PATH_MAX];
+    struct str path = str_head(mask_path(r->path, masked), 100), name = http_method_text(r->method);
     call->endpoint = api_endpoint_find(r->method, r->path, call->params, call->arena, &call->reply->allow);
     for (size_t i = 0; call->endpoint && i < API_PARAMS_MAX; i++)
         if (call->params[i].p && !api_decode(call->params[i], call->arena, &call->params[i], err)) return false;
@@ -251,9 +253,11 @@ static void note_denial(struct api_call *call, const struct err *why) {
 static void hide_fault(struct api_call *call) {
     struct err *err = &call->reply->err;
     if (!err_is_inner(err) || call->who.principal.kind == PRINCIPAL_OPERATOR) return;
+    char masked[MASK_PATH_MAX];
     if (call->api->log)
         log_error(call->api->log, LOG_MSG("a request of the admin API failed"),
-                  LOG_STR("request_id", call->request->request_id), LOG_STR("path", call->request->path), LOG_ERR(err));
+                  LOG_STR("request_id", call->request->request_id),
+                  LOG_STR("path", mask_path(call->request->path, masked)), LOG_ERR(err));
     err_hide(err);
 }
 

@@ -5,6 +5,7 @@
 #include "base/json_write.h"
 #include "base/text.h"
 #include "conf/conf.h"
+#include "govern/mask.h"
 #include "obs/event.h"
 #include "obs/log.h"
 #include "store/sealed.h"
@@ -76,7 +77,9 @@ void api_event_begin(struct api_call *call) {
     event->address = who->address;
     event->agent = who->agent;
     event->request_id = call->request->request_id;
-    event->resource_id = call->params[0].p ? call->params[0] : STR_NONE;
+    // Somebody may have put a whole key where its id belongs.
+    char masked[MASK_PATH_MAX];
+    event->resource_id = call->params[0].p ? arena_str(call->arena, mask_path(call->params[0], masked)) : STR_NONE;
 }
 
 bool api_may_lose(const struct api *api) {

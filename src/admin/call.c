@@ -2,6 +2,7 @@
 #include "admin/call.h"
 
 #include "base/json_write.h"
+#include "govern/mask.h"
 #include "os/clock.h"
 
 #define ERROR_MAX ((size_t)1 << 20)
@@ -33,10 +34,11 @@ static void record(const struct admin_call *call, int status) {
     if (o->metrics) metrics_add(o->metrics, metric_series(o->metrics, METRIC_REQUESTS, labels, 4), 1);
     if (!o->access || !log_on(o->access, LOG_INFO) || !is_logged(call->al->admin->host)) return;
     struct log_line line;
+    char masked[MASK_PATH_MAX];
     log_line_begin(&line, o->access, LOG_INFO, 0, STR("request"));
     log_line_str(&line, "request_id", str_of(call->id_text, REQUEST_ID_TEXT_LEN));
     log_line_str(&line, "method", req->method_text);
-    log_line_str(&line, "path", req->path);
+    log_line_str(&line, "path", mask_path(req->path, masked));
     log_line_u64(&line, "status", (uint64_t)status);
     log_line_fixed(&line, "duration_ms", (clock_mono_ns() - req->start_ns) / NS_PER_US, 3);
     log_line_str(&line, "client", req->peer);

@@ -106,13 +106,18 @@ static void finish_whole(struct call *call, int status, struct str type, struct 
     reply_last(call, &body, 1);
 }
 
+#define SECRET_TOLD_MIN 8 // shorter ones are found in any text
+
 // The upstream's error: in the client's dialect it goes through as it is; our credentials' failure, and what is no
 // error object, become errors of ours.
 static void finish_upstream_error(struct call *call, struct str body) {
     struct err err;
     struct str message, name = call->provider->conf->name;
     int status = call->upstream_status;
+    struct str secret = secret_str(&call->provider->conf->api_key);
     bool known = openai_error_recognise(body, &message);
+    // Some proxies tell what they were sent.
+    if (secret.n >= SECRET_TOLD_MIN && str_find(body, secret) < body.n) known = false;
     if (status == 401 || status == 403) {
         err_set(&err, ERR_UPSTREAM_STATUS,
                 "provider \"%.*s\" refused the credentials configured for it (status %d); check its api_key",

@@ -10,6 +10,7 @@
 #include "gateway/pipeline.h"
 #include "gateway/quota_share.h"
 #include "gateway/tokens.h"
+#include "govern/mask.h"
 #include "model/openai_error.h"
 #include "os/clock.h"
 #include "os/rand.h"
@@ -138,13 +139,13 @@ void gateway_on_request(struct gateway_loop *gl, struct http_req *req) {
         pipeline_run(call);
         return;
     }
+    char masked[MASK_PATH_MAX];
+    struct str path = str_head(mask_path(req->path, masked), 100);
     call->endpoint = &k_nowhere;
     if (other)
-        err_set(&err, ERR_METHOD_NOT_ALLOWED, "%.*s does not take %.*s", STR_ARG(str_head(req->path, 100)),
-                STR_ARG(req->method_text));
+        err_set(&err, ERR_METHOD_NOT_ALLOWED, "%.*s does not take %.*s", STR_ARG(path), STR_ARG(req->method_text));
     else
-        err_set(&err, ERR_NOT_FOUND, "there is nothing at %.*s; the API begins at /v1",
-                STR_ARG(str_head(req->path, 100)));
+        err_set(&err, ERR_NOT_FOUND, "there is nothing at %.*s; the API begins at /v1", STR_ARG(path));
     call_fail(call, &err);
 }
 

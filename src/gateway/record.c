@@ -6,6 +6,7 @@
 #include "gateway/meter.h"
 #include "gateway/pipeline.h"
 #include "govern/audit_note.h"
+#include "govern/mask.h"
 #include "os/clock.h"
 
 static struct str target_provider(const struct call *call) {
@@ -136,11 +137,12 @@ static void end_metrics(const struct call *call) {
 static void end_access_log(const struct call *call) {
     struct log *log = call->gl->gateway->o.access;
     struct log_line line;
+    char masked[MASK_PATH_MAX];
     if (!log || !call->runtime->conf->log.access || !log_on(log, LOG_INFO)) return;
     log_line_begin(&line, log, LOG_INFO, call->ts + (int64_t)(call->end_ns - call->req->start_ns), STR("request"));
     log_line_str(&line, "request_id", str_of(call->id_text, REQUEST_ID_TEXT_LEN));
     log_line_str(&line, "method", call->req->method_text);
-    log_line_str(&line, "path", call->req->path);
+    log_line_str(&line, "path", mask_path(call->req->path, masked));
     log_line_u64(&line, "status", (uint64_t)call->status);
     log_line_fixed(&line, "duration_ms", (call->end_ns - call->req->start_ns) / NS_PER_US, 3);
     log_line_str(&line, "client", call->req->peer);

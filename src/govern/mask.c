@@ -154,3 +154,33 @@ void mask_put(struct buf *out, const struct mask *mask, struct str text) {
     }
     buf_put(out, str_from(text, kept));
 }
+
+// Shorter ones hold no key but one of a few characters; most requests have such a path.
+#define PLAIN_PATH 20
+#define PATH_MAX_LENGTH ((size_t)1 << 20)
+
+static bool holds_secret(struct str part) {
+    for (size_t i = 0; i < part.n; i++)
+        if ((i == 0 || !is_word(part.p[i - 1])) && secret_at(str_from(part, i))) return true;
+    return false;
+}
+
+struct str mask_path(struct str path, char out[MASK_PATH_MAX]) {
+    const struct mask mask = {.kinds = MASK_SECRET};
+    struct str rest = path, part;
+    bool any = false;
+    if (path.n <= PLAIN_PATH) return path;
+    // Part by part: a slash is no end of a secret in other text.
+    while (!any && str_split(&rest, '/', &part)) any = holds_secret(part);
+    if (!any) return path;
+    BUF_AUTO struct buf text = BUF_INIT(PATH_MAX_LENGTH);
+    rest = path;
+    for (bool first = true; str_split(&rest, '/', &part); first = false) {
+        if (!first) buf_putc(&text, '/');
+        mask_put(&text, &mask, part);
+    }
+    if (text.failed) return STR("[secret]");
+    struct str masked = str_head(buf_str(&text), MASK_PATH_MAX);
+    memcpy(out, masked.p, masked.n);
+    return str_of(out, masked.n);
+}

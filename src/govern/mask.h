@@ -21,4 +21,9 @@ void mask_put(struct buf *out, const struct mask *mask, struct str text);
 // Of one that was cut before it was masked, all but an end that may be half of what is masked, and so was not known.
 struct str mask_whole(const struct mask *mask, struct str masked);
 
+// A request's path as it may be logged and answered with: keys in it masked, where they do not belong, and then cut at
+// MASK_PATH_MAX. `out` is used only when there are any; without, it is the path itself.
+#define MASK_PATH_MAX 512
+struct str mask_path(struct str path, char out[MASK_PATH_MAX]);
+
 #endif

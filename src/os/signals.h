@@ -18,7 +18,7 @@ void signals_end(struct signals *signals);
 // As many open files as the system lets this process have; returns how many that is.
 uint64_t process_raise_files(void);
 // No core file is written when the process crashes, for its memory holds secrets and what people ask. Who needs one can
-// allow it from outside (prlimit --core=unlimited --pid PID).
+// allow it from outside (prlimit --core=unlimited --pid PID), and memory in it (/proc/PID/coredump_filter).
 void process_no_core(void);
 
 #endif

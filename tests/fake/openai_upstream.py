@@ -6,7 +6,8 @@
 #
 # How to answer is said by the model's name: "anything;option=value;flag". The options:
 #   delay=MS            wait before the answer's head           after_head=MS  and between head and body
-#   status=N            an error of that status; with html: an HTML page; retry_after=S: that header
+#   status=N            an error of that status; with html: an HTML page; retry_after=S: that header; with echo: it tells
+#                       the key it was sent
 #   fault=NAME          see Answer.fail; when=request|head|body: how far the answer gets before it
 #   events=N gap=MS pad=BYTES      of a stream                  endless: it never ends
 #   usage=trailing|null|always|none      how a stream tells its token counts
@@ -248,6 +249,8 @@ class Answer:
             page = b'<html><head><title>%d</title></head><body><h1>Bad gateway</h1></body></html>\n' % status
             self.whole(status, page, 'text/html', fields)
             return
+        if self.plan.has('echo'):
+            message += ': ' + self.seen.header('authorization')
         kind = {401: 'invalid_request_error', 429: 'rate_limit_error'}.get(status, 'api_error')
         error = {'message': message, 'type': kind, 'param': None, 'code': f'fake_{status}'}
         self.whole(status, json_text({'error': error}).encode(), fields=fields)

@@ -44,4 +44,26 @@ static void test_texts(void) {
     gives(&m, "project blu", "project blu");
 }
 
-TEST_MAIN(test_kinds, test_texts)
+// The path itself, or what stands in its place.
+static void path_gives(const char *path, const char *want) {
+    char out[MASK_PATH_MAX];
+    struct str text = str_c(path), shown = mask_path(text, out);
+    CHECK_STR(shown, str_c(want));
+    CHECK((shown.p == text.p) == !strcmp(path, want));
+}
+
+static void test_paths(void) {
+    path_gives("", "");
+    path_gives("/v1/chat/completions", "/v1/chat/completions");
+    path_gives("/api/v1/keys/key_0000000000001/rotate", "/api/v1/keys/key_0000000000001/rotate");
+    path_gives("/api/v1/keys/ps-abc123/rotate", "/api/v1/keys/ps-abc123/rotate");
+    path_gives("/api/v1/keys/ps-0123456789abcdefghij/rotate", "/api/v1/keys/[secret]/rotate");
+    path_gives("/nowhere/sk-0123456789abcdefghij", "/nowhere/[secret]");
+    char longer[4 * MASK_PATH_MAX + 1], out[MASK_PATH_MAX];
+    for (size_t i = 0; i < sizeof longer - 1; i++) longer[i] = "/sk-0123456789abcdefghij?"[i % 25];
+    longer[sizeof longer - 1] = '\0';
+    struct str shown = mask_path(str_c(longer), out);
+    CHECK(shown.n <= MASK_PATH_MAX && str_find(shown, STR("0123")) == shown.n);
+}
+
+TEST_MAIN(test_kinds, test_texts, test_paths)
