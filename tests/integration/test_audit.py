@@ -217,7 +217,7 @@ class NoTrail(Suite):
         for (table,) in self.db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             if not table.startswith(NO_ACTS):
                 columns = [c[1] for c in self.db.execute(f'PRAGMA table_info({table})')
-                           if c[1] not in ('seen_at', 'last_used_at', 'last_used_address', 'edits')]
+                           if c[1] not in ('seen_at', 'last_used_at', 'last_used_address', 'address_since', 'edits')]
                 out[table] = sorted(map(repr, self.db.execute(f'SELECT {", ".join(columns)} FROM {table}').fetchall()))
         return out
 
