@@ -137,7 +137,8 @@ static int call_server(struct cli_api *api, enum http_method method, struct str 
                                      .sink = pull ? pull->sink : NULL,
                                      .sink_ctx = pull ? pull->ctx : NULL};
     struct err err;
-    return server_call(&call, out, &err) ? CLI_OK : cli_fail_err(api->args->io, &err, "cannot ask the server", NULL);
+    if (server_call(&call, out, &err)) return CLI_OK;
+    return api->quiet ? CLI_FAILED : cli_fail_err(api->args->io, &err, "cannot ask the server", NULL);
 }
 
 static bool pull_here(struct api_pieces *pieces, const struct pull *pull, struct err *err) {
@@ -181,8 +182,16 @@ static int call(struct cli_api *api, enum http_method method, struct str path, s
     } else {
         code = call_here(api, method, path, query, body, pull, out_answer);
     }
-    if (code == CLI_OK && out_answer->status >= 400) code = problem(api, out_answer);
+    if (code == CLI_OK && out_answer->status >= 400) code = api->quiet ? CLI_FAILED : problem(api, out_answer);
     return code;
+}
+
+bool cli_api_ask(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,
+                 struct cli_answer *out_answer) {
+    api->quiet = true;
+    bool ok = call(api, method, path, query, body, NULL, out_answer) == CLI_OK;
+    api->quiet = false;
+    return ok;
 }
 
 int cli_api_call(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,

@@ -25,6 +25,9 @@ struct cli_api {
 // changing: the data directory may be made. CLI_OK, or the exit code after it was said why.
 int cli_api_open(const struct cli_args *args, bool changing, struct cli_api *out_api);
 void cli_api_close(struct cli_api *api);
+// As cli_api_call, but prints nothing. False: it did not succeed.
+bool cli_api_ask(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,
+                 struct cli_answer *out_answer);
 // Body: JSON, or empty. An answer from 400 on is printed as an error, and its exit code returned.
 int cli_api_call(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,
                  struct cli_answer *out_answer);

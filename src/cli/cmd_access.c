@@ -2,6 +2,7 @@
 #include "cli/resource.h"
 
 #include "base/json_read.h"
+#include "cli/names.h"
 #include "os/clock.h"
 
 #define ARENA_MAX ((size_t)64 << 20)
@@ -11,6 +12,7 @@ struct running {
     struct cli_api api;
     struct arena a;
     struct buf body;
+    struct cli_names names;
 };
 
 static int begin(struct running *r, const struct cli_args *args) {
@@ -18,11 +20,13 @@ static int begin(struct running *r, const struct cli_args *args) {
     if (code != CLI_OK) return code;
     arena_init(&r->a, NULL, 0, ARENA_MAX);
     buf_init(&r->body, ARENA_MAX);
+    r->names = (struct cli_names){.api = &r->api, .arena = &r->a};
     return CLI_OK;
 }
 
 static int end(struct running *r, int code) {
     buf_free(&r->body);
+    cli_names_free(&r->names);
     arena_free(&r->a);
     cli_api_close(&r->api);
     return code;
@@ -99,11 +103,14 @@ static struct str inner(struct str object, struct str name) {
     return json_get(object, &name, 1, &raw) ? raw : STR("{}");
 }
 
+// An id as what it is called.
 static void put_part(struct running *r, const char *before, struct str text) {
-    if (text.n) buf_printf(&r->body, "%s%.*s", before, STR_ARG(text));
+    struct str kind, name;
+    if (text.n)
+        buf_printf(&r->body, "%s%.*s", before, STR_ARG(cli_name_of(&r->names, text, &kind, &name) ? name : text));
 }
 
-// "grant_0… denies role viewer to team team_0… in project proj_0… on model/gpt-* until …, given by user user_0…"
+// "grant_0… gives the role viewer to team search in project web on model/gpt-* until …, given by user ada@example.com"
 static void put_grant(struct running *r, struct str grant) {
     struct str to = inner(grant, STR("principal")), by = inner(grant, STR("granted_by")),
                role = member(r, grant, "role");

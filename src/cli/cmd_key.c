@@ -2,6 +2,7 @@
 #include "access/key.h"
 #include "base/json_read.h"
 #include "cli/audit_command.h"
+#include "cli/resource.h"
 #include "conf/conf.h"
 #include "os/clock.h"
 #include "store/config_env.h"
@@ -167,6 +168,7 @@ int cmd_key_create(const struct cli_args *args) {
     struct cli_data data;
     struct key_created key;
     struct err err;
+    if (key_by_api(args, false) || args->n_operands) return key_create_by_api(args);
     if (!read_wanted(args, models, &wanted)) return CLI_USAGE;
     warn_unknown_tenant(args, wanted.tenant);
     int code = cli_data_open(args, true, &data);
@@ -257,6 +259,7 @@ static const struct cli_column KEY_COLUMNS[] = {{.title = "ID"},
 int cmd_key_list(const struct cli_args *args) {
     struct cli_data data;
     struct err err;
+    if (key_by_api(args, true) || args->n_operands) return key_list_by_api(args);
     int code = cli_data_open(args, false, &data);
     if (code != CLI_OK) return code;
     struct listing l = {.args = args, .out = BUF_INIT(OUT_MAX), .now = clock_unix_ns()};
@@ -317,6 +320,7 @@ static int revoke(const struct cli_args *args, struct cli_data *data, struct are
 int cmd_key_revoke(const struct cli_args *args) {
     struct cli_data data;
     struct arena arena;
+    if (key_by_api(args, true)) return key_revoke_by_api(args);
     int code = cli_data_open(args, false, &data);
     if (code != CLI_OK) return code;
     arena_init(&arena, NULL, 0, ARENA_MAX);

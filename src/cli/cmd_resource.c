@@ -7,8 +7,6 @@
 
 #define ARENA_MAX ((size_t)256 << 20)
 #define TEXT_MAX ((size_t)16 << 20)
-#define PAGE 200
-#define COLUMNS_MAX 7
 
 // --- from words to JSON ---
 
@@ -156,168 +154,6 @@ int resource_body(const struct cli_args *args, const struct entity *e, size_t fi
     return out->failed ? cli_fail(args->io, CLI_USAGE, "too many values were given", NULL, NULL) : CLI_OK;
 }
 
-// --- from JSON to words ---
-
-// The fields of a table: what tells rows apart first.
-static size_t columns_of(const struct cli_args *args, const struct entity *e, struct str *out) {
-    size_t n = 0;
-    struct str only = cli_value(args, CLI_FIELDS), one;
-    if (!only.n) only = e->columns;
-    if (only.n) {
-        while (n < CLI_TABLE_COLUMNS && str_split(&only, ',', &one))
-            if (str_trim(one).n) out[n++] = str_trim(one);
-        return n;
-    }
-    out[n++] = STR("id");
-    if (e->called_by.n) out[n++] = e->called_by;
-    for (size_t i = 0; i < e->n && n < COLUMNS_MAX; i++) {
-        const struct entity_field *f = &e->fields[i];
-        bool shown = !(f->flags & ENTITY_HIDDEN) && f->type != ENTITY_MAP && !str_eq(f->name, e->called_by) &&
-                     !str_eq(f->name, STR("title"));
-        if (shown) out[n++] = f->name;
-    }
-    return n;
-}
-
-struct listing {
-    struct cli_api *api;
-    const struct entity *e;
-    struct arena arena;
-    struct buf out;
-    struct cli_table table;
-    struct str fields[CLI_TABLE_COLUMNS];
-    size_t n_fields, shown, limit;
-};
-
-static void list_row(struct listing *l, struct str raw) {
-    struct str cells[CLI_TABLE_COLUMNS];
-    l->shown++;
-    if (cli_given(l->api->args, CLI_JSON)) {
-        buf_put(&l->out, raw);
-        buf_putc(&l->out, '\n');
-        return;
-    }
-    for (size_t i = 0; i < l->n_fields; i++) cells[i] = cli_json_text(&l->arena, raw, l->fields[i]);
-    cli_table_add(&l->table, cells);
-}
-
-// *out_cursor: of the next page; empty at the end.
-static bool page_read(struct listing *l, struct str body, struct str *out_cursor) {
-    struct json_reader r;
-    enum json_kind kind;
-    struct str data, raw;
-    *out_cursor = arena_str(&l->arena, cli_json_text(&l->arena, body, STR("next_cursor")));
-    if (!JSON_GET(body, &data, STR("data"))) return false;
-    json_reader_init(&r, data, 0);
-    if (!json_enter_array(&r)) return false;
-    while (json_element(&r, &kind)) {
-        if (!json_skip(&r, &raw)) return false;
-        if (l->limit && l->shown == l->limit) {
-            *out_cursor = STR("");
-            return true;
-        }
-        list_row(l, raw);
-    }
-    return true;
-}
-
-static void put_parameter(struct buf *out, struct str name, struct str value) {
-    if (!value.n) return;
-    if (out->n) buf_putc(out, '&');
-    cli_url_put(out, name);
-    buf_putc(out, '=');
-    cli_url_put(out, value);
-}
-
-static int list_query(const struct cli_args *args, size_t first, struct buf *out) {
-    for (size_t i = first; i < args->n_operands; i++) {
-        struct str word = str_c(args->operands[i]);
-        size_t at = str_find(word, STR("="));
-        if (at == word.n) {
-            char what[200];
-            snprintf(what, sizeof what, "\"%.*s\" is not FIELD=VALUE", (int)MIN(word.n, (size_t)80), word.p);
-            return cli_fail(args->io, CLI_USAGE, what, NULL, "status=active");
-        }
-        put_parameter(out, str_head(word, at), str_from(word, at + 1));
-    }
-    put_parameter(out, STR("sort"), cli_value(args, CLI_SORT));
-    put_parameter(out, STR("q"), cli_value(args, CLI_SEARCH));
-    return CLI_OK;
-}
-
-static int list_pages(struct listing *l, struct str path, struct str filter) {
-    struct str cursor = STR("");
-    do {
-        BUF_AUTO struct buf query = BUF_INIT(TEXT_MAX);
-        struct cli_answer answer;
-        buf_put(&query, filter);
-        put_parameter(&query, STR("limit"), arena_printf(&l->arena, "%d", PAGE));
-        put_parameter(&query, STR("cursor"), cursor);
-        int code = cli_api_call(l->api, HTTP_GET, path, buf_str(&query), STR(""), &answer);
-        bool read = code == CLI_OK && page_read(l, buf_str(&answer.body), &cursor);
-        cli_answer_free(&answer);
-        if (code != CLI_OK) return code;
-        if (!read || l->out.failed || l->table.failed)
-            return cli_fail(l->api->args->io, CLI_FAILED, "the answer is not a list", NULL, NULL);
-    } while (cursor.n);
-    return CLI_OK;
-}
-
-int resource_list(struct cli_api *api, const struct entity *e, struct str path, size_t first) {
-    const struct cli_args *args = api->args;
-    BUF_AUTO struct buf filter = BUF_INIT(TEXT_MAX);
-    struct cli_column columns[CLI_TABLE_COLUMNS];
-    struct listing l = {.api = api, .e = e, .out = BUF_INIT(ARENA_MAX), .limit = cli_number(args, CLI_LIMIT, 0)};
-    int code = list_query(args, first, &filter);
-    if (code != CLI_OK) return code;
-    arena_init(&l.arena, NULL, 0, ARENA_MAX);
-    l.n_fields = columns_of(args, e, l.fields);
-    for (size_t i = 0; i < l.n_fields; i++) {
-        struct str title = arena_str(&l.arena, l.fields[i]);
-        char *z = (char *)(uintptr_t)arena_printf(&l.arena, "%.*s", STR_ARG(title)).p;
-        for (char *p = z; p && *p; p++) *p = *p == '_' ? ' ' : (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p);
-        columns[i] = (struct cli_column){.title = z ? z : "", .min = i ? 6 : 0};
-    }
-    l.table = (struct cli_table){.columns = columns, .n_columns = l.n_fields, .arena = &l.arena};
-    code = list_pages(&l, path, buf_str(&filter));
-    if (code == CLI_OK) {
-        if (l.table.n) cli_table_print(&l.table, args->io, &l.out);
-        code = cli_print(args->io, &l.out);
-        if (!l.shown && !cli_given(args, CLI_JSON) && !cli_given(args, CLI_QUIET))
-            fprintf(args->io->err, "There are no %.*s to show.\n", STR_ARG(e->plural));
-    }
-    buf_free(&l.out);
-    arena_free(&l.arena);
-    return code;
-}
-
-// One row: a line a field for people, as it is for --json.
-int resource_print(const struct cli_args *args, struct str row) {
-    BUF_AUTO struct buf out = BUF_INIT(ARENA_MAX);
-    struct arena arena;
-    struct json_reader r;
-    struct str key, name, raw;
-    enum json_kind kind;
-    arena_init(&arena, NULL, 0, ARENA_MAX);
-    if (cli_given(args, CLI_JSON)) {
-        buf_put(&out, str_trim(row));
-        buf_putc(&out, '\n');
-    } else {
-        json_reader_init(&r, row, 0);
-        if (json_enter_object(&r)) {
-            while (json_member(&r, &key, &kind)) {
-                if (!json_skip(&r, &raw) || !json_string_text(key, &arena, &name)) break;
-                struct str text = cli_json_text(&arena, row, name);
-                if (text.n) buf_printf(&out, "%-20.*s  %.*s\n", STR_ARG(name), STR_ARG(text));
-            }
-        }
-    }
-    int code = cli_print(args->io, &out);
-    if (out.p) secret_wipe(out.p, out.n);
-    arena_wipe_free(&arena);
-    return code;
-}
-
 // --- the verbs ---
 
 static struct str path_of(struct arena *a, const struct entity *e, const char *row, const char *action) {
@@ -333,6 +169,12 @@ static struct str path_of(struct arena *a, const struct entity *e, const char *r
 
 struct str resource_path(struct arena *a, const struct entity *e, const char *row, const char *action) {
     return path_of(a, e, row, action);
+}
+
+static void put_parameter(struct buf *out, struct str name, struct str value) {
+    cli_url_put(out, name);
+    buf_putc(out, '=');
+    cli_url_put(out, value);
 }
 
 // Adds the ids of the rows that have this value; the first into *out_id.
@@ -380,7 +222,7 @@ int resource_send(struct cli_api *api, enum http_method method, struct str path,
     struct cli_answer answer;
     const struct cli_args *args = api->args;
     int code = cli_api_call(api, method, path, STR(""), body, &answer);
-    if (code == CLI_OK && answer.body.n) code = resource_print(args, buf_str(&answer.body));
+    if (code == CLI_OK && answer.body.n) code = resource_show(api, buf_str(&answer.body));
     if (code == CLI_OK && done && !cli_given(args, CLI_QUIET) && !cli_given(args, CLI_JSON))
         fprintf(args->io->err, "%s\n", done);
     cli_answer_free(&answer);

@@ -156,6 +156,8 @@ enum cli_command_id {
     CLI_CMD_KEY_SCAN,
     CLI_CMD_ACCESS_EXPLAIN,
     CLI_CMD_ACCESS_MATRIX,
+    CLI_CMD_SESSION_LIST,
+    CLI_CMD_SESSION_REVOKE,
     CLI_CMD_LOGIN,
     CLI_CMD_LOGOUT,
     CLI_CMD_WHOAMI,
@@ -191,7 +193,7 @@ struct cli_group {
     const char *name;
     const char *summary;
 };
-#define CLI_GROUP_COUNT 14
+#define CLI_GROUP_COUNT 15
 extern const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT];
 
 struct cli_status {

@@ -210,6 +210,7 @@ const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT] = {
     {"elevation", "Ask for more rights for a time, and decide on it"},
     {"budget", "Manage limits on requests, tokens, money and concurrency"},
     {"access", "Say who may do what, and why"},
+    {"session", "Show who is signed in, and end it"},
 };
 
 // Whose configuration.
@@ -232,25 +233,38 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                                     {"serve --config penstock.yaml", "with a configuration file"},
                                     {"serve --listen 0.0.0.0:8080 --data /var/lib/penstock", "for other machines"}}},
     [CLI_CMD_KEY_CREATE] = {.name = "key create",
-                            .operands = "",
+                            .operands = "[FIELD=VALUE]...",
+                            .operands_max = CLI_OPERANDS_MAX,
+                            .operand_kind = CLI_VALUE_TEXT,
                             .options = CLI_BIT(CLI_ADMIN) | CLI_BIT(CLI_NAME) | CLI_BIT(CLI_MODELS) |
-                                       CLI_BIT(CLI_EXPIRES) | CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_CONFIG),
+                                       CLI_BIT(CLI_EXPIRES) | CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_CONFIG) |
+                                       CLI_BIT(CLI_SERVER),
                             .summary = "Make a key",
                             .details = "The key is shown once and stored only as a hash. It works at once, whether or "
                                        "not a server runs on the data directory.",
                             .examples = {{"key create --name \"billing app\"", "for one application"},
                                          {"key create --models 'gpt-5*' --expires 30d", "for some models, for a month"},
                                          {"key create --tenant acme", "for an application of one tenant"},
+                                         {"key create owner=user/ada@example.com scopes=model:use", "for a person"},
                                          {"key create --admin --json", "for a script"}}},
     [CLI_CMD_KEY_LIST] = {.name = "key list",
-                          .operands = "",
+                          .operands = "[FIELD=VALUE]...",
+                          .operands_max = CLI_OPERANDS_MAX,
+                          .operand_kind = CLI_VALUE_TEXT,
+                          .options = API_OPTIONS | CLI_BIT(CLI_SORT) | CLI_BIT(CLI_FIELDS) | CLI_BIT(CLI_SEARCH) |
+                                     CLI_BIT(CLI_LIMIT),
                           .summary = "List the keys",
-                          .examples = {{"key list", "as a table"}, {"key list --json", "one JSON object a key"}}},
+                          .details = "Of the data directory, of all tenants; with --tenant or --server, of one. "
+                                     "FIELD=VALUE shows only keys that have it.",
+                          .examples = {{"key list", "as a table"},
+                                       {"key list --json", "one JSON object a key"},
+                                       {"key list --tenant acme project=assistant", "of a project"}}},
     [CLI_CMD_KEY_REVOKE] = {.name = "key revoke",
                             .operands = "KEY",
                             .operands_min = 1,
                             .operands_max = 1,
                             .operand_kind = CLI_VALUE_TEXT,
+                            .options = API_OPTIONS,
                             .summary = "Revoke a key, effective at once",
                             .details = "KEY is its id, the prefix shown by \"penstock key list\", or its name.",
                             .examples = {{"key revoke ps-abc123", "by its prefix"},

@@ -58,6 +58,8 @@ int cmd_key_rotate(const struct cli_args *args);
 int cmd_key_collect(const struct cli_args *args);
 int cmd_key_identify(const struct cli_args *args);
 int cmd_key_scan(const struct cli_args *args);
+int cmd_session_list(const struct cli_args *args);
+int cmd_session_revoke(const struct cli_args *args);
 int cmd_login(const struct cli_args *args);
 int cmd_logout(const struct cli_args *args);
 int cmd_whoami(const struct cli_args *args);

@@ -94,7 +94,7 @@ static bool unknown_option(struct parse *p, struct str name) {
     const struct cli_command *command = p->args->command;
     const char *near = cli_nearest_option(command, name);
     SAY(p->problem->what, "unknown option --%.*s", STR_ARG(str_head(name, 80)));
-    if (command && command->operands && strstr(command->operands, "FIELD=VALUE"))
+    if (!near && command && command->operands && strstr(command->operands, "FIELD=VALUE"))
         SAY(p->problem->why, "a field is written without dashes, %.*s=VALUE", STR_ARG(str_head(name, 80)));
     else if (near)
         SAY(p->problem->why, "did you mean --%s?", near);

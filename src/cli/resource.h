@@ -24,6 +24,13 @@ int resource_list(struct cli_api *api, const struct entity *e, struct str path, 
 int resource_send(struct cli_api *api, enum http_method method, struct str path, struct str body, const char *done);
 // DELETE of the tenant at this path, with --confirm and reason=TEXT: prints the proof (cmd_tenant.c).
 int tenant_remove(struct cli_api *api, struct str path);
+// Keys by the API: of a server, of a tenant, with more fields than there are options (cmd_key_api.c).
+bool key_by_api(const struct cli_args *args, bool of_tenant);
+int key_create_by_api(const struct cli_args *args);
+int key_list_by_api(const struct cli_args *args);
+int key_revoke_by_api(const struct cli_args *args);
+// One row: a line a field for people, as it is for --json. resource_show tells what ids mean.
 int resource_print(const struct cli_args *args, struct str row);
+int resource_show(struct cli_api *api, struct str row);
 
 #endif

@@ -73,6 +73,6 @@ const struct entity entity_budget = {
     .fields = k_fields,
     .n = ARRAY_LEN(k_fields),
     .help = "A limit on requests, tokens, money or concurrency",
-    .columns = STR_INIT("id,name,scope,scope_text,metric,period,amount,used,reserved,remaining,state"),
+    .columns = STR_INIT("name,scope,scope_text,metric,period,amount,used,reserved,remaining,state,id"),
 };
 static_assert(ARRAY_LEN(k_fields) <= ENTITY_FIELDS_MAX, "rows have room for all fields");

@@ -41,7 +41,7 @@ class Resources(Suite):
         self.ok('grant', 'create', 'principal=team/search', 'role=developer', *own)
         done = self.ok('access', 'explain', 'user/ada@example.com', 'key:create', *own)
         self.assertTrue(done.stdout.startswith('yes: a grant allows it\n'), done.stdout)
-        self.assertRegex(done.stdout, r'\n  by    grant_\w+ gives the role developer to team team_\w+ in tenant tenant_\w+')
+        self.assertRegex(done.stdout, r'\n  by    grant_\w+ gives the role developer to team search in tenant alpha')
         done = self.server.cli('access', 'explain', 'user/ada@example.com', 'tenant:delete', *own)
         self.assertTrue(done.stdout.startswith('no: no grant allows it\n'), done.stdout)
         self.assertIn('its permissions do not hold this one', done.stdout)
@@ -117,6 +117,70 @@ class Resources(Suite):
         self.assertEqual(done.returncode, 6)
         done = run_cli('project', 'list', '--server', 'http://127.0.0.1:1', env=clean_environment())
         self.assertIn('PENSTOCK_API_KEY', done.stderr)
+
+    def test_tables_say_names(self):
+        own = ('--tenant', 'naming')
+        self.one('tenant', 'create', 'name=naming')
+        self.one('team', 'create', 'name=search', 'title=Search', *own)
+        self.one('project', 'create', 'name=web', 'team=search', *own)
+        self.one('user', 'create', 'email=ada@example.com', *own)
+        self.one('grant', 'create', 'principal=user/ada@example.com', 'role=developer', 'scope=project/web', *own)
+        self.one('grant', 'create', 'principal=team/search', 'role=viewer', *own)
+
+        def table(*args):
+            return [line.split() for line in self.ok(*args, *own).stdout.split('\n') if line]
+
+        self.assertEqual([row[:4] for row in table('grant', 'list')],
+                         [['PRINCIPAL', 'EFFECT', 'ROLE', 'SCOPE'], ['user/ada@example.com', 'allow', 'developer', 'project/web'],
+                          ['team/search', 'allow', 'viewer', 'tenant']])
+        self.assertEqual([row[:2] for row in table('project', 'list')], [['NAME', 'TEAM'], ['web', 'search']])
+        self.assertEqual(table('team', 'list')[0], ['NAME', 'TITLE', 'ID'])  # nothing empty
+        self.assertRegex(self.ok('project', 'show', 'web', *own).stdout, r'\nteam_id +team_\w+ \(search\)\n')
+        # In JSON all is as it is.
+        (row,) = [r for r in self.server.cli_json('grant', 'list', *own) if r['role'] == 'viewer']
+        self.assertTrue(row['principal'].startswith('team_'))
+
+    def test_keys_by_the_api(self):
+        own = ('--tenant', 'keyed')
+        self.one('tenant', 'create', 'name=keyed')
+        self.one('user', 'create', 'email=ada@example.com', *own)
+        self.ok('grant', 'create', 'principal=user/ada@example.com', 'role=service', *own)
+        admin = self.server.create_key('--admin')['key']
+        done = self.remote(admin, 'key', 'create', 'owner=user/ada@example.com', '--name', 'hers', '--models', 'gpt-*',
+                           '--expires', '1d', *own)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        text = done.stdout.strip()
+        self.assertIn('shown only this once', done.stderr)
+        call = {'Authorization': 'Bearer ' + text}
+        self.assertEqual(self.server.chat('gpt-a', headers=call).status, 200)
+        done = self.remote(admin, 'key', 'list', *own)
+        self.assertRegex(done.stdout, r'NAME +PREFIX +OWNER +STATE +EXPIRES AT +(LAST USED AT +)?ID\nhers +' + text[:9] +
+                         r' +user/ada@example.com +active')
+        self.assertNotIn(text, done.stdout)
+        done = self.remote(admin, 'key', 'revoke', 'hers', *own)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.server.chat('gpt-a', headers=call).status, 401)
+        self.assertEqual(self.remote(admin, 'key', 'revoke', 'nothing', *own).returncode, 4)
+        self.assertEqual(self.remote(admin, 'key', 'create', 'owner=user/nobody', *own).returncode, 2)
+        # As somebody else, with what they may.
+        self.assertEqual(self.remote(self.server.key, 'key', 'create', '--name', 'x').returncode, 5)
+
+    def test_sessions(self):
+        self.assertIn('Nobody', self.ok('session', 'list').stderr)
+        self.one('user', 'create', 'email=signs@example.com')
+        good = 'correct horse battery staple'
+        self.assertEqual(self.server.cli('user', 'passwd', 'signs@example.com', '--keep', stdin=good + '\n').returncode, 0)
+        reply = self.server.request('POST', '/api/v1/session',
+                                    body=json.dumps({'email': 'signs@example.com', 'password': good}).encode())
+        self.assertEqual(reply.status, 200, reply)
+        (row,) = self.server.cli_json('session', 'list', 'signs@example.com')
+        table = self.ok('session', 'list').stdout
+        self.assertRegex(table, r'^USER +SIGNED IN .* ID\nsigns@example.com .*' + row['id'])
+        self.ok('session', 'revoke', row['id'])
+        cookie = {'Cookie': reply.header('set-cookie').split(';')[0]}
+        self.assertEqual(self.server.request('GET', '/api/v1/session', headers=cookie).status, 401)
+        self.assertEqual(self.server.cli('session', 'revoke', row['id']).returncode, 4)
+        self.assertEqual(self.server.cli('session', 'list', 'nobody@example.com').returncode, 4)
 
     def test_rotating_a_key(self):
         old = self.server.create_key('--name', 'turning')
