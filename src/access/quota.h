@@ -156,7 +156,10 @@ void quota_cap(const struct quota_part *part, uint64_t cap);
 // What all nodes together have used of the part's window, this node's requests counted in: it counts on from there.
 void quota_sync(const struct quota_part *part, uint64_t used);
 // What all nodes together have used and reserved, as of a moment ago: it is only shown and told, nothing counts on.
+// With a cap, what goes beyond this node's own is what others have used.
 void quota_heard(const struct quota_part *part, uint64_t used, uint64_t reserved);
+// What other nodes have used, where each counts by itself (quota_cap): callers are told of it.
+void quota_others(const struct quota_part *part, uint64_t used);
 
 // The present periods of budgets, whether a request counts in them or not; as grants, they keep their budgets alive.
 struct quota_list {

@@ -23,7 +23,7 @@ struct quota_window {
     uint64_t refused;                // not 0: a request was
     uint64_t saved;                  // of settled; the saver's
     uint64_t all_used, all_reserved; // of all nodes, as last heard
-    uint64_t beyond;                 // of all_used, what `used` did not count then
+    uint64_t beyond;                 // what others used, and `used` does not count
     uint64_t looked, quiet;          // quota_stirs
 };
 

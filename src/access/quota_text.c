@@ -112,11 +112,14 @@ static uint64_t shown_amount(enum budget_metric metric, uint64_t v) {
     return MIN(v, INTEGER_MAX);
 }
 
-static bool show(const struct quota_part *part, int64_t now_ns, struct shown *out) {
+// Of the one that refuses nothing is left for this caller, whatever other nodes may hold of it.
+static bool show(const struct quota_part *part, const struct quota_refusal *refusal, int64_t now_ns,
+                 struct shown *out) {
     struct quota_state s;
     const struct quota_budget *b = part->budget;
     if (b->action == BUDGET_NOTIFY || !quota_part_state(part, &s)) return false;
     uint64_t used = quota_part_shown(part);
+    if (refusal && refusal->budget == b && refusal->by_cap) used = s.limit;
     *out = (struct shown){.budget = b,
                           .limit = shown_amount(b->metric, s.limit),
                           .left = shown_amount(b->metric, s.limit > used ? s.limit - used : 0)};
@@ -258,7 +261,8 @@ unsigned quota_headers(const struct quota_grant *grant, const struct quota_refus
     struct shown all[QUOTA_GRANT_MAX];
     unsigned n = 0;
     if (refusal) add_retry(&f, refusal, now_ns);
-    for (unsigned i = 0; i < grant->n && i < QUOTA_GRANT_MAX; i++) n += show(&grant->parts[i], now_ns, &all[n]);
+    for (unsigned i = 0; i < grant->n && i < QUOTA_GRANT_MAX; i++)
+        n += show(&grant->parts[i], refusal, now_ns, &all[n]);
     if (n == 0) return keep_fields(&f, text, arena);
     add_list(&f, STR("ratelimit-policy"), all, n, put_policy);
     add_list(&f, STR("ratelimit"), all, n, put_state);

@@ -7,8 +7,6 @@ static struct quota_window *window_of(const struct quota_part *part) {
     return quota_window_find(part->budget->counter, part->window);
 }
 
-static uint64_t minus(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
-
 bool quota_part_state(const struct quota_part *part, struct quota_state *out_state) {
     const struct quota_window *w = window_of(part);
     if (!w) return false;
@@ -46,7 +44,14 @@ void quota_heard(const struct quota_part *part, uint64_t used, uint64_t reserved
     if (!w) return;
     atom_store_relaxed(&w->all_used, used);
     atom_store_relaxed(&w->all_reserved, reserved);
-    atom_store_relaxed(&w->beyond, minus(used, atom_load_relaxed(&w->used)));
+    if (atom_load_relaxed(&w->cap) == QUOTA_NO_CAP) return;
+    uint64_t own = atom_load_relaxed(&w->settled);
+    atom_store_relaxed(&w->beyond, used > own ? used - own : 0);
+}
+
+void quota_others(const struct quota_part *part, uint64_t used) {
+    struct quota_window *w = window_of(part);
+    if (w) atom_store_relaxed(&w->beyond, used);
 }
 
 #define STIRS_ROUNDS 5 // what is settled at the end may come a little later

@@ -96,6 +96,7 @@ static void on_share(void *ctx, const struct resp *reply, const struct err *err)
     s->number++;
     s->reported += s->report;
     s->granted += grant;
+    quota_others(&s->pin.parts[s->part], minus((uint64_t)MAX(reply->items[1].integer, (int64_t)0), s->reported));
     if (s->want) note_left(s, grant != 0);
     s->report = s->back = s->want = 0;
     set_cap(s);

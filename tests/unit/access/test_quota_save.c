@@ -363,6 +363,8 @@ static void test_heard(void) {
     quota_heard(part, 6, 2);
     REQUIRE(quota_part_state(part, &s));
     CHECK(s.settled == 3 && s.used == 3 && s.all_used == 6 && s.all_reserved == 2);
+    CHECK_INT(quota_part_shown(part), 3);
+    quota_others(part, 3);
     CHECK_INT(quota_part_shown(part), 6);
     CHECK_INT(save(q, db, T0 + SECOND), 1);
     CHECK_INT(g_told.percent[0], 50);
