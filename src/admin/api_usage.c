@@ -251,6 +251,17 @@ struct listing {
     uint64_t last_id;
 };
 
+// Whoever takes the ledger out is told of in the audit trail, before it is given.
+static bool export_told(struct api_call *call, struct str format, struct err *err) {
+    call->event.action = STR("usage.export");
+    call->event.resource_type = STR("usage");
+    call->event.resource_name = format;
+    if (!sql_begin(call->db, err)) return false;
+    if (api_event_append(call, AUDIT_OK, STR_NONE, err)) return sql_commit(call->db, err);
+    sql_rollback(call->db);
+    return false;
+}
+
 static bool listing_begin(struct listing *l, struct api_call *call, struct err *err) {
     struct str format = api_param(call, "format");
     l->call = call;
@@ -260,7 +271,7 @@ static bool listing_begin(struct listing *l, struct api_call *call, struct err *
         if (l->format == USAGE_JSONL && !str_eq(format, STR("jsonl")))
             return api_wrong(err, "format", "format: expected json, jsonl or csv");
         call->reply->type = l->format == USAGE_CSV ? STR("text/csv; charset=utf-8") : STR("application/x-ndjson");
-        return true;
+        return export_told(call, format, err);
     }
     api_answer(call, &l->w);
     json_put_object(&l->w);
@@ -319,6 +330,7 @@ static bool put_record(void *arg, const struct ledger_row *row) {
     put_text(w, STR("error"), r->error);
     json_put_member_bool(w, STR("stream"), (r->flags & USAGE_STREAM) != 0);
     json_put_member_bool(w, STR("tokens_estimated"), (r->flags & USAGE_ESTIMATED) != 0);
+    json_put_member_bool(w, STR("downgraded"), (r->flags & USAGE_DOWNGRADED) != 0);
     json_put_member_bool(w, STR("price_known"), (r->flags & USAGE_PRICE_UNKNOWN) == 0);
     put_numbers(w, r);
     json_put_member_raw(w, STR("tags"), r->tags.n ? r->tags : STR("{}"));
@@ -428,7 +440,7 @@ static const struct api_endpoint k_endpoints[] = {
      .path = STR_INIT("/api/v1/usage"),
      .resource = RESOURCE_USAGE,
      .action = ACTION_READ,
-     .flags = API_ROW,
+     .flags = API_ROW | API_TELLS,
      .handle = list,
      .query = FILTERS " limit cursor format",
      .answer = "{\"type\":\"object\",\"properties\":{\"data\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"
@@ -440,7 +452,7 @@ static const struct api_endpoint k_endpoints[] = {
      .path = STR_INIT("/api/v1/usage/sums"),
      .resource = RESOURCE_USAGE,
      .action = ACTION_READ,
-     .flags = API_ROW,
+     .flags = API_ROW | API_TELLS,
      .handle = sum,
      .query = FILTERS " by limit format",
      .answer = "{\"type\":\"object\",\"properties\":{\"data\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}",

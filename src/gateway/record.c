@@ -32,6 +32,7 @@ static struct usage_record usage_of(const struct call *call) {
         .flags = call->request.stream ? USAGE_STREAM : 0,
     };
     if (call->provider && call->provider->demo) rec.flags |= USAGE_DEMO;
+    if (call->admission.asked_model.p) rec.flags |= USAGE_DOWNGRADED;
     if (call->admission.grant.n) {
         rec.reserved_tokens = call->admission.ask.tokens;
         rec.reserved_nano = call->admission.ask.cost_nano;
@@ -152,6 +153,7 @@ static void end_access_log(const struct call *call) {
     if (call->provider) {
         log_line_str(&line, "provider", target_provider(call));
         log_line_str(&line, "upstream_model", target_model(call));
+        if (call->admission.asked_model.p) log_line_str(&line, "downgraded_from", call->admission.asked_model);
         log_line_bool(&line, "stream", call->request.stream);
     }
     if (was_served(call)) {

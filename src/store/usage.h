@@ -27,6 +27,7 @@ enum usage_flag {
     USAGE_ESTIMATED = 4,     // the upstream gave no token counts: they are ours
     USAGE_CLIENT_GONE = 8,   // the client left before its answer was complete
     USAGE_DEMO = 16,         // answered by the demonstration provider
+    USAGE_DOWNGRADED = 32,   // a budget sent it to this model, another one was asked for
 };
 
 #define USAGE_STATUS_UNKNOWN 0 // begun, and the process died before it was answered

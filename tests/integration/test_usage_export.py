@@ -107,6 +107,9 @@ class Formats(Suite):
         self.assertEqual([r['hour'] for r in rows], [r['hour'] for r in plain])
         self.assertEqual(sum(int(r['requests']) for r in rows), 9)
         self.assertEqual(self.ask('?format=csv&model=none').body, b'')
+        trail = self.server.get('/api/v1/audit?action=usage.export', key=self.admin).json()['data']
+        self.assertEqual([e['resource_name'] for e in trail],
+                         ['csv', 'csv', 'csv', 'jsonl'])
         self.assertEqual(self.ask('?format=xml', 400).json()['field'], 'format')
         self.assertEqual(self.ask('?limit=1001', 400).json()['field'], 'limit')
         self.assertEqual(len(self.ask('?format=jsonl&limit=2').body.splitlines()), 2)
