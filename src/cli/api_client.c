@@ -182,7 +182,7 @@ static int call(struct cli_api *api, enum http_method method, struct str path, s
     } else {
         code = call_here(api, method, path, query, body, pull, out_answer);
     }
-    if (code == CLI_OK && out_answer->status >= 400) code = api->quiet ? CLI_FAILED : problem(api, out_answer);
+    if (code == CLI_OK && out_answer->status >= 400) code = problem(api, out_answer);
     return code;
 }
 
