@@ -161,6 +161,23 @@ bool api_entity_create(struct api_call *call, struct err *err) {
     return call->reply->location.n || err_no_memory(err);
 }
 
+// Other grants may speak of it by another name, with other tags, elsewhere: nobody gets more over a row by changing it.
+static bool gains_nothing(struct api_call *call, const struct api_kind *kind, const struct entity_row *old,
+                          const struct entity_row *row, struct err *err) {
+    struct policy_resource was, is;
+    struct policy_decision d;
+    if (!api_locate(call, kind, old, &was, err) || !api_locate(call, kind, row, &is, err)) return false;
+    for (unsigned a = 0; a < ACTION_COUNT; a++) {
+        enum action action = (enum action)a;
+        if (!(resource_actions(kind->resource) >> a & 1) || !api_decide(call, action, &is, &d)) continue;
+        if (api_decide(call, action, &was, &d)) continue;
+        call->denied = true;
+        return err_set(err, ERR_FORBIDDEN, "%.*s:%.*s is not yours on it as it is, and would be after the change",
+                       STR_ARG(resource_type_name(kind->resource)), STR_ARG(action_name(action)));
+    }
+    return true;
+}
+
 bool api_entity_change(struct api_call *call, struct err *err) {
     const struct api_kind *kind = call->endpoint->kind;
     struct entity_row *row = ARENA_NEW(call->arena, struct entity_row),
@@ -172,7 +189,7 @@ bool api_entity_change(struct api_call *call, struct err *err) {
     if (!call->event.before.n) return err_no_memory(err);
     if (!entity_read_json(call->scope, kind->entity, call->request->body, false, call->arena, row, err)) return false;
     // Where it then lies, too: nothing is moved to where one has nothing to say.
-    if (!check_row(call, kind, ACTION_UPDATE, row, err)) return false;
+    if (!check_row(call, kind, ACTION_UPDATE, row, err) || !gains_nothing(call, kind, old, row, err)) return false;
     if (kind->prepare && !kind->prepare(call, row, old, err)) return false;
     if (!entity_update(scope_of(call, kind), kind->entity, row, call->expected, call->now, err)) return false;
     if (kind->written && !kind->written(call, row, old, err)) return false;

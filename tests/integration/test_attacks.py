@@ -165,6 +165,18 @@ class Attacks(SignIn):
         self.assertIsNone(self.api('GET', f'/keys/{key}').json()['project_id'])
         self.api('PATCH', f'/keys/{key}', {'project_id': 'red-project'}, key=mine)
 
+    def test_another_name_or_tag_gives_nobody_more(self):
+        user, _ = self.user()
+        self.make('grants', principal=user, permissions=['key:read', 'key:update'])
+        self.make('grants', principal=user, permissions=['key:delete'], condition='env=dev')
+        self.make('grants', principal=user, permissions=['key:delete'], resource='key/mine-*')
+        mine = self.owned_key(user, '*')
+        key = self.make('keys', name='prod', tags={'env': 'prod'}, scopes=['model:use'])['id']
+        self.api('DELETE', f'/keys/{key}', key=mine, status=403)
+        self.api('PATCH', f'/keys/{key}', {'tags': {'env': 'dev'}}, 403, key=mine)
+        self.api('PATCH', f'/keys/{key}', {'name': 'mine-now'}, 403, key=mine)
+        self.api('PATCH', f'/keys/{key}', {'name': 'other', 'tags': {'env': 'prod', 'x': 'y'}}, key=mine)
+
     def test_a_project_is_not_taken_to_where_one_may_do_more(self):
         for name in ('north', 'south'):
             self.make('teams', name=name)
