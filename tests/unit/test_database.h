@@ -30,18 +30,19 @@ static inline struct str test_database(const char *name) {
     static char urls[8][512];
     static unsigned next;
     static pid_t owner;
-    char schema[64], script[400];
+    char schema[64], script[500];
     if (!test_server()) return temp_path(name);
     if (!owner) owner = getpid();
     snprintf(schema, sizeof schema, "t%ld_%s", (long)owner, name);
     for (char *p = schema; *p; p++)
         if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9'))) *p = '_';
-    // zeroblob: as SQLite has it, for scripts that serve both.
-    snprintf(
-        script, sizeof script,
-        "CREATE SCHEMA IF NOT EXISTS %s; CREATE OR REPLACE FUNCTION %s.zeroblob(n INTEGER) RETURNS bytea LANGUAGE sql "
-        "IMMUTABLE AS $$ SELECT decode(repeat('00', n), 'hex') $$",
-        schema, schema);
+    // One process at a time, or the server's catalogue refuses the second. zeroblob: as SQLite has it, for scripts that
+    // serve both.
+    snprintf(script, sizeof script,
+             "SELECT pg_advisory_xact_lock(1); CREATE SCHEMA IF NOT EXISTS %s; CREATE OR REPLACE FUNCTION "
+             "%s.zeroblob(n INTEGER) RETURNS bytea LANGUAGE sql "
+             "IMMUTABLE AS $$ SELECT decode(repeat('00', n), 'hex') $$",
+             schema, schema);
     test_server_exec(script);
     char *url = urls[next++ % 8];
     snprintf(url, sizeof urls[0], "%s%soptions=-c%%20search_path%%3D%s", test_server(),
