@@ -1,5 +1,6 @@
 // penstock audit list, tail, export.
 #include "cli/audit_command.h"
+#include "cli/server_call.h"
 
 #include "os/clock.h"
 
@@ -73,10 +74,10 @@ struct listing {
     bool json;
 };
 
-static const struct cli_column k_columns[] = {{.title = "SEQ", .right = true},  {.title = "TIME", .min = 10},
-                                              {.title = "ACTOR", .min = 10},    {.title = "ACTION", .min = 8},
-                                              {.title = "RESOURCE", .min = 10}, {.title = "OUTCOME"},
-                                              {.title = "FROM", .min = 6},      {.title = "REASON", .min = 6}};
+const struct cli_column AUDIT_TABLE[AUDIT_COLUMNS] = {{.title = "SEQ", .right = true},  {.title = "TIME", .min = 10},
+                                                      {.title = "ACTOR", .min = 10},    {.title = "ACTION", .min = 8},
+                                                      {.title = "RESOURCE", .min = 10}, {.title = "OUTCOME"},
+                                                      {.title = "FROM", .min = 6},      {.title = "REASON", .min = 6}};
 
 static void put_row(struct listing *l, const struct audit_record *r) {
     const struct audit_event *e = &r->event;
@@ -136,9 +137,11 @@ int cmd_audit_list(const struct cli_args *args) {
     struct audit_query q;
     int64_t tenant;
     struct listing l = listing_begin(args, SHOWN);
-    l.table = (struct cli_table){.columns = k_columns, .n_columns = ARRAY_LEN(k_columns), .arena = &l.arena};
+    l.table = (struct cli_table){.columns = AUDIT_TABLE, .n_columns = AUDIT_COLUMNS, .arena = &l.arena};
     int code = query_read(args, &l.arena, &q);
-    if (code == CLI_OK && (code = audit_command_open(args, &data, &tenant)) == CLI_OK) {
+    if (code == CLI_OK && server_named(args).n) {
+        code = audit_list_by_api(args, &q);
+    } else if (code == CLI_OK && (code = audit_command_open(args, &data, &tenant)) == CLI_OK) {
         if (!list_pages(&l, sql_tenant(data.db, tenant), &q, &err)) {
             code = cli_fail_err(args->io, &err, "cannot read the audit trail", NULL);
         } else {
@@ -233,7 +236,9 @@ int cmd_audit_export(const struct cli_args *args) {
     struct output o = {.args = args};
     arena_init(&arena, NULL, 0, ARENA_MAX);
     int code = query_read(args, &arena, &q);
-    if (code == CLI_OK && (code = audit_command_open(args, &data, &tenant)) == CLI_OK) {
+    if (code == CLI_OK && server_named(args).n) {
+        code = audit_export_by_api(args, &q);
+    } else if (code == CLI_OK && (code = audit_command_open(args, &data, &tenant)) == CLI_OK) {
         // That the trail was taken out is itself told, before it is.
         struct audit_event told = {.action = STR("audit.export"), .resource_type = STR("audit")};
         if (!audit_command_tell(&data, tenant, &told, &err) || !export_to(&o, sql_tenant(data.db, tenant), &q, &err))

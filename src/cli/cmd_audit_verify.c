@@ -1,5 +1,6 @@
 // penstock audit verify, key, rotate.
 #include "cli/audit_command.h"
+#include "cli/server_call.h"
 #include "os/clock.h"
 #include "store/audit_key.h"
 
@@ -116,6 +117,7 @@ int cmd_audit_verify(const struct cli_args *args) {
         return cli_fail(args->io, CLI_USAGE, "--since is the number of an event here", NULL,
                         "penstock audit verify --since 1000");
     if (cli_given(args, CLI_FILE)) return verify_file(args, pinned ? key : NULL);
+    if (server_named(args).n) return audit_verify_by_api(args, since);
     return verify_data(args, pinned ? key : NULL, since);
 }
 

@@ -495,8 +495,8 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                             .operands = "[FIELD=VALUE|WORD]...",
                             .operands_max = 16,
                             .operand_kind = CLI_VALUE_TEXT,
-                            .options =
-                                CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_SINCE) | CLI_BIT(CLI_UNTIL) | CLI_BIT(CLI_LIMIT),
+                            .options = CLI_BIT(CLI_SERVER) | CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_SINCE) |
+                                       CLI_BIT(CLI_UNTIL) | CLI_BIT(CLI_LIMIT),
                             .summary = "Show what was done by whom, newest first",
                             .details = "Fields are actor, action, type, resource, outcome, address and request; an "
                                        "action may end in *, an address may be a range such as 10.0.0.0/8. Words are "
@@ -514,8 +514,8 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                               .operands = "[FIELD=VALUE|WORD]...",
                               .operands_max = 16,
                               .operand_kind = CLI_VALUE_TEXT,
-                              .options = CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_SINCE) | CLI_BIT(CLI_UNTIL) |
-                                         CLI_BIT(CLI_FORMAT) | CLI_BIT(CLI_OUTPUT),
+                              .options = CLI_BIT(CLI_SERVER) | CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_SINCE) |
+                                         CLI_BIT(CLI_UNTIL) | CLI_BIT(CLI_FORMAT) | CLI_BIT(CLI_OUTPUT),
                               .summary = "Write the trail out, as JSON lines, CSV, CEF or OCSF",
                               .details = "Without fields, words or times it is a tenant's whole chain, and as jsonl it "
                                          "holds what proves it: penstock audit verify --file FILE.",
@@ -524,7 +524,8 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
     [CLI_CMD_AUDIT_VERIFY] =
         {.name = "audit verify",
          .operands = "",
-         .options = CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_SINCE) | CLI_BIT(CLI_KEY) | CLI_BIT(CLI_FILE),
+         .options =
+             CLI_BIT(CLI_SERVER) | CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_SINCE) | CLI_BIT(CLI_KEY) | CLI_BIT(CLI_FILE),
          .summary = "Prove that no event was changed, left out, added or moved",
          .details =
              "Says which event is the first that is wrong, and why; then the exit code is 1. --since is the number "

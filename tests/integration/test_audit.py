@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 from unittest import mock
 
-from harness import Suite, chat_body, eventually, fake_provider, main
+from harness import Suite, chat_body, clean_environment, eventually, fake_provider, main, run_cli
 
 
 class Audit(Suite):
@@ -117,6 +117,27 @@ class Audit(Suite):
                                     key=key or self.operator)
         self.assertEqual(reply.status, status, reply)
         return reply
+
+    def test_commands_on_a_server(self):
+        key = self.server.create_key('--admin')['key']
+        env = clean_environment(PENSTOCK_API_KEY=key, PENSTOCK_SERVER=f'http://127.0.0.1:{self.server.port}')
+        for name in ('there', 'there-too'):
+            self.assertEqual(self.server.cli('team', 'create', f'name={name}').returncode, 0)
+        done = run_cli('audit', 'list', 'action=team.*', '--limit', '2', env=env)
+        self.assertEqual((done.returncode, done.stdout.split()[:4]), (0, ['SEQ', 'TIME', 'ACTOR', 'ACTION']), done.stderr)
+        self.assertEqual(len(done.stdout.rstrip().split('\n')), 3)
+        there = [json.loads(line) for line in run_cli('audit', 'list', '--json', '--limit', '0', env=env).stdout.split('\n') if line]
+        here = self.trail()
+        self.assertEqual([e['hash'] for e in there], [e['hash'] for e in here if e['seq'] <= there[0]['seq']])
+        path = os.path.join(self.server.folder, 'from-server.jsonl')
+        done = run_cli('audit', 'export', '--output', path, env=env)
+        self.assertEqual((done.returncode, os.stat(path).st_mode & 0o777), (0, 0o600), done.stderr)
+        self.assertEqual(self.verify('--file', path)[0], 0)
+        self.assertEqual(run_cli('audit', 'verify', env=env).returncode, 0)
+        self.assertNotEqual(run_cli('audit', 'verify', '--key', '0' * 64, env=env).returncode, 0)
+        env['PENSTOCK_API_KEY'] = self.server.key
+        for command in ('list', 'export', 'verify'):
+            self.assertEqual(run_cli('audit', command, env=env).returncode, 5, command)
 
     def test_api(self):
         self.operator = self.server.create_key('--admin')['key']
