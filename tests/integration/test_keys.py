@@ -14,6 +14,7 @@ import zlib
 
 from harness import ROOT, chat_body, eventually, main, sanitized
 from test_api import Api
+from test_sign_in import Person
 
 FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1'
 DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -299,6 +300,10 @@ class Scheduled(Api):
     """Under a clock that is set, of the server and its commands."""
 
     @classmethod
+    def config(cls):
+        return {**super().config(), 'auth': {'password': {'memory': '8 MiB', 'passes': 1}}}
+
+    @classmethod
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
@@ -412,6 +417,30 @@ class Scheduled(Api):
         self.problem(self.call('POST', path, key=old['key']), 404, 'not_found')
         self.problem(self.call('POST', path, key=reader), 403, 'permission_denied')
         self.assertTrue(self.works(self.call('POST', path, key=whole, status=200).json()['key']))
+
+    def test_its_owner_collects(self):
+        """Signed in, without a permission on keys; nobody else."""
+        password = 'correct horse battery staple'
+        people = {}
+        for name in ('owner', 'other'):
+            user = self.make('users', {'email': f'{name}@signs.example'})
+            self.call('POST', f'users/{user["id"]}/password', {'password': password, 'must_change': False}, status=204)
+            people[name] = (user, Person(self))
+        owner, person = people['owner']
+        self.make('grants', {'principal': owner['id'], 'permissions': ['model:use', 'model:read']})
+        old = self.make('keys', {'name': 'mine', 'owner': owner['id'], 'rotate_every': '1h', 'scopes': ['model:read']})
+        self.clock('2027-01-01 01:00:30')
+        self.due(old)
+        for _, who in people.values():
+            who.sign_in(f'{"owner" if who is person else "other"}@signs.example', password)
+        path = f'/api/v1/keys/{old["id"]}/collect'
+        people['other'][1].send('POST', path, status=404)
+        # A token of the owner's, with fewer rights, is not the owner.
+        token = person.send('POST', '/api/v1/tokens', {'permissions': ['model:read']}, 201).json()['access_token']
+        self.problem(self.call('POST', f'keys/{old["id"]}/collect', key=token), 404, 'not_found')
+        got = person.send('POST', path).json()
+        self.assertTrue(self.works(got['key']))
+        person.send('POST', path, status=409)
 
     def test_revoked_ones_are_left_alone(self):
         old = self.make('keys', {'name': 'over', 'rotate_every': '1h'})
