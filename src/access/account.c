@@ -99,19 +99,23 @@ bool account_reset_password(const struct sign_in_room *room, struct sql_scope te
 
 // --- second factor ---
 
-bool account_begin_totp(const struct sign_in_room *room, const struct who *who, int64_t now_ns, struct arena *arena,
-                        char out_secret[TOTP_SECRET_SIZE], struct err *err) {
+bool account_begin_totp(const struct sign_in_room *room, const struct who *who, struct str password, int64_t now_ns,
+                        struct arena *arena, char out_secret[TOTP_SECRET_SIZE], struct err *err) {
     struct sql_scope tenant = home_of(room, who);
     struct user_row user;
     char secret[TOTP_SECRET_SIZE];
+    struct attempt attempt;
     if (!own_row(room, who, arena, &user, err)) return false;
     if (user.totp_at != 0)
         return err_set(err, ERR_EXISTS, "there is a second factor already: take it away before setting up another");
+    // A session somebody left open, or lost, must not be enough to lock its owner out.
+    if (!prove_password(room, &user, password, "user.begin_second_factor", now_ns, &attempt, err)) return false;
     struct note note = {.action = "user.begin_second_factor", .user = &user, .by_user = true};
     BUF_AUTO struct buf sealed = BUF_INIT(1024);
     totp_secret_make(secret);
     if (!sql_begin(room->db, err)) return false;
-    bool ok = text_seal(tenant, room->dir, "totp", user.id, str_of(secret, sizeof secret), &sealed, err) &&
+    bool ok = attempt_right(room, &attempt, true, err) &&
+              text_seal(tenant, room->dir, "totp", user.id, str_of(secret, sizeof secret), &sealed, err) &&
               user_set_totp(tenant, user.id, buf_str(&sealed), now_ns, err) &&
               note_put(room, user.tenant_id, &note, now_ns, err);
     ok = finish(room, ok, err);

@@ -22,9 +22,10 @@ NODISCARD bool account_reset_password(const struct sign_in_room *room, struct sq
                                       struct str fresh, bool must_change, int64_t now_ns, struct arena *arena,
                                       struct err *err);
 
-// A new secret, in place of one that was not confirmed.
-NODISCARD bool account_begin_totp(const struct sign_in_room *room, const struct who *who, int64_t now_ns,
-                                  struct arena *arena, char out_secret[TOTP_SECRET_SIZE], struct err *err);
+// A new secret, in place of one that was not confirmed. ERR_FORBIDDEN: the password is wrong.
+NODISCARD bool account_begin_totp(const struct sign_in_room *room, const struct who *who, struct str password,
+                                  int64_t now_ns, struct arena *arena, char out_secret[TOTP_SECRET_SIZE],
+                                  struct err *err);
 struct recovery_codes {
     char p[RECOVERY_CODES][RECOVERY_CODE_LEN];
 };

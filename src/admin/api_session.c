@@ -190,13 +190,15 @@ static bool post_password(struct api_call *call, struct err *err) {
 }
 
 static bool post_totp(struct api_call *call, struct err *err) {
+    static const char *const names[] = {"password", NULL};
+    struct str t[TEXTS_MAX];
     char secret[TOTP_SECRET_SIZE];
     struct api_auth auth;
     struct json_writer w;
-    if (!need_person(call, err)) return false;
+    if (!need_person(call, err) || !read_texts(call, names, t, err)) return false;
     api_auth_begin(call->api, &auth);
     struct sign_in_room room = room_of(call, &auth);
-    bool ok = account_begin_totp(&room, &call->who, call->now, call->arena, secret, err);
+    bool ok = account_begin_totp(&room, &call->who, t[0], call->now, call->arena, secret, err);
     api_auth_end(&auth);
     if (!ok) return false;
     struct buf text = BUF_INIT(256), uri = BUF_INIT(4096);
@@ -333,6 +335,7 @@ static const struct api_endpoint k_session[] = {
      OWN,
      .flags = API_OPEN | API_TELLS | API_DUE,
      .handle = post_totp,
+     .body = OBJECT("\"password\"", TEXT("password")),
      .summary = "Begins to set up a second factor: its secret, shown once"},
     {.method = HTTP_POST,
      .path = STR_INIT("/api/v1/session/totp/confirm"),

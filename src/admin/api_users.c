@@ -12,16 +12,21 @@ static bool lower(struct api_call *call, struct str *text, struct err *err) {
     return true;
 }
 
-// Whoever can change where a person's mail goes, or let one in again who was kept out, must have what that one has.
-static bool prepare_user(struct api_call *call, struct entity_row *row, const struct entity_row *old, struct err *err) {
-    struct entity_value *email = entity_at(&entity_user, row, "email");
-    if (!lower(call, &email->s, err)) return false;
-    if (!old || (!email->given && !entity_at(&entity_user, row, "status")->given)) return true;
+// Whoever changes where a person's mail goes, keeps one out, lets one in again or removes one must have what that one
+// has: else the lesser could be rid of the greater.
+static bool must_match(struct api_call *call, const struct entity_row *row, struct err *err) {
     struct principal other = {PRINCIPAL_USER, row->id};
     if (!api_policy_with(call, &other, 1, err)) return false;
     if (policy_may_become(call->policy, &call->subject, other, row->tenant_id, NULL, call->now, err)) return true;
     call->denied = true;
     return false;
+}
+
+static bool prepare_user(struct api_call *call, struct entity_row *row, const struct entity_row *old, struct err *err) {
+    struct entity_value *email = entity_at(&entity_user, row, "email");
+    if (!lower(call, &email->s, err)) return false;
+    if (!old || (!email->given && !entity_at(&entity_user, row, "status")->given)) return true;
+    return must_match(call, row, err);
 }
 
 static bool remove_principal(struct api_call *call, struct entity_row *row, enum principal_kind kind, struct err *err) {
@@ -32,7 +37,7 @@ static bool remove_principal(struct api_call *call, struct entity_row *row, enum
 static bool removing_user(struct api_call *call, struct entity_row *row, bool *out_done, struct err *err) {
     const int64_t values[] = {row->id};
     (void)out_done;
-    return remove_principal(call, row, PRINCIPAL_USER, err) &&
+    return must_match(call, row, err) && remove_principal(call, row, PRINCIPAL_USER, err) &&
            api_run(call, STR("DELETE FROM elevation WHERE tenant_id = ?1 AND user_id = ?2"), values, 1, err);
 }
 

@@ -94,17 +94,23 @@ static void take_session(struct login *l, const struct cli_answer *answer) {
     l->due = cli_json_text(&l->arena, body, STR("due"));
 }
 
-static int choose_password(struct login *l, struct str present) {
+// *password: the present one before, the chosen one after.
+static int choose_password(struct login *l, struct str *password) {
     struct cli_answer answer;
     struct buf fresh;
     if (!cli_answer_room(&fresh)) return CLI_FAILED;
     fprintf(l->args->io->err, "The password was set by somebody else: choose your own.\n");
     int code = cli_ask_password(&l->asker, "New password (it is not shown): ", &fresh);
-    const struct member members[] = {{"password", present}, {"new_password", buf_str(&fresh)}};
+    const struct member members[] = {{"password", *password}, {"new_password", buf_str(&fresh)}};
     if (code == CLI_OK) code = send(l, "/api/v1/session/password", members, ARRAY_LEN(members), &answer);
     if (code == CLI_OK) {
         code = answer.status == 204 ? CLI_OK : refused(l, &answer);
         cli_answer_free(&answer);
+    }
+    if (code == CLI_OK) {
+        // What is due next may ask for it once more.
+        *password = arena_str(&l->arena, buf_str(&fresh));
+        if (!password->p) code = CLI_FAILED;
     }
     cli_answer_wipe(&fresh);
     return code;
@@ -129,9 +135,10 @@ static int confirm_factor(struct login *l) {
     return code;
 }
 
-static int set_up_factor(struct login *l) {
+static int set_up_factor(struct login *l, struct str password) {
     struct cli_answer answer;
-    int code = send(l, "/api/v1/session/totp", NULL, 0, &answer);
+    const struct member members[] = {{"password", password}};
+    int code = send(l, "/api/v1/session/totp", members, ARRAY_LEN(members), &answer);
     if (code != CLI_OK) return code;
     if (answer.status != 200)
         code = refused(l, &answer);
@@ -147,7 +154,7 @@ static int do_what_is_due(struct login *l, struct str password) {
     int code = CLI_OK;
     for (int i = 0; i < DUE_MAX && code == CLI_OK && l->due.n; i++) {
         struct cli_answer answer;
-        code = str_eq(l->due, STR("password")) ? choose_password(l, password) : set_up_factor(l);
+        code = str_eq(l->due, STR("password")) ? choose_password(l, &password) : set_up_factor(l, password);
         if (code == CLI_OK) code = call(l, HTTP_GET, "/api/v1/session", STR(""), &answer);
         if (code != CLI_OK) break;
         if (answer.status == 200)

@@ -260,7 +260,7 @@ class NoTrail(Suite):
     def persons_acts(self):
         return [('POST', 'elevations', {'role': 'admin', 'duration': '1h', 'reason': 'x'}, self.session),
                 ('POST', 'tokens', {'permissions': ['user:read']}, self.session),
-                ('POST', 'session/totp', {}, self.session),
+                ('POST', 'session/totp', {'password': GOOD}, self.session),
                 ('DELETE', 'session', None, self.session)]
 
     def test_nothing_happens(self):

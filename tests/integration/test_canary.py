@@ -169,7 +169,7 @@ class Canaries(unittest.TestCase):
         self.plant('token', token)
         self.api(server, 'GET', '/v1/models', key=token, status=200)
         self.api(server, 'GET', '/v1/models', key=token[:-4] + 'AAAA', status=401)
-        shown = person.send('POST', '/api/v1/session/totp').json()
+        shown = person.send('POST', '/api/v1/session/totp', {'password': self.canaries['password']}).json()
         self.plant('totp', shown['secret'])
         told(person.send('POST', '/api/v1/session/totp/confirm', {'code': '000000'}, 400))
         codes = person.send('POST', '/api/v1/session/totp/confirm', {'code': totp(shown['secret'])}).json()['recovery_codes']

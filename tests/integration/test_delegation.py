@@ -149,6 +149,19 @@ class Delegation(Suite):
             self.assertIn(self.call('POST', path, body, key=key).status, (403, 404), path)
         self.assertIn(self.call('PUT', f'teams/blue/members/{taker}', key=key).status, (403, 404))
 
+    def test_the_lesser_is_not_rid_of_the_greater(self):
+        admin, admin_key, _ = self.person({'role': 'admin'})
+        owner, owner_key, _ = self.person({'role': 'owner'})
+        for method, body in (('PATCH', {'status': 'disabled'}), ('PATCH', {'email': 'mine@example.com'}), ('DELETE', None)):
+            reply = self.call(method, f'users/{owner}', body, key=admin_key)
+            self.assertEqual(reply.status, 403, f'{method} {body}: {reply}')
+        self.assertEqual(self.call('GET', f'users/{owner}', status=200)['status'], 'active')
+        self.call('GET', 'users', key=owner_key, status=200)
+        lesser, _, _ = self.person({'role': 'viewer'})
+        self.call('DELETE', f'users/{lesser}', key=admin_key, status=204)
+        self.call('PATCH', f'users/{admin}', {'status': 'disabled'}, key=owner_key, status=200)
+        self.call('DELETE', f'users/{admin}', key=owner_key, status=204)
+
     def test_chains_have_an_end(self):
         user, key, (grant,) = self.person({'permissions': ['key:read', 'grant:delegate']})
         for depth in range(1, 20):

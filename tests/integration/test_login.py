@@ -234,7 +234,8 @@ class Login(Signing):
         with open(self.kept()[0], encoding='utf-8') as f:
             kept = json.load(f)
         headers = {'Cookie': kept['cookie'], 'X-CSRF-Token': kept['csrf'], 'Host': self.url[7:]}
-        secret = self.server.request('POST', '/api/v1/session/totp', body=b'{}', headers=headers).json()['secret']
+        secret = self.server.request('POST', '/api/v1/session/totp', headers=headers,
+                                     body=json.dumps({'password': GOOD}).encode()).json()['secret']
         reply = self.server.request('POST', '/api/v1/session/totp/confirm', headers=headers,
                                     body=json.dumps({'code': totp(secret)}).encode())
         self.assertEqual(reply.status, 200, reply)
@@ -275,16 +276,25 @@ class Required(Signing):
         config['auth']['sign_in'] = {'second_factor': 'required'}
         return config
 
-    def test_set_up(self):
-        email = self.user('role=viewer')
-        t = Terminal('login', email, env=self.env)
-        t.until('Password (it is not shown): ').type(GOOD + '\r').until('A second factor is required').until('\n  ')
-        t.until('\n')
+    def set_up(self, t):
+        t.until('A second factor is required').until('\n  ').until('\n')
         secret = t.seen[:t.at].rstrip().rsplit('\n', 1)[-1].strip()
         t.until('Code that the app shows: ').type(totp(secret) + '\r').until('Recovery codes').until('Signed in to')
         self.assertEqual(t.end(), 0)
         self.run_as('user', 'list')
 
+    def test_set_up(self):
+        email = self.user('role=viewer')
+        t = Terminal('login', email, env=self.env)
+        self.set_up(t.until('Password (it is not shown): ').type(GOOD + '\r'))
+
+    def test_set_up_after_another_password(self):
+        """The second factor is set up by the password that was chosen a moment ago."""
+        email = self.user('role=viewer', keep=False)
+        t = Terminal('login', email, env=self.env)
+        t.until('Password (it is not shown): ').type(GOOD + '\r')
+        t.until('New password (it is not shown): ').type(BETTER + '\r')
+        self.set_up(t.until('Once more: ').type(BETTER + '\r'))
 
 
 if __name__ == '__main__':

@@ -158,7 +158,9 @@ class SignIn(Suite):
 
     def test_second_factor(self):
         person, _, email = self.person()
-        shown = person.send('POST', '/api/v1/session/totp').json()
+        person.send('POST', '/api/v1/session/totp', {}, 400)
+        person.send('POST', '/api/v1/session/totp', {'password': 'wrong password 1'}, 403)
+        shown = person.send('POST', '/api/v1/session/totp', {'password': GOOD}).json()
         self.assertIn('otpauth://totp/Penstock:', shown['uri'])
         self.assertIn(shown['secret'], shown['uri'])
         person.send('POST', '/api/v1/session/totp/confirm', {'code': '000000'}, 400)

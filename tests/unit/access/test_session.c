@@ -213,7 +213,7 @@ static void test_due(void) {
     char secret[TOTP_SECRET_SIZE], code[8];
     struct recovery_codes codes, others;
     struct who who = found.who;
-    REQUIRE(account_begin_totp(&p.room, &who, T0, &p.arena, secret, &err));
+    REQUIRE(account_begin_totp(&p.room, &who, STR(BETTER), T0, &p.arena, secret, &err));
     CHECK(alive(&p, session_text_str(&fresh), T0, &found) && found.due == SESSION_DUE_FACTOR);
     snprintf(code, sizeof code, "%06u", totp_code(str_of(secret, sizeof secret), T0 / TOTP_STEP_NS));
     REQUIRE(account_confirm_totp(&p.room, &who, str_c(code), T0, &p.arena, &codes, &err));

@@ -157,12 +157,14 @@ static void enrol(struct people *p, int64_t now, char secret[TOTP_SECRET_SIZE], 
     char code[8];
     REQUIRE(alive(p, text_of(&done), now, &found));
     CHECK(!account_confirm_totp(&p->room, &found.who, STR("123456"), now, &p->arena, codes, &err));
-    REQUIRE(account_begin_totp(&p->room, &found.who, now, &p->arena, secret, &err));
+    CHECK(!account_begin_totp(&p->room, &found.who, STR("wrong password 1"), now, &p->arena, secret, &err) &&
+          err.code == ERR_FORBIDDEN);
+    REQUIRE(account_begin_totp(&p->room, &found.who, STR(GOOD), now, &p->arena, secret, &err));
     CHECK(!account_confirm_totp(&p->room, &found.who, STR("000000"), now, &p->arena, codes, &err) &&
           err.code == ERR_INVALID_FIELD);
     code_of(secret, now, code);
     REQUIRE(account_confirm_totp(&p->room, &found.who, str_c(code), now, &p->arena, codes, &err));
-    CHECK(!account_begin_totp(&p->room, &found.who, now, &p->arena, secret, &err) && err.code == ERR_EXISTS);
+    CHECK(!account_begin_totp(&p->room, &found.who, STR(GOOD), now, &p->arena, secret, &err) && err.code == ERR_EXISTS);
 }
 
 static void test_second_factor(void) {
