@@ -50,26 +50,37 @@ bool keeper_wrap(struct keeper *k, int64_t tenant, const struct keeper_row *row,
                  const unsigned char key[KEEPER_KEY_SIZE], struct buf *out, int64_t *out_generation, struct err *err) {
     unsigned char label[MASTER_LABEL_SIZE];
     keeper_label(tenant, row, label);
-    mutex_lock(&k->lock);
+    mutex_lock(&k->asking);
     *out_generation = k->generation;
     // None is in hand after other settings came: the caller looks for it then, as for one that is no longer in force.
     bool ok = !k->master || master_wrap(k->master, label, key, out, err);
-    mutex_unlock(&k->lock);
+    mutex_unlock(&k->asking);
     return ok;
+}
+
+static bool kept_get(struct keeper *k, int64_t tenant, const struct keeper_row *row,
+                     unsigned char out_key[KEEPER_KEY_SIZE]) {
+    mutex_lock(&k->lock);
+    bool there = kept_find(k, tenant, row, out_key);
+    mutex_unlock(&k->lock);
+    return there;
 }
 
 static bool unwrap_now(struct keeper *k, int64_t tenant, const struct keeper_row *row, struct str wrapped,
                        unsigned char out_key[KEEPER_KEY_SIZE], struct err *err) {
     unsigned char label[MASTER_LABEL_SIZE];
+    if (kept_get(k, tenant, row, out_key)) return true;
     keeper_label(tenant, row, label);
-    mutex_lock(&k->lock);
-    bool ok = kept_find(k, tenant, row, out_key);
+    mutex_lock(&k->asking);
+    bool ok = kept_get(k, tenant, row, out_key); // by whoever asked before
     if (!ok) {
         ok = k->master ? master_unwrap(k->master, label, wrapped, out_key, err)
                        : err_set(err, ERR_STORE, "the master key is not open");
+        mutex_lock(&k->lock);
         if (ok) kept_add(k, tenant, row, out_key);
+        mutex_unlock(&k->lock);
     }
-    mutex_unlock(&k->lock);
+    mutex_unlock(&k->asking);
     return ok;
 }
 
@@ -317,6 +328,7 @@ bool keeper_create(struct str data, const struct conf_storage *storage, const st
     if (sodium_init() < 0) return err_set(err, ERR_INTERNAL, "the cryptographic library cannot start");
     struct keeper *k = mem_zalloc(1, sizeof *k);
     if (!k) return err_no_memory(err);
+    mutex_init(&k->asking);
     mutex_init(&k->lock);
     arena_init(&k->arena, NULL, 0, (size_t)1 << 20);
     char *copy = mem_strdup(data);
@@ -338,6 +350,7 @@ void keeper_free(struct keeper *k) {
     sodium_free(k->kept); // wipes
     arena_free(&k->arena);
     mutex_free(&k->lock);
+    mutex_free(&k->asking);
     mem_free((void *)(uintptr_t)k->data.p);
     mem_free(k);
 }

@@ -33,11 +33,13 @@ struct keeper_kept {
     unsigned char hash[KEEPER_KEY_SIZE];
 };
 
-// The lock is held while a program or Vault is asked, and never over SQL: its holder would wait for a transaction whose
-// owner waits for the lock.
+// `asking` is held while a program or Vault is asked, so that who needs a key that is unwrapped already does not wait
+// for them, and who needs the same one waits for one answer. It is taken before `lock`, and neither over SQL: its
+// holder would wait for a transaction whose owner waits for it.
 struct keeper {
-    struct mutex lock; // of all below
-    struct str data;   // the data directory
+    struct mutex asking; // the master key and its settings; they change under both
+    struct mutex lock;   // of the rest, for moments alone
+    struct str data;     // the data directory
     struct arena arena;
     struct conf_master_key now, next;
     struct vault_session *vault;
@@ -59,7 +61,9 @@ NODISCARD bool keeper_file(const struct keeper *k, struct buf *out_path, struct 
 // The database's row of the master key; *out_there: there is one.
 NODISCARD bool keeper_master_row(struct sql *db, int64_t *out_generation, struct buf *out_check, bool *out_there,
                                  struct err *err);
-// Finds which of the configured master keys is in force and takes it. Not under the lock.
+// This one is in force from now on. Under `asking`.
+void keeper_take(struct keeper *k, struct master *master, int64_t generation);
+// Finds which of the configured master keys is in force and takes it. Not under the locks.
 NODISCARD bool keeper_prove(struct keeper *k, int64_t generation, struct str check, struct err *err);
 // As above, when the database's generation is not ours. *out_changed says whether it was.
 NODISCARD bool keeper_refresh(struct keeper *k, struct sql *db, bool *out_changed, struct err *err);

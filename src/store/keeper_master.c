@@ -64,6 +64,7 @@ bool keeper_configure(struct keeper *k, const struct conf_storage *storage, cons
         arena_free(&arena);
         return err_no_memory(err);
     }
+    mutex_lock(&k->asking);
     mutex_lock(&k->lock);
     master_free(k->master); // which borrows the old ones
     k->master = NULL;
@@ -75,6 +76,7 @@ bool keeper_configure(struct keeper *k, const struct conf_storage *storage, cons
     k->next = next;
     k->vault = session;
     mutex_unlock(&k->lock);
+    mutex_unlock(&k->asking);
     return true;
 }
 
@@ -141,18 +143,22 @@ static bool find(struct keeper *k, struct str check, struct master **out_master,
     return true;
 }
 
+void keeper_take(struct keeper *k, struct master *master, int64_t generation) {
+    mutex_lock(&k->lock);
+    master_free(k->master);
+    k->master = master;
+    k->generation = generation;
+    mutex_unlock(&k->lock);
+}
+
 bool keeper_prove(struct keeper *k, int64_t generation, struct str check, struct err *err) {
     struct master *master = NULL;
     char name[MASTER_NAME_MAX];
-    mutex_lock(&k->lock);
+    mutex_lock(&k->asking);
     bool ok = find(k, check, &master, err);
-    if (ok) {
-        master_free(k->master);
-        k->master = master;
-        k->generation = generation;
-    }
+    if (ok) keeper_take(k, master, generation);
     master_name(&k->now, name);
-    mutex_unlock(&k->lock);
+    mutex_unlock(&k->asking);
     if (ok) return true;
     // Only who was asked elsewhere can be away; what is at hand is right or wrong.
     struct err why = *err;
@@ -275,15 +281,13 @@ static bool open_first(struct keeper *k, bool early, struct conf_master_key *out
     BUF_AUTO struct buf path = BUF_INIT(PATH_MAX_BYTES);
     struct master *master;
     if (!keeper_file(k, &path, err)) return false;
-    mutex_lock(&k->lock);
+    mutex_lock(&k->asking);
     bool ok = master_open(&k->now, buf_str(&path), !early, k->vault, &master, err);
     if (ok) {
-        master_free(k->master);
-        k->master = master;
-        k->generation = 1;
+        keeper_take(k, master, 1);
         *out_settings = k->now;
     }
-    mutex_unlock(&k->lock);
+    mutex_unlock(&k->asking);
     return ok;
 }
 

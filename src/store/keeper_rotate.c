@@ -166,11 +166,9 @@ static bool change_over(struct keeper *k, struct sql *db, const struct change *c
 // --- to what ---
 
 static void take_new(struct keeper *k, const struct change *c) {
-    mutex_lock(&k->lock);
-    master_free(k->master);
-    k->master = c->target;
-    k->generation = c->generation + 1;
-    mutex_unlock(&k->lock);
+    mutex_lock(&k->asking);
+    keeper_take(k, c->target, c->generation + 1);
+    mutex_unlock(&k->asking);
 }
 
 // Whether the master key in force is this one: it opens the check value.
@@ -222,9 +220,9 @@ static bool rotate_next(struct keeper *k, struct sql *db, struct change *c, int6
     path_join(&path, k->data, STR("secret.key"));
     if (path.failed) return err_no_memory(err);
     c->settings = k->next;
-    mutex_lock(&k->lock);
+    mutex_lock(&k->asking);
     bool ok = master_open(&k->next, buf_str(&path), true, k->vault, &c->target, err);
-    mutex_unlock(&k->lock);
+    mutex_unlock(&k->asking);
     if (!ok) return false;
     ok = in_force(db, c->target, &is, err);
     if (ok && is)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static struct err err;
 static struct datadir dir;
@@ -474,6 +475,62 @@ static void test_threads(void) {
     close_data();
 }
 
+// Asks for the key of a tenant, which nobody has unwrapped yet.
+struct asker {
+    int64_t tenant;
+    bool ok;
+    struct keeper_key key;
+    struct thread thread;
+};
+static void ask(void *arg) {
+    struct asker *a = arg;
+    struct err why;
+    struct sql *mine;
+    INVARIANT(datadir_open_db(&dir, 20000, &mine, &why));
+    a->ok = keeper_find(dir.keeper, sql_tenant(mine, a->tenant), 1, &a->key, &why);
+    if (!a->ok) fprintf(stderr, "%s\n", why.message);
+    sql_close(mine);
+}
+
+// While a program takes its time over one tenant's key, those that are unwrapped are there; and it is asked once by all
+// who need that key. Whoever waited for it here would make it run into its time limit.
+static void test_slow(void) {
+    struct asker askers[4] = {0};
+    struct keeper_key known, again;
+    plain();
+    char script[2000], at_slow[300], at_go[300], at_log[300];
+    snprintf(at_slow, sizeof at_slow, "%.*s", STR_ARG(temp_path("kms.slow")));
+    snprintf(at_go, sizeof at_go, "%.*s", STR_ARG(temp_path("kms.go")));
+    snprintf(at_log, sizeof at_log, "%.*s", STR_ARG(temp_path("kms.log")));
+    snprintf(script, sizeof script,
+             "if [ -e %s ]; then echo asked >> %s; while [ ! -e %s ]; do sleep 0.02; done; fi; " TURN "\n", at_slow,
+             at_log, at_go);
+    command(&storage.master_key, script);
+    open_data("slow");
+    int64_t acme = tenant("acme");
+    CHECK(keeper_newest(dir.keeper, one(), &known, &err) &&
+          keeper_newest(dir.keeper, sql_tenant(db, acme), &again, &err));
+    close_data();
+    open_data("slow");
+    CHECK(keeper_find(dir.keeper, one(), 1, &known, &err));
+    REQUIRE(file_replace(str_c(at_slow), STR(""), 0600, &err));
+    for (size_t i = 0; i < ARRAY_LEN(askers); i++) {
+        askers[i].tenant = acme;
+        REQUIRE(thread_start(&askers[i].thread, "asker", 0, ask, &askers[i], &err));
+    }
+    while (access(at_log, F_OK) != 0) usleep(1000);
+    CHECK(keeper_find(dir.keeper, one(), 1, &again, &err) && memcmp(&known, &again, sizeof known) == 0);
+    REQUIRE(file_replace(str_c(at_go), STR(""), 0600, &err));
+    for (size_t i = 0; i < ARRAY_LEN(askers); i++) {
+        thread_join(&askers[i].thread);
+        CHECK(askers[i].ok && memcmp(&askers[i].key, &askers[0].key, sizeof askers[i].key) == 0);
+    }
+    BUF_AUTO struct buf log = BUF_INIT(1000);
+    REQUIRE(file_read_all(str_c(at_log), 1000, &log, &err));
+    CHECK_STR(buf_str(&log), STR("asked\n"));
+    close_data();
+}
+
 static void test_no_memory(void) {
     struct mem_stats before, after;
     bool ok = false;
@@ -500,4 +557,4 @@ static void test_no_memory(void) {
 }
 
 TEST_MAIN(test_keys, test_swapped, test_destroy, test_early, test_env, test_file, test_command, test_rotate_fresh,
-          test_rotate_next, test_threads, test_no_memory)
+          test_rotate_next, test_threads, test_slow, test_no_memory)
