@@ -123,7 +123,7 @@ class BudgetUse(Quotas):
         row = shown('cheap')
         self.assertEqual((row['used'], row['state']), (2, 'exhausted'))
         table = server.cli('budget', 'list').stdout
-        self.assertRegex(table, r'(?m)^ID +NAME +.* USED +RESERVED +REMAINING +STATE')
+        self.assertRegex(table, r'(?m)^NAME +.* USED +RESERVED +REMAINING +STATE')
         self.assertRegex(table, r'cheap .* 2 +0 +0 +exhausted')
         first = json.loads(server.cli('budget', 'history', 'cheap', '--limit', '2', '--json').stdout.split('\n')[0])
         self.assertEqual(first['used'], 2)
