@@ -62,7 +62,7 @@ void budget_use_end(struct api_call *call) {
 static bool ledger_of(struct api_call *call, struct budget_use_view *v, struct err *err) {
     struct err ignored;
     if (v->ledger) return true;
-    if (!budget_ledger_open(call->api->dir, call->who.tenant, &v->ledger, err)) return false;
+    if (!budget_ledger_open(call->api->dir, call->who.tenant, !call->api->budgets, &v->ledger, err)) return false;
     if (!zone_find(budget_ledger_time_zone(v->ledger), &v->zone, &ignored)) v->zone = NULL;
     return true;
 }

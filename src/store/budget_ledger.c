@@ -37,20 +37,22 @@ struct str budget_ledger_time_zone(const struct budget_ledger *ledger) {
 }
 
 // Segments before the table: a record moves from them into it, never back.
-static bool read_all(struct budget_ledger *l, const struct datadir *dir, int64_t tenant, struct err *err) {
+static bool read_all(struct budget_ledger *l, const struct datadir *dir, int64_t tenant, bool segments,
+                     struct err *err) {
     const struct sql_options options = {.mode = SQL_READ_ONLY, .busy_ms = SQL_BUSY_MS_DEFAULT};
     const struct ledger_query q = {.data_dir = str_c(dir->path), .tenant_id = (uint64_t)tenant};
     l->pending.with_begun = true;
-    return sql_open(str_c(dir->database), &options, &l->db, err) && ledger_pending_read(&l->pending, &q, err) &&
-           sql_begin_read(l->db, err) && ledger_pending_settle(&l->pending, l->db, on_unknown, l, err) &&
-           read_zone(l, tenant, err);
+    return sql_open(str_c(dir->database), &options, &l->db, err) &&
+           (!segments || ledger_pending_read(&l->pending, &q, err)) && sql_begin_read(l->db, err) &&
+           ledger_pending_settle(&l->pending, l->db, on_unknown, l, err) && read_zone(l, tenant, err);
 }
 
-bool budget_ledger_open(const struct datadir *dir, int64_t tenant, struct budget_ledger **out_ledger, struct err *err) {
+bool budget_ledger_open(const struct datadir *dir, int64_t tenant, bool segments, struct budget_ledger **out_ledger,
+                        struct err *err) {
     struct budget_ledger *l = mem_zalloc(1, sizeof *l);
     if (!l) return err_no_memory(err);
     ledger_pending_init(&l->pending);
-    if (!read_all(l, dir, tenant, err)) {
+    if (!read_all(l, dir, tenant, segments, err)) {
         budget_ledger_close(l);
         return false;
     }

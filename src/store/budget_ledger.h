@@ -11,9 +11,10 @@
 
 struct budget_ledger;
 
-// As it is at this moment, of one tenant.
-NODISCARD bool budget_ledger_open(const struct datadir *dir, int64_t tenant, struct budget_ledger **out_ledger,
-                                  struct err *err);
+// As it is at this moment, of one tenant. segments: with what is not in the tables yet, which takes longer and is worth
+// it where no server brings it there within moments.
+NODISCARD bool budget_ledger_open(const struct datadir *dir, int64_t tenant, bool segments,
+                                  struct budget_ledger **out_ledger, struct err *err);
 // Of the tenant; it lives as long as the ledger.
 struct str budget_ledger_time_zone(const struct budget_ledger *ledger);
 void budget_ledger_close(struct budget_ledger *ledger); // NULL is fine
