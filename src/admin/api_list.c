@@ -151,6 +151,11 @@ static bool begin(struct listing *l, struct err *err) {
 
 static bool total(struct listing *l, struct sql_scope scope, uint64_t *out_total, struct err *err) {
     struct entity_query q = *l->query;
+    // One page, and all of it is on it.
+    if (!l->more && !q.cursor.n) {
+        *out_total = l->shown;
+        return true;
+    }
     if (!l->checks) return entity_count(scope, l->kind->entity, &q, out_total, err);
     q.cursor = STR_NONE;
     q.limit = SIZE_MAX;

@@ -285,7 +285,9 @@ static void put_list_schema(struct json_writer *w, const struct entity *e) {
     json_put_member_raw(w, STR("next_cursor"),
                         STR("{\"type\":[\"string\",\"null\"],\"description\":\"For the next page; null: this was the "
                             "last\"}"));
-    json_put_member_raw(w, STR("total"), STR("{\"type\":\"integer\",\"description\":\"On all pages\"}"));
+    json_put_member_raw(
+        w, STR("total"),
+        STR("{\"type\":\"integer\",\"description\":\"On all pages; 100000 when there are so many or more\"}"));
     json_put_object_end(w);
     json_put_object_end(w);
 }

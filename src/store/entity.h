@@ -156,6 +156,8 @@ NODISCARD bool entity_cursor(const struct entity *e, const struct entity_query *
                              struct buf *out);
 #define ENTITY_CURSOR_MAX 2048
 #define ENTITY_LIMIT_MAX 1000
+// How many there are; ENTITY_COUNT_MAX when there are so many or more.
+#define ENTITY_COUNT_MAX 100000
 NODISCARD bool entity_count(struct sql_scope scope, const struct entity *e, const struct entity_query *query,
                             uint64_t *out_count, struct err *err);
 

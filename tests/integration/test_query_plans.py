@@ -20,6 +20,8 @@ from test_permissions import Client
 LARGE = re.compile(r'(usage|audit|content_log|app_user|api_key|session|access_grant|budget_use|team_member|recovery_code)')
 # A row for each key that signs, chain or sink; and what a report has just picked for itself.
 SMALL = {'audit_key', 'audit_head', 'audit_cursor', 'usage_meant'}
+# A stream, and a copy of all that a tenant has, which reads its whole usage on purpose.
+NO_LISTS = {'/api/v1/events', '/api/v1/tenants/{id}/export'}
 DML = ('SELECT', 'WITH', 'INSERT', 'UPDATE', 'DELETE')
 PASSWORD = 'a-Long-Enough-9731'
 # What a parameter may want; the first that is taken is asked with.
@@ -135,7 +137,7 @@ class Walk:
     def walk_all(cls):
         cls.untaken = {}
         for path, verbs in cls.spec['paths'].items():
-            if 'get' not in verbs or not path.startswith('/api/v1/') or path == '/api/v1/events':
+            if 'get' not in verbs or not path.startswith('/api/v1/') or path in NO_LISTS:
                 continue
             untaken = cls.walk(path.removeprefix('/api/v1/'), verbs['get'])
             if untaken and path not in ('/api/v1/access/explain', '/api/v1/config'):  # no lists
@@ -170,7 +172,7 @@ class Walk:
         self.assertEqual(len(faults), 0, f'{len(faults)} full scans:\n' + '\n'.join(faults))
 
     def test_a_full_scan_is_found(self):
-        for text in ("SELECT id FROM app_user WHERE name = 'x'", 'SELECT sum(cost_nano) FROM usage u WHERE u.flags = 0',
+        for text in ("SELECT id FROM app_user WHERE tags = 'x'", 'SELECT sum(cost_nano) FROM usage u WHERE u.flags = 0',
                      "SELECT count(*) FROM audit_event WHERE reason = 'x' OR id = 5"):
             self.assertEqual(len(self.faults_in([text])), 1, text)
 
