@@ -3,14 +3,22 @@
 
 Nothing of the other's appears, nothing of it changes, and each answer is what it is for an id that never was. What is
 typed on the way carries the word "zebra"; what is never typed, "quagga": that one may appear nowhere at all.
+
+With ISOLATION_IDS=1000000 in the environment, so many random ids are asked for (a quarter of an hour and more).
 """
 import json
+import multiprocessing
+import os
 import random
 import re
+import sqlite3
+import statistics
+import sys
+import time
 from collections import Counter
 from urllib.parse import quote
 
-from harness import Suite, chat_body, eventually, fake_provider, in_parallel, main
+from harness import Conn, Suite, chat_body, eventually, fake_provider, in_parallel, main, request_bytes
 from test_permissions import GONE, OVER, Client
 
 PASSWORD = 'quagga-Herd-of-9731'
@@ -330,6 +338,128 @@ class Isolation(Suite):
         self.assertGreater(seen[404], 1000 * self.part)
         self.assertGreater(seen[200], 4 * self.part)
         self.assertEqual(self.everything_of('zebra'), before)
+
+    # --- random ids, as many as are wanted ---
+
+    IDS, BATCH = int(os.environ.get('ISOLATION_IDS', '2000')), 40
+    TABLES = {'users': 'app_user', 'teams': 'team', 'projects': 'project', 'service_accounts': 'service_account',
+              'keys': 'api_key', 'budgets': 'budget', 'roles': 'role'}
+
+    def ids_of_the_other(self):
+        """Prefix -> texts of ids that are there and are the other's; on SQLite with some hundred more rows of each kind."""
+        zebra = 'SELECT id FROM tenant WHERE name = \'zebra\''
+        rows = {'app_user': 'created_at, updated_at, email) SELECT ({z}), 0, 0, \'q\' || i || \'@x.y\'',
+                'team': 'created_at, updated_at, name) SELECT ({z}), 0, 0, \'q\' || i',
+                'project': 'created_at, updated_at, name) SELECT ({z}), 0, 0, \'q\' || i',
+                'service_account': 'created_at, updated_at, name) SELECT ({z}), 0, 0, \'q\' || i',
+                'role': 'created_at, updated_at, name) SELECT ({z}), 0, 0, \'q\' || i',
+                'api_key': 'hash, prefix, created_at) SELECT ({z}), randomblob(32), \'ps-\' || i, 1',
+                'budget': 'created_at, updated_at, name, scope_kind, metric, period, amount) SELECT ({z}), 0, 0, \'q\' || i,'
+                          ' \'tenant\', \'tokens\', \'day\', 1000000'}
+        out = {}
+        db = sqlite3.connect(os.path.join(self.server.data, 'penstock.db'), timeout=30, isolation_level=None)
+        for kind, table in self.TABLES.items():
+            db.execute(f'INSERT INTO {table} (tenant_id, {rows[table].format(z=zebra)} FROM (WITH RECURSIVE n(i) AS (SELECT 1'
+                       ' UNION ALL SELECT i + 1 FROM n WHERE i < 300) SELECT i FROM n)')
+            found = [i for (i,) in db.execute(f'SELECT id FROM {table} WHERE tenant_id = ({zebra})')]
+            prefix = self.other[kind][0][:-13]
+            out[prefix] = [prefix + self.digits(i) for i in found]
+        db.close()
+        for kind, row in self.other.items():
+            if kind not in self.TABLES and kind != 'key text' and len(row[0]) > 13 and row[0][-14] == '_':
+                out.setdefault(row[0][:-13], []).append(row[0])
+        return out
+
+    @staticmethod
+    def digits(number):
+        return ''.join(DIGITS[number >> 5 * place & 31] for place in range(12, -1, -1))
+
+    def random_ids(self, seed, count, others):
+        """Asks `count` times; returns (answers that differ, leaks, kinds of answers)."""
+        rng, faults, seen, expected = random.Random(seed), [], Counter(), {}
+        paths = [(m, p) for m, p in self.endpoints if '{id}' in p or '{principal}' in p]
+        looks = [(m, p) for m, p in paths if m == 'GET']
+        looking = 0.9 if count > 10000 else 0  # what would change something is noted in the audit trail, on the disk
+        conn = Conn(self.server.port)
+        held = []
+        for start in range(0, count, self.BATCH):
+            jobs = []
+            for _ in range(min(self.BATCH, count - start)):
+                prefix = rng.choice(list(others))
+                theirs = rng.random() < 0.5
+                text = rng.choice(others[prefix]) if theirs else prefix + self.digits(rng.randrange(10 ** 6, 2 ** 62))
+                method = rng.choice(looks if rng.random() < looking else paths)
+                jobs.append((*method, prefix, theirs, text))
+            sent = []
+            for method, path, _, _, text in jobs:
+                body = self.base_body(method, path)
+                body = None if body is None else json.dumps(body).encode()
+                headers = {} if method in ('GET', 'PUT') else GONE
+                sent.append(request_bytes(method, re.sub(r'\{\w+\}', text, path), body, headers, self.key))
+            conn.send(b''.join(sent))
+            for method, path, prefix, theirs, text in jobs:
+                reply = conn.read()
+                told, group = self.told(reply, text), (method, path, prefix)
+                seen[reply.status] += 1
+                if reply.status < 400 or reply.status >= 500 or b'quagga' in reply.body or b'zebra' in reply.body:
+                    faults.append(f'{method} {path} {text}: {reply}')
+                if not theirs:
+                    expected.setdefault(group, told)
+                held.append((group, text, told))
+            # Each is answered as an id of its look that never was.
+            faults += [f'{group} {text}: {told}\n      in place of {expected[group]}' for group, text, told in held
+                       if group in expected and told != expected[group]]
+            held = [one for one in held if one[0] not in expected]
+        conn.close()
+        return faults[:20], len(faults), seen
+
+    def test_e_random_ids(self):
+        if not os.path.exists(os.path.join(self.server.data, 'penstock.db')):
+            self.skipTest('rows are put into SQLite by hand')
+        others = self.ids_of_the_other()
+        before = self.everything_of('zebra')
+        fork = multiprocessing.get_context('fork')
+        done = fork.Queue()
+        clients = [fork.Process(target=lambda seed=seed: done.put(self.random_ids(seed, self.IDS // 2, others)), daemon=True)
+                   for seed in range(2)]
+        for client in clients:
+            client.start()
+        results = [done.get(timeout=60 + self.IDS / 100) for _ in clients]
+        for client in clients:
+            client.join()
+        faults, wrong = sum((f for f, _, _ in results), []), sum(n for _, n, _ in results)
+        seen = sum((s for _, _, s in results), Counter())
+        print(f'\n{sum(seen.values()):,} random ids on {len(self.endpoints)} endpoints: {wrong} wrong; '
+              + ', '.join(f'{n:,} x {status}' for status, n in seen.most_common()), file=sys.stderr)
+        self.assertEqual(wrong, 0, '\n'.join(faults[:20]))
+        self.assertGreater(seen[404], sum(seen.values()) // 2)
+        self.assertEqual(self.everything_of('zebra'), before)
+
+    def test_f_how_long_it_takes(self):
+        """Told, not judged: whether an answer takes longer for an id that is another's than for one that never was."""
+        client, theirs, never = Client(self.server), [], []
+        prefix = self.other['users'][0][:-13]
+        for n in range(600):
+            for text, times in ((self.other['users'][0], theirs), (prefix + self.digits(10 ** 9 + n), never)):
+                began = time.perf_counter()
+                reply = client.ask('GET', '/api/v1/users/' + text, None, {}, self.key)
+                times.append(time.perf_counter() - began)
+                self.assertEqual(reply.status, 404)
+        client.close()
+        slower = sum((a > b) + (a == b) / 2 for a in theirs for b in never) / len(theirs) / len(never)
+        print(f'\nan id of another tenant: {statistics.median(theirs) * 1e6:.0f} us, one that never was: '
+              f'{statistics.median(never) * 1e6:.0f} us (medians); the first is the slower one in {slower:.1%} of pairs',
+              file=sys.stderr)
+
+    def test_g_files(self):
+        """What lies on the disk is the server's own, for all tenants; of one alone there is nothing outside the database,
+        whose rows carry the tenant. Whoever adds such files gives each tenant a folder of its own, by its id."""
+        found = {os.path.relpath(os.path.join(folder, name), self.server.data)
+                 for folder, _, names in os.walk(self.server.data) for name in names}
+        own = re.compile(r'penstock\.db(-wal|-shm)?|secret\.key|(keys|config)\.gen|penstock\.lock|directory\.id|wal/\d+\.wal|tenants/\d+/.*')
+        self.assertEqual([name for name in found if not own.fullmatch(name)], [])
+        for tenant in ('apple', 'zebra'):
+            self.assertEqual([name for name in found if tenant in name], [])
 
     def test_d_names_are_each_tenants_own(self):
         """What the other has taken is free here."""

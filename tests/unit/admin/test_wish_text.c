@@ -68,8 +68,8 @@ static void damaged(void) {
                                         "{\"kind\":1,\"dry_run\":false,\"actor\":\"\",\"version\":0,\"list\":[\"a\"]}",
                                         "{\"kind\":1,\"dry_run\":false,\"actor\":\"\",\"version\":0,\"list\":[1,2]}",
                                         "{\"kind\":1,\"dry_run\":0,\"actor\":\"\",\"version\":0,\"list\":[]}",
-                                        "{\"ok\":false,\"code\":100000,\"message\":\"\",\"reason\":\"\",\"version\":0,"
-                                        "\"added\":false,\"shown\":\"\",\"changes\":[]}"};
+                                        ("{\"ok\":false,\"code\":100000,\"message\":\"\",\"reason\":\"\",\"version\":0,"
+                                         "\"added\":false,\"shown\":\"\",\"changes\":[]}")};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct admin_wish wish;
         struct wish_answer answer;

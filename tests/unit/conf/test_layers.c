@@ -434,8 +434,8 @@ static void wrong_references(void) {
         "main.yaml:3:40: providers[0].headers.A: ${secret:nope}: there is no such secret\n",
         "main.yaml:4:40: providers[1].headers.A: ${vault:kv/x#key} needs vault.address, which is not set\n",
         "main.yaml:5:40: providers[2].headers.A: ${secret:…} needs a name\n",
-        "main.yaml:6:40: providers[3].headers.A: unknown reference ${vualt:x}; there are ${env:NAME}, ${file:/path}, "
-        "${secret:name} and ${vault:path#key}, and $${ stands for ${ itself\n",
+        ("main.yaml:6:40: providers[3].headers.A: unknown reference ${vualt:x}; there are ${env:NAME}, ${file:/path}, "
+         "${secret:name} and ${vault:path#key}, and $${ stands for ${ itself\n"),
         "main.yaml:7:40: providers[4].headers.A: ${secret:empty} is empty\n",
         "main.yaml:8:40: providers[5].headers.A: ${vault:kv/x} needs a key: ${vault:path#key}\n"};
     for (size_t i = 0; i < ARRAY_LEN(want); i++) {

@@ -207,7 +207,7 @@ static void table_is_sound(void) {
         struct price p = price_list(table[i].kind, str_c(table[i].model));
         if (i && (table[i - 1].kind > table[i].kind ||
                   (table[i - 1].kind == table[i].kind && strcmp(table[i - 1].model, table[i].model) >= 0)))
-            CHECK(!"the table is out of order");
+            CHECK(false && "the table is out of order");
         if (!p.known) fprintf(stderr, "%s\n", table[i].model);
         CHECK(p.known && p.rates.input > 0);
         CHECK(p.rates.cached_input <= p.rates.input && p.rates.output >= 0);

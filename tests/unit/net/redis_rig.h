@@ -138,7 +138,7 @@ static inline void rig_next(struct timer *timer) {
     } else if (loop_now_ms(rig->loop) - rig->began_ms < RIG_MS) {
         return;
     } else {
-        CHECK(!"a step took too long");
+        CHECK(false && "a step took too long");
     }
     redis_stop(rig->redis);
     loop_stop(rig->loop);
