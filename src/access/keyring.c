@@ -14,10 +14,13 @@ void keyring_unref(struct keyring *ring) {
     if (!ring || atom_sub(&ring->refs, 1) != 0) return;
     key_table_unref(ring->all);
     key_table_unref(ring->latest);
+    host_table_free(ring->hosts);
     mem_free(ring);
 }
 
 // --- questions ---
+
+int64_t keyring_host_tenant(const struct keyring *ring, struct str host) { return host_table_find(ring->hosts, host); }
 
 bool keyring_stale(const struct keyring *ring) {
     return datadir_key_generation(ring->dir) != atom_load(&ring->generation);

@@ -56,6 +56,9 @@ bool keyring_stale(const struct keyring *ring);
 // directory: another server changed them, or someone by hand. For a look once a second by the connection's owner.
 NODISCARD bool keyring_edited(const struct keyring *ring, struct sql *db, bool *out_edited, struct err *err);
 
+// Whose address the host name is: a tenant that has it as a domain, or 0.
+int64_t keyring_host_tenant(const struct keyring *ring, struct str host);
+
 size_t keyring_count(const struct keyring *ring);
 // Keys whose list of models, scopes, owner or places cannot be read; they may do nothing by that part. Their owner
 // should tell the operator.

@@ -2,6 +2,7 @@
 #ifndef ACCESS_KEYRING_IMPL_H
 #define ACCESS_KEYRING_IMPL_H
 
+#include "access/host_table.h"
 #include "access/keyring.h"
 #include "base/vec.h"
 
@@ -34,6 +35,7 @@ struct keyring {
     struct key_counts all_counts; // likewise, of `all`
     struct key_table *latest;     // of `all`, and besides, what may have changed since; NULL = nothing
     size_t count, damaged;
+    struct host_table *hosts;
 };
 
 struct key_table *key_table_new(void); // NULL: out of memory

@@ -44,7 +44,7 @@ bool keyring_load(struct sql *db, const struct datadir *dir, struct keyring **ou
     if (sodium_init() < 0) return err_set(err, ERR_INTERNAL, "the cryptographic library cannot start");
     struct keyring *ring = keyring_new(dir);
     if (!ring) return err_no_memory(err);
-    if (!load_all(db, ring, err)) {
+    if (!load_all(db, ring, err) || !host_table_load(db, &ring->hosts, err)) {
         keyring_unref(ring);
         return false;
     }
@@ -188,7 +188,8 @@ bool keyring_renew(struct sql *db, struct keyring *old, struct keyring **out_rin
         return true;
     }
     ok = ok && find_changes(db, old, &ring->counts, c, err);
-    ok = ok && (c->many ? load_all(db, ring, err) : load_latest(db, old, c, ring, err));
+    ok = ok && (c->many ? load_all(db, ring, err) : load_latest(db, old, c, ring, err)) &&
+         host_table_load(db, &ring->hosts, err);
     mem_free(c);
     if (!ok) {
         keyring_unref(ring);

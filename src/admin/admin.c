@@ -99,7 +99,8 @@ void admin_loop_free(struct admin_loop *al) {
 
 bool admin_takes(struct str path) {
     return str_starts(path, STR("/api/")) || str_eq(path, STR("/api")) || str_eq(path, STR("/docs")) ||
-           str_starts(path, STR("/docs/")) || str_eq(path, STR("/.well-known/jwks.json"));
+           str_starts(path, STR("/docs/")) || str_eq(path, STR("/.well-known/jwks.json")) ||
+           str_eq(path, STR("/branding.json")) || str_eq(path, STR("/branding/logo"));
 }
 
 static struct admin_call *call_new(struct admin_loop *al, struct http_req *req) {
@@ -153,7 +154,7 @@ void admin_route(struct admin_call *call) {
         admin_fail(call, &err);
     else if (!call->endpoint)
         admin_api(call);
-    else if (call->who.principal.kind == PRINCIPAL_OPERATOR)
+    else if (call->who.principal.kind == PRINCIPAL_OPERATOR && !keyring_host_tenant(call->ring, call->req->host))
         call->endpoint->handle(call);
     else
         admin_api_permit(call);

@@ -2,6 +2,7 @@
 #include "admin/api_budget_use.h"
 #include "admin/api_impl.h"
 
+#include "access/host_table.h"
 #include "base/json_write.h"
 #include "govern/mask.h"
 #include "obs/event.h"
@@ -74,13 +75,24 @@ static bool still_acts(struct api_call *call, struct err *err) {
     return policy_decide(call->policy, &whole, ACTION_ACT_AS, &target, call->now, &d) || no_act_as(call, err);
 }
 
+// A tenant's own address admits its own people and keys, for that tenant alone.
+static bool check_host(struct api_call *call, int64_t tenant, struct err *err) {
+    int64_t of;
+    if (!host_tenant(call->db, call->request->credential.door.host, &of, err)) return false;
+    if (!of || of == tenant) return true;
+    call->denied = true;
+    return err_set(err, ERR_FORBIDDEN,
+                   "this address is a tenant's own, and does not admit you: use the server's own address");
+}
+
 bool api_act_for(struct api_call *call, struct err *err) {
     const struct api_request *r = call->request;
     struct policy_decision d;
     struct str name = str_trim(r->tenant);
     struct entity_row *row = ARENA_NEW(call->arena, struct entity_row);
     if (!row) return err_no_memory(err);
-    if (!still_acts(call, err)) return false;
+    if (!still_acts(call, err) || !check_host(call, call->who.home, err) || !check_host(call, call->who.tenant, err))
+        return false;
     if (!name.n) return true;
     struct sql_scope all = sql_platform(call->db);
     bool there = str_eq(name, STR("default")) ? entity_get(all, &entity_tenant, TENANT_DEFAULT, call->arena, row, err)
@@ -98,6 +110,7 @@ bool api_act_for(struct api_call *call, struct err *err) {
     if (!there) return api_not_found(&api_kind_tenant, err);
     if (str_eq(entity_at(&entity_tenant, row, "status")->s, STR("deleting")))
         return err_set(err, ERR_WRONG_STATE, "the tenant is being deleted");
+    if (!check_host(call, row->id, err)) return false;
     call->who.tenant = row->id;
     call->who.tenant_name = entity_at(&entity_tenant, row, "name")->s;
     call->scope = sql_tenant(call->db, row->id);

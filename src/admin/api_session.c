@@ -1,6 +1,8 @@
 // The API of one's own session: signing in and out, password, second factor.
 #include "admin/api_signing.h"
 
+#include "access/host_table.h"
+
 #include "base/json_write.h"
 
 #define ISSUER "Penstock"
@@ -99,6 +101,23 @@ static bool enter(struct api_call *call, const struct sign_in_wanted *wanted, st
     return ok;
 }
 
+// At a tenant's own address, it is that tenant's people who sign in.
+static bool host_place(struct api_call *call, struct str *tenant, struct err *err) {
+    char id[ENTITY_ID_TEXT_MAX];
+    int64_t of;
+    struct entity_row *row = ARENA_NEW(call->arena, struct entity_row);
+    if (!row) return err_no_memory(err);
+    if (!host_tenant(call->db, call->request->credential.door.host, &of, err)) return false;
+    if (!of) return true;
+    if (!entity_get(sql_platform(call->db), &entity_tenant, of, call->arena, row, err)) return false;
+    struct str own = arena_str(call->arena, entity_id_text(&entity_tenant, of, id));
+    if (!own.p) return err_no_memory(err);
+    bool same = !tenant->n || str_eq(*tenant, own) || str_eq(*tenant, entity_at(&entity_tenant, row, "name")->s);
+    *tenant = own;
+    return same ||
+           err_set(err, ERR_FORBIDDEN, "this address is of one tenant: leave \"tenant\" out, or use another address");
+}
+
 static bool post_session(struct api_call *call, struct err *err) {
     static const char *const names[] = {"email", "password", "?tenant", "?code", NULL};
     struct str t[TEXTS_MAX];
@@ -108,6 +127,7 @@ static bool post_session(struct api_call *call, struct err *err) {
     if (!session_origin_check(&call->request->credential.origin, NULL, err) || !read_texts(call, names, t, err) ||
         (!call->db && !datadir_open_db(call->api->dir, SQL_BUSY_MS_DEFAULT, &call->db, err)))
         return false;
+    if (!host_place(call, &t[2], err)) return false;
     struct sign_in_wanted wanted = {t[0], t[1], t[2], t[3]};
     if (!enter(call, &wanted, &done, err)) return false;
     api_set_cookie(call, session_text_str(&done.session.text), done.session.expires_at);

@@ -59,13 +59,25 @@ static size_t put_page_fields(struct http_field *f) {
     return ARRAY_LEN(fields);
 }
 
+// For pictures that somebody else made: nothing in them is run or fetched, wherever they are opened.
+static size_t put_image_fields(struct http_field *f) {
+    static const struct http_field fields[] = {
+        {STR_INIT("content-security-policy"), STR_INIT("default-src 'none'; sandbox")},
+        {STR_INIT("x-content-type-options"), STR_INIT("nosniff")},
+        {STR_INIT("cross-origin-resource-policy"), STR_INIT("cross-origin")},
+    };
+    memcpy(f, fields, sizeof fields);
+    return ARRAY_LEN(fields);
+}
+
 void admin_begin_reply(struct admin_call *call, int status, struct str type, uint64_t length) {
     struct http_field f[FIELDS_MAX];
     char etag[32], retry[24];
     size_t n = 0;
     record(call, status);
     f[n++] = (struct http_field){STR("content-type"), type};
-    f[n++] = (struct http_field){STR("cache-control"), STR("no-store")};
+    f[n++] = (struct http_field){STR("cache-control"),
+                                 str_starts(type, STR("image/")) ? STR("public, max-age=300") : STR("no-store")};
     f[n++] = (struct http_field){STR("x-request-id"), str_of(call->id_text, REQUEST_ID_TEXT_LEN)};
     if (call->version >= 0) {
         int len = snprintf(etag, sizeof etag, "\"%lld\"", (long long)call->version);
@@ -74,6 +86,7 @@ void admin_begin_reply(struct admin_call *call, int status, struct str type, uin
     if (call->location.n) f[n++] = (struct http_field){STR("location"), call->location};
     if (call->replayed) f[n++] = (struct http_field){STR("idempotency-replayed"), STR("true")};
     if (str_starts(type, STR("text/html"))) n += put_page_fields(f + n);
+    if (str_starts(type, STR("image/"))) n += put_image_fields(f + n);
     if (call->allow.n) f[n++] = (struct http_field){STR("allow"), call->allow};
     if (call->cookie.n) f[n++] = (struct http_field){STR("set-cookie"), call->cookie};
     if (call->retry_s) f[n++] = (struct http_field){STR("retry-after"), str_of(retry, fmt_u64(retry, call->retry_s))};
@@ -91,7 +104,8 @@ void admin_reply(struct admin_call *call, int status) {
         return;
     }
     // Lines of an export end by themselves.
-    if (status != 204 && call->out.n && call->out.p[call->out.n - 1] != '\n') buf_putc(&call->out, '\n');
+    if (status != 204 && call->out.n && call->out.p[call->out.n - 1] != '\n' && !str_starts(call->type, STR("image/")))
+        buf_putc(&call->out, '\n');
     struct http_req *req = call->req;
     struct buf out = call->out;
     struct str body = buf_str(&out);

@@ -114,6 +114,8 @@ static int (*const HANDLERS[CLI_COMMAND_COUNT])(const struct cli_args *args) = {
     [CLI_CMD_##id##_DELETE] = cmd_resource,
 #include "cli/nouns.def"
 #undef NOUN
+    [CLI_CMD_TENANT_BRANDING] = cmd_tenant_branding,
+    [CLI_CMD_TENANT_LOGO] = cmd_tenant_logo,
     [CLI_CMD_TENANT_EXPORT] = cmd_tenant_export,
     [CLI_CMD_TENANT_PROOF] = cmd_tenant_proof,
     [CLI_CMD_TENANT_VERIFY_PROOF] = cmd_tenant_verify_proof,

@@ -1,4 +1,5 @@
-// penstock tenant export, delete, proof, verify-proof: all of a tenant taken along, or gone, and what proves that.
+// penstock tenant branding, logo, export, delete, proof, verify-proof: all of a tenant taken along, or gone, and what
+// proves that.
 #include "cli/resource.h"
 
 #include "base/json_read.h"
@@ -98,6 +99,42 @@ int cmd_tenant_export(const struct cli_args *args) {
     if (code == CLI_OK && x.to_file && !file_sync(&x.file, &x.err))
         code = cli_fail_err(args->io, &x.err, "cannot write the export", NULL);
     if (x.to_file) file_close(&x.file);
+    arena_free(&a);
+    cli_api_close(&api);
+    return code;
+}
+
+// --- branding ---
+
+// With fields: changes them. Prints how it then is.
+int cmd_tenant_branding(const struct cli_args *args) {
+    struct cli_api api;
+    struct arena a;
+    BUF_AUTO struct buf body = BUF_INIT(ARENA_MAX);
+    int code = cli_api_open(args, false, &api);
+    if (code != CLI_OK) return code;
+    arena_init(&a, NULL, 0, ARENA_MAX);
+    struct str path = resource_path(&a, &entity_tenant, args->operands[0], "branding");
+    if (args->n_operands > 1) code = resource_body(args, NULL, 1, &body);
+    if (code == CLI_OK)
+        code = resource_send(&api, args->n_operands > 1 ? HTTP_PATCH : HTTP_GET, path, buf_str(&body), NULL);
+    arena_free(&a);
+    cli_api_close(&api);
+    return code;
+}
+
+int cmd_tenant_logo(const struct cli_args *args) {
+    struct cli_api api;
+    struct arena a;
+    struct err err;
+    BUF_AUTO struct buf bytes = BUF_INIT(ARENA_MAX);
+    if (!file_read_all(str_c(args->operands[1]), ARENA_MAX, &bytes, &err))
+        return cli_fail_err(args->io, &err, "cannot read the picture", NULL);
+    int code = cli_api_open(args, false, &api);
+    if (code != CLI_OK) return code;
+    arena_init(&a, NULL, 0, ARENA_MAX);
+    code = resource_send(&api, HTTP_PUT, resource_path(&a, &entity_tenant, args->operands[0], "logo"), buf_str(&bytes),
+                         NULL);
     arena_free(&a);
     cli_api_close(&api);
     return code;

@@ -136,6 +136,8 @@ enum cli_command_id {
     CLI_CMD_##id##_LIST, CLI_CMD_##id##_SHOW, CLI_CMD_##id##_CREATE, CLI_CMD_##id##_UPDATE, CLI_CMD_##id##_DELETE,
 #include "cli/nouns.def"
 #undef NOUN
+    CLI_CMD_TENANT_BRANDING,
+    CLI_CMD_TENANT_LOGO,
     CLI_CMD_TENANT_EXPORT,
     CLI_CMD_TENANT_PROOF,
     CLI_CMD_TENANT_VERIFY_PROOF,

@@ -201,6 +201,7 @@ const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT] = {
     {"secret", "Keep secrets for the configuration, sealed in the data directory"},
     {"audit", "Read, export and prove the trail of what was done by whom"},
     {"tenant", "Manage tenants: organisations and all that is their own"},
+    {"domain", "Manage host names that are tenants' own"},
     {"team", "Manage teams and their members"},
     {"project", "Manage projects"},
     {"user", "Manage people who sign in"},

@@ -41,6 +41,8 @@ int cmd_audit_key(const struct cli_args *args);
 int cmd_audit_rotate(const struct cli_args *args);
 int cmd_resource(const struct cli_args *args); // list, show, create, update, delete of every entity
 int cmd_tenant_delete(const struct cli_args *args);
+int cmd_tenant_branding(const struct cli_args *args);
+int cmd_tenant_logo(const struct cli_args *args);
 int cmd_tenant_export(const struct cli_args *args);
 int cmd_tenant_proof(const struct cli_args *args);
 int cmd_tenant_verify_proof(const struct cli_args *args);

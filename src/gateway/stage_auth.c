@@ -7,6 +7,7 @@
 
 #include "access/token.h"
 #include "base/mem.h"
+#include "store/tenant.h"
 
 struct refresh {
     struct work work; // first
@@ -93,6 +94,19 @@ static bool find_tenant(struct call *call, struct err *err) {
                    STR_ARG(name));
 }
 
+// A tenant's own address admits its own keys alone, and a key acts for no other tenant than its own, whatever it asks.
+static bool check_place(struct call *call, int64_t tenant, struct str name, struct err *err) {
+    const struct http_req *req = call->req;
+    int64_t of = keyring_host_tenant(call->gl->ring, req->host);
+    if (UNLIKELY(of && of != tenant))
+        return err_set(err, ERR_FORBIDDEN,
+                       "this address is a tenant's own, and does not admit this key: use the server's own address");
+    struct str wish = str_trim(http_field_get(req->fields, req->field_count, STR("x-penstock-tenant")));
+    return !wish.n || str_eq(wish, name.n ? name : STR("default")) ||
+           err_set(err, ERR_FORBIDDEN,
+                   "a key uses models for its own tenant alone: X-Penstock-Tenant is for the admin API");
+}
+
 // From where and on whose behalf, once it is known by what.
 static enum stage_result admit(struct call *call, struct err *err) {
     struct str origin = http_field_get(call->req->fields, call->req->field_count, STR("origin"));
@@ -101,6 +115,7 @@ static enum stage_result admit(struct call *call, struct err *err) {
         key_seat_misplaced(seat, call->key, call->req->peer, str_of(call->id_text, REQUEST_ID_TEXT_LEN));
         return STAGE_FAIL;
     }
+    if (!check_place(call, call->key->tenant_id, call->key->tenant, err)) return STAGE_FAIL;
     key_seat_used(seat, call->key, call->req->peer, call->ts);
     return find_tenant(call, err) ? STAGE_DONE : STAGE_FAIL;
 }
@@ -109,12 +124,12 @@ enum stage_result stage_auth(struct call *call, struct err *err) {
     struct gateway_loop *gl = call->gl;
     struct str key = presented_key(call->req);
     bool required = call->runtime->conf->auth.required;
-    if (!required && key.n == 0) return STAGE_DONE;
+    if (keyring_stale(gl->ring)) return wait_for_ring(call, err);
+    if (!required && key.n == 0) return check_place(call, TENANT_DEFAULT, STR(""), err) ? STAGE_DONE : STAGE_FAIL;
     if (token_looks_like(key)) {
         enum stage_result found = tokens_find(call, key, err);
         return found == STAGE_DONE ? admit(call, err) : found;
     }
-    if (keyring_stale(gl->ring)) return wait_for_ring(call, err);
     call->ring = keyring_ref(gl->ring);
     if (key.n == 0) {
         err_set(err, ERR_UNAUTHENTICATED,
@@ -125,5 +140,5 @@ enum stage_result stage_auth(struct call *call, struct err *err) {
     call->key = NULL;
     key_seat_refused(&gl->uses, call->ring, key, call->req->peer, str_of(call->id_text, REQUEST_ID_TEXT_LEN), call->ts);
     // Without required keys any other text will do: clients insist on sending one.
-    return required ? STAGE_FAIL : STAGE_DONE;
+    return !required && check_place(call, TENANT_DEFAULT, STR(""), err) ? STAGE_DONE : STAGE_FAIL;
 }

@@ -96,7 +96,9 @@ static bool row_insert(struct sql_scope scope, const struct content_entry *e, in
     if (!sql_prepare(
             scope,
             STR("INSERT INTO content_log (tenant_id, request_id, at, key_id, model, status, expires_at, request,"
-                " answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING id"),
+                " answer) SELECT ?1, ?2, ?3, ?4, ?5, ?6, CASE WHEN t.retention_s > 0 AND"
+                " ?3 + t.retention_s * 1000000000 < ?7 THEN ?3 + t.retention_s * 1000000000 ELSE ?7 END, ?8, ?9"
+                " FROM tenant t WHERE t.id = ?1 AND t.status <> 'deleting' RETURNING id"),
             &st, err))
         return false;
     sql_bind_text(st, 2, e->request_id);

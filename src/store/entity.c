@@ -4,8 +4,8 @@
 #include "conf/opt.h"
 
 static const struct entity *const k_entities[] = {
-    &entity_tenant, &entity_team,  &entity_project,   &entity_user, &entity_service_account,
-    &entity_role,   &entity_grant, &entity_elevation, &entity_key,  &entity_budget,
+    &entity_tenant, &entity_team,      &entity_project, &entity_user,   &entity_service_account, &entity_role,
+    &entity_grant,  &entity_elevation, &entity_key,     &entity_budget, &entity_domain,
 };
 
 size_t entity_count_kinds(void) { return ARRAY_LEN(k_entities); }

@@ -76,7 +76,7 @@ enum { ENTITY_AT_ID = 1000, ENTITY_AT_CREATED, ENTITY_AT_UPDATED };
 
 // All of them, in an order in which none refers to a later one.
 extern const struct entity entity_tenant, entity_team, entity_project, entity_user, entity_service_account, entity_role,
-    entity_grant, entity_elevation, entity_key, entity_budget;
+    entity_grant, entity_elevation, entity_key, entity_budget, entity_domain;
 const struct entity *entity_find(struct str name_or_plural);
 size_t entity_count_kinds(void);
 const struct entity *entity_kind_at(size_t i);

@@ -32,8 +32,15 @@ static const struct entity_field k_fields[] = {
      .type = ENTITY_TEXT,
      .flags = ENTITY_FILTER,
      .max = 64,
+     .check = entity_check_name,
      .help = "Where its data is to stay",
      .example = "eu"},
+    {.name = STR_INIT("retention"),
+     .column = STR_INIT("retention_s"),
+     .type = ENTITY_DURATION,
+     .max = 10 * 365 * 86400,
+     .help = "How long logged contents of its requests are kept at most; null = as the configuration says",
+     .example = "30d"},
     ENTITY_TAGS_FIELD,
 };
 

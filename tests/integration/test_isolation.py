@@ -94,6 +94,7 @@ class Isolation(Suite):
         make('users', f'ada@{tenant}.example', email=f'ada@{tenant}.example', name=word)
         make('service_accounts', f'{tenant}-bot', name=f'{tenant}-bot', title=word)
         make('roles', f'{tenant}-role', name=f'{tenant}-role', title=word, permissions=['model:use'])
+        make('domains', f'{tenant}.example', name=f'{tenant}.example')
         make('grants', None, principal=f'user/ada@{tenant}.example', role='viewer', reason=word)
         key = make('keys', None, name=word, project_id=f'{tenant}-project', tags={'x': word})
         rows['key text'] = key['key']

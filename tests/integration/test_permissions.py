@@ -147,6 +147,7 @@ class Permissions(Suite):
         cls.make('users', at(), email=f'bystander@{tenant}.example')
         cls.make('service_accounts', at(), name='bot')
         cls.make('roles', at(), name='custom')
+        cls.make('domains', at(), name=f'{tenant}.example')
         asker = cls.person(f'asker@{tenant}.example', tenant, role='viewer')
         spots = (('tenant', {}, at()), ('team/t1', {'team_id': 't1'}, at('t1')),
                  ('project/p1', {'project_id': 'p1'}, at('t1', 'p1')),
@@ -315,6 +316,8 @@ class Permissions(Suite):
             'tenants/{id}/proof': Case(endpoint, path.replace('{id}', 'no-such'), PLATFORM, permission),
             'events': Case(endpoint, path, PLATFORM, permission),
         }
+        if rest.startswith('domains') and method != 'GET':
+            return [Case(endpoint, path.replace('{id}', 'no-such'), PLATFORM, permission, {'name': 'alpha.example'})]
         if endpoint == ('DELETE', '/api/v1/tenants/{id}'):
             return [Case(endpoint, path.replace('{id}', 'no-such'), PLATFORM, permission, {'confirm': ''})]
         if rest in plain:
