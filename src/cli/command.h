@@ -195,7 +195,7 @@ struct cli_group {
     const char *name;
     const char *summary;
 };
-#define CLI_GROUP_COUNT 15
+#define CLI_GROUP_COUNT 16
 extern const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT];
 
 struct cli_status {

@@ -380,7 +380,7 @@ class Permissions(Suite):
         faults, asked, lock = [], [], threading.Lock()
         covered = {c.endpoint for c in self.cases}
         self.assertEqual(set(self.endpoints) - self.open - covered, set(), 'endpoints that no request is made to')
-        self.assertEqual(self.open, {('POST', '/api/v1/session'), ('GET', '/.well-known/jwks.json'),
+        self.assertEqual(self.open, {('POST', '/api/v1/session'), ('GET', '/.well-known/jwks.json'), ('GET', '/branding.json'), ('GET', '/branding/logo'),
                                      ('GET', '/api/openapi.json'), ('GET', '/docs'), ('GET', '/docs/page.js'),
                                      ('GET', '/docs/page.css')})
         self.assertEqual(set(self.matrix) - {'custom'}, set(ROLES))
