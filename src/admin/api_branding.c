@@ -43,7 +43,11 @@ static bool find(struct api_call *call, enum action action, struct entity_row *r
     api_event_row(call, &api_kind_tenant, row);
     if (action != ACTION_READ && str_eq(entity_at(&entity_tenant, row, "status")->s, STR("deleting")))
         return err_set(err, ERR_WRONG_STATE, "the tenant is being deleted");
-    return branding_read(sql_tenant(call->db, row->id), call->arena, out, err);
+    if (!branding_read(sql_tenant(call->db, row->id), call->arena, out, err)) return false;
+    if (action == ACTION_READ) call->reply->version = out->version;
+    return action == ACTION_READ || call->expected < 0 || call->expected == out->version ||
+           err_set(err, ERR_CONFLICT, "the branding is at version %lld, not %lld: read it again",
+                   (long long)out->version, (long long)call->expected);
 }
 
 static void put_text(struct json_writer *w, const char *name, struct str text) {
@@ -172,6 +176,7 @@ static bool change(struct api_call *call, struct err *err) {
     call->event.after = text_of(call, &b, row);
     api_answer(call, &w);
     put_branding(&w, &b, row);
+    call->reply->version = b.version;
     return true;
 }
 
@@ -198,6 +203,7 @@ static bool logo_put(struct api_call *call, struct err *err) {
     call->event.after = text_of(call, &b, row);
     api_answer(call, &w);
     put_branding(&w, &b, row);
+    call->reply->version = b.version;
     return true;
 }
 
