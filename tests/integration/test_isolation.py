@@ -297,7 +297,7 @@ class Isolation(Suite):
         """All ids that there are, and random ones, on every path that takes one: only one's own are there."""
         before = self.everything_of('zebra')
         mine = {row['id'] for kind in ('teams', 'projects', 'users', 'service_accounts', 'roles', 'grants', 'elevations',
-                                       'keys', 'budgets', 'tenants')
+                                       'keys', 'budgets', 'tenants', 'domains')
                 for row in self.call('GET', kind + '?limit=1000', key=self.key)['data'] if row['id']}
         rng = random.Random(4)
         prefixes = sorted({ident.rsplit('_', 1)[0] + '_' for ident, _ in self.names if re.search(r'_[0-9a-z]{13}$', ident)})
