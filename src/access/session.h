@@ -85,6 +85,7 @@ void session_cookie_put(struct buf *out, const struct session_door *door, struct
 struct session_origin {
     struct str csrf_header, origin, fetch_site; // fields X-CSRF-Token, Origin, Sec-Fetch-Site; empty = not sent
     struct str host;
+    bool tls; // then a page that came without it is of another origin
 };
 NODISCARD bool session_origin_check(const struct session_origin *from, const struct str *csrf, struct err *err);
 

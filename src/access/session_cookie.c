@@ -48,13 +48,14 @@ void session_cookie_put(struct buf *out, const struct session_door *door, struct
     if (!session_door_is_plain(door)) buf_lit(out, "; Secure");
 }
 
-// "https://a.example:8443" is of the host "a.example:8443"; what the scheme is a proxy may have changed.
-static bool same_origin(struct str origin, struct str host) {
+// "https://a.example:8443" is of the host "a.example:8443". A request that came plain may have been TLS before a proxy
+// that does not say so: either scheme will do then.
+static bool same_origin(struct str origin, struct str host, bool tls) {
     size_t at = str_find(origin, STR("://"));
     if (at == origin.n || !host.n) return false;
     struct str scheme = str_head(origin, at), authority = str_from(origin, at + 3);
     bool https = str_eq_nocase(scheme, STR("https"));
-    if (!https && !str_eq_nocase(scheme, STR("http"))) return false;
+    if (!https && (tls || !str_eq_nocase(scheme, STR("http")))) return false;
     if (str_eq_nocase(authority, host)) return true;
     // A default port may be written or not.
     struct str port = https ? STR(":443") : STR(":80");
@@ -65,7 +66,7 @@ static bool same_origin(struct str origin, struct str host) {
 bool session_origin_check(const struct session_origin *from, const struct str *csrf, struct err *err) {
     bool other_site =
         from->fetch_site.n && !str_eq(from->fetch_site, STR("same-origin")) && !str_eq(from->fetch_site, STR("none"));
-    if (other_site || (from->origin.n && !same_origin(from->origin, from->host)))
+    if (other_site || (from->origin.n && !same_origin(from->origin, from->host, from->tls)))
         return err_set(err, ERR_FORBIDDEN,
                        "the request comes from a page of another origin: only this server's own may change something");
     if (!csrf) return true;

@@ -41,7 +41,8 @@ bool admin_credential(struct admin_call *call) {
         .origin = {.csrf_header = field(call, SESSION_CSRF_HEADER),
                    .origin = field(call, "origin"),
                    .fetch_site = field(call, "sec-fetch-site"),
-                   .host = call->req->host},
+                   .host = call->req->host,
+                   .tls = call->req->tls},
         .agent = str_head(field(call, "user-agent"), 256),
         .out_name = &call->name,
     };

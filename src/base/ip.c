@@ -1,5 +1,7 @@
-// Parses addresses and CIDR ranges.
+// Parses addresses and CIDR ranges, and writes addresses.
 #include "base/ip.h"
+
+#include <stdio.h>
 
 static bool v4_parse(struct str text, unsigned char out[4]) {
     struct str part;
@@ -97,4 +99,42 @@ bool ip_range_parse(struct str text, struct ip_range *out_range) {
         out_range->last.p[i] = (unsigned char)(ip.p[i] | (unsigned char)~mask);
     }
     return true;
+}
+
+bool ip_set_has(const struct ip_set *set, const struct ip *ip) {
+    for (size_t i = 0; i < set->n; i++)
+        if (ip_in(&set->p[i], ip)) return true;
+    return false;
+}
+
+static unsigned group_of(const struct ip *ip, unsigned i) { return (unsigned)ip->p[2 * i] << 8 | ip->p[2 * i + 1]; }
+
+// The longest run of two zero groups or more, the first of those alike; returns how long it is.
+static unsigned zero_run(const struct ip *ip, unsigned *out_from) {
+    unsigned best = 0, n = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        n = group_of(ip, i) ? 0 : n + 1;
+        if (n <= best) continue;
+        best = n;
+        *out_from = i + 1 - n;
+    }
+    return best > 1 ? best : 0;
+}
+
+struct str ip_text(const struct ip *ip, char out[IP_TEXT_MAX]) {
+    static const unsigned char v4[12] = {[10] = 0xff, [11] = 0xff};
+    unsigned from = 8, run = zero_run(ip, &from);
+    int n = 0;
+    if (memcmp(ip->p, v4, sizeof v4) == 0) {
+        n = snprintf(out, IP_TEXT_MAX, "%u.%u.%u.%u", ip->p[12], ip->p[13], ip->p[14], ip->p[15]);
+        return str_of(out, (size_t)n);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        bool gap = run && i == from, after_gap = run && i == from + run;
+        if (gap) i += run - 1;
+        const char *before = i == 0 || after_gap ? "" : ":";
+        n += gap ? snprintf(out + n, IP_TEXT_MAX - (size_t)n, "::")
+                 : snprintf(out + n, IP_TEXT_MAX - (size_t)n, "%s%x", before, group_of(ip, i));
+    }
+    return str_of(out, (size_t)n);
 }

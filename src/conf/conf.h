@@ -7,6 +7,7 @@
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
 
+#include "base/ip.h"
 #include "base/map.h"
 #include "conf/opt.h"
 #include "conf/url.h"
@@ -45,6 +46,8 @@ struct conf_server {
     int64_t drain_timeout;
     struct str host; // with port: the listener when `listeners` is not given
     int64_t port;
+    OPT_LIST_OF(struct str) trusted_proxies; // addresses and CIDR ranges
+    struct ip_set proxies;                   // derived: the same
 };
 struct conf_limits {
     int64_t max_body, max_header_bytes, max_headers, max_uri;

@@ -96,6 +96,16 @@ static void check_listeners(struct opt_bind *b, struct conf *c) {
     }
 }
 
+static void proxies_derive(struct opt_bind *b, struct conf *c) {
+    size_t n = c->server.trusted_proxies.n, kept = 0;
+    struct ip_range *list = n ? ARENA_ARRAY(b->arena, struct ip_range, n) : NULL;
+    if (n && !list) b->failed = true;
+    // What is no range was said by the table's own check.
+    for (size_t i = 0; list && i < n; i++)
+        if (ip_range_parse(c->server.trusted_proxies.p[i], &list[kept])) kept++;
+    c->server.proxies = (struct ip_set){list, kept};
+}
+
 static void provider_key_default(struct opt_bind *b, struct conf_provider *p, size_t i) {
     struct str variable = p->preset->variable;
     if (opt_mark_find(b, &p->api_key) || opt_mark_find(b, &p->base_url) || !variable.n) return;
@@ -184,6 +194,7 @@ void conf_check(struct opt_bind *b, struct conf *c) {
                                        .model_map = &c->model_map,
                                        .alias_map = &c->alias_map};
     check_listeners(b, c);
+    proxies_derive(b, c);
     check_providers(b, c);
     conf_check_waits(b, c);
     conf_check_services(b, c);

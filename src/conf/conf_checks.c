@@ -15,6 +15,17 @@ const char *check_host(struct str text) {
     return NULL;
 }
 
+// Bits beyond the prefix are most likely an address that was meant alone, or a wrong prefix: who is trusted by mistake
+// may call itself anybody.
+const char *check_network(struct str text) {
+    static const char expected[] = "an address such as 10.0.0.1 or 2001:db8::1, or a range such as 10.0.0.0/8 whose "
+                                   "address has no bits beyond its prefix";
+    struct ip_range range;
+    struct ip ip;
+    if (!ip_range_parse(text, &range) || !ip_parse(str_head(text, str_find_char(text, '/')), &ip)) return expected;
+    return memcmp(&ip, &range.first, sizeof ip) == 0 ? NULL : expected;
+}
+
 const char *check_url(struct str text) {
     struct conf_url url;
     return conf_url_parse(text, &url);

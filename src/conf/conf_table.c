@@ -44,6 +44,17 @@ static const struct opt server_opts[] = {
      .max = 65535,
      .help = "The port to listen on when `listeners` is not given; 0 is a free one.",
      .see = "listeners server.host"},
+    {.name = "trusted_proxies",
+     .type = OPT_STRS,
+     .flags = RELOAD,
+     AT(conf_server, trusted_proxies),
+     .max = 512,
+     .check = check_network,
+     .help = "Load balancers in front of Penstock: addresses and ranges. Of their connections the client's address is "
+             "read from `X-Forwarded-For`, and whether it came by TLS from `X-Forwarded-Proto`; from everybody else "
+             "these fields are ignored.",
+     .example = "[10.0.0.0/8, \"2001:db8::7\"]",
+     .see = "listeners auth.sign_in.max_address_failures"},
 };
 static const struct opt_table server_table = OPT_TABLE("the process", struct conf_server, server_opts);
 

@@ -19,6 +19,7 @@
 // NULL, or what was expected.
 const char *check_host(struct str text);
 const char *check_address(struct str text);
+const char *check_network(struct str text); // an address or a CIDR range
 const char *check_url(struct str text);
 const char *check_proxy(struct str text);
 const char *check_slug(struct str text); // names of providers, tenants, webhooks

@@ -41,9 +41,9 @@ struct http_req {
     const struct http_field *fields;
     size_t field_count;
     struct str body;
-    struct str peer;      // the client's address as text
+    struct str peer;      // the client's address as text; forwarded_apply (net/forwarded.h) may look behind proxies
     const char *protocol; // "HTTP/1.1", "HTTP/2"
-    bool tls;
+    bool tls;             // the client came by TLS, likewise
     uint64_t start_ns; // monotonic: when its first byte was read
     void *user;        // the handler's
 };

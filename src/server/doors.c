@@ -1,10 +1,13 @@
 // Where a request goes: /api/ to the control plane, all else to the data plane.
 #include "server/server_internal.h"
 
+#include "net/forwarded.h"
+
 static struct server_loop *loop_of(struct http_req *req) { return http_server_ctx(req->server); }
 
 static void on_request(struct http_req *req) {
     struct server_loop *sl = loop_of(req);
+    forwarded_apply(req, &sl->gl->runtime->conf->server.proxies);
     if (admin_takes(req->path))
         admin_on_request(sl->al, req);
     else

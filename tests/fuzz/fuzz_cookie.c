@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         INVARIANT(str_find_char(text, ';') == text.n);
         (void)!session_text_valid(text);
     }
-    struct session_origin from = {parts[3], parts[4], STR(""), parts[2]};
+    struct session_origin from = {.csrf_header = parts[3], .origin = parts[4], .host = parts[2], .tls = n & 1};
     struct str token = STR("0123456789");
     if (session_origin_check(&from, &token, &err)) INVARIANT(str_eq(parts[3], token));
     return 0;

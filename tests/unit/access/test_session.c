@@ -269,7 +269,8 @@ static void test_cookie(void) {
 }
 
 static bool origin_ok(const char *csrf, const char *origin, const char *site, const char *host) {
-    struct session_origin from = {str_c(csrf), str_c(origin), str_c(site), str_c(host)};
+    struct session_origin from = {
+        .csrf_header = str_c(csrf), .origin = str_c(origin), .fetch_site = str_c(site), .host = str_c(host)};
     struct str token = STR("token-of-the-session");
     err = (struct err){0};
     bool ok = session_origin_check(&from, &token, &err);
@@ -304,6 +305,13 @@ static void test_origin(void) {
     CHECK(session_origin_check(&from, NULL, &err));
     from.origin = STR("https://evil.example");
     CHECK(!session_origin_check(&from, NULL, &err));
+    // Who came by TLS was not sent by a page that did not.
+    from.origin = STR("http://ai.example.com");
+    CHECK(session_origin_check(&from, NULL, &err));
+    from.tls = true;
+    CHECK(!session_origin_check(&from, NULL, &err));
+    from.origin = STR("https://ai.example.com");
+    CHECK(session_origin_check(&from, NULL, &err));
     // A session without a token, of a damaged row, is not matched by none.
     from.origin = STR("");
     CHECK(!session_origin_check(&from, &(struct str){"", 0}, &err));

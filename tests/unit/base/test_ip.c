@@ -79,4 +79,38 @@ static void test_ranges(void) {
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) CHECK(!ip_range_parse(str_c(bad[i]), &r));
 }
 
-TEST_MAIN(test_addresses, test_ranges)
+static void written(const char *address, const char *want) {
+    struct ip ip;
+    char text[IP_TEXT_MAX];
+    REQUIRE(ip_parse(str_c(address), &ip));
+    CHECK_STR(ip_text(&ip, text), str_c(want));
+}
+
+static void test_text(void) {
+    written("192.0.2.1", "192.0.2.1");
+    written("::ffff:255.255.255.255", "255.255.255.255");
+    written("0.0.0.0", "0.0.0.0");
+    written("::", "::");
+    written("::1", "::1");
+    written("1::", "1::");
+    written("2001:DB8:0:0:0:0:0:1", "2001:db8::1");
+    written("2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"); // one group alone is not left out
+    written("2001:0:0:1:0:0:0:1", "2001:0:0:1::1");
+    written("2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"); // of two alike the first
+    written("0:0:1:2:3:4:0:0", "::1:2:3:4:0:0");
+    written("1:2:3:4:5:6:0:0", "1:2:3:4:5:6::");
+    written("::1.2.3.4", "::102:304");
+    written("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+}
+
+static void test_sets(void) {
+    struct ip_range ranges[2];
+    struct ip_set set = {ranges, 2}, none = {0};
+    struct ip ip;
+    REQUIRE(ip_range_parse(STR("10.0.0.0/8"), &ranges[0]) && ip_range_parse(STR("::1"), &ranges[1]));
+    CHECK(ip_parse(STR("10.2.3.4"), &ip) && ip_set_has(&set, &ip) && !ip_set_has(&none, &ip));
+    CHECK(ip_parse(STR("::1"), &ip) && ip_set_has(&set, &ip));
+    CHECK(ip_parse(STR("::2"), &ip) && !ip_set_has(&set, &ip));
+}
+
+TEST_MAIN(test_addresses, test_ranges, test_text, test_sets)

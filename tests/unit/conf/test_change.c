@@ -188,7 +188,7 @@ static void as_json(void) {
     "limits: {max_body: 1 MiB, max_response: 1 MiB}, branding: {name: n, support: s},\n"                               \
     "    timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}"
 static const char everything[] =
-    "server: {workers: 2, drain_timeout: 1m, host: 127.0.0.1, port: 1}\n"
+    "server: {workers: 2, drain_timeout: 1m, host: 127.0.0.1, port: 1, trusted_proxies: [10.0.0.0/8]}\n"
     "listeners:\n"
     "- address: 127.0.0.1:8080\n"
     "  tls: {cert: c, key: k, client_ca: ca, client_auth: required, min_version: \"1.2\",\n"

@@ -19,9 +19,9 @@ static bool is_texts(const struct opt *opt) { return opt->type == OPT_STRS || op
 
 static void text_for(const struct opt *opt, int step, struct buf *out) {
     // X is for the step.
-    static const char *const forms[] = {"vX",       "h.example.com:400X", "http://hX",  "hX.example.com",
-                                        "config.*", "postgres://hX/d",    "redis://hX", "tcp://hX:1",
-                                        "text:vX"};
+    static const char *const forms[] = {
+        "vX",         "h.example.com:400X", "http://hX", "hX.example.com", "config.*", "postgres://hX/d",
+        "redis://hX", "tcp://hX:1",         "text:vX",   "10.0.0.X"};
     static const char digits[] = "0123456789", letters[] = "abcdefghij";
     for (size_t i = 0; i < 2 * ARRAY_LEN(forms); i++) {
         char text[64];
