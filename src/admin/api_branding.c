@@ -99,7 +99,7 @@ static struct str text_of(struct api_call *call, const struct branding *b, const
 
 static bool get(struct api_call *call, struct err *err) {
     struct entity_row *row = ARENA_NEW(call->arena, struct entity_row);
-    struct branding b;
+    struct branding b = {0};
     struct json_writer w;
     if (!row) return err_no_memory(err);
     if (!find(call, ACTION_READ, row, &b, err)) return false;
@@ -160,7 +160,7 @@ static bool change(struct api_call *call, struct err *err) {
                              {.name = STR_INIT("accent"), .kinds = kinds},
                              {.name = STR_INIT("accent_text"), .kinds = kinds}};
     struct entity_row *row = ARENA_NEW(call->arena, struct entity_row);
-    struct branding b;
+    struct branding b = {0};
     struct json_writer w;
     if (!row) return err_no_memory(err);
     if (!find(call, ACTION_UPDATE, row, &b, err)) return false;
@@ -190,7 +190,7 @@ static bool logo_take(struct api_call *call, struct str bytes, struct buf *out, 
 static bool logo_put(struct api_call *call, struct err *err) {
     BUF_AUTO struct buf out = BUF_INIT(2 * PNG_MAX);
     struct entity_row *row = ARENA_NEW(call->arena, struct entity_row);
-    struct branding b;
+    struct branding b = {0};
     struct str type;
     if (!row) return err_no_memory(err);
     if (!find(call, ACTION_UPDATE, row, &b, err)) return false;
@@ -209,7 +209,7 @@ static bool logo_put(struct api_call *call, struct err *err) {
 
 static bool logo_delete(struct api_call *call, struct err *err) {
     struct entity_row *row = ARENA_NEW(call->arena, struct entity_row);
-    struct branding b;
+    struct branding b = {0};
     if (!row) return err_no_memory(err);
     if (!find(call, ACTION_UPDATE, row, &b, err)) return false;
     call->event.before = text_of(call, &b, row);
@@ -232,7 +232,7 @@ static bool at_host(struct api_call *call, int64_t *out_tenant, struct err *err)
 
 static bool shown(struct api_call *call, struct err *err) {
     struct entity_row *row = ARENA_NEW(call->arena, struct entity_row);
-    struct branding b;
+    struct branding b = {0};
     struct json_writer w;
     int64_t tenant;
     if (!row) return err_no_memory(err);

@@ -8,6 +8,7 @@
 #include "govern/audit_note.h"
 #include "govern/mask.h"
 #include "os/clock.h"
+#include "store/tenant.h"
 
 static struct str target_provider(const struct call *call) {
     const struct route_target *t = call_target(call);
@@ -148,7 +149,7 @@ static void end_access_log(const struct call *call) {
     log_line_fixed(&line, "duration_ms", (call->end_ns - call->req->start_ns) / NS_PER_US, 3);
     log_line_str(&line, "client", call->req->peer);
     if (call->key) log_line_str(&line, "key", call->key->prefix);
-    if (call->tenant) log_line_str(&line, "tenant", call->tenant->of->name);
+    if (call->key) log_line_str(&line, "tenant", call->key->tenant.n ? call->key->tenant : STR(TENANT_DEFAULT_NAME));
     if (call->request.model.p) log_line_str(&line, "model", call->request.model);
     if (call->provider) {
         log_line_str(&line, "provider", target_provider(call));

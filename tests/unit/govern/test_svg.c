@@ -37,8 +37,7 @@ static void test_hostile(void) {
         "<image href='http://evil.example/p.png'/>",
         "<use href='data:image/svg+xml;base64,AAAA#x'/>",
         "<use xmlns:xlink='http://www.w3.org/1999/xlink' xlink:href='//evil.example/a.svg#b'/>",
-        "<foreignObject><body xmlns='http://www.w3.org/1999/xhtml'><iframe "
-        "src='http://evil.example'/></body></foreignObject>",
+        "<foreignObject><body xmlns='x'><iframe src='//evil.example'/></body></foreignObject>",
         "<style>@import url(//evil.example/x.css); * { background: url(javascript:alert(1)) }</style>",
         "<rect style='background:url(//evil.example)'/>",
         "<rect fill='url(//evil.example/#x)'/>",
