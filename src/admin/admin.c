@@ -8,7 +8,10 @@
 #include "store/sql_pool.h"
 
 #define CALL_ARENA_MAX ((size_t)128 << 20)
-// Of the four threads that do what blocks, at least one is left for others.
+// Half of the threads that do what blocks are left to the data plane; of what may be had, hashing passwords takes a
+// part.
+#define WAITING_MAX 1000
+#define HEAVY_MAX 2
 #define HASHING_MAX 2
 #define HASHING_WAIT_MAX 1
 
@@ -23,7 +26,9 @@ bool admin_create(const struct admin_options *options, struct admin **out_admin,
         mem_free(admin);
         return false;
     }
-    if (!sql_pool_create(options->host->dir, &admin->pool, err) ||
+    const unsigned half = MAX(loop_workers() / 2, 1U);
+    const struct share_limits limits = {.running = half, .heavy = MIN(half, HEAVY_MAX), .waiting = WAITING_MAX};
+    if (!share_create(&limits, &admin->share, err) || !sql_pool_create(options->host->dir, &admin->pool, err) ||
         !audit_signer_create(options->host->dir, &admin->signer, err) ||
         !password_hasher_create(HASHING_MAX, HASHING_WAIT_MAX, &admin->hasher, err)) {
         admin_free(admin);
@@ -49,6 +54,7 @@ void admin_free(struct admin *admin) {
     sql_pool_free(admin->pool);
     audit_signer_free(admin->signer);
     password_hasher_free(admin->hasher);
+    share_free(admin->share);
     mem_free(admin);
 }
 
@@ -181,6 +187,8 @@ void admin_on_abort(struct http_req *req) {
     call->req = NULL;
     admin_leave_waiting(call);
     if (call->stream) events_free(call);
+    // What has not begun need not.
+    (void)admin_work_forget(call);
     if (!call->pending) admin_call_free(call);
 }
 

@@ -107,6 +107,7 @@ enum api_flag {
                       // fault and its answer is not given
     API_ANYBODY = 32, // with API_OPEN: not even for who asks
     API_TELLS = 64,   // has transactions and audit events of its own: what takes long is not within them
+    API_HEAVY = 256,  // goes over a whole trail or tenant: few at a time
     API_DUE = 128,    // also for a session whose password or second factor is still to be set
 };
 

@@ -62,12 +62,12 @@ void admin_api(struct admin_call *call) {
 
 // --- endpoints that HTTP answers itself ---
 
-static void permit_run(struct work *work) {
+static void permit_run(struct share_work *work) {
     struct admin_call *call = CONTAINER_OF(work, struct admin_call, work);
     call->ok = api_permit(&call->al->admin->api, &call->request, &call->err);
 }
 
-static void permit_done(struct work *work) {
+static void permit_done(struct share_work *work) {
     struct admin_call *call = CONTAINER_OF(work, struct admin_call, work);
     if (!admin_resume(call)) return;
     if (call->ok && !call->actor.n) call->actor = buf_str(&call->name);
@@ -79,13 +79,6 @@ static void permit_done(struct work *work) {
 
 void admin_api_permit(struct admin_call *call) {
     struct err err;
-    if (!fill_request(call, false, &err)) {
+    if (!fill_request(call, false, &err) || !admin_work_begin(call, permit_run, permit_done, &err))
         admin_fail(call, &err);
-        return;
-    }
-    call->work = (struct work){.run = permit_run, .done = permit_done};
-    admin_suspend(call);
-    if (loop_work(call->al->loop, &call->work)) return;
-    err_set(&call->err, ERR_OVERLOADED, "the work could not be queued");
-    if (admin_resume(call)) admin_fail(call, &call->err);
 }

@@ -139,6 +139,7 @@ void admin_fail(struct admin_call *call, const struct err *given) {
     struct json_writer w;
     hide_fault(call, err);
     int status = err->code == ERR_CONFIG_INVALID ? 422 : err->status;
+    if (!call->retry_s) call->retry_s = err->retry_s;
     buf_clear(&call->out);
     if (admin_api_answers(call)) {
         api_problem_put(&call->out, err, call->api_endpoint, str_of(call->id_text, REQUEST_ID_TEXT_LEN));
@@ -172,7 +173,7 @@ void admin_suspend(struct admin_call *call) {
 }
 
 bool admin_resume(struct admin_call *call) {
-    call->pending = false;
+    call->pending = call->begun = false;
     call->al->busy--;
     if (call->req) return true;
     admin_call_free(call);
@@ -188,23 +189,40 @@ static void answer(struct admin_call *call) {
         admin_fail(call, &call->err);
 }
 
-static void work_run(struct work *work) {
+bool admin_work_begin(struct admin_call *call, void (*run)(struct share_work *work),
+                      void (*done)(struct share_work *work), struct err *err) {
+    bool heavy = call->api_endpoint && call->api_endpoint->flags & API_HEAVY;
+    call->work = (struct share_work){.run = run, .done = done, .heavy = heavy};
+    // What is found when it has its turn and cannot be run.
+    call->ok = false;
+    err_no_memory(&call->err);
+    if (!share_work_begin(call->al->admin->share, call->al->loop, &call->work, err)) return false;
+    call->begun = true;
+    admin_suspend(call);
+    return true;
+}
+
+bool admin_work_forget(struct admin_call *call) {
+    if (!call->begun || !share_work_cancel(&call->work)) return false;
+    call->begun = call->pending = false;
+    call->al->busy--;
+    return true;
+}
+
+static void work_run(struct share_work *work) {
     struct admin_call *call = CONTAINER_OF(work, struct admin_call, work);
     call->ok = call->run(call, &call->err);
 }
 
-static void work_done(struct work *work) {
+static void work_done(struct share_work *work) {
     struct admin_call *call = CONTAINER_OF(work, struct admin_call, work);
     if (admin_resume(call)) answer(call);
 }
 
 void admin_work(struct admin_call *call, bool (*run)(struct admin_call *call, struct err *err)) {
+    struct err err;
     call->run = run;
-    call->work = (struct work){.run = work_run, .done = work_done};
-    admin_suspend(call);
-    if (loop_work(call->al->loop, &call->work)) return;
-    err_set(&call->err, ERR_OVERLOADED, "the work could not be queued");
-    if (admin_resume(call)) admin_fail(call, &call->err);
+    if (!admin_work_begin(call, work_run, work_done, &err)) admin_fail(call, &err);
 }
 
 void admin_work_body(struct admin_call *call, bool (*run)(struct admin_call *call, struct err *err)) {

@@ -11,6 +11,7 @@
 
 #include "admin/admin.h"
 #include "admin/api.h"
+#include "admin/share.h"
 #include "govern/key_watch.h"
 #include "store/config_history.h"
 #include "store/lease.h"
@@ -31,7 +32,8 @@ struct admin {
     struct audit_signer *signer;
     struct sql_pool *pool;
     struct password_hasher *hasher;
-    struct api api; // the core: what it works on
+    struct share *share; // of the worker pool
+    struct api api;      // the core: what it works on
 };
 
 struct admin_loop {
@@ -99,7 +101,8 @@ struct admin_call {
     struct str problems; // JSON array beside an error; empty = none
     struct err err;
     bool ok;
-    struct work work;
+    struct share_work work;
+    bool begun; // `work` was, and is not done
     bool (*run)(struct admin_call *call, struct err *err);
     struct admin_wish wish;
     int64_t expected; // If-Match, or -1
@@ -123,6 +126,11 @@ void admin_error_put(struct json_writer *w, const struct err *err);
 void admin_work(struct admin_call *call, bool (*run)(struct admin_call *call, struct err *err));
 // As admin_work, of a body no larger than ADMIN_BODY_MAX, which is copied.
 void admin_work_body(struct admin_call *call, bool (*run)(struct admin_call *call, struct err *err));
+// As admin_work, with what is to be run and what follows it on the loop's thread. False: err says why.
+NODISCARD bool admin_work_begin(struct admin_call *call, void (*run)(struct share_work *work),
+                                void (*done)(struct share_work *work), struct err *err);
+// The client has left: true when work was waiting for its turn, and is now forgotten.
+bool admin_work_forget(struct admin_call *call);
 // Hands call->wish over, its kind and list filled in, and answers with what came of it.
 void admin_wish(struct admin_call *call);
 

@@ -6,7 +6,7 @@
 
 static void step(struct admin_call *call);
 
-static void step_run(struct work *work) {
+static void step_run(struct share_work *work) {
     struct admin_call *call = CONTAINER_OF(work, struct admin_call, work);
     buf_clear(&call->out);
     call->ok = call->pieces->next(call->pieces, &call->out, &call->pieces_end, &call->err);
@@ -20,7 +20,7 @@ static void cut(struct admin_call *call) {
     http_reply_abort(req);
 }
 
-static void step_done(struct work *work) {
+static void step_done(struct share_work *work) {
     struct admin_call *call = CONTAINER_OF(work, struct admin_call, work);
     if (!admin_resume(call)) return;
     if (!call->ok) {
@@ -42,11 +42,10 @@ static void step_done(struct work *work) {
 }
 
 static void step(struct admin_call *call) {
-    call->work = (struct work){.run = step_run, .done = step_done};
-    admin_suspend(call);
-    if (loop_work(call->al->loop, &call->work)) return;
-    err_set(&call->err, ERR_OVERLOADED, "the work could not be queued");
-    if (admin_resume(call)) cut(call);
+    struct err err;
+    if (admin_work_begin(call, step_run, step_done, &err)) return;
+    call->err = err;
+    cut(call);
 }
 
 void pieces_begin(struct admin_call *call) {

@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "os/clock.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <uv.h>
 
 #define POOL_IDLE_MAX ((size_t)32 << 20)
@@ -167,6 +169,24 @@ void loop_post(struct loop *loop, struct task *task) {
         task->next = head;
     } while (!__atomic_compare_exchange_n(&loop->posted, &head, task, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
     uv_async_send(&loop->wake);
+}
+
+// The library reads it at the first work, and takes what is no number as 1.
+#define WORKERS_NAME "UV_THREADPOOL_SIZE"
+#define WORKERS_DEFAULT 4
+#define WORKERS_MAX 1024
+
+void loop_workers_set(unsigned wanted) {
+    char text[12];
+    snprintf(text, sizeof text, "%u", wanted);
+    (void)setenv(WORKERS_NAME, text, 0);
+}
+
+unsigned loop_workers(void) {
+    const char *text = getenv(WORKERS_NAME);
+    if (!text) return WORKERS_DEFAULT;
+    long n = strtol(text, NULL, 10);
+    return n < 1 ? 1 : (unsigned)MIN(n, WORKERS_MAX);
 }
 
 static void work_run(uv_work_t *req) {

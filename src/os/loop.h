@@ -42,6 +42,10 @@ struct work {
     void *handle;                    // the pool's own
 };
 NODISCARD bool loop_work(struct loop *loop, struct work *work);
+// How many pool threads there are to be, unless the environment says so (UV_THREADPOOL_SIZE). Once, before other
+// threads and before any work.
+void loop_workers_set(unsigned wanted);
+unsigned loop_workers(void);
 
 // Figures for the metrics; any thread may read them.
 struct loop_stats {

@@ -6,6 +6,8 @@
 #include "os/clock.h"
 
 #define LEDGER_CLOSE_MS 10000
+// Threads for what blocks; administration has half of them (admin/share.h). One that does nothing costs about 10 KiB.
+#define WORKERS 16
 
 // --- what is told of the ledger ---
 
@@ -263,6 +265,7 @@ static bool first_setting(struct server *s, struct err *err) {
 
 bool server_run(const struct server_options *options, struct err *err) {
     struct server s = {.o = options};
+    loop_workers_set(WORKERS);
     mutex_init(&s.setting_lock);
     process_raise_files();
     process_no_core();

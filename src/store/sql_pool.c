@@ -1,7 +1,7 @@
 // Keeps a few connections to PostgreSQL open between requests.
 #include "store/sql_pool.h"
 
-#define IDLE_MAX 4
+#define IDLE_MAX 8
 // A connection is used this often: it keeps each text that it was given.
 #define USES_MAX 500
 
