@@ -27,6 +27,25 @@ USERS = ("INSERT INTO app_user (tenant_id, created_at, updated_at, email, name, 
          " SELECT CASE i % 2 WHEN 0 THEN 2 ELSE 2 + i % :tenants END, i, i, 'u' || i || '@example.com', 'User ' || i, :hash, 1"
          " FROM n")
 
+# Ten million records: a month of 600 combinations of key and model, in 50 tenants, and what they add up to.
+DIMS, HOURS, START = 600, 720, 1780272000000000000  # 2026-06-01
+SUMS = ("SELECT 2 + d.i % 50, t.i + :begin, {dim}, :each * {n}, 0, :each * 700 * {n}, 0, 0, :each * 200 * {n}, 0,"
+        " :each * 1000000 * {n}, :each * 900000 * {n}, :each * 90000 * {n}, :each * {n}")
+USAGE = (
+    "INSERT INTO name (id, text) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 16)"
+    " SELECT 1000 + i, 'name-' || i FROM n",
+    "INSERT INTO usage_dim (id, tenant_id, key_id, team_id, project_id, owner_kind, owner_id, provider_id, model_id,"
+    " upstream_model_id, endpoint, status, error_id, tags_id) WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n"
+    " WHERE i < :dims - 1) SELECT 1 + i, 2 + i % 50, 1 + i / 3, 0, 0, 0, 0, 1001 + i % 4, 1005 + i % 12, 1005 + i % 12, 1, 200,"
+    " 0, 0 FROM n",
+    "INSERT INTO usage WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < :records - 1)"
+    " SELECT (1 << 40) + i, 2 + i * 7919 % :dims % 50, :start + i * :step, 1 + i * 7919 % :dims, 1, 700, 0, 0, 200, 0, 1000000,"
+    " 900000, 90000, 0, 0 FROM n",
+    *("INSERT INTO " + table + " WITH RECURSIVE t(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM t WHERE i < :spans - 1), d(i) AS"
+      " (SELECT 0 UNION ALL SELECT i + 1 FROM d WHERE i < " + count + " - 1) " + SUMS.format(dim=dim, n=n) + " FROM t, d"
+      for table in ("usage_hour", "usage_day") for count, dim, n in ((":dims", "1 + d.i", "1"), ("50", "0", "(:dims / 50)"))),
+)
+
 
 def parse_arguments():
     p = argparse.ArgumentParser(prog="./dev bench users", description=__doc__)
@@ -141,12 +160,19 @@ def fill(server, users, password_hash):
     db.close()
 
 
-def usage(args, server):
-    """Before the server has seen the folder: the ledger makes the database."""
-    os.makedirs(server.data)
-    if args.records:
-        program = os.path.join(args.build_dir, "bench", "bench_usage_store")
-        subprocess.run([program, server.data, str(args.records), "load"], stdout=subprocess.DEVNULL, check=True)
+def fill_usage(server, records):
+    db = sqlite3.connect(os.path.join(server.data, "penstock.db"), isolation_level=None)
+    db.execute("PRAGMA synchronous = OFF")
+    db.execute("PRAGMA cache_size = -200000")
+    db.execute("BEGIN")
+    for text in USAGE:
+        hours = "usage_hour" in text
+        spans = HOURS if hours else HOURS // 24
+        numbers = {"dims": DIMS, "records": records, "start": START, "step": HOURS * 3600 * 10**9 // records, "spans": spans,
+                   "begin": START // 10**9 // (3600 if hours else 86400), "each": max(1, records // spans // DIMS)}
+        db.execute(text, {name: value for name, value in numbers.items() if ":" + name in text})
+    db.execute("COMMIT")
+    db.close()
 
 
 def requests(operator, key, users):
@@ -182,11 +208,11 @@ def requests(operator, key, users):
 def measure(args, folder, users, records):
     with procs.Children() as kids:
         server = Server(kids, folder, args.build_dir)
-        if records:
-            usage(args, server)
-            procs.note(f"{records:,} records of usage are there")
         operator, password_hash = seed(server)
         fill(server, users, password_hash)
+        if records:
+            fill_usage(server, records)
+            procs.note(f"{records:,} records of usage are there")
         procs.note(f"{users:,} users are there")
         key = server.key("--name", "bench")
         server.start()

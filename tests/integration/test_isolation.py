@@ -384,6 +384,8 @@ class Isolation(Suite):
         conn = Conn(self.server.port)
         held = []
         for start in range(0, count, self.BATCH):
+            if start and start % 100000 == 0:
+                print(f'{start:,} ids, {len(faults)} wrong', file=sys.stderr, flush=True)
             jobs = []
             for _ in range(min(self.BATCH, count - start)):
                 prefix = rng.choice(list(others))
