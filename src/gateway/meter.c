@@ -37,6 +37,7 @@ bool meter_create(struct metric_shard *shard, struct meter **out_meter, struct e
     if (!meter) return err_no_memory(err);
     meter->shard = shard;
     map_init(&meter->known, rand_u64());
+    map_init(&meter->tenants, rand_u64());
     arena_init(&meter->arena, NULL, 0, (size_t)8 << 20);
     *out_meter = meter;
     return true;
@@ -45,6 +46,7 @@ bool meter_create(struct metric_shard *shard, struct meter **out_meter, struct e
 void meter_free(struct meter *meter) {
     if (!meter) return;
     map_free(&meter->known);
+    map_free(&meter->tenants);
     arena_free(&meter->arena);
     mem_free(meter);
 }
@@ -75,5 +77,24 @@ const struct meter_series *meter_series(struct meter *meter, struct str endpoint
     if (!series || !k.p) return &none;
     look_up(meter->shard, endpoint, model, provider, series);
     if (!map_put(&meter->known, k, series)) return &none;
+    return series;
+}
+
+const struct meter_tenant *meter_tenant(struct meter *meter, struct str tenant) {
+    static const struct meter_tenant none = {0};
+    struct metric_shard *shard = meter->shard;
+    struct meter_tenant *series = map_get(&meter->tenants, tenant);
+    if (series) return series;
+    if (meter->tenants.n >= SERIES_MAX && !str_eq(tenant, STR("other"))) return meter_tenant(meter, STR("other"));
+    series = ARENA_NEW(&meter->arena, struct meter_tenant);
+    tenant = arena_str(&meter->arena, tenant);
+    if (!series || !tenant.p) return &none;
+    *series = (struct meter_tenant){
+        .ok = metric_find(shard, METRIC_TENANT_REQUESTS, (const struct str[]){tenant, STR("200")}, 2),
+        .input = metric_find(shard, METRIC_TENANT_TOKENS, (const struct str[]){tenant, STR("input")}, 2),
+        .output = metric_find(shard, METRIC_TENANT_TOKENS, (const struct str[]){tenant, STR("output")}, 2),
+        .cost = metric_find(shard, METRIC_TENANT_COST, &tenant, 1),
+    };
+    if (!map_put(&meter->tenants, tenant, series)) return &none;
     return series;
 }

@@ -10,7 +10,8 @@
 
 struct meter {
     struct metric_shard *shard;
-    struct map known; // "endpoint\0model\0provider" → meter_series
+    struct map known;   // "endpoint\0model\0provider" → meter_series
+    struct map tenants; // name → meter_tenant
     struct arena arena;
 };
 
@@ -21,10 +22,16 @@ struct meter_series {
     struct metric upstream_ok, upstream_duration;
 };
 
+struct meter_tenant {
+    struct metric ok, input, output, cost;
+};
+
 NODISCARD bool meter_create(struct metric_shard *shard, struct meter **out_meter, struct err *err);
 void meter_free(struct meter *meter);
 // Never NULL: past a bound on names, or out of memory, all share one whose labels say "other".
 const struct meter_series *meter_series(struct meter *meter, struct str endpoint, struct str model,
                                         struct str provider);
+// Never NULL either. Tenants past a bound share one that says "other".
+const struct meter_tenant *meter_tenant(struct meter *meter, struct str tenant);
 
 #endif

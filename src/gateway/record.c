@@ -107,6 +107,27 @@ static const struct meter_series *series_of(const struct call *call) {
     return meter_series(call->gl->meter, call->endpoint->name, model_label(call), target_provider(call));
 }
 
+static struct str tenant_label(const struct call *call) {
+    return call->key->tenant.n ? call->key->tenant : STR(TENANT_DEFAULT_NAME);
+}
+
+static void end_tenant_metrics(const struct call *call) {
+    struct metric_shard *shard = call->gl->shard;
+    if (!call->key) return;
+    const struct meter_tenant *t = meter_tenant(call->gl->meter, tenant_label(call));
+    if (call->status == 200) {
+        metric_add(shard, t->ok, 1);
+    } else {
+        char text[20];
+        const struct str labels[] = {tenant_label(call), str_of(text, fmt_u64(text, (uint64_t)call->status))};
+        metric_add(shard, metric_find(shard, METRIC_TENANT_REQUESTS, labels, 2), 1);
+    }
+    if (!was_served(call)) return;
+    metric_add(shard, t->input, call->usage.prompt);
+    metric_add(shard, t->output, call->usage.output);
+    if (call->cost_known) metric_add(shard, t->cost, call->cost_nano);
+}
+
 static void end_metrics(const struct call *call) {
     struct metric_shard *shard = call->gl->shard;
     const struct meter_series *s = series_of(call);
@@ -149,7 +170,7 @@ static void end_access_log(const struct call *call) {
     log_line_fixed(&line, "duration_ms", (call->end_ns - call->req->start_ns) / NS_PER_US, 3);
     log_line_str(&line, "client", call->req->peer);
     if (call->key) log_line_str(&line, "key", call->key->prefix);
-    if (call->key) log_line_str(&line, "tenant", call->key->tenant.n ? call->key->tenant : STR(TENANT_DEFAULT_NAME));
+    if (call->key) log_line_str(&line, "tenant", tenant_label(call));
     if (call->request.model.p) log_line_str(&line, "model", call->request.model);
     if (call->provider) {
         log_line_str(&line, "provider", target_provider(call));
@@ -196,6 +217,7 @@ void record_end(struct call *call) {
     end_ledger(call);
     admit_settle(call, was_served(call));
     end_metrics(call);
+    end_tenant_metrics(call);
     end_access_log(call);
     end_audit(call);
     content_end(call);

@@ -71,6 +71,9 @@ class Ops(Suite):
         counts = [s.usage for s in self.fake.seen if s.usage]
         self.assertEqual(self.total(m, 'penstock_tokens_total', kind='input'), sum(c[0] for c in counts))
         self.assertEqual(self.total(m, 'penstock_tokens_total', kind='output'), sum(c[1] for c in counts))
+        self.assertEqual(self.total(m, 'penstock_tenant_requests_total', tenant='default', status='200'), 100)
+        self.assertEqual(self.total(m, 'penstock_tenant_tokens_total', tenant='default', kind='output'),
+                         sum(c[1] for c in counts))
         self.assertEqual(self.total(m, 'penstock_tokens_total', kind='cached'), sum(c[2] for c in counts))
         self.assertAlmostEqual(self.total(m, 'penstock_cost_usd_total'), sum(c[0] + 2 * c[1] for c in counts) / 1e6, places=9)
         self.assertGreaterEqual(m['penstock_ledger_appended_total'], 107)

@@ -267,6 +267,9 @@ static void fill_all(struct metrics *m) {
     metric_add(s, metric_find(s, METRIC_TOKENS, LABELS(STR("m"), STR("p"), STR("input")), 3), 1);
     metric_add(s, metric_find(s, METRIC_COST, LABELS(STR("m"), STR("p")), 2), 1);
     metric_add(s, metric_find(s, METRIC_UNPRICED, LABELS(STR("m"), STR("p")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_TENANT_REQUESTS, LABELS(STR("t"), STR("200")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_TENANT_TOKENS, LABELS(STR("t"), STR("input")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_TENANT_COST, LABELS(STR("t")), 1), 1);
     metric_add(s, metric_find(s, METRIC_REJECTED, LABELS(STR("why\n\"")), 1), 1);
     metric_add(s, metric_find(s, METRIC_UPSTREAM_REQUESTS, LABELS(STR("p"), STR("200")), 2), 1);
     metric_observe(s, metric_find(s, METRIC_UPSTREAM_DURATION, LABELS(STR("p")), 1), 1, 1);
