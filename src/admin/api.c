@@ -4,6 +4,7 @@
 
 #include "access/host_table.h"
 #include "base/json_write.h"
+#include "govern/audit_note.h"
 #include "govern/mask.h"
 #include "obs/event.h"
 #include "obs/log.h"
@@ -249,10 +250,27 @@ static bool run(struct api_call *call, struct err *err) {
 
 // --- the answer ---
 
+// One caller that is denied the same over and over neither fills the trail nor keeps others from writing to it.
+static bool is_repeated(const struct api_call *call) {
+    const struct audit_event *e = &call->event;
+    struct audit_denial denial = {.tenant = call->who.tenant,
+                                  .name = e->actor_name,
+                                  .action = e->action,
+                                  .actor_kind = e->actor_kind,
+                                  .actor_id = e->actor_id,
+                                  .resource_type = e->resource_type,
+                                  .resource = e->resource_id,
+                                  .reason = STR("permission_denied"),
+                                  .address = e->address,
+                                  .request_id = e->request_id};
+    return audit_note_repeated(call->api->notes, &denial);
+}
+
 static void note_denial(struct api_call *call, const struct err *why) {
     struct err err;
     if (!call->db || !call->denied) return;
     sql_rollback(call->db);
+    if (is_repeated(call)) return;
     struct str reason = str_c(why->message);
     call->event.before = call->event.after = STR_NONE;
     bool ok =

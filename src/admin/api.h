@@ -19,6 +19,7 @@
 #include "store/datadir.h"
 #include "store/entity.h"
 
+struct audit_notes;
 struct event_bus;
 struct budget_use_view;
 struct quota_list;
@@ -33,6 +34,7 @@ struct api {
     struct sql *db;                  // a connection to work on; NULL: one is taken for each request
     struct sql_pool *pool;           // from here; NULL: one is opened
     struct event_bus *events;        // NULL: nobody is told
+    struct audit_notes *notes;       // NULL: every denial is an event
     struct password_hasher *hasher;  // NULL: hashing passwords is not bounded
     struct log *log;                 // NULL
     struct conf *(*conf)(void *ctx); // the configuration in force, with a reference; NULL: there is none

@@ -41,14 +41,16 @@ struct admin_wish {
     struct admin_wish *next;
 };
 
+struct audit_notes;
 struct key_watch;
 struct admin_host {
     void *ctx;
     struct datadir *dir;
     struct log *log;
     struct event_bus *events;
-    struct key_watch *watch; // NULL: uses of keys are not watched
-    struct str version;      // the program's
+    struct key_watch *watch;   // NULL: uses of keys are not watched
+    struct audit_notes *notes; // NULL: every denial is an event
+    struct str version;        // the program's
     // Any thread. Wishes are carried out one after the other.
     void (*wish)(void *ctx, struct admin_wish *wish);
     // Any thread: the configuration in force, with a reference.

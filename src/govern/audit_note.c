@@ -20,12 +20,13 @@ struct note {
     uint64_t hash;
     int64_t tenant, key;
     char name[TEXT_MAX], action[TEXT_MAX], resource[TEXT_MAX], reason[TEXT_MAX], address[TEXT_MAX], request[TEXT_MAX],
-        usual[TEXT_MAX];
+        usual[TEXT_MAX], actor_kind[TEXT_MAX], actor_id[TEXT_MAX], type[TEXT_MAX];
     bool is_anomaly, was_allowed;
     uint64_t least;
     uint64_t count; // not yet written
     int64_t first_at, last_at;
     uint64_t written_ns; // 0 = never
+    unsigned by_others;  // were written by who was to be answered, since then
 };
 
 struct chain {
@@ -60,9 +61,13 @@ static void text_keep(char out[TEXT_MAX], struct str text) {
 }
 
 static struct note *note_get(struct audit_notes *a, const struct audit_denial *d) {
-    char id[2 * TEXT_MAX];
+    char id[6 * TEXT_MAX];
     int n = snprintf(id, sizeof id, "%lld %lld %.*s", (long long)d->tenant, (long long)d->key,
                      STR_ARG(str_head(d->reason, TEXT_MAX)));
+    if (d->actor_kind.n)
+        n += snprintf(id + n, sizeof id - (size_t)n, " %.*s %.*s %.*s %.*s", STR_ARG(str_head(d->actor_kind, TEXT_MAX)),
+                      STR_ARG(str_head(d->actor_id, TEXT_MAX)), STR_ARG(str_head(d->action, TEXT_MAX)),
+                      STR_ARG(str_head(d->resource_type, TEXT_MAX)));
     uint64_t hash = hash_bytes(str_of(id, (size_t)n), a->seed);
     for (struct note *note = a->notes; note; note = note->next)
         if (note->hash == hash) return note;
@@ -75,6 +80,9 @@ static struct note *note_get(struct audit_notes *a, const struct audit_denial *d
     text_keep(note->name, d->name);
     text_keep(note->action, d->action);
     text_keep(note->reason, d->reason);
+    text_keep(note->actor_kind, d->actor_kind);
+    text_keep(note->actor_id, d->actor_id);
+    text_keep(note->type, d->resource_type);
     note->is_anomaly = d->is_anomaly;
     note->was_allowed = d->was_allowed;
     note->least = d->least;
@@ -84,22 +92,43 @@ static struct note *note_get(struct audit_notes *a, const struct audit_denial *d
     return note;
 }
 
-void audit_note_denied(struct audit_notes *a, const struct audit_denial *d) {
-    if (!a) return;
+// Under the lock.
+static void note_count(struct audit_notes *a, struct note *note, const struct audit_denial *d) {
     int64_t now = clock_unix_ns();
-    mutex_lock(&a->lock);
-    struct note *note = note_get(a, d);
     if (!note) {
         a->lost++;
-    } else {
-        if (!note->count++) note->first_at = now;
-        note->last_at = now;
-        text_keep(note->resource, d->resource);
-        text_keep(note->address, d->address);
-        text_keep(note->request, d->request_id);
-        text_keep(note->usual, d->usual_address);
+        return;
     }
+    if (!note->count++) note->first_at = now;
+    note->last_at = now;
+    text_keep(note->resource, d->resource);
+    text_keep(note->address, d->address);
+    text_keep(note->request, d->request_id);
+    text_keep(note->usual, d->usual_address);
+}
+
+void audit_note_denied(struct audit_notes *a, const struct audit_denial *d) {
+    if (!a) return;
+    mutex_lock(&a->lock);
+    note_count(a, note_get(a, d), d);
     mutex_unlock(&a->lock);
+}
+
+bool audit_note_repeated(struct audit_notes *a, const struct audit_denial *d) {
+    if (!a) return false;
+    struct audit_denial any = *d; // of the actor
+    any.action = any.resource_type = any.reason = STR("");
+    mutex_lock(&a->lock);
+    struct note *actor = note_get(a, &any);
+    // The minute begins with the first.
+    if (actor && !actor->written_ns) actor->written_ns = clock_mono_ns();
+    bool repeated = !actor || actor->by_others >= AUDIT_NOTE_FIRST;
+    if (repeated)
+        note_count(a, note_get(a, d), d);
+    else
+        actor->by_others++;
+    mutex_unlock(&a->lock);
+    return repeated;
 }
 
 // --- writing ---
@@ -148,11 +177,12 @@ static bool write_note(struct audit_notes *a, const struct note *n) {
     json_put_object_end(&w);
     bool of_key = n->is_anomaly && n->key;
     struct audit_event e = {.at = n->last_at,
-                            .actor_kind = STR("key"),
-                            .actor_id = str_c(key),
+                            .actor_kind = n->actor_kind[0] ? str_c(n->actor_kind) : STR("key"),
+                            .actor_id = n->actor_kind[0] ? str_c(n->actor_id) : str_c(key),
                             .actor_name = str_c(n->name),
                             .action = str_c(n->action),
-                            .resource_type = of_key           ? STR("key")
+                            .resource_type = n->type[0]       ? str_c(n->type)
+                                             : of_key         ? STR("key")
                                              : n->resource[0] ? STR("model")
                                                               : STR(""),
                             .resource_id = of_key ? str_c(key) : str_c(n->resource),
@@ -198,6 +228,7 @@ static bool take_due(struct audit_notes *a, uint64_t now, bool all, struct note 
             *out = *n;
             n->count = 0;
             n->written_ns = now;
+            n->by_others = 0;
             found = true;
         }
         at = &n->next;

@@ -34,8 +34,10 @@ NODISCARD bool audit_notes_start(const struct audit_notes_options *options, stru
 void audit_notes_end(struct audit_notes *notes);
 
 struct audit_denial {
-    int64_t tenant;      // 0 = not known
-    int64_t key;         // 0 = none, or unknown
+    int64_t tenant; // 0 = not known
+    int64_t key;    // 0 = none, or unknown
+    // Who it was when that is no key of the data plane, and what kind of thing it was about; else empty.
+    struct str actor_kind, actor_id, resource_type;
     struct str name;     // the key's name or prefix
     struct str action;   // "model.use"
     struct str resource; // what it was about
@@ -48,5 +50,10 @@ struct audit_denial {
 };
 // notes NULL is fine.
 void audit_note_denied(struct audit_notes *notes, const struct audit_denial *denial);
+// Of denials that their own thread writes, each before it is answered: the first AUDIT_NOTE_FIRST of an actor in a
+// minute, which is false here. The others are noted: one event a minute for each action on each type. notes NULL:
+// false.
+#define AUDIT_NOTE_FIRST 600
+bool audit_note_repeated(struct audit_notes *notes, const struct audit_denial *denial);
 
 #endif

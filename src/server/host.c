@@ -42,6 +42,7 @@ struct admin_host server_host(struct server *s) {
                                .log = s->log,
                                .events = s->events,
                                .watch = s->watch,
+                               .notes = s->audit,
                                .version = s->o->version,
                                .wish = host_wish,
                                .conf = host_conf,

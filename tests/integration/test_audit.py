@@ -45,6 +45,17 @@ class Audit(Suite):
         self.assertEqual(told[0]['reason'], 'invalid_api_key')
         self.assertEqual(told[0]['address'], '127.0.0.1')
 
+    def test_denials_of_administration_are_folded(self):
+        """A key that is refused again and again fills no trail: the first are told one by one, the rest by their number."""
+        operator = self.server.create_key('--admin')['key']
+        user = self.call('POST', 'users', {'email': 'again@example.com'}, key=operator, status=201).json()['id']
+        key = self.call('POST', 'keys', {'owner': user, 'scopes': ['*']}, key=operator, status=201).json()['key']
+        for i in range(800):
+            self.call('POST', 'teams', {'name': f'again{i}'}, key=key, status=403)
+        told = self.trail('outcome=denied', 'action=team.create')
+        self.assertGreaterEqual(len(told), 600)
+        self.assertLess(len(told), 800)
+
     def test_export_and_proof(self):
         key = self.server.cli('audit', 'key').stdout.split()[0]
         path = os.path.join(self.server.folder, 'trail.jsonl')

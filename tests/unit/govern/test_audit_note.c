@@ -5,6 +5,8 @@
 #include "os/clock.h"
 #include "store/audit_verify.h"
 
+#include <unistd.h>
+
 static struct audit_notes *notes;
 
 static struct audit_denial denial(int64_t key, const char *reason) {
@@ -61,6 +63,37 @@ static void test_flood(void) {
     trail_close();
 }
 
+static struct audit_denial refusal(const char *actor, const char *action) {
+    struct audit_denial d = denial(0, "permission_denied");
+    d.actor_kind = STR("user");
+    d.actor_id = str_c(actor);
+    d.action = str_c(action);
+    d.resource_type = STR("team");
+    return d;
+}
+
+// The first of an actor are their own thread's to write, anew every minute; then each kind has its own count.
+static void test_repeated(void) {
+    trail_open("repeated");
+    begin(NULL, 0);
+    struct audit_denial a = refusal("user_a", "team.create"), b = refusal("user_b", "team.create"),
+                        c = refusal("user_a", "team.delete");
+    CHECK(!audit_note_repeated(NULL, &a));
+    for (int i = 0; i < 1000; i++) CHECK_INT(audit_note_repeated(notes, &a), i >= AUDIT_NOTE_FIRST);
+    CHECK(!audit_note_repeated(notes, &b) && audit_note_repeated(notes, &c));
+    audit_notes_end(notes);
+    CHECK_INT(trail_number("SELECT count(*) FROM audit_event WHERE outcome = 1"), 2);
+    CHECK_INT(trail_number("SELECT sum(json_extract(after_json, '$.count')) FROM audit_event WHERE outcome = 1"
+                           " AND actor_kind = 'user' AND actor_id = 'user_a' AND action = 'team.create'"
+                           " AND resource_type = 'team' AND reason = 'permission_denied'"),
+              1000 - AUDIT_NOTE_FIRST);
+    begin(NULL, NS_PER_MS);
+    for (int i = 0; i < AUDIT_NOTE_FIRST; i++) CHECK(!audit_note_repeated(notes, &a));
+    while (audit_note_repeated(notes, &a)) usleep(1000); // until the next of its minutes
+    audit_notes_end(notes);
+    trail_close();
+}
+
 struct heard {
     int appended;
     bool mine;
@@ -93,4 +126,4 @@ static void test_bus(void) {
     trail_close();
 }
 
-TEST_MAIN(test_life, test_flood, test_bus)
+TEST_MAIN(test_life, test_flood, test_repeated, test_bus)
