@@ -343,7 +343,7 @@ class Names(Life):
         self.assertIn('default', rows)
         self.assertEqual(self.call('GET', 'tenants/default').json()['id'], rows['default']['id'])
         self.assertEqual([t['id'] for t in self.call('GET', 'tenants?name=default').json()['data']], [rows['default']['id']])
-        self.assertRegex(self.server.cli('tenant', 'list').stdout, r'tenant_0000000000001 +default ')
+        self.assertRegex(self.server.cli('tenant', 'list').stdout, r'(?m)^default +active ')
         self.assertIn('default', self.server.cli('tenant', 'show', 'default').stdout)
         self.problem(self.call('POST', 'tenants', {'name': 'default'}), 400, 'invalid_value')
         # It is no other tenant's name for a key either.
