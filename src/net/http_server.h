@@ -44,8 +44,8 @@ struct http_req {
     struct str peer;      // the client's address as text; forwarded_apply (net/forwarded.h) may look behind proxies
     const char *protocol; // "HTTP/1.1", "HTTP/2"
     bool tls;             // the client came by TLS, likewise
-    uint64_t start_ns; // monotonic: when its first byte was read
-    void *user;        // the handler's
+    uint64_t start_ns;    // monotonic: when its first byte was read
+    void *user;           // the handler's
 };
 
 struct http_handler {
