@@ -71,7 +71,7 @@ static const char k_fill[] =
 static void scene_make(struct scene *s, const char *folder) {
     struct err err;
     struct key_wanted wanted = {.name = STR_INIT("bench")};
-    uint64_t damaged;
+    uint64_t damaged = 0;
     if (!datadir_open(str_c(folder), &s->dir, &err) || !datadir_open_db(&s->dir, 1000, &s->db, &err)) fail(&err);
     for (size_t i = 0; i < KEYS; i++)
         if (!key_create(s->db, &s->dir, &wanted, NOW, &s->keys[i], &err)) fail(&err);

@@ -227,7 +227,7 @@ static bool append_clean(struct sql_scope scope, const struct audit_signer *sign
                          struct err *err) {
     struct link link = {.head.tenant = scope.tenant};
     bool has;
-    int64_t id;
+    int64_t id = 0;
     if (!head_take(scope, &link, &has, err)) return false;
     if (!has && scope.tenant != AUDIT_TENANT_DEFAULT) {
         bool gone;
