@@ -50,20 +50,13 @@ static bool find(struct api_call *call, enum action action, struct entity_row *r
                    (long long)out->version, (long long)call->expected);
 }
 
-static void put_text(struct json_writer *w, const char *name, struct str text) {
-    if (text.n)
-        json_put_member_str(w, str_c(name), text);
-    else
-        json_put_member_null(w, str_c(name));
-}
-
 static void put_shown(struct json_writer *w, const struct branding *b, struct str fallback) {
     json_put_member_str(w, STR("display_name"), b->display_name.n ? b->display_name : fallback);
     json_put_member_object(w, STR("colors"));
-    put_text(w, "background", b->background);
-    put_text(w, "text", b->text);
-    put_text(w, "accent", b->accent);
-    put_text(w, "accent_text", b->accent_text);
+    json_put_member_text(w, STR("background"), b->background);
+    json_put_member_text(w, STR("text"), b->text);
+    json_put_member_text(w, STR("accent"), b->accent);
+    json_put_member_text(w, STR("accent_text"), b->accent_text);
     json_put_object_end(w);
 }
 
@@ -243,7 +236,7 @@ static bool shown(struct api_call *call, struct err *err) {
     api_answer(call, &w);
     json_put_object(&w);
     put_shown(&w, &b, name_of(row));
-    put_text(&w, "logo", b.logo_type.n ? STR("/branding/logo") : STR(""));
+    json_put_member_text(&w, STR("logo"), b.logo_type.n ? STR("/branding/logo") : STR(""));
     json_put_object_end(&w);
     return true;
 }

@@ -191,33 +191,9 @@ static bool permitted(struct api_call *call, struct ledger_query *q, struct err 
 
 // --- what is told ---
 
-static void put_id(struct json_writer *w, struct str name, const struct entity *e, uint64_t id) {
-    char text[ENTITY_ID_TEXT_MAX];
-    json_put_key(w, name);
-    if (id)
-        json_put_str(w, entity_id_text(e, (int64_t)id, text));
-    else
-        json_put_null(w);
-}
-
-static void put_text(struct json_writer *w, struct str name, struct str text) {
-    if (text.n)
-        json_put_member_str(w, name, text);
-    else
-        json_put_member_null(w, name);
-}
-
 static void put_owner(struct json_writer *w, const struct usage_record *r) {
-    put_id(w, STR("owner"), r->owner_kind == PRINCIPAL_SERVICE_ACCOUNT ? &entity_service_account : &entity_user,
-           r->owner_id);
-}
-
-static void put_decimal(struct json_writer *w, struct str name, int64_t v, int64_t unit, int digits) {
-    char text[48];
-    int64_t whole = v / unit, rest = v % unit;
-    int n = snprintf(text, sizeof text, "%s%lld.%0*lld", v < 0 && whole == 0 ? "-" : "", (long long)whole, digits,
-                     (long long)(rest < 0 ? -rest : rest));
-    json_put_member_raw(w, name, str_of(text, (size_t)n));
+    entity_put_id(w, STR("owner"), r->owner_kind == PRINCIPAL_SERVICE_ACCOUNT ? &entity_service_account : &entity_user,
+                  (int64_t)r->owner_id);
 }
 
 static void put_numbers(struct json_writer *w, const struct usage_record *r) {
@@ -226,9 +202,9 @@ static void put_numbers(struct json_writer *w, const struct usage_record *r) {
     json_put_member_u64(w, STR("cache_write_tokens"), r->tokens_cache_write);
     json_put_member_u64(w, STR("output_tokens"), r->tokens_out);
     json_put_member_u64(w, STR("reasoning_tokens"), r->tokens_reasoning);
-    put_decimal(w, STR("cost_usd"), r->cost_nano, 1000000000, 9);
-    put_decimal(w, STR("latency_ms"), (int64_t)r->latency_us, 1000, 3);
-    put_decimal(w, STR("time_to_first_token_ms"), (int64_t)r->ttft_us, 1000, 3);
+    json_put_member_fixed(w, STR("cost_usd"), r->cost_nano, 9);
+    json_put_member_fixed(w, STR("latency_ms"), (int64_t)r->latency_us, 3);
+    json_put_member_fixed(w, STR("time_to_first_token_ms"), (int64_t)r->ttft_us, 3);
 }
 
 static void put_time(struct json_writer *w, struct str name, int64_t ns) {
@@ -315,19 +291,19 @@ static bool put_record(void *arg, const struct ledger_row *row) {
     row_begin(l);
     json_put_member_str(w, STR("request_id"), str_of(id, sizeof id));
     put_time(w, STR("ts"), r->ts);
-    put_id(w, STR("key"), &entity_key, r->key_id);
-    put_id(w, STR("team"), &entity_team, r->team_id);
-    put_id(w, STR("project"), &entity_project, r->project_id);
+    entity_put_id(w, STR("key"), &entity_key, (int64_t)r->key_id);
+    entity_put_id(w, STR("team"), &entity_team, (int64_t)r->team_id);
+    entity_put_id(w, STR("project"), &entity_project, (int64_t)r->project_id);
     put_owner(w, r);
-    put_text(w, STR("provider"), r->provider);
-    put_text(w, STR("model"), r->model);
-    put_text(w, STR("upstream_model"), r->upstream_model);
+    json_put_member_text(w, STR("provider"), r->provider);
+    json_put_member_text(w, STR("model"), r->model);
+    json_put_member_text(w, STR("upstream_model"), r->upstream_model);
     json_put_member_str(w, STR("endpoint"), usage_endpoint_name(r->endpoint));
     if (r->status == USAGE_STATUS_UNKNOWN) // begun, and the server died before it was answered
         json_put_member_null(w, STR("status"));
     else
         json_put_member_u64(w, STR("status"), r->status);
-    put_text(w, STR("error"), r->error);
+    json_put_member_text(w, STR("error"), r->error);
     json_put_member_bool(w, STR("stream"), (r->flags & USAGE_STREAM) != 0);
     json_put_member_bool(w, STR("tokens_estimated"), (r->flags & USAGE_ESTIMATED) != 0);
     json_put_member_bool(w, STR("downgraded"), (r->flags & USAGE_DOWNGRADED) != 0);
@@ -362,19 +338,19 @@ static bool list(struct api_call *call, struct err *err) {
 static void put_group(struct json_writer *w, enum ledger_group group, const struct usage_record *r) {
     switch (group) {
     case LEDGER_GROUP_KEY:
-        put_id(w, STR("key"), &entity_key, r->key_id);
+        entity_put_id(w, STR("key"), &entity_key, (int64_t)r->key_id);
         return;
     case LEDGER_GROUP_TEAM:
-        put_id(w, STR("team"), &entity_team, r->team_id);
+        entity_put_id(w, STR("team"), &entity_team, (int64_t)r->team_id);
         return;
     case LEDGER_GROUP_PROJECT:
-        put_id(w, STR("project"), &entity_project, r->project_id);
+        entity_put_id(w, STR("project"), &entity_project, (int64_t)r->project_id);
         return;
     case LEDGER_GROUP_OWNER:
         put_owner(w, r);
         return;
     case LEDGER_GROUP_TENANT:
-        put_id(w, STR("tenant"), &entity_tenant, r->tenant_id);
+        entity_put_id(w, STR("tenant"), &entity_tenant, (int64_t)r->tenant_id);
         return;
     case LEDGER_GROUP_DAY:
     case LEDGER_GROUP_HOUR:
@@ -387,16 +363,16 @@ static void put_group(struct json_writer *w, enum ledger_group group, const stru
         json_put_member_u64(w, STR("status"), r->status);
         return;
     case LEDGER_GROUP_MODEL:
-        put_text(w, STR("model"), r->model);
+        json_put_member_text(w, STR("model"), r->model);
         return;
     case LEDGER_GROUP_UPSTREAM_MODEL:
-        put_text(w, STR("upstream_model"), r->upstream_model);
+        json_put_member_text(w, STR("upstream_model"), r->upstream_model);
         return;
     case LEDGER_GROUP_PROVIDER:
-        put_text(w, STR("provider"), r->provider);
+        json_put_member_text(w, STR("provider"), r->provider);
         return;
     case LEDGER_GROUP_ERROR:
-        put_text(w, STR("error"), r->error);
+        json_put_member_text(w, STR("error"), r->error);
         return;
     case LEDGER_GROUP_TAGS:
         json_put_member_raw(w, STR("tags"), r->tags.n ? r->tags : STR("{}"));

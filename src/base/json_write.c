@@ -139,6 +139,12 @@ void json_put_member_str(struct json_writer *w, struct str key, struct str text)
     json_put_key(w, key);
     json_put_str(w, text);
 }
+void json_put_member_text(struct json_writer *w, struct str key, struct str text) {
+    if (text.n)
+        json_put_member_str(w, key, text);
+    else
+        json_put_member_null(w, key);
+}
 void json_put_member_i64(struct json_writer *w, struct str key, int64_t v) {
     json_put_key(w, key);
     json_put_i64(w, v);
@@ -150,6 +156,15 @@ void json_put_member_u64(struct json_writer *w, struct str key, uint64_t v) {
 void json_put_member_double(struct json_writer *w, struct str key, double v) {
     json_put_key(w, key);
     json_put_double(w, v);
+}
+void json_put_member_fixed(struct json_writer *w, struct str key, int64_t v, unsigned digits) {
+    char text[48];
+    uint64_t unit = 1, size = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    INVARIANT(digits > 0 && digits <= 18);
+    for (unsigned i = 0; i < digits; i++) unit *= 10;
+    int n = snprintf(text, sizeof text, "%s%llu.%0*llu", v < 0 ? "-" : "", (unsigned long long)(size / unit),
+                     (int)digits, (unsigned long long)(size % unit));
+    json_put_member_raw(w, key, str_of(text, (size_t)n));
 }
 void json_put_member_bool(struct json_writer *w, struct str key, bool v) {
     json_put_key(w, key);

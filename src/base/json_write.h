@@ -47,9 +47,12 @@ void json_put_raw(struct json_writer *w, struct str raw);
 
 // A key and its value at once.
 void json_put_member_str(struct json_writer *w, struct str key, struct str text);
+void json_put_member_text(struct json_writer *w, struct str key, struct str text); // null when it is empty
 void json_put_member_i64(struct json_writer *w, struct str key, int64_t v);
 void json_put_member_u64(struct json_writer *w, struct str key, uint64_t v);
 void json_put_member_double(struct json_writer *w, struct str key, double v);
+// A number of 10^-digits as a decimal, exactly; digits <= 18.
+void json_put_member_fixed(struct json_writer *w, struct str key, int64_t v, unsigned digits);
 void json_put_member_bool(struct json_writer *w, struct str key, bool v);
 void json_put_member_null(struct json_writer *w, struct str key);
 void json_put_member_raw(struct json_writer *w, struct str key, struct str raw);

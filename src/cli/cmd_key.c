@@ -17,13 +17,6 @@ static void put_time(struct json_writer *w, struct str name, struct arena *arena
         json_put_member_null(w, name);
 }
 
-static void put_text(struct json_writer *w, struct str name, struct str text) {
-    if (text.n)
-        json_put_member_str(w, name, text);
-    else
-        json_put_member_null(w, name);
-}
-
 // --- create
 // -----------------------------------------------------------------------------------------------------------
 
@@ -82,7 +75,7 @@ static void put_created_json(struct buf *out, struct arena *arena, const struct 
     } else {
         json_put_null(&w);
     }
-    put_text(&w, STR("tenant"), wanted->tenant);
+    json_put_member_text(&w, STR("tenant"), wanted->tenant);
     put_time(&w, STR("expires_at"), arena, wanted->expires_at);
     json_put_object_end(&w);
     buf_putc(out, '\n');
@@ -214,12 +207,12 @@ static void put_row_json(struct listing *l, const struct key_row *row, struct st
         json_put_member_raw(&w, STR("models"), row->allowed_models);
     else
         json_put_member_null(&w, STR("models"));
-    put_text(&w, STR("tenant"), row->tenant);
+    json_put_member_text(&w, STR("tenant"), row->tenant);
     put_time(&w, STR("created_at"), &l->arena, row->created_at);
     put_time(&w, STR("expires_at"), &l->arena, row->expires_at);
     put_time(&w, STR("revoked_at"), &l->arena, row->revoked_at);
     put_time(&w, STR("last_used_at"), &l->arena, row->last_used_at);
-    put_text(&w, STR("last_used_address"), row->last_used_address);
+    json_put_member_text(&w, STR("last_used_address"), row->last_used_address);
     json_put_object_end(&w);
     buf_putc(&l->out, '\n');
 }

@@ -98,16 +98,9 @@ static struct str count(struct report *r, uint64_t v) { return cli_count_text(&r
 // --- JSON
 // -------------------------------------------------------------------------------------------------------------
 
-static void put_text(struct json_writer *w, struct str name, struct str text) {
-    if (text.n)
-        json_put_member_str(w, name, text);
-    else
-        json_put_member_null(w, name);
-}
-
 static void put_key(struct report *r, struct json_writer *w, uint64_t id) {
-    put_text(w, STR("key"), key_text(r, id));
-    put_text(w, STR("key_name"), id ? key_name(r, id) : STR_NONE);
+    json_put_member_text(w, STR("key"), key_text(r, id));
+    json_put_member_text(w, STR("key_name"), id ? key_name(r, id) : STR_NONE);
 }
 
 static void put_tokens(struct json_writer *w, const struct usage_record *rec) {
@@ -141,20 +134,20 @@ static void put_record(struct report *r, struct json_writer *w, const struct led
     json_put_member_str(w, STR("request_id"), str_of(id, sizeof id));
     json_put_member_str(w, STR("ts"), cli_time(&r->line, rec->ts));
     put_key(r, w, rec->key_id);
-    put_text(w, STR("tenant"), tenant_name(r, rec->tenant_id));
-    put_text(w, STR("team"), row_id(r, &entity_team, rec->team_id));
-    put_text(w, STR("project"), row_id(r, &entity_project, rec->project_id));
-    put_text(w, STR("owner"), owner_id(r, rec));
-    put_text(w, STR("provider"), rec->provider);
-    put_text(w, STR("model"), rec->model);
-    put_text(w, STR("upstream_model"), rec->upstream_model);
+    json_put_member_text(w, STR("tenant"), tenant_name(r, rec->tenant_id));
+    json_put_member_text(w, STR("team"), row_id(r, &entity_team, rec->team_id));
+    json_put_member_text(w, STR("project"), row_id(r, &entity_project, rec->project_id));
+    json_put_member_text(w, STR("owner"), owner_id(r, rec));
+    json_put_member_text(w, STR("provider"), rec->provider);
+    json_put_member_text(w, STR("model"), rec->model);
+    json_put_member_text(w, STR("upstream_model"), rec->upstream_model);
     json_put_member_str(w, STR("endpoint"), usage_endpoint_name(rec->endpoint));
     // Begun, and the server died before it was answered.
     if (rec->status == USAGE_STATUS_UNKNOWN)
         json_put_member_null(w, STR("status"));
     else
         json_put_member_u64(w, STR("status"), rec->status);
-    put_text(w, STR("error"), rec->error);
+    json_put_member_text(w, STR("error"), rec->error);
     json_put_member_bool(w, STR("stream"), (rec->flags & USAGE_STREAM) != 0);
     put_tokens(w, rec);
     json_put_member_bool(w, STR("tokens_estimated"), (rec->flags & USAGE_ESTIMATED) != 0);
@@ -217,7 +210,7 @@ static void put_group(struct report *r, struct json_writer *w, const struct ledg
     if (r->query.group == LEDGER_GROUP_KEY)
         put_key(r, w, rec->key_id);
     else
-        put_text(w, str_c(GROUPS[r->query.group].name), group_text(r, rec));
+        json_put_member_text(w, str_c(GROUPS[r->query.group].name), group_text(r, rec));
     json_put_member_u64(w, STR("requests"), row->requests);
     json_put_member_u64(w, STR("errors"), row->errors);
     put_tokens(w, rec);

@@ -27,51 +27,28 @@ struct export {
 
 // --- a line ---
 
-static void put_id(struct json_writer *w, struct str name, const struct entity *e, uint64_t id) {
-    char text[ENTITY_ID_TEXT_MAX];
-    json_put_key(w, name);
-    if (id)
-        json_put_str(w, entity_id_text(e, (int64_t)id, text));
-    else
-        json_put_null(w);
-}
-
-static void put_text(struct json_writer *w, struct str name, struct str text) {
-    if (text.n)
-        json_put_member_str(w, name, text);
-    else
-        json_put_member_null(w, name);
-}
-
-static void put_decimal(struct json_writer *w, struct str name, uint64_t v, uint64_t unit, int digits) {
-    char text[48];
-    int n = snprintf(text, sizeof text, "%llu.%0*llu", (unsigned long long)(v / unit), digits,
-                     (unsigned long long)(v % unit));
-    json_put_member_raw(w, name, str_of(text, (size_t)n));
-}
-
 static void put_whose(struct json_writer *w, const struct usage_hour_row *row) {
     const struct usage_record *r = &row->rec;
     char time[TIME_TEXT_LEN];
     time_text(time, row->hour * HOUR_NS);
     json_put_member_str(w, STR("hour"), str_of(time, sizeof time));
-    put_id(w, STR("tenant"), &entity_tenant, r->tenant_id);
-    put_text(w, STR("tenant_name"), row->tenant_name);
-    put_id(w, STR("key"), &entity_key, r->key_id);
-    put_text(w, STR("key_name"), row->key_name);
-    put_id(w, STR("team"), &entity_team, r->team_id);
-    put_id(w, STR("project"), &entity_project, r->project_id);
-    put_id(w, STR("owner"), r->owner_kind == PRINCIPAL_SERVICE_ACCOUNT ? &entity_service_account : &entity_user,
-           r->owner_id);
-    put_text(w, STR("provider"), r->provider);
-    put_text(w, STR("model"), r->model);
-    put_text(w, STR("upstream_model"), r->upstream_model);
+    entity_put_id(w, STR("tenant"), &entity_tenant, (int64_t)r->tenant_id);
+    json_put_member_text(w, STR("tenant_name"), row->tenant_name);
+    entity_put_id(w, STR("key"), &entity_key, (int64_t)r->key_id);
+    json_put_member_text(w, STR("key_name"), row->key_name);
+    entity_put_id(w, STR("team"), &entity_team, (int64_t)r->team_id);
+    entity_put_id(w, STR("project"), &entity_project, (int64_t)r->project_id);
+    entity_put_id(w, STR("owner"), r->owner_kind == PRINCIPAL_SERVICE_ACCOUNT ? &entity_service_account : &entity_user,
+                  (int64_t)r->owner_id);
+    json_put_member_text(w, STR("provider"), r->provider);
+    json_put_member_text(w, STR("model"), r->model);
+    json_put_member_text(w, STR("upstream_model"), r->upstream_model);
     json_put_member_str(w, STR("endpoint"), usage_endpoint_name(r->endpoint));
     if (r->status == USAGE_STATUS_UNKNOWN)
         json_put_member_null(w, STR("status"));
     else
         json_put_member_u64(w, STR("status"), r->status);
-    put_text(w, STR("error"), r->error);
+    json_put_member_text(w, STR("error"), r->error);
     json_put_member_raw(w, STR("tags"), r->tags.n ? r->tags : STR("{}"));
 }
 
@@ -86,9 +63,9 @@ static void put_row(struct json_writer *w, const struct usage_hour_row *row) {
     json_put_member_u64(w, STR("cache_write_tokens"), r->tokens_cache_write);
     json_put_member_u64(w, STR("output_tokens"), r->tokens_out);
     json_put_member_u64(w, STR("reasoning_tokens"), r->tokens_reasoning);
-    put_decimal(w, STR("cost_usd"), (uint64_t)MAX(r->cost_nano, INT64_C(0)), 1000000000, 9);
-    put_decimal(w, STR("latency_ms_sum"), row->latency_us, 1000, 3);
-    put_decimal(w, STR("time_to_first_token_ms_sum"), row->ttft_us, 1000, 3);
+    json_put_member_fixed(w, STR("cost_usd"), MAX(r->cost_nano, INT64_C(0)), 9);
+    json_put_member_fixed(w, STR("latency_ms_sum"), (int64_t)row->latency_us, 3);
+    json_put_member_fixed(w, STR("time_to_first_token_ms_sum"), (int64_t)row->ttft_us, 3);
     json_put_member_u64(w, STR("time_to_first_token_requests"), row->ttft_requests);
     json_put_object_end(w);
 }

@@ -65,6 +65,14 @@ struct str entity_id_text(const struct entity *e, int64_t id, char out[ENTITY_ID
     return str_of(out, e->prefix.n + BASE32_U64_LEN);
 }
 
+void entity_put_id(struct json_writer *w, struct str key, const struct entity *e, int64_t id) {
+    char text[ENTITY_ID_TEXT_MAX];
+    if (id)
+        json_put_member_str(w, key, entity_id_text(e, id, text));
+    else
+        json_put_member_null(w, key);
+}
+
 bool entity_id_parse(const struct entity *e, struct str text, int64_t *out_id) {
     uint64_t id;
     if (!str_starts(text, e->prefix) || !base32_u64_parse(str_from(text, e->prefix.n), &id)) return false;

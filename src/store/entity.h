@@ -103,6 +103,7 @@ struct entity_value *entity_at(const struct entity *e, struct entity_row *row, c
 #define ENTITY_ID_TEXT_MAX 40
 // "team_0…": the prefix and 13 digits of base 32.
 struct str entity_id_text(const struct entity *e, int64_t id, char out[ENTITY_ID_TEXT_MAX]);
+void entity_put_id(struct json_writer *w, struct str key, const struct entity *e, int64_t id); // null for 0
 NODISCARD bool entity_id_parse(const struct entity *e, struct str text, int64_t *out_id);
 
 // --- rows ---

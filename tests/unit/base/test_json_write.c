@@ -45,6 +45,23 @@ static void writes_a_document(void) {
             "\"none\":null,\"d\":0.25,\"raw\":[1, 2],\"list\":[{},[],-1,\"\"],\"o\":{\"k\\n\":1}}"));
 }
 
+static void numbers_as_decimals(void) {
+    BUF_AUTO struct buf out = BUF_INIT(1 << 12);
+    struct json_writer w;
+    json_writer_init(&w, &out);
+    json_put_object(&w);
+    json_put_member_fixed(&w, STR("a"), 1234567, 3);
+    json_put_member_fixed(&w, STR("b"), -5, 2);
+    json_put_member_fixed(&w, STR("c"), INT64_MIN, 9);
+    json_put_member_fixed(&w, STR("d"), 0, 1);
+    json_put_member_fixed(&w, STR("e"), 1, 18);
+    json_put_member_text(&w, STR("f"), STR("x"));
+    json_put_member_text(&w, STR("g"), STR(""));
+    json_put_object_end(&w);
+    CHECK_STR(buf_str(&out), STR("{\"a\":1234.567,\"b\":-0.05,\"c\":-9223372036.854775808,\"d\":0.0,"
+                                 "\"e\":0.000000000000000001,\"f\":\"x\",\"g\":null}"));
+}
+
 static void check_escape(struct str text, struct str want) {
     BUF_AUTO struct buf out = BUF_INIT(1 << 12);
     json_escape_put(&out, text);
@@ -288,5 +305,5 @@ static void random_documents_survive_a_round_trip(void) {
     }
 }
 
-TEST_MAIN(writes_a_document, escapes, doubles, random_doubles_read_back, a_full_buf_fails_quietly,
+TEST_MAIN(writes_a_document, numbers_as_decimals, escapes, doubles, random_doubles_read_back, a_full_buf_fails_quietly,
           misuse_breaks_an_invariant, random_documents_survive_a_round_trip)
