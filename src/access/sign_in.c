@@ -223,7 +223,7 @@ bool sign_in(const struct sign_in_room *room, const struct sign_in_wanted *wante
     struct str email;
     struct attempt attempt;
     struct candidates c;
-    const struct user_row *user;
+    const struct user_row *user = NULL;
     if (!email_normalize(wanted->email, arena, &email, err) ||
         !attempt_begin(room, email, room->from.address, now_ns, &attempt, err))
         return false;
