@@ -88,7 +88,7 @@ static bool approve(struct api_call *call, struct err *err) {
     struct policy_elevation request;
     struct policy_grant grant = {0};
     struct entity_row *row;
-    int64_t id;
+    int64_t id = 0;
     // Who may decide is looked at below, where the rights are to hold; that one may see it, here.
     if (!find_pending(call, ACTION_READ, &row, err) || !elevation_of(call, row, &request, err) ||
         !api_policy_with(call, &request.requester, 1, err))
