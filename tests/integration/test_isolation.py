@@ -422,6 +422,8 @@ class Isolation(Suite):
         if not os.path.exists(os.path.join(self.server.data, 'penstock.db')):
             self.skipTest('rows are put into SQLite by hand')
         others = self.ids_of_the_other()
+        # The server has taken the budgets over that were put there.
+        self.assertTrue(eventually(lambda: b'"ledger"' not in self.ask('GET', 'budgets?limit=1000', tenant='zebra').body))
         before = self.everything_of('zebra')
         fork = multiprocessing.get_context('fork')
         done = fork.Queue()
