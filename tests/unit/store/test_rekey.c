@@ -375,6 +375,7 @@ static const char *const open_columns[] = {
     "api_key.hash",         "data_key.key_id",       "data_key.wrapped",      "master_key.check_value",
     "idempotency.request",  "session.hash",          "session.old_hash",      "recovery_code.hash",
     "audit_key.public_key", "audit_key.by_previous", "audit_key.of_previous", "token_key.public_key",
+    "tenant_branding.logo",
 };
 static const char *const sealed_columns[] = {
 #define SEALED_COLUMN(table, value, whose, label, kind, what) #table "." #value,
