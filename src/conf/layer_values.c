@@ -149,7 +149,7 @@ static struct str profile_name(const struct load *l) {
 }
 
 static bool no_profile(struct load *l, const struct conf_node *profiles, struct str name) {
-    struct str names[64];
+    struct str names[64] = {STR_NONE};
     size_t n = 0;
     for (; profiles && profiles->kind == NODE_MAP && n < profiles->n && n < ARRAY_LEN(names); n++)
         names[n] = profiles->keys[n]->text;

@@ -4,7 +4,7 @@
 // a-z, 0-9, '-' in parts, at least two of them.
 static const char *check_domain(struct str text) {
     static const char expected[] = "a host name of two parts or more, in lower case, without a port: ai.example.com";
-    struct str part;
+    struct str part = STR_NONE;
     size_t parts = 0;
     if (text.n > 253) return expected;
     for (struct str rest = text; rest.p && str_split(&rest, '.', &part); parts++) {

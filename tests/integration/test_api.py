@@ -529,7 +529,8 @@ class Description(Api):
                 reply = self.server.request(verb.upper(), path.replace('{', '').replace('}', ''))
                 with self.subTest(f'{verb} {path}'):
                     if operation.get('security') == []:
-                        self.assertIn(reply.status, (200, 400), reply)
+                        # Nobody has put a logo there.
+                        self.assertIn(reply.status, (404,) if path == '/branding/logo' else (200, 400), reply)
                     else:
                         self.assertEqual(reply.status, 401, reply)
 

@@ -70,6 +70,8 @@ class Replicas(Suite):
     def test_a_key_is_rotated_once(self):
         """By the schedule, though several servers look."""
         admin = self.a.create_key('--admin')['key']
+        for server in (self.a, self.b):
+            self.assertTrue(eventually(lambda s=server: self.status(s, admin) == 200, SOON), server.log())
 
         def call(server, method, path, body=None):
             reply = server.request(method, '/api/v1/' + path, json.dumps(body).encode() if body else None, key=admin)

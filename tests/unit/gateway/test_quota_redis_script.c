@@ -35,7 +35,7 @@ static struct got command(const struct str *args, size_t n) {
 static struct got eval(enum quota_script script, const char *counters, const char *argv) {
     struct str args[64] = {STR("EVAL"), quota_script_text(script)}, rest;
     size_t n = 3, keys = 3;
-    char count[8];
+    char count[24];
     args[n++] = STR("{1}:due");
     args[n++] = STR("{1}:held");
     args[n++] = STR("{1}:swept");
