@@ -72,5 +72,5 @@ bool session_origin_check(const struct session_origin *from, const struct str *c
     if (!csrf) return true;
     if (csrf->n && str_eq_secret(from->csrf_header, *csrf)) return true;
     return err_set(err, ERR_FORBIDDEN,
-                   "the field X-CSRF-Token is missing or not this session's: GET /api/v1/session tells it");
+                   "the field X-CSRF-Token is missing or not the session's: GET /api/v1/session tells it");
 }
