@@ -5,12 +5,14 @@
 #include "base/defs.h"
 
 struct usage {
-    uint64_t prompt;      // all input; the next two are parts of it
-    uint64_t cached;      // read from the provider's prompt cache
-    uint64_t cache_write; // written to it
-    uint64_t output;      // all output; reasoning is part of it
+    uint64_t prompt;         // all input; the next two are parts of it
+    uint64_t cached;         // read from the provider's prompt cache
+    uint64_t cache_write;    // written to it
+    uint64_t cache_write_1h; // the part of cache_write that is kept for an hour, not for five minutes
+    uint64_t output;         // all output; reasoning is part of it
     uint64_t reasoning;
     uint64_t audio_in, audio_out; // parts of prompt and output
+    uint64_t images;              // made
 };
 
 #endif

@@ -1,0 +1,40 @@
+// The providers: which dialects each speaks, where its operations are, and how far it differs from its dialect.
+//
+// One row a kind in provider.def; what has its own rules for addresses or signatures has a file provider_NAME.c.
+// Ownership: constant data; results lie in the arena. Thread rule: pure.
+#ifndef MODEL_PROVIDER_H
+#define MODEL_PROVIDER_H
+
+#include "conf/conf.h"
+#include "model/dialect.h"
+
+// How a server that speaks a dialect differs from its inventor.
+struct provider_traits {
+    enum provider_kind kind;
+    enum dialect dialect;       // what it is spoken to in where the client's own cannot be
+    uint32_t natives;           // 1 << dialect: what a client's bytes are passed through in
+    uint32_t operations;        // 1 << operation it has, besides chat
+    bool asks_usage;            // understands stream_options.include_usage
+    bool max_completion_tokens; // takes that name (OpenAI), else max_tokens
+    struct str reasoning; // member of messages and deltas with its thoughts: "reasoning_content", "reasoning"; or empty
+    struct str refuses;   // members it refuses, separated by commas: "logit_bias,seed"
+};
+const struct provider_traits *provider_traits_get(enum provider_kind kind);
+// The dialect in which this provider is spoken to: as configured, else as its kind says, and OpenAI's where base_url
+// is a vendor's compatibility address.
+enum dialect provider_dialect(const struct conf_provider *provider);
+// Whether a client's bytes in `dialect` can be passed through.
+bool provider_speaks(const struct conf_provider *provider, enum dialect dialect, enum operation operation);
+
+struct provider_call {
+    const struct conf_provider *provider;
+    enum operation operation;
+    enum dialect dialect; // spoken to the provider
+    bool stream;
+    struct str model; // decoded: what the provider calls it
+};
+// The request's target below the provider's address: "/v1/messages", "/v1beta/models/x:generateContent".
+NODISCARD bool provider_target(const struct provider_call *call, struct arena *arena, struct str *out_target,
+                               struct err *err);
+
+#endif
