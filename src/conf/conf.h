@@ -67,7 +67,8 @@ struct conf_provider_timeouts {
 
 struct conf_provider {
     struct str name;
-    int kind; // enum provider_kind
+    int kind;    // enum provider_kind
+    int dialect; // enum provider_speech
     struct str base_url;
     struct secret api_key;                // read with secret_str; empty = none is sent
     OPT_LIST_OF(struct opt_pair) headers; // sent with every request; values may be secret

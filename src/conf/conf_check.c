@@ -146,6 +146,11 @@ static void provider_address(struct opt_bind *b, struct conf_provider *p, size_t
     if (p->kind == PROVIDER_DEMO && opt_mark_find(b, &p->base_url))
         conf_complain(b, CONF_ERROR, &p->base_url, p,
                       "providers[%zu]: kind demo answers in process and has no base_url", i);
+    if (p->kind != PROVIDER_DEMO && !p->base_url.n)
+        conf_complain(
+            b, CONF_ERROR, p, p,
+            "providers[%zu]: the key \"base_url\" is missing; kind %.*s is at another address for each customer", i,
+            STR_ARG(p->preset->name));
     if (!p->tls_verify && p->url.tls)
         conf_complain(
             b, CONF_WARNING, &p->tls_verify, p,

@@ -11,7 +11,8 @@ void conf_discover(const struct conf_env *env, struct buf *out) {
     for (enum provider_kind k = 0; k < PROVIDER_KIND_COUNT; k++) {
         const struct provider_preset *p = provider_preset_get(k);
         bool key = env_has(env, p->variable), url = k == PROVIDER_OPENAI && env_has(env, STR("OPENAI_BASE_URL"));
-        if (!key && !url) continue;
+        bool elsewhere = !p->base_url.n && !url; // a key alone does not say where
+        if ((!key && !url) || elsewhere) continue;
         buf_printf(out, "- {name: %.*s, kind: %.*s", STR_ARG(p->name), STR_ARG(p->name));
         if (key) buf_printf(out, ", api_key: \"${env:%.*s}\"", STR_ARG(p->variable));
         if (url) buf_lit(out, ", base_url: \"${env:OPENAI_BASE_URL}\"");

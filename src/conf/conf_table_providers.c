@@ -7,6 +7,16 @@ static const struct opt_enum provider_kinds[] = {
 #undef PRESET
     {0}};
 
+static const struct opt_enum provider_speeches[] = {{"auto", PROVIDER_SPEECH_AUTO, "what its kind speaks"},
+                                                    {"openai", PROVIDER_SPEECH_OPENAI, "OpenAI's chat completions"},
+                                                    {"responses", PROVIDER_SPEECH_RESPONSES, "OpenAI's responses"},
+                                                    {"anthropic", PROVIDER_SPEECH_ANTHROPIC, "Anthropic's messages"},
+                                                    {"gemini", PROVIDER_SPEECH_GEMINI, "Google's generateContent"},
+                                                    {"ollama", PROVIDER_SPEECH_OLLAMA, "Ollama's own chat"},
+                                                    {"cohere", PROVIDER_SPEECH_COHERE, "Cohere's chat, version 2"},
+                                                    {"bedrock", PROVIDER_SPEECH_BEDROCK, "Amazon Bedrock's Converse"},
+                                                    {0}};
+
 #define PROVIDER_DURATION(field, high)                                                                                 \
     {                                                                                                                  \
         .name = #field, .type = OPT_DURATION, .flags = RELOAD | OPT_MAYBE, AT(conf_provider_timeouts, field),          \
@@ -35,6 +45,14 @@ static const struct opt provider_opts[] = {
      .values = provider_kinds,
      .help = "What it is. `openai` is also right for anything else that speaks OpenAI's API. When left out and the "
              "name is that of a kind, it is that kind."},
+    {.name = "dialect",
+     .type = OPT_ENUM,
+     .flags = RELOAD,
+     AT(conf_provider, dialect),
+     .def = "auto",
+     .values = provider_speeches,
+     .help = "What it is spoken to in, where that is not what its kind speaks: for a server of one's own that speaks "
+             "Anthropic's dialect, say. A `base_url` that ends in `/openai` is spoken to in OpenAI's."},
     {.name = "base_url",
      .type = OPT_STR,
      .flags = RELOAD,
