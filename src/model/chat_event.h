@@ -91,13 +91,14 @@ struct chat_answer_part {
     struct str signature;      // escaped
     struct str citations;      // JSON objects, separated by commas
 };
+#define CHAT_CHOICES_MAX 8
 struct chat_answer {
     struct str id, model; // escaped: the provider's
     struct chat_answer_part *parts;
     size_t count;
-    enum chat_finish finish[8]; // by choice
-    struct str stop_sequence;   // escaped
-    unsigned choices;           // at least 1
+    enum chat_finish finish[CHAT_CHOICES_MAX]; // by choice
+    struct str stop_sequence;                  // escaped
+    unsigned choices;                          // at least 1
     struct usage usage;
     bool has_usage;
 };

@@ -41,4 +41,8 @@ void framer_free(struct framer *f);
 NODISCARD bool framer_feed(struct framer *f, struct str data, bool last, frame_visit *visit, void *arg,
                            struct err *err);
 
+// Of the framer itself: what AWS' frames are cut by (frame_aws.c).
+NODISCARD bool frame_take_aws(struct framer *f, struct str all, bool last, size_t *out_used, frame_visit *visit,
+                              void *arg, struct err *err);
+
 #endif

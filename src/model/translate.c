@@ -1,0 +1,101 @@
+// An answer's way from a provider's dialect to a client's.
+#include "model/translate.h"
+
+#include "model/chat_collect.h"
+
+static void tap(struct chat_sink *sink, const struct chat_event *e) {
+    struct translator *t = CONTAINER_OF(sink, struct translator, tap);
+    if (e->kind == CHAT_USAGE) {
+        t->usage = *e->usage;
+        t->has_usage = true;
+    }
+    if (e->kind == CHAT_DELTA) t->events++;
+    if (e->kind == CHAT_FAIL) {
+        t->failed = true;
+        t->failure = *e->failure;
+        t->failure.message = t->failure.code = t->failure.type = t->failure.param = STR("");
+    }
+    chat_emit(t->encoder, e);
+}
+
+// A dialect that can tell of one answer only is not given others.
+static unsigned choices_of(const struct dialect_ops *to) { return MAX(to->choices, 1u); }
+
+bool translator_init(struct translator *t, const struct dialect_ops *from, const struct dialect_ops *to,
+                     const struct chat_reply *reply, size_t max, struct arena *arena, struct err *err) {
+    *t = (struct translator){.from = from, .to = to, .tap = {.take = tap}, .reply = *reply};
+    t->decoder = arena_zalloc(arena, from->decoder_size);
+    t->encoder = arena_zalloc(arena, to->encoder_size);
+    if (!t->decoder || !t->encoder) return err_no_memory(err);
+    framer_init(&t->framer, from->frames, max);
+    buf_init(&t->out, SIZE_MAX);
+    chat_order_init(&t->order, &t->tap, choices_of(to), max);
+    from->decoder_init(t->decoder);
+    to->encoder_init(t->encoder, &t->reply, &t->out);
+    t->open = true;
+    return true;
+}
+
+void translator_free(struct translator *t) {
+    if (!t->open) return;
+    t->open = false;
+    framer_free(&t->framer);
+    chat_order_free(&t->order);
+    buf_free(&t->out);
+}
+
+static bool on_frame(void *arg, const struct frame *frame, struct err *err) {
+    struct translator *t = arg;
+    return t->from->decode(t->decoder, frame, &t->order.sink, err);
+}
+
+bool translator_feed(struct translator *t, struct str data, bool last, struct err *err) {
+    if (!framer_feed(&t->framer, data, last, on_frame, t, err)) return false;
+    if (last) {
+        t->from->decode_end(t->decoder, &t->order.sink);
+        chat_order_end(&t->order);
+    }
+    return !t->out.failed || err_no_memory(err);
+}
+
+bool translator_feed_answer(struct translator *t, struct str body, struct arena *arena, struct err *err) {
+    if (!t->from->decode_answer(body, arena, &t->order.sink, err)) return false;
+    chat_order_end(&t->order);
+    return !t->out.failed || err_no_memory(err);
+}
+
+void translator_fail(struct translator *t, const struct chat_failure *failure) {
+    chat_emit(&t->order.sink, &(struct chat_event){.kind = CHAT_FAIL, .failure = failure});
+    chat_order_end(&t->order);
+}
+
+static bool put(struct chat_collect *c, const struct dialect_ops *to, const struct chat_reply *reply, struct buf *out,
+                struct err *err) {
+    if (c->failed) return err_no_memory(err);
+    if (c->has_failure) {
+        err_set(err, ERR_UPSTREAM_STATUS, "the provider's answer is an error: %.*s",
+                STR_ARG(str_head(c->failure.message, 300)));
+        return false;
+    }
+    to->put_answer(chat_collect_answer(c), reply, out);
+    return !out->failed || err_no_memory(err);
+}
+
+bool translate_answer(const struct dialect_ops *from, const struct dialect_ops *to, const struct chat_reply *reply,
+                      struct str body, struct arena *arena, struct buf *out, struct usage *out_usage,
+                      bool *out_has_usage, struct err *err) {
+    struct chat_collect collect;
+    struct chat_order order;
+    chat_collect_init(&collect, arena, SIZE_MAX);
+    chat_order_init(&order, &collect.sink, choices_of(to), SIZE_MAX);
+    bool ok = from->decode_answer(body, arena, &order.sink, err);
+    if (ok) {
+        chat_order_end(&order);
+        *out_usage = collect.answer.usage;
+        *out_has_usage = collect.answer.has_usage;
+        ok = put(&collect, to, reply, out, err);
+    }
+    chat_order_free(&order);
+    chat_collect_free(&collect);
+    return ok;
+}

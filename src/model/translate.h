@@ -1,0 +1,46 @@
+// An answer's way from a provider's dialect to a client's: bytes in, bytes out.
+//
+//   framer → decoder → chat_order → (usage is noted) → encoder
+//
+// Ownership: translator_init … translator_free; the decoder's and the encoder's memory is the arena's. `out` holds what
+// is for the client: take it and buf_clear it. Thread rule: one thread. Errors: what the provider sends wrongly is
+// ERR_UPSTREAM_INVALID or ERR_UPSTREAM_TOO_LARGE; its errors within a stream become the client's error event.
+#ifndef MODEL_TRANSLATE_H
+#define MODEL_TRANSLATE_H
+
+#include "model/chat_order.h"
+#include "model/dialect.h"
+
+struct translator {
+    const struct dialect_ops *from, *to;
+    struct chat_sink tap; // between order and encoder
+    struct framer framer;
+    struct chat_order order;
+    void *decoder;
+    struct chat_sink *encoder;
+    struct chat_reply reply;
+    struct buf out;
+    struct usage usage;
+    bool has_usage, open, failed; // failed: the provider told an error within its stream
+    struct chat_failure failure;  // then; its texts are not kept
+    uint64_t events;              // deltas seen
+};
+
+// reply is copied. max: of one event, and of what is held back.
+NODISCARD bool translator_init(struct translator *t, const struct dialect_ops *from, const struct dialect_ops *to,
+                               const struct chat_reply *reply, size_t max, struct arena *arena, struct err *err);
+void translator_free(struct translator *t);
+// A piece of a stream. last: the provider has ended it, and all that is owed to the client is in `out`.
+NODISCARD bool translator_feed(struct translator *t, struct str data, bool last, struct err *err);
+// A whole answer for a client that wants a stream.
+NODISCARD bool translator_feed_answer(struct translator *t, struct str body, struct arena *arena, struct err *err);
+// The stream cannot go on: the client's error event, and its end.
+void translator_fail(struct translator *t, const struct chat_failure *failure);
+
+// A whole answer for a client that wants one, appended to out. What is an error in spite of its status is
+// ERR_UPSTREAM_STATUS.
+NODISCARD bool translate_answer(const struct dialect_ops *from, const struct dialect_ops *to,
+                                const struct chat_reply *reply, struct str body, struct arena *arena, struct buf *out,
+                                struct usage *out_usage, bool *out_has_usage, struct err *err);
+
+#endif
