@@ -38,6 +38,7 @@ struct chat_target {
 
 struct embed_ops;
 struct rerank_ops;
+struct provider_call;
 
 struct dialect_ops {
     enum dialect dialect;
@@ -49,6 +50,7 @@ struct dialect_ops {
                  struct err *err);
     bool (*read)(const struct model_request *request, struct arena *arena, struct chat *out_chat, struct err *err);
     struct str stream_type; // content type of a stream: "text/event-stream"
+    unsigned choices;       // how many answers to one request it can tell of, up to CHAT_CHOICES_MAX; 0: one
     // An encoder is a sink whose memory the caller gives. It appends to `out`; events keep the grammar.
     size_t encoder_size;
     void (*encoder_init)(struct chat_sink *sink, const struct chat_reply *reply, struct buf *out);
@@ -58,6 +60,8 @@ struct dialect_ops {
     void (*put_failure_event)(const struct chat_failure *failure, struct str request_id, struct buf *out);
 
     // --- as a provider's ---
+    // Where a call goes, below the provider's base_url: "/messages". NULL: as OpenAI's. Empty: it has no such thing.
+    bool (*path)(const struct provider_call *call, struct arena *arena, struct str *out_path, struct err *err);
     // The client's body in the same dialect for this target, as slices.
     bool (*rewrite)(const struct model_request *request, const struct chat_target *target, struct arena *arena,
                     struct str out_slices[JSON_EDIT_SLICES_MAX], size_t *out_count, struct err *err);

@@ -1,6 +1,6 @@
 // The providers: which dialects each speaks, where its operations are, and how far it differs from its dialect.
 //
-// One row a kind in provider.def; what has its own rules for addresses or signatures has a file provider_NAME.c.
+// One row a kind in provider.def; paths are the dialect's (dialect_ops.path).
 // Ownership: constant data; results lie in the arena. Thread rule: pure.
 #ifndef MODEL_PROVIDER_H
 #define MODEL_PROVIDER_H

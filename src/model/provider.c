@@ -1,0 +1,103 @@
+// How each kind of provider differs, and where its operations are.
+#include "model/provider.h"
+
+#define SPEAKS(id) (1u << DIALECT_##id)
+#define DOES(id) (1u << OPERATION_##id)
+
+static const struct provider_traits k_traits[] = {
+#define PROVIDER(id, speech, speaks, does, usage, completion, thoughts, refused)                                       \
+    {.kind = PROVIDER_##id,                                                                                            \
+     .dialect = DIALECT_##speech,                                                                                      \
+     .natives = (speaks),                                                                                              \
+     .operations = (does),                                                                                             \
+     .asks_usage = (usage),                                                                                            \
+     .max_completion_tokens = (completion),                                                                            \
+     .reasoning = STR_INIT(thoughts),                                                                                  \
+     .refuses = STR_INIT(refused)},
+#include "model/provider.def"
+#undef PROVIDER
+};
+
+const struct provider_traits *provider_traits_get(enum provider_kind kind) {
+    static const struct provider_traits other = {
+        .kind = PROVIDER_OPENAI,
+        .dialect = DIALECT_OPENAI,
+        .natives = SPEAKS(OPENAI),
+        .operations = DOES(COMPLETIONS) | DOES(EMBEDDINGS) | DOES(RERANK),
+        .asks_usage = true,
+        .max_completion_tokens = false,
+        .reasoning = STR_INIT("reasoning_content"),
+        .refuses = STR_INIT(""),
+    };
+    for (size_t i = 0; i < ARRAY_LEN(k_traits); i++)
+        if (k_traits[i].kind == kind) return &k_traits[i];
+    return &other;
+}
+
+// The dialect that `dialect:` names; false: none, its kind's holds.
+static bool said_dialect(const struct conf_provider *p, enum dialect *out_dialect) {
+    static const struct str names[] = {
+        [PROVIDER_SPEECH_AUTO] = STR_INIT(""),
+        [PROVIDER_SPEECH_OPENAI] = STR_INIT("openai"),
+        [PROVIDER_SPEECH_RESPONSES] = STR_INIT("responses"),
+        [PROVIDER_SPEECH_ANTHROPIC] = STR_INIT("anthropic"),
+        [PROVIDER_SPEECH_GEMINI] = STR_INIT("gemini"),
+        [PROVIDER_SPEECH_OLLAMA] = STR_INIT("ollama"),
+        [PROVIDER_SPEECH_COHERE] = STR_INIT("cohere"),
+        [PROVIDER_SPEECH_BEDROCK] = STR_INIT("bedrock"),
+    };
+    bool compatible = str_ends(p->url.path, STR("/openai"));
+    struct str name = p->dialect || !compatible ? names[p->dialect] : STR("openai");
+    const struct dialect_ops *ops = name.n ? dialect_find(name) : NULL;
+    if (ops) *out_dialect = ops->dialect;
+    return ops;
+}
+
+enum dialect provider_dialect(const struct conf_provider *provider) {
+    enum dialect said;
+    return said_dialect(provider, &said) ? said : provider_traits_get((enum provider_kind)provider->kind)->dialect;
+}
+
+bool provider_speaks(const struct conf_provider *provider, enum dialect dialect, enum operation operation) {
+    const struct provider_traits *t = provider_traits_get((enum provider_kind)provider->kind);
+    enum dialect said;
+    bool speaks = said_dialect(provider, &said) ? said == dialect : (t->natives & 1u << dialect) != 0;
+    // What else is asked of a server of an unknown make, it may well have.
+    bool has = operation == OPERATION_CHAT || (t->operations & 1u << operation) ||
+               (provider->kind == PROVIDER_OPENAI && dialect == DIALECT_OPENAI);
+    return speaks && has;
+}
+
+// --- where ---
+
+static const struct str k_openai_paths[OPERATION_COUNT] = {
+    [OPERATION_CHAT] = STR_INIT("/chat/completions"),
+    [OPERATION_COMPLETIONS] = STR_INIT("/completions"),
+    [OPERATION_EMBEDDINGS] = STR_INIT("/embeddings"),
+    [OPERATION_RERANK] = STR_INIT("/rerank"),
+    [OPERATION_MODERATIONS] = STR_INIT("/moderations"),
+    [OPERATION_IMAGE] = STR_INIT("/images/generations"),
+    [OPERATION_IMAGE_EDIT] = STR_INIT("/images/edits"),
+    [OPERATION_IMAGE_VARIATION] = STR_INIT("/images/variations"),
+    [OPERATION_SPEECH] = STR_INIT("/audio/speech"),
+    [OPERATION_TRANSCRIPTION] = STR_INIT("/audio/transcriptions"),
+    [OPERATION_TRANSLATION] = STR_INIT("/audio/translations"),
+};
+
+static bool below(const struct provider_call *call, struct str path, struct arena *arena, struct str *out_target,
+                  struct err *err) {
+    if (!path.n)
+        return err_set(err, ERR_INVALID_REQUEST, "provider \"%.*s\" has nothing for this endpoint",
+                       STR_ARG(call->provider->name));
+    *out_target = arena_printf(arena, "%.*s%.*s", STR_ARG(call->provider->url.path), STR_ARG(path));
+    return out_target->n || err_no_memory(err);
+}
+
+bool provider_target(const struct provider_call *call, struct arena *arena, struct str *out_target, struct err *err) {
+    const struct dialect_ops *ops = dialect_get(call->dialect);
+    if (ops->path) {
+        struct str path;
+        return ops->path(call, arena, &path, err) && below(call, path, arena, out_target, err);
+    }
+    return below(call, k_openai_paths[call->operation], arena, out_target, err);
+}
