@@ -1,13 +1,15 @@
 // The answer's way back: from a provider to the client, whole or streamed.
 #include "gateway/answer.h"
 
+#include "base/json_read.h"
 #include "gateway/content.h"
 #include "gateway/pipeline.h"
 #include "gateway/record.h"
 #include "gateway/reply.h"
-#include "model/openai_error.h"
-#include "model/openai_usage.h"
+#include "gateway/translation.h"
 #include "os/clock.h"
+
+static void finish_stream(struct call *call, const struct str *parts, size_t count);
 
 static bool retryable_status(int status) { return status == 408 || status == 429 || status >= 500; }
 
@@ -35,9 +37,10 @@ static void try_next(struct call *call) {
     call->mode = ANSWER_NONE;
     call->passed_count = 0;
     buf_clear(&call->answer);
-    size_t max_event = call->stream.max_event;
-    openai_stream_free(&call->stream); // the start of an event may be in it
-    openai_stream_init(&call->stream, max_event, false);
+    size_t max_event = call->relay.max_event;
+    relay_free(&call->relay); // the start of an event may be in it
+    relay_init(&call->relay, max_event);
+    translation_reset(call);
     pipeline_resume(call);
 }
 
@@ -46,6 +49,7 @@ static void try_next(struct call *call) {
 // The upstream's fields that mean something to the client.
 static bool passes_to_client(struct str name) {
     switch (name.p[0] | 0x20) { // most fields are neither
+    case 'a':
     case 'c':
     case 'o':
     case 'r':
@@ -54,7 +58,8 @@ static bool passes_to_client(struct str name) {
     default:
         return false;
     }
-    static const struct str prefixes[] = {STR_INIT("x-ratelimit-"), STR_INIT("openai-"), STR_INIT("retry-after")};
+    static const struct str prefixes[] = {STR_INIT("x-ratelimit-"), STR_INIT("openai-"), STR_INIT("retry-after"),
+                                          STR_INIT("anthropic-ratelimit-")};
     static const struct str exact[] = {STR_INIT("content-type"), STR_INIT("x-should-retry"), STR_INIT("cache-control")};
     for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
         if (name.n >= prefixes[i].n && str_eq_nocase(str_head(name, prefixes[i].n), prefixes[i])) return true;
@@ -75,12 +80,46 @@ static struct str lower_name(struct arena *arena, struct str name) {
 static void pass_fields(struct call *call, const struct http_field *fields, size_t count) {
     struct arena *arena = &call->req->arena;
     for (size_t i = 0; i < count && call->passed_count < CALL_FIELDS_MAX; i++) {
-        bool upstream_id = str_eq_nocase(fields[i].name, STR("x-request-id"));
+        bool upstream_id =
+            str_eq_nocase(fields[i].name, STR("x-request-id")) || str_eq_nocase(fields[i].name, STR("request-id"));
         if (!upstream_id && !passes_to_client(fields[i].name)) continue;
         struct str name = upstream_id ? STR("x-penstock-upstream-request-id") : lower_name(arena, fields[i].name);
         struct str value = arena_str(arena, fields[i].value);
         if (name.p && value.p) call->passed[call->passed_count++] = (struct http_field){name, value};
     }
+}
+
+static bool is_type(struct str type, struct str wanted) {
+    return type.n >= wanted.n && str_eq_nocase(str_head(type, wanted.n), wanted);
+}
+
+static bool is_json(struct str type) { return is_type(type, STR("application/json")) || !type.n; }
+
+// Whether the answer comes in pieces, by what the upstream says that it is.
+static enum answer_mode mode_of(const struct call *call, struct str type) {
+    static const struct str streams[] = {STR_INIT("text/event-stream"), STR_INIT("application/x-ndjson"),
+                                         STR_INIT("application/vnd.amazon.eventstream")};
+    for (size_t i = 0; i < ARRAY_LEN(streams); i++)
+        if (is_type(type, streams[i])) return ANSWER_STREAM;
+    // Sound and the like, and Gemini's arrays, go through as they come.
+    bool array = call->request.array && call->request.stream;
+    return !call->translated && (array || !is_json(type)) ? ANSWER_STREAM : ANSWER_WHOLE;
+}
+
+static void begin_stream(struct call *call, struct str type) {
+    struct err err;
+    if (call->translated) {
+        if (!translation_begin(call, &err)) answer_error(call, &err);
+        return;
+    }
+    bool events = is_type(type, STR("text/event-stream"));
+    bool frames = is_type(type, STR("application/x-ndjson")) || call->request.array;
+    relay_begin(&call->relay, call->dialect,
+                events   ? RELAY_EVENTS
+                : frames ? RELAY_FRAMES
+                         : RELAY_BYTES,
+                call->request.array);
+    call->relay.strip_usage = call->request.stream && !call->request.wants_usage;
 }
 
 void answer_head(struct call *call, int status, const struct http_field *fields, size_t count) {
@@ -92,8 +131,8 @@ void answer_head(struct call *call, int status, const struct http_field *fields,
         return;
     }
     pass_fields(call, fields, count);
-    bool events = type.n >= 17 && str_eq_nocase(str_head(type, 17), STR("text/event-stream"));
-    call->mode = events && status < 300 ? ANSWER_STREAM : ANSWER_WHOLE;
+    call->mode = status < 300 ? mode_of(call, type) : ANSWER_WHOLE;
+    if (call->mode == ANSWER_STREAM) begin_stream(call, type);
 }
 
 // --- a whole answer ---
@@ -108,14 +147,27 @@ static void finish_whole(struct call *call, int status, struct str type, struct 
 
 #define SECRET_TOLD_MIN 8 // shorter ones are found in any text
 
-// The upstream's error: in the client's dialect it goes through as it is; our credentials' failure, and what is no
-// error object, become errors of ours.
+static struct str request_id(const struct call *call) { return str_of(call->id_text, REQUEST_ID_TEXT_LEN); }
+
+// The provider's error, told in the client's dialect.
+static void tell_failure(struct call *call, const struct chat_failure *failure) {
+    struct buf *out = &call->answer;
+    struct buf body = BUF_INIT(MAX(out->max, (size_t)64 * 1024));
+    call->dialect->put_failure(failure, request_id(call), &body);
+    buf_free(out); // the failure's texts may lie in it
+    *out = body;
+    finish_whole(call, failure->status, STR("application/json"), buf_str(out));
+}
+
+// The upstream's error: in the client's dialect it goes through as it is, from another it is translated; our
+// credentials' failure, and what is no error object, become errors of ours.
 static void finish_upstream_error(struct call *call, struct str body) {
     struct err err;
-    struct str message, name = call->provider->conf->name;
+    struct chat_failure failure;
+    struct str name = call->provider->conf->name;
     int status = call->upstream_status;
     struct str secret = secret_str(&call->provider->conf->api_key);
-    bool known = openai_error_recognise(body, &message);
+    bool known = call->upstream->read_failure(body, status, &call->req->arena, &failure);
     // Some proxies tell what they were sent.
     if (secret.n >= SECRET_TOLD_MIN && str_find(body, secret) < body.n) known = false;
     if (status == 401 || status == 403) {
@@ -125,7 +177,10 @@ static void finish_upstream_error(struct call *call, struct str body) {
         call_fail(call, &err);
     } else if (known && status >= 400 && status < 600) {
         call->error = err_info(ERR_UPSTREAM_STATUS)->wire_code;
-        finish_whole(call, status, STR("application/json"), body);
+        if (call->translated)
+            tell_failure(call, &failure);
+        else
+            finish_whole(call, status, STR("application/json"), body);
     } else {
         err_set(&err, ERR_UPSTREAM_STATUS, "provider \"%.*s\" answered with status %d and no error object",
                 STR_ARG(name), status);
@@ -134,23 +189,64 @@ static void finish_upstream_error(struct call *call, struct str body) {
     }
 }
 
+// The provider's answer is not what it should be: another target's may be.
+static void invalid_answer(struct call *call, const struct err *err) {
+    if (has_next_target(call))
+        try_next(call);
+    else
+        call_fail(call, err);
+}
+
+// A whole answer though the client wants a stream: told as one.
+static void stream_of_whole(struct call *call, struct str body) {
+    struct err err;
+    if (!translation_begin(call, &err) ||
+        !translator_feed_answer(&call->translation->translator, body, &call->req->arena, &err)) {
+        invalid_answer(call, &err);
+        return;
+    }
+    struct str part = buf_str(&call->translation->translator.out);
+    call->mode = ANSWER_STREAM;
+    call->status = call->upstream_status;
+    call->first_ns = clock_mono_ns();
+    finish_stream(call, &part, 1);
+}
+
+static void translate_whole(struct call *call, struct str body) {
+    struct buf out = BUF_INIT(MAX(call->answer.max, (size_t)64 * 1024));
+    struct err err;
+    if (!translation_answer(call, body, &out, &err)) {
+        buf_free(&out);
+        invalid_answer(call, &err);
+        return;
+    }
+    buf_free(&call->answer);
+    call->answer = out;
+    record_price(call);
+    finish_whole(call, call->upstream_status, STR("application/json"), buf_str(&call->answer));
+}
+
 static void whole_arrived(struct call *call, struct str body) {
-    bool valid;
+    struct err err;
     attempt_over(call, NULL);
     if (call->upstream_status >= 300) {
         finish_upstream_error(call, body);
         return;
     }
-    call->usage_known = openai_usage_of_answer(body, &valid, &call->usage);
-    if (!valid && has_next_target(call)) {
-        try_next(call);
-        return;
-    }
-    if (!valid) {
-        struct err err;
+    if (!call->translated) call->usage_known = call->dialect->usage_of(body, &call->usage);
+    // What tells usage was read to its end.
+    if (!call->usage_known && !json_validate(body, 0, &err)) {
         err_set(&err, ERR_UPSTREAM_INVALID, "provider \"%.*s\" answered with status %d and a body that is not JSON",
                 STR_ARG(call->provider->conf->name), call->upstream_status);
-        call_fail(call, &err);
+        invalid_answer(call, &err);
+        return;
+    }
+    if (call->translated && call->request.stream) {
+        stream_of_whole(call, body);
+        return;
+    }
+    if (call->translated) {
+        translate_whole(call, body);
         return;
     }
     record_price(call);
@@ -187,32 +283,77 @@ static void data_whole(struct call *call, struct str data, bool last) {
 
 // --- a streamed answer ---
 
-static void finish_stream(struct call *call, const struct str *parts, size_t count) {
-    if (call->stream.has_usage) {
-        call->usage = call->stream.usage;
+static void stream_usage(struct call *call) {
+    const struct translator *t = call->translated && call->translation ? &call->translation->translator : NULL;
+    if (t ? t->has_usage : call->relay.has_usage) {
+        call->usage = t ? t->usage : call->relay.usage;
         call->usage_known = true;
     }
+}
+
+static struct str stream_type(const struct call *call) {
+    if (!call->translated) return STR_NONE;
+    return call->request.array ? STR("application/json") : call->dialect->stream_type;
+}
+
+static void finish_stream(struct call *call, const struct str *parts, size_t count) {
+    stream_usage(call);
     record_price(call);
     content_add(call, parts, count);
     record_end(call);
-    if (!call->reply_started) reply_head(call, call->status, STR_NONE, HTTP_LENGTH_UNKNOWN);
+    if (!call->reply_started) reply_head(call, call->status, stream_type(call), HTTP_LENGTH_UNKNOWN);
     reply_last(call, parts, count);
+}
+
+// Nothing can be said within bytes that are no text: the client sees that they end too early.
+static void cut_off(struct call *call) {
+    struct http_req *req = call->req;
+    stream_usage(call);
+    record_price(call);
+    record_end(call);
+    call_release(call);
+    http_reply_abort(req);
 }
 
 // The answer has begun, so the error is an event of the client's dialect; no finish_reason is made up.
 static void fail_stream(struct call *call, const struct err *err) {
-    buf_clear(&call->answer);
-    openai_error_event_put(&call->answer, err);
-    struct str event = buf_str(&call->answer);
+    struct chat_failure failure = chat_failure_of_err(err, &call->req->arena);
+    struct str event;
     call->error = err_info(err->code)->wire_code;
+    if (!call->translated && call->relay.kind == RELAY_BYTES) {
+        cut_off(call);
+        return;
+    }
+    if (call->translated) {
+        translator_fail(&call->translation->translator, &failure);
+        event = buf_str(&call->translation->translator.out);
+    } else {
+        buf_clear(&call->answer);
+        call->dialect->put_failure_event(&failure, request_id(call), &call->answer);
+        event = buf_str(&call->answer);
+    }
     finish_stream(call, &event, 1);
 }
 
+// What is for the client, as up to RELAY_PARTS slices that live until the next call.
+static bool feed_stream(struct call *call, struct str data, bool last, struct str parts[RELAY_PARTS], size_t *out_count,
+                        struct err *err) {
+    if (!call->translated) return relay_feed(&call->relay, data, last, parts, out_count, err);
+    struct translator *t = &call->translation->translator;
+    t->reply.elapsed_ns = clock_mono_ns() - call->req->start_ns;
+    buf_clear(&t->out);
+    if (!translator_feed(t, data, last, err)) return false;
+    if (t->failed) call->error = err_info(ERR_UPSTREAM_STATUS)->wire_code;
+    parts[0] = buf_str(&t->out);
+    *out_count = t->out.n ? 1 : 0;
+    return true;
+}
+
 static void data_stream(struct call *call, struct str data, bool last) {
-    struct str parts[OPENAI_STREAM_PARTS];
-    size_t count;
+    struct str parts[RELAY_PARTS];
+    size_t count = 0;
     struct err err;
-    if (!openai_stream_feed(&call->stream, data, last, parts, &count, &err)) {
+    if (!feed_stream(call, data, last, parts, &count, &err)) {
         stop_upstream(call);
         answer_error(call, &err);
         return;
@@ -228,7 +369,7 @@ static void data_stream(struct call *call, struct str data, bool last) {
     content_add(call, parts, count);
     if (!call->reply_started) {
         call->status = call->upstream_status;
-        reply_head(call, call->status, STR_NONE, HTTP_LENGTH_UNKNOWN);
+        reply_head(call, call->status, stream_type(call), HTTP_LENGTH_UNKNOWN);
     }
     size_t queued = http_reply_data(call->req, parts, count, false);
     if (queued > (size_t)call->runtime->conf->limits.stream_buffer) answer_pause(call);
@@ -280,7 +421,8 @@ void call_fail(struct call *call, const struct err *given) {
         refusal = with_support(call, err);
         err = &refusal;
     }
-    openai_error_put(&call->answer, err);
+    struct chat_failure failure = chat_failure_of_err(err, &call->req->arena);
+    call->dialect->put_failure(&failure, request_id(call), &call->answer);
     call->error = err_info(err->code)->wire_code;
     call->passed_count = 0;
     call->mode = ANSWER_NONE;
@@ -307,7 +449,7 @@ void call_abort(struct call *call) {
         if (call->provider) attempt_over(call, &err);
         call->error = err_info(ERR_CLIENT_GONE)->wire_code;
         if (!call->status) call->status = err.status;
-        if (call->stream.has_usage) call->usage = call->stream.usage, call->usage_known = true;
+        stream_usage(call);
         if (call->provider) record_price(call);
         record_end(call);
     }

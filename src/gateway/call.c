@@ -2,6 +2,7 @@
 #include "gateway/call.h"
 
 #include "gateway/admit.h"
+#include "gateway/translation.h"
 
 #include "os/clock.h"
 
@@ -17,7 +18,7 @@ struct call *call_create(struct gateway_loop *gl, struct http_req *req) {
     request_id_text(call->id_text, call->id);
     timer_init(&call->timer, gl->loop, demo_timer_idle);
     buf_init(&call->answer, (size_t)call->runtime->conf->limits.max_response);
-    openai_stream_init(&call->stream, (size_t)call->runtime->conf->limits.max_event, false);
+    relay_init(&call->relay, (size_t)call->runtime->conf->limits.max_event);
     req->user = call;
     gl->active++;
     return call;
@@ -30,7 +31,8 @@ void call_release(struct call *call) {
     runtime_unref(call->runtime);
     buf_free(&call->answer);
     buf_free(&call->content);
-    openai_stream_free(&call->stream);
+    relay_free(&call->relay);
+    translation_free(call);
     call->gl->active--;
 }
 

@@ -9,13 +9,12 @@
 #include "gateway/quota_redis.h"
 #include "gateway/wait.h"
 #include "model/demo.h"
-#include "model/openai_request.h"
-#include "model/openai_stream.h"
-#include "model/usage.h"
+#include "model/relay.h"
 #include "route/route.h"
 
 struct endpoint;
 struct sync_wait;
+struct translation;
 struct meter_series;
 
 enum answer_mode {
@@ -58,7 +57,9 @@ struct call {
     struct wait_list *waits_in;
     bool asked; // the providers for their models
     // stage_read
-    struct openai_request request;
+    struct model_request request;
+    const struct dialect_ops *dialect; // the client's
+    bool strict;                       // what a provider cannot be told refuses the call
     // stage_route
     struct route route;
     // stage_admit
@@ -69,10 +70,14 @@ struct call {
     const struct runtime_provider *provider;
     struct http_exchange *exchange;
     struct demo demo;
-    struct timer timer;                // of the demonstration
-    bool begun;                        // told to the ledger
-    uint64_t sent_ns;                  // to this target, monotonic
-    const struct meter_series *series; // of this target; NULL until it was chosen
+    struct timer timer;                 // of the demonstration
+    bool begun;                         // told to the ledger
+    uint64_t sent_ns;                   // to this target, monotonic
+    const struct meter_series *series;  // of this target; NULL until it was chosen
+    const struct dialect_ops *upstream; // the dialect this target is spoken to in
+    struct translation *translation;    // NULL: no target has spoken another dialect than the client yet
+    const struct chat_report *dropped;  // what this target could not be told; NULL: nothing
+    bool translated;                    // this one does
     struct str body[JSON_EDIT_SLICES_MAX];
     size_t body_count;
     // the answer
@@ -82,7 +87,7 @@ struct call {
     size_t passed_count;
     struct buf answer;
     struct buf content; // of the answer, where it is kept
-    struct openai_stream stream;
+    struct relay relay; // where both speak the same dialect
     bool reply_started, paused, recorded;
     // the record
     struct usage usage;

@@ -6,8 +6,8 @@
 
 static uint64_t tag_of(struct str model) { return hash_bytes(model, 0x70656e73746f636bULL) | 1; }
 
-uint64_t estimate_output(const struct estimates *e, const struct openai_request *request, uint64_t otherwise) {
-    if (request->endpoint == OPENAI_EMBEDDINGS) return 0;
+uint64_t estimate_output(const struct estimates *e, const struct model_request *request, uint64_t otherwise) {
+    if (request->operation == OPERATION_EMBEDDINGS) return 0;
     if (request->max_output) return request->max_output;
     uint64_t tag = tag_of(request->model), i = tag / 2 % ESTIMATE_SLOTS;
     if (e->slots[i].tag != tag) return otherwise;
@@ -15,7 +15,7 @@ uint64_t estimate_output(const struct estimates *e, const struct openai_request 
 }
 
 void estimate_learn(struct estimates *e, struct str model, uint64_t output) {
-    uint64_t tag = tag_of(model), i = tag / 2 % ESTIMATE_SLOTS, now = MIN(output, OPENAI_OUTPUT_MAX) * SIXTEENTHS;
+    uint64_t tag = tag_of(model), i = tag / 2 % ESTIMATE_SLOTS, now = MIN(output, MODEL_OUTPUT_MAX) * SIXTEENTHS;
     // A model that shares the slot takes it over: what is lost is a guess.
     if (e->slots[i].tag != tag) {
         e->slots[i].tag = tag;

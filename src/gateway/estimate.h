@@ -5,7 +5,7 @@
 #define GATEWAY_ESTIMATE_H
 
 #include "base/hash.h"
-#include "model/openai_request.h"
+#include "model/request.h"
 #include "model/usage.h"
 
 #define ESTIMATE_SLOTS 256
@@ -19,7 +19,7 @@ struct estimates {
 
 // What the request sets as its limit; else how long that model's answers have been on average, `otherwise` before there
 // were any. Embeddings: 0.
-uint64_t estimate_output(const struct estimates *e, const struct openai_request *request, uint64_t otherwise);
+uint64_t estimate_output(const struct estimates *e, const struct model_request *request, uint64_t otherwise);
 // An answer of the model had so many tokens.
 void estimate_learn(struct estimates *e, struct str model, uint64_t output);
 

@@ -136,12 +136,14 @@ void gateway_on_request(struct gateway_loop *gl, struct http_req *req) {
     }
     call->endpoint = endpoint_find(req->method, req->path, &other);
     if (call->endpoint) {
+        call->dialect = dialect_get(call->endpoint->dialect);
         pipeline_run(call);
         return;
     }
     char masked[MASK_PATH_MAX];
     struct str path = str_head(mask_path(req->path, masked), 100);
     call->endpoint = &k_nowhere;
+    call->dialect = dialect_get(k_nowhere.dialect);
     if (other)
         err_set(&err, ERR_METHOD_NOT_ALLOWED, "%.*s does not take %.*s", STR_ARG(path), STR_ARG(req->method_text));
     else

@@ -15,19 +15,22 @@ static const struct endpoint k_endpoints[] = {
      .path = STR_INIT("/v1/chat/completions"),
      .name = STR_INIT("chat"),
      .usage = USAGE_ENDPOINT_CHAT,
-     .dialect = OPENAI_CHAT,
+     .dialect = DIALECT_OPENAI,
+     .operation = OPERATION_CHAT,
      .stages = k_model_call},
     {.method = HTTP_POST,
      .path = STR_INIT("/v1/completions"),
      .name = STR_INIT("completions"),
      .usage = USAGE_ENDPOINT_COMPLETIONS,
-     .dialect = OPENAI_COMPLETIONS,
+     .dialect = DIALECT_OPENAI,
+     .operation = OPERATION_COMPLETIONS,
      .stages = k_model_call},
     {.method = HTTP_POST,
      .path = STR_INIT("/v1/embeddings"),
      .name = STR_INIT("embeddings"),
      .usage = USAGE_ENDPOINT_EMBEDDINGS,
-     .dialect = OPENAI_EMBEDDINGS,
+     .dialect = DIALECT_OPENAI,
+     .operation = OPERATION_EMBEDDINGS,
      .stages = k_model_call},
     {.method = HTTP_GET,
      .path = STR_INIT("/v1/models"),
@@ -51,7 +54,9 @@ const struct endpoint *endpoint_find(enum http_method method, struct str path, b
     if (method == HTTP_HEAD) method = HTTP_GET;
     for (size_t i = 0; i < ARRAY_LEN(k_endpoints); i++) {
         const struct endpoint *e = &k_endpoints[i];
-        bool here = e->below ? str_starts(path, e->path) && path.n > e->path.n : str_eq(path, e->path);
+        bool here = e->below
+                        ? str_starts(path, e->path) && path.n > e->path.n + e->suffix.n && str_ends(path, e->suffix)
+                        : str_eq(path, e->path);
         if (here && e->method == method) return e;
         if (here) *out_other_method = true;
     }

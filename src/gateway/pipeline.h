@@ -13,11 +13,13 @@ typedef enum stage_result stage_fn(struct call *call, struct err *err);
 struct endpoint {
     enum http_method method;
     struct str path;
-    bool below;      // paths below it too: "/v1/models/" and what follows
-    struct str name; // in metrics and logs
+    struct str suffix; // of a path below it: ":generateContent"
+    bool below;        // paths below it too: "/v1/models/" and what follows
+    struct str name;   // in metrics and logs
     enum usage_endpoint usage;
-    enum openai_endpoint dialect; // of model calls
-    stage_fn *const *stages;      // ends with NULL
+    enum dialect dialect; // the client's: of model calls, and of errors
+    enum operation operation;
+    stage_fn *const *stages; // ends with NULL
 };
 // NULL when there is none; *out_other_method tells that the path has another method.
 const struct endpoint *endpoint_find(enum http_method method, struct str path, bool *out_other_method);

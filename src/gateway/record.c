@@ -5,6 +5,7 @@
 #include "gateway/content.h"
 #include "gateway/meter.h"
 #include "gateway/pipeline.h"
+#include "gateway/translation.h"
 #include "govern/audit_note.h"
 #include "govern/mask.h"
 #include "os/clock.h"
@@ -58,12 +59,16 @@ void record_begin(struct call *call) {
     ledger_begin(call->gl->ledger, &rec);
 }
 
+static uint64_t streamed(const struct call *call) {
+    return call->translated && call->translation ? call->translation->translator.events : call->relay.events;
+}
+
 void record_price(struct call *call) {
     const struct route_target *t = call_target(call);
     if (!t) return;
     if (!call->usage_known) {
         // The upstream did not count: what was asked, and what was streamed so far, an event about a token.
-        call->usage = (struct usage){.prompt = openai_request_estimate(&call->request), .output = call->stream.events};
+        call->usage = (struct usage){.prompt = model_request_estimate(&call->request), .output = streamed(call)};
     }
     call->cost_known = price_cost(&t->price, &call->usage, &call->cost_nano);
 }

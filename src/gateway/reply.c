@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "gateway/pipeline.h"
+#include "gateway/translation.h"
 
 // Dollars from nanodollars, without zeros at the end: "0.000123".
 static struct str dollars(struct arena *arena, uint64_t nano) {
@@ -31,6 +32,8 @@ void reply_head(struct call *call, int status, struct str content_type, uint64_t
         struct str attempts = arena_printf(&call->req->arena, "%zu", call->attempts);
         f[n++] = (struct http_field){STR("x-penstock-attempts"), attempts};
     }
+    struct str dropped = translation_dropped(call);
+    if (dropped.n) f[n++] = (struct http_field){STR("x-penstock-dropped-params"), dropped};
     if (target && call->mode == ANSWER_WHOLE && status < 300)
         f[n++] = (struct http_field){STR("x-penstock-cost-usd"),
                                      call->cost_known ? dollars(&call->req->arena, call->cost_nano) : STR("unknown")};
@@ -50,13 +53,17 @@ void reply_head(struct call *call, int status, struct str content_type, uint64_t
 // The call is gone before its last bytes are handed to the connection, since the connection may go on to the next one.
 static void send_last(struct call *call, const struct str *parts, size_t count) {
     struct http_req *req = call->req;
-    struct buf answer = call->answer, rest = call->stream.rest; // the parts may lie in these
+    struct buf answer = call->answer, rest = call->relay.rest; // the parts may lie in these, or in the translator's
+    struct buf *translated = call->translation ? &call->translation->translator.out : NULL;
+    struct buf out = translated ? *translated : (struct buf)BUF_INIT(0);
     buf_init(&call->answer, 0);
-    buf_init(&call->stream.rest, 0);
+    buf_init(&call->relay.rest, 0);
+    if (translated) buf_init(translated, 0);
     call_release(call);
     http_reply_data(req, parts, count, true);
     buf_free(&answer);
     buf_free(&rest);
+    buf_free(&out);
 }
 
 // --- durability: sync ---

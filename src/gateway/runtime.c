@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "model/provider.h"
 
 static bool provider_tls(struct runtime *rt, const struct conf_provider *p, struct tls_ctx **out_ctx, struct err *err) {
     bool plain_default = p->tls_ca.n == 0 && p->tls_verify;
@@ -20,11 +21,23 @@ static void add_field(struct runtime_provider *rp, struct str name, struct str v
     if (rp->field_count < RUNTIME_FIELDS_MAX) rp->fields[rp->field_count++] = (struct http_field){name, value};
 }
 
+// How the key is sent: as the kind's own dialect has it, and as a compatibility address wants it.
+static enum provider_auth auth_of(const struct conf_provider *p) {
+    const struct dialect_ops *speaks = dialect_get(provider_dialect(p));
+    if (p->preset->auth == PROVIDER_AUTH_NONE) return PROVIDER_AUTH_NONE;
+    if (speaks->auth != PROVIDER_AUTH_NONE) return speaks->auth;
+    bool own = p->preset->auth == PROVIDER_AUTH_X_API_KEY || p->preset->auth == PROVIDER_AUTH_GOOG;
+    return own ? PROVIDER_AUTH_BEARER : p->preset->auth;
+}
+
 static bool provider_fields(struct runtime *rt, struct runtime_provider *rp, struct err *err) {
     const struct conf_provider *p = rp->conf;
     struct str key = secret_str(&p->api_key);
-    if (key.n && p->preset->auth == PROVIDER_AUTH_X_API_KEY) add_field(rp, STR("x-api-key"), key);
-    if (key.n && p->preset->auth == PROVIDER_AUTH_BEARER) {
+    enum provider_auth auth = auth_of(p);
+    if (key.n && auth == PROVIDER_AUTH_X_API_KEY) add_field(rp, STR("x-api-key"), key);
+    if (key.n && auth == PROVIDER_AUTH_API_KEY) add_field(rp, STR("api-key"), key);
+    if (key.n && auth == PROVIDER_AUTH_GOOG) add_field(rp, STR("x-goog-api-key"), key);
+    if (key.n && auth == PROVIDER_AUTH_BEARER) {
         struct str value = arena_printf(&rt->arena, "Bearer %.*s", STR_ARG(key));
         if (!value.p) return err_no_memory(err);
         add_field(rp, STR("authorization"), value);
@@ -42,7 +55,6 @@ static bool provider_init(struct runtime *rt, struct runtime_provider *rp, const
                           struct err *err) {
     rp->conf = p;
     rp->demo = p->kind == PROVIDER_DEMO;
-    rp->asks_usage = p->kind != PROVIDER_MISTRAL; // Mistral tells usage unasked and refuses the option
     if (rp->demo) return true;
     rp->origin = (struct http_origin){.name = p->name,
                                       .host = p->url.host,
@@ -65,13 +77,12 @@ static bool provider_init(struct runtime *rt, struct runtime_provider *rp, const
     return provider_fields(rt, rp, err);
 }
 
-bool runtime_create(struct conf *conf, struct model_catalog *models, struct runtime **out_runtime, struct err *err) {
+bool runtime_create(struct conf *conf, struct runtime **out_runtime, struct err *err) {
     struct runtime *rt = mem_zalloc(1, sizeof *rt);
     if (!rt) return err_no_memory(err);
     atomic_init(&rt->refs, 1);
     arena_init(&rt->arena, NULL, 0, (size_t)1 << 20);
     rt->conf = conf_ref(conf);
-    rt->models = model_catalog_ref(models);
     rt->providers = ARENA_ARRAY(&rt->arena, struct runtime_provider, conf->providers.n);
     bool ok = rt->providers || err_no_memory(err);
     for (size_t i = 0; ok && i < conf->providers.n; i++)
@@ -99,7 +110,6 @@ void runtime_unref(struct runtime *rt) {
                 secret_wipe((void *)(uintptr_t)rp->fields[f].value.p, rp->fields[f].value.n);
     }
     if (rt->tls_default) tls_ctx_unref(rt->tls_default);
-    model_catalog_unref(rt->models);
     conf_unref(rt->conf);
     arena_free(&rt->arena);
     mem_free(rt);

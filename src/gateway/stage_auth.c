@@ -65,11 +65,23 @@ static enum stage_result wait_for_ring(struct call *call, struct err *err) {
     return STAGE_WAIT;
 }
 
+// Google's clients may put it into the address: "?key=…". Only there, and never logged: the access log has no queries.
+static struct str query_key(const struct http_req *req) {
+    struct str rest = req->query, part;
+    if (!str_starts(req->path, STR("/v1beta/"))) return STR("");
+    while (rest.n && str_split(&rest, '&', &part))
+        if (str_starts(part, STR("key="))) return str_from(part, 4);
+    return STR("");
+}
+
 static struct str presented_key(const struct http_req *req) {
     struct str value = http_field_get(req->fields, req->field_count, STR("authorization"));
     if (value.n > 7 && str_eq_nocase(str_head(value, 7), STR("bearer "))) return str_trim(str_from(value, 7));
     struct str key = http_field_get(req->fields, req->field_count, STR("x-api-key"));
-    return key.p ? key : STR("");
+    if (key.p) return key;
+    key = http_field_get(req->fields, req->field_count, STR("x-goog-api-key"));
+    if (!key.p) key = http_field_get(req->fields, req->field_count, STR("api-key")); // Azure's clients
+    return key.p ? key : query_key(req);
 }
 
 // Of its team, project and the key itself, the innermost that the configuration has.

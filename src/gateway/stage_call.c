@@ -3,6 +3,8 @@
 
 #include "gateway/answer.h"
 #include "gateway/record.h"
+#include "gateway/translation.h"
+#include "model/provider.h"
 #include "net/http1_parse.h"
 #include "os/clock.h"
 
@@ -31,16 +33,24 @@ static bool passes_upstream(struct str name) {
     static const struct str exact[] = {
         STR_INIT("via"),         STR_INIT("accept"),     STR_INIT("user-agent"),         STR_INIT("idempotency-key"),
         STR_INIT("traceparent"), STR_INIT("tracestate"), STR_INIT("x-client-request-id")};
-    if (name.n > 7 && str_eq_nocase(str_head(name, 7), STR("openai-"))) return true;
+    static const struct str prefixes[] = {STR_INIT("openai-"), STR_INIT("anthropic-"), STR_INIT("x-goog-api-client")};
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+        if (str_eq_nocase(str_head(name, prefixes[i].n), prefixes[i])) return true;
     for (size_t i = 0; i < ARRAY_LEN(exact); i++)
         if (str_eq_nocase(name, exact[i])) return true;
     return false;
 }
 
-static size_t request_fields(const struct call *call, struct http_field out[CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX + 3]) {
+static size_t request_fields(const struct call *call, struct http_field out[CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX + 4]) {
     const struct runtime_provider *p = call->provider;
     size_t n = 0;
-    out[n++] = (struct http_field){STR("content-type"), STR("application/json")};
+    // A body that is passed through is of the client's type: multipart, say.
+    struct str type = http_field_get(call->req->fields, call->req->field_count, STR("content-type"));
+    bool own = call->translated || !call->request.boundary.p || !type.n;
+    out[n++] = (struct http_field){STR("content-type"), own ? STR("application/json") : type};
+    bool versioned = call->upstream->dialect_field.n &&
+                     !http_field_get(call->req->fields, call->req->field_count, call->upstream->dialect_field).p;
+    if (versioned) out[n++] = (struct http_field){call->upstream->dialect_field, call->upstream->dialect_version};
     for (size_t i = 0; i < p->field_count; i++) out[n++] = p->fields[i];
     for (size_t i = 0; i < call->req->field_count && n < CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX; i++) {
         const struct http_field *f = &call->req->fields[i];
@@ -50,14 +60,6 @@ static size_t request_fields(const struct call *call, struct http_field out[CALL
     out[n++] = (struct http_field){STR("accept-encoding"), STR("identity")};
     out[n++] = (struct http_field){STR("via"), str_c(call->gl->gateway->via)};
     return n;
-}
-
-// "/v1" of the client's path is what base_url ends with.
-static struct str upstream_path(const struct call *call) {
-    struct str below = str_from(call->endpoint->path, sizeof "/v1" - 1);
-    struct str base = call->provider->conf->url.path;
-    if (str_eq(base, STR("/v1"))) return call->endpoint->path;
-    return arena_printf(&call->req->arena, "%.*s%.*s", STR_ARG(base), STR_ARG(below));
 }
 
 static uint64_t wait_of(int64_t ms) { return ms == OPT_UNSET ? 0 : (uint64_t)ms; }
@@ -73,9 +75,13 @@ static struct http_waits tenant_waits(const struct conf_tenant *tenant) {
 }
 
 static bool send_http(struct call *call, struct err *err) {
-    struct http_field fields[CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX + 3];
+    struct http_field fields[CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX + 4];
+    const struct provider_call to = {.provider = call->provider->conf,
+                                     .operation = call->request.operation,
+                                     .dialect = call->upstream->dialect,
+                                     .stream = call->request.stream,
+                                     .model = call_target(call)->model};
     struct http_request r = {.method = STR("POST"),
-                             .target = upstream_path(call),
                              .authority = call->provider->authority,
                              .fields = fields,
                              .field_count = request_fields(call, fields),
@@ -83,8 +89,8 @@ static bool send_http(struct call *call, struct err *err) {
                              .body_count = call->body_count,
                              .once = call->runtime != call->gl->runtime,
                              .waits = tenant_waits(call->tenant)};
-    if (!r.target.p) return err_no_memory(err);
-    return http_client_send(call->gl->client, &call->provider->origin, &r, &k_exchange_ops, call, &call->exchange, err);
+    return provider_target(&to, &call->req->arena, &r.target, err) &&
+           http_client_send(call->gl->client, &call->provider->origin, &r, &k_exchange_ops, call, &call->exchange, err);
 }
 
 // --- the demonstration ---
@@ -114,8 +120,9 @@ static void demo_step(struct timer *timer) {
 
 static bool demo_start(struct call *call, struct err *err) {
     struct str id = str_of(call->id_text + 4, REQUEST_ID_TEXT_LEN - 4);
-    if (!demo_open(&call->request, call_target(call)->model, id, call->ts / (int64_t)NS_PER_SEC, &call->req->arena,
-                   &call->demo, err))
+    const struct model_request *asked = call->translated ? &call->translation->spoken : &call->request;
+    if (!demo_open(asked, call_target(call)->model, id, call->ts / (int64_t)NS_PER_SEC, &call->req->arena, &call->demo,
+                   err))
         return false;
     struct http_field type = {STR("content-type"), demo_content_type(&call->demo)};
     call->timer.fn = demo_step;
@@ -144,13 +151,20 @@ void answer_resume(struct call *call) {
 
 // --- the target in turn ---
 
+static bool pass_through(struct call *call, const struct route_target *t, struct err *err) {
+    struct chat_report report = {.count = 0};
+    const struct chat_target target = {
+        .model = t->model, .traits = provider_traits_get((enum provider_kind)t->provider->kind), .report = &report};
+    return call->dialect->rewrite(&call->request, &target, &call->req->arena, call->body, &call->body_count, err) &&
+           translation_note_dropped(call, &report, err);
+}
+
 static bool prepare(struct call *call, struct err *err) {
     const struct route_target *t = &call->route.targets[call->target];
     call->provider = &call->runtime->providers[t->provider->index];
-    struct openai_rewrite rewrite = {.model = t->model, .ask_usage = call->provider->asks_usage};
-    if (!openai_request_rewrite(&call->request, &rewrite, &call->req->arena, call->body, &call->body_count, err))
-        return false;
-    call->stream.strip_usage = call->request.stream && !call->request.wants_usage;
+    call->translated = !provider_speaks(t->provider, call->request.dialect, call->request.operation);
+    call->upstream = call->translated ? dialect_get(provider_dialect(t->provider)) : call->dialect;
+    if (!(call->translated ? translation_write(call, err) : pass_through(call, t, err))) return false;
     call->attempts++;
     call->sent_ns = clock_mono_ns();
     record_begin(call);
@@ -163,7 +177,8 @@ enum stage_result stage_call(struct call *call, struct err *err) {
             if (call->provider->demo ? demo_start(call, err) : send_http(call, err)) return STAGE_WAIT;
             record_attempt(call, str_c(err_info(err->code)->wire_code));
         }
-        bool next = err_info(err->code)->retryable && call->target + 1 < call->route.count;
+        bool another = err_info(err->code)->retryable || err->code == ERR_UNSUPPORTED; // may be able to
+        bool next = another && call->target + 1 < call->route.count;
         if (!next) return STAGE_FAIL;
         call->target++;
     }

@@ -74,27 +74,6 @@ static size_t put_models(const struct call *call, struct json_writer *w, struct 
     return l.n;
 }
 
-// "%2F" and its like: openai's client escapes the slash of "provider/model".
-static struct str decode_path(struct arena *arena, struct str s) {
-    char *p = arena_alloc(arena, s.n), hex[3] = "";
-    size_t n = 0;
-    if (!p) return STR("");
-    for (size_t i = 0; i < s.n; i++) {
-        char *end = hex;
-        if (s.p[i] == '%' && i + 2 < s.n) {
-            hex[0] = s.p[i + 1];
-            hex[1] = s.p[i + 2];
-            p[n] = (char)strtoul(hex, &end, 16);
-        }
-        if (end == hex + 2)
-            i += 2;
-        else
-            p[n] = s.p[i];
-        n++;
-    }
-    return str_of(p, n);
-}
-
 enum stage_result stage_models(struct call *call, struct err *err) {
     struct json_writer w;
     struct str wanted = STR("");
@@ -103,7 +82,7 @@ enum stage_result stage_models(struct call *call, struct err *err) {
     call->asked = true;
     if (ask && catalog_refresh(call->gl->catalog, call)) return STAGE_WAIT;
     if (call->endpoint->below)
-        wanted = decode_path(&call->req->arena, str_from(call->req->path, call->endpoint->path.n));
+        wanted = http_path_decode(&call->req->arena, str_from(call->req->path, call->endpoint->path.n));
     json_writer_init(&w, &call->answer);
     if (wanted.n) {
         if (put_models(call, &w, wanted) == 0) {

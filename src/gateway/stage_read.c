@@ -43,6 +43,31 @@ static bool check_tenant_body(const struct call *call, struct err *err) {
                    conf_level_word(t->kind), STR_ARG(t->name), STR_ARG(buf_str(&most)));
 }
 
+// Of "/v1beta/models/MODEL:generateContent": model and action, decoded.
+static bool path_parts(const struct call *call, struct model_request_in *in, struct err *err) {
+    const struct endpoint *e = call->endpoint;
+    if (!e->below) return true;
+    struct str rest = str_from(call->req->path, e->path.n);
+    in->action = e->suffix.n ? str_from(e->suffix, 1) : STR("");
+    in->model = http_path_decode(&call->req->arena, str_head(rest, rest.n - e->suffix.n));
+    return in->model.p || err_no_memory(err);
+}
+
+static bool read_request(struct call *call, unsigned depth, struct err *err) {
+    struct http_req *req = call->req;
+    struct model_request_in in = {.operation = call->endpoint->operation,
+                                  .body = req->body,
+                                  .content_type = http_field_get(req->fields, req->field_count, STR("content-type")),
+                                  .query = req->query,
+                                  .depth = depth};
+    bool strict;
+    if (!path_parts(call, &in, err) || !call->dialect->peek(&in, &req->arena, &call->request, err)) return false;
+    struct str wish = http_field_get(req->fields, req->field_count, STR("x-penstock-strict"));
+    call->strict = call->runtime->conf->translation.strict || str_eq_nocase(str_trim(wish), STR("true"));
+    if (call->request.strict.p && json_raw_bool(call->request.strict, &strict)) call->strict = strict;
+    return true;
+}
+
 enum stage_result stage_read(struct call *call, struct err *err) {
     const struct conf_limits *limits = &call->runtime->conf->limits;
     struct http_req *req = call->req;
@@ -59,9 +84,7 @@ enum stage_result stage_read(struct call *call, struct err *err) {
     }
     if (!check_tenant_body(call, err)) return STAGE_FAIL;
     if (call->tenant) call->answer.max = (size_t)call->tenant->limits.max_response;
-    if (!openai_request_read(call->endpoint->dialect, req->body, (unsigned)limits->json_depth, &req->arena,
-                             &call->request, err))
-        return STAGE_FAIL;
+    if (!read_request(call, (unsigned)limits->json_depth, err)) return STAGE_FAIL;
     if (call->key && !keyring_check_model(call->ring, call->key, call->request.model, call->ts, err)) return STAGE_FAIL;
     if (!check_tenant_model(call, err)) return STAGE_FAIL;
     return STAGE_DONE;

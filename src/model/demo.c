@@ -39,12 +39,12 @@ static bool choose(struct demo *d, struct str model, struct arena *arena, struct
     return d->text.p != NULL || err_no_memory(err);
 }
 
-bool demo_open(const struct openai_request *request, struct str model, struct str id, int64_t created,
+bool demo_open(const struct model_request *request, struct str model, struct str id, int64_t created,
                struct arena *arena, struct demo *out_demo, struct err *err) {
     struct demo d = {.request = request, .model = request->model, .id = id, .created = created};
-    d.embed = request->endpoint == OPENAI_EMBEDDINGS;
+    d.embed = request->operation == OPERATION_EMBEDDINGS;
     if (!choose(&d, model, arena, err)) return false;
-    d.tokens_in = openai_request_estimate(request);
+    d.tokens_in = model_request_estimate(request);
     d.tokens_out = d.embed ? 0 : tokens_of(d.text.n);
     *out_demo = d;
     return true;
@@ -83,7 +83,7 @@ static void put_head(const struct demo *d, struct json_writer *w, struct str obj
 
 static void put_whole(const struct demo *d, struct buf *out) {
     struct json_writer w;
-    bool chat = d->request->endpoint == OPENAI_CHAT;
+    bool chat = d->request->operation == OPERATION_CHAT;
     json_writer_init(&w, out);
     put_head(d, &w, chat ? STR("chat.completion") : STR("text_completion"));
     json_put_member_array(&w, STR("choices"));
@@ -109,7 +109,7 @@ static void put_whole(const struct demo *d, struct buf *out) {
 // One event of a stream: a piece of text, or the end of it (finish).
 static void put_event(const struct demo *d, struct buf *out, struct str text, bool role, bool finish) {
     struct json_writer w;
-    bool chat = d->request->endpoint == OPENAI_CHAT;
+    bool chat = d->request->operation == OPERATION_CHAT;
     buf_lit(out, "data: ");
     json_writer_init(&w, out);
     put_head(d, &w, chat ? STR("chat.completion.chunk") : STR("text_completion"));
@@ -139,7 +139,7 @@ static void put_usage_event(const struct demo *d, struct buf *out) {
     struct json_writer w;
     buf_lit(out, "data: ");
     json_writer_init(&w, out);
-    put_head(d, &w, d->request->endpoint == OPENAI_CHAT ? STR("chat.completion.chunk") : STR("text_completion"));
+    put_head(d, &w, d->request->operation == OPERATION_CHAT ? STR("chat.completion.chunk") : STR("text_completion"));
     json_put_member_array(&w, STR("choices"));
     json_put_array_end(&w);
     put_usage(d, &w);

@@ -9,10 +9,10 @@
 #ifndef MODEL_DEMO_H
 #define MODEL_DEMO_H
 
-#include "model/openai_request.h"
+#include "model/request.h"
 
 struct demo {
-    const struct openai_request *request;
+    const struct model_request *request;
     struct str model, text, id;
     int64_t created;
     int status; // of the answer
@@ -24,7 +24,7 @@ struct demo {
 };
 
 // model: the name after "demo/".
-NODISCARD bool demo_open(const struct openai_request *request, struct str model, struct str id, int64_t created,
+NODISCARD bool demo_open(const struct model_request *request, struct str model, struct str id, int64_t created,
                          struct arena *arena, struct demo *out_demo, struct err *err);
 // "text/event-stream" or "application/json".
 struct str demo_content_type(const struct demo *demo);

@@ -25,9 +25,9 @@ static struct str content_text(struct str raw, struct arena *arena) {
     return text;
 }
 
-struct str demo_last_user_text(const struct openai_request *q, struct arena *arena) {
+struct str demo_last_user_text(const struct model_request *q, struct arena *arena) {
     if (!q->input.p) return STR("");
-    if (q->endpoint != OPENAI_CHAT) return content_text(q->input, arena);
+    if (q->operation != OPERATION_CHAT) return content_text(q->input, arena);
     struct json_reader r;
     enum json_kind kind;
     struct str last = STR_NONE;
@@ -76,7 +76,7 @@ static void put_vector(struct json_writer *w, struct str text, uint64_t index, b
 
 // A string, an array of strings, or tokens (an array of numbers, or of such arrays); the raw text stands for the
 // tokens.
-static void put_vectors(const struct openai_request *q, struct json_writer *w, bool base64) {
+static void put_vectors(const struct model_request *q, struct json_writer *w, bool base64) {
     struct json_reader r;
     enum json_kind kind;
     uint64_t index = 0;
@@ -96,7 +96,7 @@ static void put_vectors(const struct openai_request *q, struct json_writer *w, b
     if (numbers) put_vector(w, q->input, 0, base64);
 }
 
-void demo_embeddings_put(const struct openai_request *q, struct str model, uint64_t tokens_in, struct buf *out) {
+void demo_embeddings_put(const struct model_request *q, struct str model, uint64_t tokens_in, struct buf *out) {
     struct json_writer w;
     struct str format;
     bool base64 = JSON_GET(q->body, &format, STR("encoding_format")) && json_string_eq(format, STR("base64"));

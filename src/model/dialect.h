@@ -11,6 +11,7 @@
 #ifndef MODEL_DIALECT_H
 #define MODEL_DIALECT_H
 
+#include "conf/provider_preset.h"
 #include "model/chat_event.h"
 #include "model/frame.h"
 #include "model/request.h"
@@ -34,6 +35,7 @@ struct chat_target {
     struct str model;    // decoded: what the provider calls it
     uint64_t max_output; // the most that this model gives, where it must be said and the client did not; 0 unknown
     const struct provider_traits *traits; // provider.h
+    struct chat_report *report; // of rewrite: members that this provider refuses are taken out and named; NULL: left in
 };
 
 struct embed_ops;
@@ -62,6 +64,8 @@ struct dialect_ops {
     // --- as a provider's ---
     // Where a call goes, below the provider's base_url: "/messages". NULL: as OpenAI's. Empty: it has no such thing.
     bool (*path)(const struct provider_call *call, struct arena *arena, struct str *out_path, struct err *err);
+    enum provider_auth auth; // how keys are sent to whoever speaks it; NONE: as the kind of provider says
+    struct str dialect_field, dialect_version; // a field that each request needs: "anthropic-version", "2023-06-01"
     // The client's body in the same dialect for this target, as slices.
     bool (*rewrite)(const struct model_request *request, const struct chat_target *target, struct arena *arena,
                     struct str out_slices[JSON_EDIT_SLICES_MAX], size_t *out_count, struct err *err);

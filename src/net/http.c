@@ -125,3 +125,23 @@ void http_target_split(struct str target, struct str *out_path, struct str *out_
     *out_path = str_head(target, at);
     *out_query = at < target.n ? str_from(target, at + 1) : STR("");
 }
+
+struct str http_path_decode(struct arena *arena, struct str s) {
+    char *p = arena_alloc(arena, s.n + 1), hex[3] = "";
+    size_t n = 0;
+    if (!p) return STR_NONE;
+    for (size_t i = 0; i < s.n; i++) {
+        char *end = hex;
+        if (s.p[i] == '%' && i + 2 < s.n) {
+            hex[0] = s.p[i + 1];
+            hex[1] = s.p[i + 2];
+            p[n] = (char)strtoul(hex, &end, 16);
+        }
+        if (end == hex + 2)
+            i += 2;
+        else
+            p[n] = s.p[i];
+        n++;
+    }
+    return str_of(p, n);
+}

@@ -4,7 +4,7 @@
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
 
-#include "base/str.h"
+#include "base/arena.h"
 
 enum http_method {
     HTTP_GET,
@@ -37,6 +37,9 @@ bool http_is_token(struct str s);
 bool http_is_field_value(struct str s);
 // Fields that belong to one hop and are never passed on (RFC 9110, 7.6.1).
 bool http_is_hop_by_hop(struct str name);
+// "%2F" and its like as what they stand for; openai's client escapes the slash of "provider/model". p is NULL without
+// memory.
+struct str http_path_decode(struct arena *arena, struct str s);
 // Splits "/path?query"; a missing query is empty.
 void http_target_split(struct str target, struct str *out_path, struct str *out_query);
 

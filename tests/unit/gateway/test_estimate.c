@@ -3,23 +3,23 @@
 
 #include "gateway/estimate.h"
 
-static struct openai_request request(const char *model, uint64_t max_output) {
-    return (struct openai_request){.endpoint = OPENAI_CHAT, .model = str_c(model), .max_output = max_output};
+static struct model_request request(const char *model, uint64_t max_output) {
+    return (struct model_request){.operation = OPERATION_CHAT, .model = str_c(model), .max_output = max_output};
 }
 
 static void test_what_is_said(void) {
     static struct estimates e;
-    struct openai_request q = request("m", 77);
+    struct model_request q = request("m", 77);
     CHECK_INT(estimate_output(&e, &q, 512), 77);
     estimate_learn(&e, STR("m"), 5000);
     CHECK_INT(estimate_output(&e, &q, 512), 77);
-    q.endpoint = OPENAI_EMBEDDINGS;
+    q.operation = OPERATION_EMBEDDINGS;
     CHECK_INT(estimate_output(&e, &q, 512), 0);
 }
 
 static void test_learning(void) {
     static struct estimates e;
-    struct openai_request q = request("m", 0), other = request("n", 0);
+    struct model_request q = request("m", 0), other = request("n", 0);
     CHECK_INT(estimate_output(&e, &q, 512), 512);
     CHECK_INT(estimate_output(&e, &q, 0), 0);
     estimate_learn(&e, STR("m"), 100);
@@ -31,7 +31,7 @@ static void test_learning(void) {
     CHECK(estimate_output(&e, &q, 512) <= 1);
     // An upstream's lie harms nobody.
     estimate_learn(&e, STR("m"), UINT64_MAX);
-    CHECK(estimate_output(&e, &q, 512) <= OPENAI_OUTPUT_MAX);
+    CHECK(estimate_output(&e, &q, 512) <= MODEL_OUTPUT_MAX);
 }
 
 // More models than there are slots: some are forgotten, none is mistaken for another.
@@ -45,7 +45,7 @@ static void test_many_models(void) {
     }
     for (unsigned i = 0; i < 4 * ESTIMATE_SLOTS; i++) {
         snprintf(name, sizeof name, "model-%u", i);
-        struct openai_request q = request(name, 0);
+        struct model_request q = request(name, 0);
         uint64_t n = estimate_output(&e, &q, 7);
         CHECK(n == 7 || n == i + 1000);
         known += n != 7;

@@ -2,11 +2,12 @@
 #include "base/utf8.h"
 #include "check.h"
 #include "model/demo.h"
+#include "model/dialect.h"
 #include "model/openai_usage.h"
 
 struct run {
     struct arena arena;
-    struct openai_request request;
+    struct model_request request;
     struct demo demo;
     struct buf out;
     enum demo_next last;
@@ -14,12 +15,13 @@ struct run {
     uint64_t waited;
 };
 
-static void run_open(struct run *r, enum openai_endpoint endpoint, const char *model, struct str body) {
+static void run_open(struct run *r, enum operation operation, const char *model, struct str body) {
     struct err err;
     *r = (struct run){0};
     arena_init(&r->arena, NULL, 0, (size_t)1 << 22);
     buf_init(&r->out, (size_t)8 << 20);
-    REQUIRE(openai_request_read(endpoint, body, 0, &r->arena, &r->request, &err));
+    const struct model_request_in in = {.operation = operation, .body = body};
+    REQUIRE(dialect_get(DIALECT_OPENAI)->peek(&in, &r->arena, &r->request, &err));
     REQUIRE(demo_open(&r->request, str_c(model), STR("id1"), 1700000000, &r->arena, &r->demo, &err));
 }
 
@@ -57,7 +59,7 @@ static void test_whole(void) {
         struct run r;
         struct usage usage;
         bool valid;
-        run_open(&r, OPENAI_CHAT, models[i], STR(HI "}"));
+        run_open(&r, OPERATION_CHAT, models[i], STR(HI "}"));
         run_all(&r);
         CHECK(r.last == DEMO_LAST && r.pieces == 1);
         CHECK_INT(r.demo.status, 200);
@@ -104,7 +106,7 @@ static void test_streamed(void) {
     for (int chat = 0; chat < 2; chat++) {
         struct run r;
         struct buf text = BUF_INIT((size_t)1 << 20);
-        run_open(&r, chat ? OPENAI_CHAT : OPENAI_COMPLETIONS, "echo",
+        run_open(&r, chat ? OPERATION_CHAT : OPERATION_COMPLETIONS, "echo",
                  chat ? STR(HI ",\"stream\":true}")
                       : STR("{\"model\":\"x\",\"prompt\":\"hi \\u00e9\\n\\\"you\\\"\",\"stream\":true}"));
         run_all(&r);
@@ -125,7 +127,7 @@ static void test_long_word(void) {
     buf_lit(&body, "{\"model\":\"x\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"a");
     for (int i = 0; i < 50000; i++) buf_lit(&body, "\xe2\x82\xac");
     buf_lit(&body, "\"}]}");
-    run_open(&r, OPENAI_CHAT, "echo", buf_str(&body));
+    run_open(&r, OPERATION_CHAT, "echo", buf_str(&body));
     run_all(&r);
     check_events(&r, &text);
     CHECK_INT(text.n, 150001);
@@ -140,7 +142,7 @@ static void test_failures(void) {
         struct run r;
         char model[20];
         snprintf(model, sizeof model, "fail-%d", statuses[i]);
-        run_open(&r, OPENAI_CHAT, model, STR(HI ",\"stream\":true}"));
+        run_open(&r, OPERATION_CHAT, model, STR(HI ",\"stream\":true}"));
         run_all(&r);
         CHECK(r.last == DEMO_LAST && r.pieces == 1);
         CHECK_INT(r.demo.status, statuses[i]);
@@ -151,11 +153,11 @@ static void test_failures(void) {
     }
     for (int stream = 0; stream < 2; stream++) {
         struct run r;
-        run_open(&r, OPENAI_CHAT, "cut", stream ? STR(HI ",\"stream\":true}") : STR(HI "}"));
+        run_open(&r, OPERATION_CHAT, "cut", stream ? STR(HI ",\"stream\":true}") : STR(HI "}"));
         run_all(&r);
         CHECK(r.last == DEMO_BREAK && (r.out.n > 0) == stream);
         run_close(&r);
-        run_open(&r, OPENAI_CHAT, "stall", stream ? STR(HI ",\"stream\":true}") : STR(HI "}"));
+        run_open(&r, OPERATION_CHAT, "stall", stream ? STR(HI ",\"stream\":true}") : STR(HI "}"));
         run_all(&r);
         CHECK(r.last == DEMO_HANG && (r.out.n > 0) == stream);
         run_close(&r);
@@ -180,7 +182,7 @@ static void test_odd_messages(void) {
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct run r;
-        run_open(&r, OPENAI_CHAT, "echo", cases[i].body);
+        run_open(&r, OPERATION_CHAT, "echo", cases[i].body);
         CHECK_STR(r.demo.text, cases[i].said);
         run_all(&r);
         check_json(&r);
@@ -203,7 +205,7 @@ static void test_embeddings(void) {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct run r;
         int vectors = 0;
-        run_open(&r, OPENAI_EMBEDDINGS, "any", cases[i].body);
+        run_open(&r, OPERATION_EMBEDDINGS, "any", cases[i].body);
         run_all(&r);
         check_json(&r);
         struct str rest = buf_str(&r.out);

@@ -1,18 +1,29 @@
-// A stream of chat or completion events on its way to the client.
-#include "model/openai_stream.h"
+// An answer on its way to a client of the same dialect: passed through, with its usage read off.
+#include "model/relay.h"
 
 #include "base/json_read.h"
 #include "base/scan.h"
-#include "model/openai_usage.h"
 
 #define READ_MAX ((size_t)1 << 20) // of one call's data beside the rest
 
-void openai_stream_init(struct openai_stream *s, size_t max_event, bool strip_usage) {
-    *s = (struct openai_stream){.strip_usage = strip_usage, .max_event = max_event};
+void relay_init(struct relay *s, size_t max_event) {
+    *s = (struct relay){.max_event = max_event};
     buf_init(&s->rest, max_event + READ_MAX);
 }
 
-void openai_stream_free(struct openai_stream *s) { buf_free(&s->rest); }
+void relay_begin(struct relay *s, const struct dialect_ops *dialect, enum relay_kind kind, bool array) {
+    s->dialect = dialect;
+    s->kind = kind;
+    if (kind != RELAY_FRAMES) return;
+    framer_init(&s->framer, array ? FRAME_ARRAY : dialect->frames, s->max_event);
+    s->framing = true;
+}
+
+void relay_free(struct relay *s) {
+    buf_free(&s->rest);
+    if (s->framing) framer_free(&s->framer);
+    s->framing = false;
+}
 
 static uint64_t count_events(struct str s) {
     uint64_t n = 0;
@@ -42,22 +53,17 @@ static struct str event_data(struct str event) {
 }
 
 // Reads an event that mentions usage. True: it tells nothing but usage.
-static bool read_usage_event(struct openai_stream *s, struct str event) {
-    struct json_field f[] = {{.name = STR_INIT("usage")}, {.name = STR_INIT("choices")}};
-    struct err err;
+static bool read_usage_event(struct relay *s, struct str event) {
     struct str data = event_data(event);
-    if (!data.n || !json_scan(data, f, ARRAY_LEN(f), &err) || !f[0].found) return false;
-    if (!openai_usage_read(f[0].raw, &s->usage)) return false;
+    if (!data.n || !s->dialect->usage_of(data, &s->usage)) return false;
     s->has_usage = true;
-    struct str choices = f[1].found && f[1].kind == JSON_ARRAY ? str_from(f[1].raw, 1) : STR_NONE;
-    return str_eq(str_trim(choices), STR("]"));
+    return s->dialect->only_usage && s->dialect->only_usage(data);
 }
 
-// Whether a key ends what stands at `at` (usage" without its first quote) and its value is an object: most vendors
-// repeat "usage":null.
-static bool usage_is_told(struct str events, size_t at) {
+// Whether a key ends with the mark at `at` and its value is an object: most vendors repeat "usage":null.
+static bool usage_is_told(struct str events, size_t at, size_t mark) {
     if (at == 0 || events.p[at - 1] != '"') return false;
-    struct str rest = str_from(events, at + sizeof "usage\"" - 1);
+    struct str rest = str_from(events, at + mark);
     rest = str_from(rest, scan_space(rest));
     if (!rest.n || rest.p[0] != ':') return false;
     rest = str_from(rest, 1);
@@ -66,21 +72,20 @@ static bool usage_is_told(struct str events, size_t at) {
 }
 
 // Looks through whole events for usage; what is to be taken out is left out of the parts.
-static void pass_events(struct openai_stream *s, struct str events, struct str out_parts[OPENAI_STREAM_PARTS],
-                        size_t *out_count) {
+static void pass_events(struct relay *s, struct str events, struct str out_parts[RELAY_PARTS], size_t *out_count) {
+    struct str mark = s->dialect->usage_mark; // without its first quote: that byte is everywhere in JSON
     size_t n = 0, from = 0;
     s->events += count_events(events);
     for (;;) {
-        // Searched for without its first quote: that byte is everywhere in JSON, this start and end are not.
-        size_t at = from + scan_find(str_from(events, from), STR("usage\""));
+        size_t at = from + scan_find(str_from(events, from), mark);
         if (at >= events.n) break;
         from = at + 1;
-        if (!usage_is_told(events, at)) continue;
+        if (!usage_is_told(events, at, mark.n)) continue;
         struct str event = event_around(events, at);
         size_t begin = (size_t)(event.p - events.p);
         bool only_usage = read_usage_event(s, event);
         from = begin + event.n;
-        if (!only_usage || !s->strip_usage || n == OPENAI_STREAM_PARTS - 1) continue;
+        if (!only_usage || !s->strip_usage || n == RELAY_PARTS - 1) continue;
         if (begin) out_parts[n++] = str_head(events, begin);
         events = str_from(events, from);
         from = 0;
@@ -89,11 +94,10 @@ static void pass_events(struct openai_stream *s, struct str events, struct str o
     *out_count = n;
 }
 
-bool openai_stream_feed(struct openai_stream *s, struct str data, bool last, struct str out_parts[OPENAI_STREAM_PARTS],
+static bool feed_events(struct relay *s, struct str data, bool last, struct str out_parts[RELAY_PARTS],
                         size_t *out_count, struct err *err) {
     buf_drop(&s->rest, s->given);
     s->given = 0;
-    *out_count = 0;
     bool joined = s->rest.n > 0;
     if (joined) buf_put(&s->rest, data);
     struct str all = joined ? buf_str(&s->rest) : data;
@@ -105,5 +109,22 @@ bool openai_stream_feed(struct openai_stream *s, struct str data, bool last, str
                        "one event of the provider's stream is larger than limits.max_event");
     if (joined) s->given = whole;
     if (whole) pass_events(s, str_head(all, whole), out_parts, out_count);
+    return true;
+}
+
+static bool on_frame(void *arg, const struct frame *frame, struct err *err) {
+    (void)err;
+    struct relay *s = arg;
+    s->events++;
+    if (s->dialect->usage_of(frame->data, &s->usage)) s->has_usage = true;
+    return true;
+}
+
+bool relay_feed(struct relay *s, struct str data, bool last, struct str out_parts[RELAY_PARTS], size_t *out_count,
+                struct err *err) {
+    *out_count = 0;
+    if (s->kind == RELAY_EVENTS) return feed_events(s, data, last, out_parts, out_count, err);
+    if (s->kind == RELAY_FRAMES && !framer_feed(&s->framer, data, last, on_frame, s, err)) return false;
+    if (data.n) out_parts[(*out_count)++] = data;
     return true;
 }

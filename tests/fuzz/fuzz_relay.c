@@ -1,29 +1,31 @@
 // Fuzzes the pass-through of event streams: whole and in pieces it gives out the same bytes; without taking out it
 // gives out what came in.
-#include "model/openai_stream.h"
+#include "model/relay.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool feed(struct openai_stream *s, struct str text, size_t step, struct buf *out) {
+static bool feed(struct relay *s, struct str text, size_t step, struct buf *out) {
     for (bool last = false; !last;) {
-        struct str parts[OPENAI_STREAM_PARTS], piece = str_head(text, step);
+        struct str parts[RELAY_PARTS], piece = str_head(text, step);
         struct err err;
         size_t count;
         text = str_from(text, piece.n);
         last = text.n == 0;
-        if (!openai_stream_feed(s, piece, last, parts, &count, &err)) return false;
+        if (!relay_feed(s, piece, last, parts, &count, &err)) return false;
         for (size_t i = 0; i < count; i++) buf_put(out, parts[i]);
     }
     return true;
 }
 
 static bool run(struct str text, size_t step, bool strip, struct buf *out, struct usage *out_usage) {
-    struct openai_stream s;
-    openai_stream_init(&s, 2000, strip);
+    struct relay s;
+    relay_init(&s, 2000);
+    relay_begin(&s, dialect_get(DIALECT_OPENAI), RELAY_EVENTS, false);
+    s.strip_usage = strip;
     bool ok = feed(&s, text, step, out);
     INVARIANT(s.rest.cap <= 4 * (2000 + ((size_t)1 << 20)));
     *out_usage = s.usage;
-    openai_stream_free(&s);
+    relay_free(&s);
     return ok;
 }
 

@@ -1,7 +1,7 @@
 // Streams of events on their way to the client: cut at every byte, in every dialect of line ends, what comes out is
 // what went in, less the usage events that are to be taken out.
 #include "check.h"
-#include "model/openai_stream.h"
+#include "model/relay.h"
 
 #include <stdlib.h>
 
@@ -137,15 +137,15 @@ static void join(const struct fixture *f, bool strip, struct buf *out) {
 }
 
 // One piece, in memory of its own that is gone after the call: what was given out must have been taken by then.
-static bool feed(struct openai_stream *s, struct str piece, bool last, struct buf *out) {
-    struct str parts[OPENAI_STREAM_PARTS];
+static bool feed(struct relay *s, struct str piece, bool last, struct buf *out) {
+    struct str parts[RELAY_PARTS];
     struct err err;
     size_t count = 99;
     char *p = malloc(piece.n + 1);
     REQUIRE(p);
     if (piece.n) memcpy(p, piece.p, piece.n);
-    bool ok = openai_stream_feed(s, str_of(p, piece.n), last, parts, &count, &err);
-    CHECK(count <= OPENAI_STREAM_PARTS);
+    bool ok = relay_feed(s, str_of(p, piece.n), last, parts, &count, &err);
+    CHECK(count <= RELAY_PARTS);
     if (!ok) CHECK(err.code == ERR_UPSTREAM_TOO_LARGE && count == 0);
     for (size_t i = 0; ok && i < count; i++) {
         CHECK(parts[i].n > 0);
@@ -157,10 +157,12 @@ static bool feed(struct openai_stream *s, struct str piece, bool last, struct bu
 
 // way < n: cut there; from n on: pieces of way - n + 1 bytes.
 static void run(const struct fixture *f, struct str input, struct str want, size_t way, bool strip, bool empty_end) {
-    struct openai_stream s;
+    struct relay s;
     struct buf out = BUF_INIT((size_t)1 << 20);
     size_t step = way < input.n ? 0 : way - input.n + 1;
-    openai_stream_init(&s, MAX_EVENT, strip);
+    relay_init(&s, MAX_EVENT);
+    relay_begin(&s, dialect_get(DIALECT_OPENAI), RELAY_EVENTS, false);
+    s.strip_usage = strip;
     for (size_t at = 0, n; at < input.n; at += n) {
         n = step ? MIN(step, input.n - at) : at == 0 && way ? way : input.n - at;
         bool last = at + n == input.n && !empty_end;
@@ -173,7 +175,7 @@ static void run(const struct fixture *f, struct str input, struct str want, size
     if (f->has_usage) CHECK(s.usage.prompt == f->prompt && s.usage.output == f->output);
     CHECK_INT(s.events, f->data_lines);
     buf_free(&out);
-    openai_stream_free(&s);
+    relay_free(&s);
 }
 
 static void test_every_cut(void) {
@@ -198,34 +200,40 @@ static void test_no_blank_line_at_the_end(void) {
     struct str text = STR(ROLE WORD WORD DONE);
     for (size_t n = 0; n <= text.n; n++) {
         for (size_t step = 1; step < 200; step += 33) {
-            struct openai_stream s;
+            struct relay s;
             struct buf out = BUF_INIT((size_t)1 << 16);
-            openai_stream_init(&s, MAX_EVENT, true);
+            relay_init(&s, MAX_EVENT);
+            relay_begin(&s, dialect_get(DIALECT_OPENAI), RELAY_EVENTS, false);
+            s.strip_usage = true;
             for (size_t at = 0; at < n; at += step)
                 CHECK(feed(&s, str_of(text.p + at, MIN(step, n - at)), false, &out));
             CHECK(feed(&s, STR_NONE, true, &out));
             CHECK_STR(buf_str(&out), str_head(text, n));
             buf_free(&out);
-            openai_stream_free(&s);
+            relay_free(&s);
         }
     }
-    struct openai_stream s;
+    struct relay s;
     struct buf out = BUF_INIT((size_t)1 << 16);
-    openai_stream_init(&s, MAX_EVENT, true);
+    relay_init(&s, MAX_EVENT);
+    relay_begin(&s, dialect_get(DIALECT_OPENAI), RELAY_EVENTS, false);
+    s.strip_usage = true;
     struct str usage = STR(USAGE);
     CHECK(feed(&s, STR(WORD), false, &out));
     CHECK(feed(&s, str_head(usage, usage.n - 1), true, &out)); // one LF is missing
     CHECK_STR(buf_str(&out), STR(WORD));
     CHECK(s.has_usage);
     buf_free(&out);
-    openai_stream_free(&s);
+    relay_free(&s);
 }
 
 static void test_whole_events_only(void) {
-    struct openai_stream s;
+    struct relay s;
     struct buf out = BUF_INIT((size_t)1 << 16);
     struct str word = STR(WORD);
-    openai_stream_init(&s, MAX_EVENT, false);
+    relay_init(&s, MAX_EVENT);
+    relay_begin(&s, dialect_get(DIALECT_OPENAI), RELAY_EVENTS, false);
+    s.strip_usage = false;
     CHECK(feed(&s, str_head(word, word.n - 1), false, &out));
     CHECK_INT(out.n, 0);
     CHECK(feed(&s, STR("\ndata: {"), false, &out));
@@ -233,16 +241,18 @@ static void test_whole_events_only(void) {
     CHECK(feed(&s, STR("}\n\n"), false, &out));
     CHECK(feed(&s, STR("data: [DONE]\n\n"), false, &out));
     buf_free(&out);
-    openai_stream_free(&s);
+    relay_free(&s);
 }
 
 static void test_oversized(void) {
     for (size_t step = 1; step <= 8192; step *= 16) {
-        struct openai_stream s;
+        struct relay s;
         struct buf out = BUF_INIT((size_t)1 << 20);
         char block[8192];
         memset(block, 'x', sizeof block);
-        openai_stream_init(&s, MAX_EVENT, false);
+        relay_init(&s, MAX_EVENT);
+        relay_begin(&s, dialect_get(DIALECT_OPENAI), RELAY_EVENTS, false);
+        s.strip_usage = false;
         CHECK(feed(&s, STR(WORD "data: "), false, &out));
         bool ok = true;
         size_t sent = 6;
@@ -252,40 +262,46 @@ static void test_oversized(void) {
         CHECK(s.rest.cap <= 4 * MAX_EVENT + 2 * sizeof block);
         CHECK_STR(buf_str(&out), STR(WORD));
         buf_free(&out);
-        openai_stream_free(&s);
+        relay_free(&s);
     }
     // Exactly the limit is taken.
-    struct openai_stream s;
+    struct relay s;
     struct buf out = BUF_INIT((size_t)1 << 20);
     char block[MAX_EVENT];
     memset(block, 'x', sizeof block);
-    openai_stream_init(&s, MAX_EVENT, false);
+    relay_init(&s, MAX_EVENT);
+    relay_begin(&s, dialect_get(DIALECT_OPENAI), RELAY_EVENTS, false);
+    s.strip_usage = false;
     CHECK(feed(&s, str_of(block, sizeof block), false, &out));
     CHECK(feed(&s, STR("\n\n"), false, &out));
     CHECK_INT(out.n, MAX_EVENT + 2);
     buf_free(&out);
-    openai_stream_free(&s);
+    relay_free(&s);
 }
 
 static void test_several_usage_events_in_one_read(void) {
-    struct openai_stream s;
+    struct relay s;
     struct buf out = BUF_INIT((size_t)1 << 20);
-    openai_stream_init(&s, MAX_EVENT, true);
+    relay_init(&s, MAX_EVENT);
+    relay_begin(&s, dialect_get(DIALECT_OPENAI), RELAY_EVENTS, false);
+    s.strip_usage = true;
     CHECK(feed(&s, STR(USAGE USAGE WORD USAGE WORD USAGE DONE), true, &out));
     CHECK_STR(buf_str(&out), STR(WORD WORD DONE));
     buf_free(&out);
-    openai_stream_free(&s);
+    relay_free(&s);
 }
 
 static void test_nothing(void) {
-    struct openai_stream s;
+    struct relay s;
     struct buf out = BUF_INIT(100);
-    openai_stream_init(&s, MAX_EVENT, true);
+    relay_init(&s, MAX_EVENT);
+    relay_begin(&s, dialect_get(DIALECT_OPENAI), RELAY_EVENTS, false);
+    s.strip_usage = true;
     for (int i = 0; i < 3; i++) CHECK(feed(&s, STR_NONE, false, &out));
     CHECK(feed(&s, STR_NONE, true, &out));
     CHECK(out.n == 0 && !s.has_usage && s.events == 0);
     buf_free(&out);
-    openai_stream_free(&s);
+    relay_free(&s);
 }
 
 TEST_MAIN(test_every_cut, test_no_blank_line_at_the_end, test_whole_events_only, test_oversized,
