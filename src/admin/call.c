@@ -257,6 +257,11 @@ static void wish_done(struct admin_wish *wish) {
         wish_refused(call);
         return;
     }
+    if (wish->kind == WISH_MODELS) {
+        buf_put(&call->out, wish->models);
+        admin_reply(call, 200);
+        return;
+    }
     json_writer_init(&w, &call->out);
     json_put_object(&w);
     json_put_key(&w, STR("version"));

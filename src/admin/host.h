@@ -18,6 +18,7 @@ enum admin_wish_kind {
     WISH_PATCH,    // these live changes besides those there are
     WISH_REVERT,   // the live changes at and below these keys are taken back
     WISH_ROLLBACK, // to make the version `version` effective again
+    WISH_MODELS,   // read or fetch the catalogue of models again; the configuration stays
 };
 struct admin_wish {
     enum admin_wish_kind kind;
@@ -33,6 +34,7 @@ struct admin_wish {
     struct err err;                        // when not: ERR_CONFIG_INVALID has `problems`
     struct str problems;                   // JSON array, as conf_problems_json
     struct str changes;                    // JSON array, as conf_changes_json
+    struct str models;                     // WISH_MODELS: JSON, {"source","models","own"}
     int64_t new_version;                   // now in force; 0 = nothing changed
     size_t restarts;                       // changes that only a restart applies
     void (*done)(struct admin_wish *wish); // on loop `loop`

@@ -183,6 +183,7 @@ static bool carry_out(row_list *rows, struct sql *db, const struct datadir *dir,
     if (!wish) return true;
     switch (wish->kind) {
     case WISH_RELOAD:
+    case WISH_MODELS:
         return true;
     case WISH_PATCH:
         return patch(rows, wish, now_ns, a, err);

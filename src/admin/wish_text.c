@@ -57,7 +57,7 @@ bool wish_read(struct str text, struct arena *a, struct admin_wish *out_wish, st
         [LIST] = {.name = STR_INIT("list"), .kinds = JSON_IS(JSON_ARRAY), .required = true}};
     struct admin_wish wish = {.expected = -1};
     int64_t kind;
-    if (!json_scan(text, f, FIELDS, err) || !json_raw_i64(f[KIND].raw, &kind) || kind < 0 || kind > WISH_ROLLBACK ||
+    if (!json_scan(text, f, FIELDS, err) || !json_raw_i64(f[KIND].raw, &kind) || kind < 0 || kind > WISH_MODELS ||
         !json_raw_bool(f[DRY_RUN].raw, &wish.dry_run) || !json_raw_i64(f[VERSION].raw, &wish.version) ||
         !json_string_text(f[ACTOR].raw, a, &wish.actor) || !read_list(f[LIST].raw, a, &wish))
         return damaged(err);

@@ -91,7 +91,8 @@ static int record(struct changing *c, const struct live_plan *plan) {
     static const char *const names[] = {[WISH_RELOAD] = "cli",
                                         [WISH_PATCH] = "cli: set",
                                         [WISH_REVERT] = "cli: unset",
-                                        [WISH_ROLLBACK] = "cli: rollback"};
+                                        [WISH_ROLLBACK] = "cli: rollback",
+                                        [WISH_MODELS] = "cli: models"};
     struct err err;
     conf_changes_json(&c->changes, &json);
     buf_put(&cause, str_c(names[c->wish.kind]));

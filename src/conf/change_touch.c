@@ -304,6 +304,7 @@ static enum section section_of(const struct opt *opt) {
         {"prices", SECTION_PRICES},       {"tenants", SECTION_TENANTS}, {"listeners", SECTION_LISTENERS},
         {"limits", SECTION_ALL},          {"timeouts", SECTION_ALL},    {"auth", SECTION_ALL},
         {"server", SECTION_ALL},          {"cors", SECTION_ALL},        {"passthrough_models", SECTION_ALL},
+        {"catalog", SECTION_ALL},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (strcmp(rows[i].name, opt->name) == 0) return rows[i].section;

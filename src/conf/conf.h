@@ -85,8 +85,18 @@ struct conf_provider {
 };
 
 // Dollars a million tokens as written, picodollars a token in here; OPT_UNSET where not given.
+struct conf_rates {
+    int64_t input, output, cached_input, cache_write, cache_write_1h, reasoning, audio_input, audio_output;
+};
+struct conf_long_price {
+    int64_t above; // tokens of the prompt
+    struct conf_rates rates;
+};
 struct conf_price {
-    int64_t input, output, cached_input, cache_write, reasoning;
+    struct conf_rates rates;
+    int64_t image; // one that is made: microdollars
+    int64_t batch; // millionths of the price that a batch costs
+    struct conf_long_price long_prompt;
 };
 struct conf_target {
     struct str provider;
@@ -98,6 +108,9 @@ struct conf_target {
 struct conf_model {
     struct str name;
     OPT_LIST_OF(struct conf_target) targets;
+    struct str base;                      // the catalogue's entry that it is like, "openai/gpt-4o-mini"; may be empty
+    int64_t context_window, max_output;   // tokens; OPT_UNSET where not given
+    OPT_LIST_OF(struct str) capabilities; // names of capability.def; empty = those of the catalogue
     struct conf_price price;
 };
 struct conf_named_price { // `prices`: "provider/model" or a model's name
@@ -176,6 +189,13 @@ struct conf_vault {
     bool tls_verify;
     int64_t timeout;
     int64_t poll_interval; // how often secrets in use are read again
+};
+
+// The catalogue of models over the built-in one.
+struct conf_catalog {
+    struct str file, url; // of which one may be given; empty = none
+    struct str tls_ca;
+    int64_t timeout;
 };
 
 // Redis, through which several servers share counters.
@@ -293,6 +313,7 @@ struct conf {
     OPT_LIST_OF(struct opt_pair) aliases;
     bool passthrough_models;
     OPT_LIST_OF(struct conf_named_price) prices;
+    struct conf_catalog catalog;
     struct conf_auth auth;
     struct conf_log log;
     struct conf_storage storage;

@@ -206,6 +206,7 @@ void conf_check(struct opt_bind *b, struct conf *c) {
     conf_index_level(b, &general);
     for (size_t i = 0; i < c->prices.n; i++)
         conf_index_put(b, &c->price_map, c->prices.p[i].name, &c->prices.p[i].price);
+    conf_check_prices(b, c->prices.p, c->prices.n, "");
     if (!b->failed) conf_check_level(b, c, &general);
     if (!b->failed) conf_check_tenants(b, c);
 }

@@ -71,6 +71,33 @@ static void check_weights(struct opt_bind *b, const struct conf_level *l, size_t
                       l->where, i);
 }
 
+static void check_price(struct opt_bind *b, const struct conf_price *p, const char *where, const char *what,
+                        struct str name) {
+    const struct conf_long_price *l = &p->long_prompt;
+    const int64_t *rates = (const int64_t *)(const void *)&l->rates;
+    bool any = false;
+    for (size_t i = 0; i < sizeof l->rates / sizeof *rates; i++) any = any || rates[i] != OPT_UNSET;
+    if (any && l->above == OPT_UNSET)
+        conf_complain(b, CONF_ERROR, l, p, "%s%s \"%.*s\": long_prompt.above is missing: above how many tokens?", where,
+                      what, STR_ARG(name));
+    if (!any && l->above != OPT_UNSET)
+        conf_complain(b, CONF_ERROR, &l->above, p, "%s%s \"%.*s\": long_prompt has no price", where, what,
+                      STR_ARG(name));
+}
+
+void conf_check_prices(struct opt_bind *b, const struct conf_named_price *list, size_t n, const char *where) {
+    for (size_t i = 0; i < n; i++) check_price(b, &list[i].price, where, "prices", list[i].name);
+}
+
+static void check_facts(struct opt_bind *b, const struct conf_level *l, size_t i) {
+    const struct conf_model *m = &l->models[i];
+    check_price(b, &m->price, l->where, "models", m->name);
+    if (m->context_window == OPT_UNSET || m->max_output <= m->context_window) return;
+    conf_complain(b, CONF_ERROR, &m->max_output, m,
+                  "%smodels[%zu]: max_output_tokens is more than context_window, %lld", l->where, i,
+                  (long long)m->context_window);
+}
+
 static bool names_provider(const struct conf *c, struct str name) {
     size_t slash = str_find_char(name, '/');
     return c->passthrough_models && slash < name.n && conf_provider_find(c, str_head(name, slash));
@@ -128,6 +155,7 @@ void conf_check_level(struct opt_bind *b, struct conf *c, const struct conf_leve
     for (size_t i = 0; i < l->n_models; i++) {
         for (size_t k = 0; k < l->models[i].targets.n; k++) check_target(b, c, l, i, k);
         check_weights(b, l, i);
+        check_facts(b, l, i);
     }
     for (size_t i = 0; i < l->n_aliases; i++) check_alias(b, c, l, &l->aliases[i]);
 }

@@ -75,6 +75,11 @@ static void check_quota(struct opt_bind *b, const struct conf *c) {
     conf_complain(b, CONF_ERROR, &c->quota.mode, &c->quota, "quota.mode: counting together needs redis.url");
 }
 
+static void check_catalog(struct opt_bind *b, const struct conf *c) {
+    if (c->catalog.file.n && c->catalog.url.n)
+        conf_complain(b, CONF_WARNING, &c->catalog.url, &c->catalog, "catalog.url is not used: catalog.file is given");
+}
+
 static void check_audit_sinks(struct opt_bind *b, const struct conf *c) {
     for (size_t i = 0; i < c->audit.sinks.n; i++) {
         const struct conf_audit_sink *s = &c->audit.sinks.p[i];
@@ -104,4 +109,5 @@ void conf_check_services(struct opt_bind *b, const struct conf *c) {
     check_usage(b, c);
     check_audit_sinks(b, c);
     check_quota(b, c);
+    check_catalog(b, c);
 }

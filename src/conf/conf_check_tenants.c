@@ -310,6 +310,7 @@ static void index_names(struct opt_bind *b, struct conf *c, struct conf_tenant *
     conf_index_level(b, &level);
     for (size_t i = 0; i < t->prices.n; i++)
         conf_index_put(b, &t->price_map, t->prices.p[i].name, &t->prices.p[i].price);
+    conf_check_prices(b, t->prices.p, t->prices.n, where.text);
 }
 
 static void check_usable(struct opt_bind *b, const struct conf *c, const struct conf_tenant *t, const void *at,

@@ -48,6 +48,7 @@ struct conf_level {
 };
 // Fills the level's maps; names that are taken are problems.
 void conf_index_level(struct opt_bind *b, const struct conf_level *level);
+void conf_check_prices(struct opt_bind *b, const struct conf_named_price *list, size_t n, const char *where);
 // Targets and aliases lead somewhere; the maps of all levels above are filled.
 void conf_check_level(struct opt_bind *b, struct conf *c, const struct conf_level *level);
 // False: out of memory, which was said.

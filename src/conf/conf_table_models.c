@@ -1,22 +1,58 @@
 // The option tables of models and prices.
 #include "conf/conf_tables.h"
 
-#define PRICE(field, text)                                                                                             \
+#define DOLLARS(owner, at, word, text)                                                                                 \
     {                                                                                                                  \
-        .name = #field, .type = OPT_DECIMAL, .flags = RELOAD | OPT_MAYBE, AT(conf_price, field), .min = 0,             \
+        .name = word, .type = OPT_DECIMAL, .flags = RELOAD | OPT_MAYBE, AT(owner, at), .min = 0,                       \
         .max = INT64_C(1000000000000), .help = text                                                                    \
     }
-static const struct opt price_opts[] = {
-    PRICE(input, "Dollars for a million input tokens."),
-    PRICE(output, "Dollars for a million output tokens."),
-    PRICE(cached_input,
-          "Dollars for a million input tokens read from the provider's cache; as `input` when not known."),
-    PRICE(cache_write,
-          "Dollars for a million input tokens written to the provider's cache; as `input` when not known."),
-    PRICE(reasoning, "Dollars for a million reasoning tokens; as `output` when not known."),
+// `in` stands before the field: empty, or "price."
+#define RATES(owner, in)                                                                                               \
+    DOLLARS(owner, in rates.input, "input", "Dollars for a million input tokens."),                                    \
+        DOLLARS(owner, in rates.output, "output", "Dollars for a million output tokens."),                             \
+        DOLLARS(owner, in rates.cached_input, "cached_input",                                                          \
+                "Dollars for a million input tokens read from the provider's cache; as `input` when not known."),      \
+        DOLLARS(owner, in rates.cache_write, "cache_write",                                                            \
+                "Dollars for a million input tokens written to the provider's cache; as `input` when not known."),     \
+        DOLLARS(owner, in rates.cache_write_1h, "cache_write_1h",                                                      \
+                "The same for what is to be kept for an hour; as `cache_write` when not known."),                      \
+        DOLLARS(owner, in rates.reasoning, "reasoning",                                                                \
+                "Dollars for a million reasoning tokens; as `output` when not known."),                                \
+        DOLLARS(owner, in rates.audio_input, "audio_input",                                                            \
+                "Dollars for a million input tokens of audio; as `input` when not known."),                            \
+        DOLLARS(owner, in rates.audio_output, "audio_output",                                                          \
+                "Dollars for a million output tokens of audio; as `output` when not known.")
+
+static const struct opt long_price_opts[] = {
+    {.name = "above",
+     .type = OPT_INT,
+     .flags = RELOAD | OPT_MAYBE,
+     AT(conf_long_price, above),
+     .min = 1,
+     .max = 100000000,
+     .help = "How many tokens a prompt has at most for the ordinary price to hold."},
+    RATES(conf_long_price, ),
 };
+static const struct opt_table long_price_table =
+    OPT_TABLE("what a call with a long prompt costs", struct conf_long_price, long_price_opts);
+
+#define PRICE(owner, in)                                                                                               \
+    RATES(owner, in), DOLLARS(owner, in image, "image", "Dollars for one image that is made."),                        \
+        {.name = "batch",                                                                                              \
+         .type = OPT_DECIMAL,                                                                                          \
+         .flags = RELOAD | OPT_MAYBE,                                                                                  \
+         AT(owner, in batch),                                                                                          \
+         .min = 0,                                                                                                     \
+         .max = 1000000,                                                                                               \
+         .help = "The part of the price that a call in the provider's own batch API costs, such as 0.5."},             \
+    {                                                                                                                  \
+        .name = "long_prompt", .type = OPT_STRUCT, .flags = RELOAD, AT(owner, in long_prompt),                         \
+        .sub = &long_price_table, .help = "What a call costs whose prompt has more than so many tokens."               \
+    }
+
+static const struct opt price_opts[] = {PRICE(conf_price, )};
 static const struct opt_table price_table =
-    OPT_TABLE("a price; what is left out is taken from the built-in table", struct conf_price, price_opts);
+    OPT_TABLE("a price; what is left out is taken from the catalogue", struct conf_price, price_opts);
 
 static const struct opt target_opts[] = {
     {.name = "provider",
@@ -51,6 +87,24 @@ static const struct opt target_opts[] = {
 };
 static const struct opt_table target_table = OPT_TABLE("where a model is served", struct conf_target, target_opts);
 
+static const char *check_base(struct str text) {
+    size_t slash = str_find_char(text, '/');
+    return slash && slash + 1 < text.n ? check_model_name(text) : "a provider and a model: openai/gpt-4o-mini";
+}
+
+static const char *check_capability(struct str text) {
+#define CAPABILITY(id, name, help)                                                                                     \
+    if (str_eq(text, STR(name))) return NULL;
+#include "conf/capability.def"
+#undef CAPABILITY
+    return "something a model can do, such as vision, tools, json_schema, reasoning or streaming";
+}
+
+#define TOKENS(word, field, text)                                                                                      \
+    {                                                                                                                  \
+        .name = #word, .type = OPT_INT, .flags = RELOAD | OPT_MAYBE, AT(conf_model, field), .min = 1,                  \
+        .max = 100000000, .help = text " In place of what the catalogue says."                                         \
+    }
 static const struct opt model_opts[] = {
     {.name = "name",
      .type = OPT_STR,
@@ -67,24 +121,62 @@ static const struct opt model_opts[] = {
      .max = 64,
      .sub = &target_table,
      .help = "Where it is served."},
+    {.name = "base",
+     .type = OPT_STR,
+     .flags = RELOAD,
+     AT(conf_model, base),
+     .check = check_base,
+     .help = "The catalogue's entry that it is like, for a fine-tuned model or one under a name of your own: what it "
+             "can do, how much it takes and what it costs come from there. `penstock models` lists them.",
+     .example = "openai/gpt-4o-mini"},
+    TOKENS(context_window, context_window, "How many tokens of input it takes."),
+    TOKENS(max_output_tokens, max_output, "How many tokens it gives at most."),
+    {.name = "capabilities",
+     .type = OPT_STRS,
+     .flags = RELOAD,
+     AT(conf_model, capabilities),
+     .max = 32,
+     .check = check_capability,
+     .help = "What it can do, in place of what the catalogue says: of `vision`, `audio_input`, `pdf`, `video_input`, "
+             "`image_output`, `audio_output`, `tools`, `parallel_tools`, `json_schema`, `reasoning`, `caching` and "
+             "`streaming`.",
+     .example = "[vision, tools, streaming]"},
     {.name = "price",
      .type = OPT_STRUCT,
      .flags = RELOAD,
      AT(conf_model, price),
      .sub = &price_table,
-     .help = "What it costs, in place of the built-in table's price."},
+     .help = "What it costs, in place of the catalogue's price."},
 };
 const struct opt_table model_table = OPT_TABLE("a model as applications see it", struct conf_model, model_opts);
 
-#define NAMED_PRICE(field, text)                                                                                       \
-    {                                                                                                                  \
-        .name = #field, .type = OPT_DECIMAL, .flags = RELOAD | OPT_MAYBE, AT(conf_named_price, price.field), .min = 0, \
-        .max = INT64_C(1000000000000), .help = text                                                                    \
-    }
-static const struct opt named_price_opts[] = {
-    NAMED_PRICE(input, "As in `models[].price`."),        NAMED_PRICE(output, "As in `models[].price`."),
-    NAMED_PRICE(cached_input, "As in `models[].price`."), NAMED_PRICE(cache_write, "As in `models[].price`."),
-    NAMED_PRICE(reasoning, "As in `models[].price`."),
-};
+static const struct opt named_price_opts[] = {PRICE(conf_named_price, price.)};
 const struct opt_table named_price_table =
     OPT_TABLE("the price of a model by name", struct conf_named_price, named_price_opts);
+
+static const struct opt catalog_opts[] = {
+    {.name = "file",
+     .type = OPT_STR,
+     .flags = RELOAD,
+     AT(conf_catalog, file),
+     .help =
+         "A JSON file with models, over those that are built in: in Penstock's own form or "
+         "that of LiteLLM's list of prices. It is read at the start, with each reload, and by `penstock models "
+         "refresh`.",
+     .example = "/etc/penstock/models.json"},
+    {.name = "url",
+     .type = OPT_STR,
+     .flags = RELOAD,
+     AT(conf_catalog, url),
+     .check = check_url,
+     .help = "Where to fetch such a file instead, at the start and when it is asked for. The last good one is kept in "
+             "the data directory, for when it cannot be had.",
+     .example = "https://models.example.com/models.json"},
+    {.name = "tls_ca",
+     .type = OPT_STR,
+     .flags = RELOAD,
+     AT(conf_catalog, tls_ca),
+     .help = "PEM file with the authorities the URL's certificate must come from; the system's when not given."},
+    DURATION(conf_catalog, timeout, RELOAD, "10s", 100, 60000, "How long fetching it may take."),
+};
+const struct opt_table catalog_table = OPT_TABLE("what models can do and cost", struct conf_catalog, catalog_opts);

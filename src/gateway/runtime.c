@@ -77,12 +77,13 @@ static bool provider_init(struct runtime *rt, struct runtime_provider *rp, const
     return provider_fields(rt, rp, err);
 }
 
-bool runtime_create(struct conf *conf, struct runtime **out_runtime, struct err *err) {
+bool runtime_create(struct conf *conf, struct model_catalog *models, struct runtime **out_runtime, struct err *err) {
     struct runtime *rt = mem_zalloc(1, sizeof *rt);
     if (!rt) return err_no_memory(err);
     atomic_init(&rt->refs, 1);
     arena_init(&rt->arena, NULL, 0, (size_t)1 << 20);
     rt->conf = conf_ref(conf);
+    rt->models = model_catalog_ref(models);
     rt->providers = ARENA_ARRAY(&rt->arena, struct runtime_provider, conf->providers.n);
     bool ok = rt->providers || err_no_memory(err);
     for (size_t i = 0; ok && i < conf->providers.n; i++)
@@ -110,6 +111,7 @@ void runtime_unref(struct runtime *rt) {
                 secret_wipe((void *)(uintptr_t)rp->fields[f].value.p, rp->fields[f].value.n);
     }
     if (rt->tls_default) tls_ctx_unref(rt->tls_default);
+    model_catalog_unref(rt->models);
     conf_unref(rt->conf);
     arena_free(&rt->arena);
     mem_free(rt);

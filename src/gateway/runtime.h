@@ -1,11 +1,11 @@
-// What a configuration snapshot means to the data path: the snapshot, and for each provider an origin to connect to and
-// the fields every request to it carries.
+// What a configuration snapshot means to the data path: the snapshot, the catalogue of models, and for each provider an
+// origin to connect to and the fields every request to it carries.
 //
 // Ownership: reference-counted; loops and calls hold references. Thread rule: read-only once made.
 #ifndef GATEWAY_RUNTIME_H
 #define GATEWAY_RUNTIME_H
 
-#include "conf/conf.h"
+#include "model/catalog.h"
 #include "net/http_client.h"
 
 #define RUNTIME_FIELDS_MAX 24
@@ -22,13 +22,15 @@ struct runtime_provider {
 struct runtime {
     atomic_uint refs;
     struct conf *conf;
+    struct model_catalog *models;
     struct runtime_provider *providers; // as conf->providers
     struct arena arena;
     struct tls_ctx *tls_default;
 };
 
-// Takes its own reference to conf.
-NODISCARD bool runtime_create(struct conf *conf, struct runtime **out_runtime, struct err *err);
+// Takes its own references.
+NODISCARD bool runtime_create(struct conf *conf, struct model_catalog *models, struct runtime **out_runtime,
+                              struct err *err);
 struct runtime *runtime_ref(struct runtime *rt);
 void runtime_unref(struct runtime *rt);
 

@@ -13,6 +13,7 @@ struct usage {
     uint64_t reasoning;
     uint64_t audio_in, audio_out; // parts of prompt and output
     uint64_t images;              // made
+    bool batch;                   // it went through the provider's own batch API
 };
 
 #endif

@@ -81,16 +81,16 @@ static size_t order_targets(const struct conf_model *model, uint64_t draw,
     return n;
 }
 
-bool route_resolve(const struct conf *conf, const struct conf_tenant *tenant, struct str name, uint64_t draw,
-                   struct route *out_route, struct err *err) {
+bool route_resolve(const struct model_catalog *catalog, const struct conf *conf, const struct conf_tenant *tenant,
+                   struct str name, uint64_t draw, struct route *out_route, struct err *err) {
     struct conf_choice choice;
     struct route *r = out_route;
     if (!conf_resolve(conf, tenant, name, &choice)) return unknown_model(conf, tenant, name, err);
     r->model = choice.model;
     if (!choice.model) {
-        struct price_subject of = {.peer = choice.peer, .upstream = choice.upstream};
+        struct model_target of = {.peer = choice.peer, .upstream = choice.upstream};
         r->count = 1;
-        r->targets[0] = (struct route_target){choice.peer, choice.upstream, price_find(conf, tenant, &of)};
+        r->targets[0] = (struct route_target){choice.peer, choice.upstream, model_price(catalog, conf, tenant, &of)};
         return true;
     }
     const struct conf_target *list[ROUTE_TARGETS_MAX];
@@ -99,8 +99,8 @@ bool route_resolve(const struct conf *conf, const struct conf_tenant *tenant, st
         return err_set(err, ERR_OVERLOADED, "all targets of model \"%.*s\" are taken out (weight 0)",
                        STR_ARG(str_head(name, 100)));
     for (size_t i = 0; i < r->count; i++) {
-        struct price_subject of = {choice.model, list[i]->peer, list[i]->model};
-        r->targets[i] = (struct route_target){of.peer, of.upstream, price_find(conf, tenant, &of)};
+        struct model_target of = {choice.model, list[i]->peer, list[i]->model};
+        r->targets[i] = (struct route_target){of.peer, of.upstream, model_price(catalog, conf, tenant, &of)};
     }
     return true;
 }

@@ -6,7 +6,7 @@
 #define ROUTE_ROUTE_H
 
 #include "base/err.h"
-#include "model/price.h"
+#include "model/facts.h"
 
 #define ROUTE_TARGETS_MAX 16
 
@@ -25,7 +25,8 @@ struct route {
 // For a tenant, or in general (NULL). Lower priorities first; within one, the first is drawn by weight with `draw` (any
 // random number), the others follow in the configuration's order. Whether the tenant may use the model is not asked
 // here.
-NODISCARD bool route_resolve(const struct conf *conf, const struct conf_tenant *tenant, struct str name, uint64_t draw,
-                             struct route *out_route, struct err *err);
+NODISCARD bool route_resolve(const struct model_catalog *catalog, const struct conf *conf,
+                             const struct conf_tenant *tenant, struct str name, uint64_t draw, struct route *out_route,
+                             struct err *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "server/server_internal.h"
 
 #include "base/hash.h"
+#include "base/json_write.h"
 #include "os/clock.h"
 
 #define CHANGES_MAX ((size_t)16 << 20)
@@ -12,11 +13,13 @@ const char *job_cause_name(const struct job *job) {
     static const char *const asked[] = {[WISH_RELOAD] = "cli: reload",
                                         [WISH_PATCH] = "cli: set",
                                         [WISH_REVERT] = "cli: unset",
-                                        [WISH_ROLLBACK] = "cli: rollback"};
+                                        [WISH_ROLLBACK] = "cli: rollback",
+                                        [WISH_MODELS] = "cli: models"};
     static const char *const wishes[] = {[WISH_RELOAD] = "api: reload",
                                          [WISH_PATCH] = "api: change",
                                          [WISH_REVERT] = "api: revert",
-                                         [WISH_ROLLBACK] = "api: rollback"};
+                                         [WISH_ROLLBACK] = "api: rollback",
+                                         [WISH_MODELS] = "api: models"};
     if (job->asked_id) return asked[job->asked.kind];
     return job->wish ? wishes[job->wish->kind] : names[job->cause];
 }
@@ -60,13 +63,13 @@ uint64_t job_stamp(const struct conf *c) {
         for (size_t k = 0; k < t->sni.n; k++) stamp = stamp_file(t->sni.p[k].key, stamp_file(t->sni.p[k].cert, stamp));
     }
     for (size_t i = 0; i < c->providers.n; i++) stamp = stamp_file(c->providers.p[i].tls_ca, stamp);
-    return stamp;
+    return stamp_file(c->catalog.file, stamp);
 }
 
 // --- the work ---
 
 void job_begin(struct job *job, enum job_cause cause, struct admin_wish *wish, uint64_t stamp) {
-    *job = (struct job){.cause = cause, .wish = wish, .stamp = stamp};
+    *job = (struct job){.cause = cause, .wish = wish, .stamp = stamp, .models_missed = {.code = ERR_COUNT}};
     arena_init(&job->arena, NULL, 16384, (size_t)64 << 20);
     conf_problems_init(&job->problems);
     conf_changes_init(&job->changes);
@@ -142,6 +145,53 @@ static bool take_master(struct server *s, struct sql *db, const struct conf *c, 
     return master_proven(db, c, err) && keeper_configure(s->dir.keeper, &c->storage, &c->vault, err);
 }
 
+// --- the catalogue of models ---
+
+static bool models_asked(const struct job *job) {
+    return job->cause == JOB_SIGNAL ||
+           (job->wish && (job->wish->kind == WISH_RELOAD || job->wish->kind == WISH_MODELS));
+}
+
+// A file is read with each change, an address asked when it is another or somebody wants it. What was in force stays
+// when it cannot be had again; one that is newly named has to be there.
+static bool take_models(struct server *s, struct job *job, const struct conf *conf, struct model_catalog **out_models) {
+    const struct conf_catalog *old = &s->setting->conf->catalog, *next = &conf->catalog;
+    bool same = str_eq(old->file, next->file) && str_eq(old->url, next->url);
+    struct model_catalog *now = s->setting->runtime->models;
+    if (!same) return models_load(conf, out_models, &job->err);
+    if ((next->file.n || (next->url.n && models_asked(job))) && models_load(conf, out_models, &job->models_missed))
+        return true;
+    *out_models = model_catalog_ref(now);
+    return true;
+}
+
+static void tell_models(struct job *job, const struct model_catalog *models) {
+    BUF_AUTO struct buf json = BUF_INIT(8192);
+    struct str source = model_catalog_source(models);
+    struct json_writer w;
+    json_writer_init(&w, &json);
+    json_put_object(&w);
+    json_put_member_str(&w, STR("source"), source);
+    json_put_member_u64(&w, STR("models"), model_catalog_count(models));
+    json_put_member_u64(&w, STR("own"), model_catalog_own(models));
+    json_put_member_bool(&w, STR("dry_run"), job->wish->dry_run);
+    json_put_object_end(&w);
+    job->models = json.failed ? STR("{}") : arena_str(&job->arena, buf_str(&json));
+    job->shown = arena_printf(&job->arena, "%zu models, %zu of them from here: %.*s\n", model_catalog_count(models),
+                              model_catalog_own(models), STR_ARG(source));
+}
+
+static bool run_models(struct server *s, struct job *job) {
+    struct model_catalog *models;
+    struct conf *conf = s->setting->conf;
+    if (!models_load(conf, &models, &job->err)) return false;
+    bool ok = setting_prepare(s, conf, models, s->setting, &job->setting, &job->err);
+    if (ok) tell_models(job, models);
+    job->version = atomic_load(&s->gateway->config_version);
+    model_catalog_unref(models);
+    return ok;
+}
+
 static bool run(struct server *s, struct sql *db, struct job *job) {
     struct live_plan plan;
     struct conf *base, *conf;
@@ -153,7 +203,9 @@ static bool run(struct server *s, struct sql *db, struct job *job) {
     if (!ok || !load(s, &stores, job, &conf)) return false;
     conf_compare(s->setting->conf, conf, &job->changes);
     job->restarts = count_restarts(&job->changes);
-    ok = setting_prepare(s, conf, s->setting, &job->setting, &job->err);
+    struct model_catalog *models = NULL;
+    ok = take_models(s, job, conf, &models) && setting_prepare(s, conf, models, s->setting, &job->setting, &job->err);
+    model_catalog_unref(models);
     bool dry = job->wish && job->wish->dry_run;
     if (ok && touches_master(&job->changes))
         ok = dry ? master_proven(db, conf, &job->err) : take_master(s, db, conf, &job->err);
@@ -198,7 +250,7 @@ static void answer_asked(struct server *s, struct sql *db, struct job *job) {
                                  .reason = buf_str(&reason),
                                  .version = job->version,
                                  .added = job->added,
-                                 .shown = buf_str(&shown),
+                                 .shown = job->shown.n ? job->shown : buf_str(&shown),
                                  .changes = buf_str(&changes)};
     wish_answer_put(&answer, &text);
     if (text.failed || changes.failed || !config_wish_answer(db, &s->dir, job->asked_id, buf_str(&text), &err))
@@ -211,7 +263,10 @@ void job_run(struct server *s, struct sql *db, struct job *job) {
     job->unchanged = job->cause == JOB_LOOK && before == job->stamp && !job->again;
     if (job->unchanged) return;
     if (job->cause == JOB_LIVE) take_asked(s, db, job);
-    job->ok = job->cause == JOB_START ? run_start(s, db, job) : run(s, db, job);
+    if (job->wish && job->wish->kind == WISH_MODELS)
+        job->ok = run_models(s, job);
+    else
+        job->ok = job->cause == JOB_START ? run_start(s, db, job) : run(s, db, job);
     // What changed while it was read is read again at the next look.
     if (job_stamp(s->setting->conf) != before)
         job->new_stamp = 0;

@@ -35,7 +35,9 @@ struct job {
     size_t restarts;
     uint64_t new_stamp;
     int64_t version;
-    bool added; // a version was recorded
+    bool added;               // a version was recorded
+    struct err models_missed; // why the catalogue of models is the old one; ERR_COUNT: it is not
+    struct str models, shown; // WISH_MODELS: what came of it, as JSON and for people
     struct arena arena;
 };
 void job_begin(struct job *job, enum job_cause cause, struct admin_wish *wish, uint64_t stamp);

@@ -93,6 +93,12 @@ static void applied(struct reload *r) {
     tell_event(s, &r->job, STR("config.applied"));
 }
 
+static void tell_models(struct server *s, const struct job *job) {
+    const struct model_catalog *models = s->setting->runtime->models;
+    log_info(s->log, LOG_MSG("catalogue of models in force"), LOG_STR("actor", job_actor(job)),
+             LOG_STR("source", model_catalog_source(models)), LOG_INT("models", (int64_t)model_catalog_count(models)));
+}
+
 // --- the switch ---
 
 static void watch_files(struct reload *r) {
@@ -110,6 +116,7 @@ static void watch_files(struct reload *r) {
     }
     for (size_t i = 0; ok && i < c->providers.n; i++)
         ok = !c->providers.p[i].tls_ca.n || vec_push(&paths, c->providers.p[i].tls_ca);
+    if (ok && c->catalog.file.n) ok = vec_push(&paths, c->catalog.file);
     if (!ok || !watch_set(r->watch, paths.p, paths.n, &err))
         log_warn(r->server->log, LOG_MSG("files are looked at every two seconds: they cannot be watched"),
                  LOG_STR("reason", ok ? str_c(err.message) : STR("out of memory")));
@@ -153,6 +160,7 @@ static void answer(struct job *job) {
     wish->ok = job->ok;
     wish->err = job->err;
     wish->changes = arena_str(wish->arena, str_trim(buf_str(&changes)));
+    wish->models = arena_str(wish->arena, job->models);
     wish->problems = arena_str(wish->arena, str_trim(buf_str(&problems)));
     wish->new_version = job->version;
     wish->restarts = job->restarts;
@@ -175,10 +183,29 @@ static void refused_files(struct reload *r) {
     if (!told) refused(r);
 }
 
+static void conclude_models(struct reload *r) {
+    struct server *s = r->server;
+    struct job *job = &r->job;
+    if (job->ok) {
+        switch_over(r);
+        tell_models(s, job);
+    } else {
+        log_error(s->log, LOG_MSG("the catalogue of models was refused; the old one stays"),
+                  LOG_STR("actor", job_actor(job)), LOG_ERR(&job->err));
+    }
+}
+
 static void conclude(struct reload *r) {
     struct job *job = &r->job;
     bool dry = job->wish && job->wish->dry_run;
     if (job->unchanged || dry) return;
+    if (job->wish && job->wish->kind == WISH_MODELS) {
+        conclude_models(r);
+        return;
+    }
+    if (job->models_missed.code != ERR_COUNT)
+        log_error(r->server->log, LOG_MSG("the catalogue of models was refused; the old one stays"),
+                  LOG_STR("actor", job_actor(job)), LOG_ERR(&job->models_missed));
     if (!job->ok) {
         // A change that was refused says nothing about the files.
         if (job->wish && job->wish->kind != WISH_RELOAD)

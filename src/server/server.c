@@ -230,6 +230,9 @@ static void tell_started(struct server *s) {
         .example_model = example_model(s->setting->conf, &arena),
         .loops = s->n_loops,
     };
+    if (s->models_missed.code != ERR_COUNT)
+        log_warn(s->log, LOG_MSG("the catalogue of models could not be fetched; what was there before is used"),
+                 LOG_STR("used", model_catalog_source(s->setting->runtime->models)), LOG_ERR(&s->models_missed));
     log_info(s->log, LOG_MSG("listening"), LOG_STR("url", started.url), LOG_INT("workers", s->n_loops),
              LOG_STR("data", s->setting->conf->storage.data), LOG_STR("version", s->o->version));
     if (s->o->on_started) s->o->on_started(s->o->ctx, &started);
@@ -258,13 +261,16 @@ static bool first_setting(struct server *s, struct err *err) {
     s->first_stamp = job_stamp(conf);
     s->n_loops = conf->server.workers ? (unsigned)conf->server.workers : thread_cpus();
     s->loops = mem_zalloc(s->n_loops, sizeof *s->loops);
-    bool ok = (s->loops || err_no_memory(err)) && setting_prepare(s, conf, NULL, &s->setting, err);
+    struct model_catalog *models = NULL;
+    bool ok = (s->loops || err_no_memory(err)) && models_at_start(conf, &models, &s->models_missed, err) &&
+              setting_prepare(s, conf, models, NULL, &s->setting, err);
+    model_catalog_unref(models);
     conf_unref(conf);
     return ok;
 }
 
 bool server_run(const struct server_options *options, struct err *err) {
-    struct server s = {.o = options};
+    struct server s = {.o = options, .models_missed = {.code = ERR_COUNT}};
     loop_workers_set(WORKERS);
     mutex_init(&s.setting_lock);
     process_raise_files();

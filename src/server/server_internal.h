@@ -14,6 +14,7 @@
 #include "os/signals.h"
 #include "os/watch.h"
 #include "server/job.h"
+#include "server/models.h"
 #include "server/server.h"
 #include "store/config_env.h"
 #include "store/config_wish.h"
@@ -65,6 +66,7 @@ struct server {
     atomic_uint running;  // loops that have not finished draining
     bool draining, stopping;
     struct secret admin_key;
+    struct err models_missed; // at the start; ERR_COUNT: nothing was
 };
 
 // conf_load for a server: with its layers, and with what a look around this machine found. text: in place of the main

@@ -65,13 +65,13 @@ static bool log_writable(const struct conf *conf, struct err *err) {
     return true;
 }
 
-bool setting_prepare(struct server *s, struct conf *conf, const struct setting *old, struct setting **out,
-                     struct err *err) {
+bool setting_prepare(struct server *s, struct conf *conf, struct model_catalog *models, const struct setting *old,
+                     struct setting **out, struct err *err) {
     struct setting *setting = mem_zalloc(1, sizeof *setting);
     if (!setting) return err_no_memory(err);
     atomic_init(&setting->refs, 1);
     setting->conf = conf_ref(conf);
-    bool ok = log_writable(conf, err) && runtime_create(conf, &setting->runtime, err) &&
+    bool ok = log_writable(conf, err) && runtime_create(conf, models, &setting->runtime, err) &&
               listener_set_prepare(conf, old ? &old->listeners : NULL, s->n_loops, &setting->listeners, err) &&
               (!old || orders_make(s, setting, err));
     if (!ok) {

@@ -20,9 +20,9 @@ struct setting {
 };
 
 // Everything that can fail, fails here: TLS files, addresses, the log's file, memory. old may be NULL (at the start).
-// Takes a reference to conf.
-NODISCARD bool setting_prepare(struct server *s, struct conf *conf, const struct setting *old, struct setting **out,
-                               struct err *err);
+// Takes references to conf and models.
+NODISCARD bool setting_prepare(struct server *s, struct conf *conf, struct model_catalog *models,
+                               const struct setting *old, struct setting **out, struct err *err);
 // Sends it to every loop; cannot fail. old: the one in force until now.
 void setting_switch(struct server *s, struct setting *next, struct setting *old);
 struct setting *setting_ref(struct setting *setting);

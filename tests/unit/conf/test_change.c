@@ -187,6 +187,10 @@ static void as_json(void) {
 #define OF_LEVEL                                                                                                       \
     "limits: {max_body: 1 MiB, max_response: 1 MiB}, branding: {name: n, support: s},\n"                               \
     "    timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}"
+#define OF_RATES                                                                                                       \
+    "input: 1, output: 1, cached_input: 1, cache_write: 1, cache_write_1h: 1, reasoning: 1, audio_input: 1,\n"         \
+    "    audio_output: 1"
+#define OF_PRICE OF_RATES ", image: 1, batch: 0.5, long_prompt: {above: 5, " OF_RATES "}"
 static const char everything[] =
     "server: {workers: 2, drain_timeout: 1m, host: 127.0.0.1, port: 1, trusted_proxies: [10.0.0.0/8]}\n"
     "listeners:\n"
@@ -198,11 +202,11 @@ static const char everything[] =
     "   proxy: \"http://127.0.0.1:3\", tls_ca: ca, tls_verify: true, max_idle_connections: 2,\n"
     "   timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}}\n"
     "models:\n"
-    "- {name: m, targets: [{provider: p, model: q, weight: 1, priority: 1}],\n"
-    "   price: {input: 1, output: 1, cached_input: 1, cache_write: 1, reasoning: 1}}\n"
+    "- {name: m, targets: [{provider: p, model: q, weight: 1, priority: 1}], base: openai/gpt-4o,\n"
+    "   context_window: 5, max_output_tokens: 5, capabilities: [tools], price: {" OF_PRICE "}}\n"
     "aliases: {x: m}\n"
     "passthrough_models: true\n"
-    "prices: {p/q: {input: 1, output: 1, cached_input: 1, cache_write: 1, reasoning: 1}}\n"
+    "prices: {p/q: {" OF_PRICE "}}\n"
     "vault: {address: \"http://127.0.0.1:4\", namespace: n, auth: token, mount: m, token: t, role_id: r, secret_id: "
     "s,\n"
     "        role: o, jwt_file: j, tls_ca: c, tls_verify: true, timeout: 1s, poll_interval: 10s}\n"

@@ -47,7 +47,7 @@ static void variables(void) {
     expect_tree(c, "aliases", "{\"fast\":\"gpt-4.1\",\"Slow/One\":\"fast\",\"new\":\"fast\"}");
     expect_tree(c, "tenants.acme.allow_models", "[\"gpt-4.1\",\"new\"]");
     expect_tree(c, "tenants.other.allow_models", "[\"fast\",\"fast*\"]");
-    CHECK_INT(conf_price_find(c, NULL, STR("a"), STR("gpt-4.1"))->input, 2500000);
+    CHECK_INT(conf_price_find(c, NULL, STR("a"), STR("gpt-4.1"))->rates.input, 2500000);
     CHECK(!c->passthrough_models);
     CHECK_INT(c->log.level, CONF_LOG_INFO);
     CHECK_STR(c->storage.data, STR("/srv: {x}"));
@@ -280,8 +280,9 @@ static void wrong_includes(void) {
                      "d/conf.d/z.yaml:2:1: not valid YAML: did not find expected node content, while parsing a flow "
                      "node that starts at line 2\n"
                      "d/main.yaml:2:1: unknown key \"zebra\"; there are version, include, profiles, listeners, server, "
-                     "limits, timeouts, providers, models, aliases, passthrough_models, prices, auth, log, storage, "
-                     "metrics, vault, redis, translation, quota, webhooks, content_log, audit, usage and tenants\n"
+                     "limits, timeouts, providers, models, aliases, passthrough_models, prices, catalog, auth, log, "
+                     "storage, metrics, vault, redis, translation, quota, webhooks, content_log, audit, usage and "
+                     "tenants\n"
                      "      2 | zebra: 1\n"
                      "        | ^\n");
     // Nine files, each including the next.

@@ -165,10 +165,10 @@ static void every_key(void) {
     REQUIRE(m != NULL);
     CHECK(m->targets.p[0].peer == p && m->targets.p[1].peer == &c->providers.p[1]);
     CHECK_STR(m->targets.p[1].model, STR("smart"));
-    CHECK_INT(m->price.cached_input, 37500);
-    CHECK_INT(m->price.reasoning, OPT_UNSET);
-    CHECK_INT(conf_price_find(c, NULL, STR("openai"), STR("gpt-4o-mini"))->input, 150000);
-    CHECK_INT(conf_price_find(c, NULL, STR("groq"), STR("other"))->output, 1000000);
+    CHECK_INT(m->price.rates.cached_input, 37500);
+    CHECK_INT(m->price.rates.reasoning, OPT_UNSET);
+    CHECK_INT(conf_price_find(c, NULL, STR("openai"), STR("gpt-4o-mini"))->rates.input, 150000);
+    CHECK_INT(conf_price_find(c, NULL, STR("groq"), STR("other"))->rates.output, 1000000);
     CHECK(!conf_price_find(c, NULL, STR("groq"), STR("gpt-4o-mini")));
     CHECK_INT(c->storage.durability, DURABILITY_SYNC);
     CHECK_INT(c->metrics.max_series, 500);

@@ -19,9 +19,15 @@ static bool is_texts(const struct opt *opt) { return opt->type == OPT_STRS || op
 
 static void text_for(const struct opt *opt, int step, struct buf *out) {
     // X is for the step.
-    static const char *const forms[] = {
-        "vX",         "h.example.com:400X", "http://hX", "hX.example.com", "config.*", "postgres://hX/d",
-        "redis://hX", "tcp://hX:1",         "text:vX",   "10.0.0.X"};
+    static const char *const forms[] = {"vX",       "h.example.com:400X", "http://hX",  "hX.example.com",
+                                        "config.*", "postgres://hX/d",    "redis://hX", "tcp://hX:1",
+                                        "text:vX",  "10.0.0.X",           "k/mX"};
+    static const char *const abilities[] = {"vision",    "pdf",     "tools",     "parallel_tools", "json_schema",
+                                            "reasoning", "caching", "streaming", "video_input",    "audio_input"};
+    if (opt->check && !opt->check(STR("vision")) && opt->check(STR("v1"))) {
+        buf_put(out, str_c(abilities[step]));
+        return;
+    }
     static const char digits[] = "0123456789", letters[] = "abcdefghij";
     for (size_t i = 0; i < 2 * ARRAY_LEN(forms); i++) {
         char text[64];

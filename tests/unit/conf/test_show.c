@@ -494,6 +494,29 @@ static void level_names(void) {
     buf_free(&out);
 }
 
+static const char k_echo_price[] = "prices:\n"
+                                   "  a/echo:\n"
+                                   "    input: 9\n"
+                                   "    output: null\n"
+                                   "    cached_input: null\n"
+                                   "    cache_write: null\n"
+                                   "    cache_write_1h: null\n"
+                                   "    reasoning: null\n"
+                                   "    audio_input: null\n"
+                                   "    audio_output: null\n"
+                                   "    image: null\n"
+                                   "    batch: null\n"
+                                   "    long_prompt:\n"
+                                   "      above: null\n"
+                                   "      input: null\n"
+                                   "      output: null\n"
+                                   "      cached_input: null\n"
+                                   "      cache_write: null\n"
+                                   "      cache_write_1h: null\n"
+                                   "      reasoning: null\n"
+                                   "      audio_input: null\n"
+                                   "      audio_output: null\n";
+
 // A price is one of amounts that each come from where they are given.
 static void level_prices(void) {
     struct conf *c = load_levels();
@@ -537,13 +560,7 @@ static void level_prices(void) {
                                                                                       "  a/demo:\n"
                                                                                       "    input: 1\n"));
     CHECK_STR(SHOWN(c, .what = SHOW_EFFECTIVE, .tenant = STR("acme"), .key = STR("prices.a/echo")),
-              STR("prices:\n"
-                  "  a/echo:\n"
-                  "    input: 9\n"
-                  "    output: null\n"
-                  "    cached_input: null\n"
-                  "    cache_write: null\n"
-                  "    reasoning: null\n"));
+              str_c(k_echo_price));
     CHECK_STR(TRACED(c, .key = STR("prices.a/nothing")), STR("there is nothing of the name \"prices.a/nothing\""));
     conf_unref(c);
     buf_free(&out);

@@ -115,8 +115,8 @@ static void names(void) {
     leads_to(c, "team", "fast", "b:t");
     leads_to(c, "team", "a/x", "a:x");
     leads_to(c, "team", "", "");
-    CHECK_INT(conf_price_find(c, NULL, STR("a"), STR("shared"))->output, 1000000);
-    CHECK_INT(conf_price_find(c, conf_tenant_find(c, STR("acme")), STR("a"), STR("shared"))->output, 2000000);
+    CHECK_INT(conf_price_find(c, NULL, STR("a"), STR("shared"))->rates.output, 1000000);
+    CHECK_INT(conf_price_find(c, conf_tenant_find(c, STR("acme")), STR("a"), STR("shared"))->rates.output, 2000000);
     CHECK(!conf_price_find(c, conf_tenant_find(c, STR("team")), STR("a"), STR("shared")));
     conf_unref(c);
 }

@@ -114,7 +114,10 @@ static inline void rig_open(struct rig *rig) {
     rig->a = wire_listen(&rig->a_port);
     rig->b = wire_listen(&rig->b_port);
     rig->conf = rig_conf(rig);
-    REQUIRE(runtime_create(rig->conf, &rig->runtime, &err));
+    struct model_catalog *models;
+    REQUIRE(model_catalog_builtin(&models, &err));
+    REQUIRE(runtime_create(rig->conf, models, &rig->runtime, &err));
+    model_catalog_unref(models);
     struct metrics_options m = {.shards = 1, .max_series = 1000, .version = STR("test")};
     REQUIRE(metrics_create(&m, &rig->metrics, &err));
     rig_open_store(rig, dir, sizeof dir);

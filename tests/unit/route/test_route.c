@@ -11,6 +11,13 @@ static bool no_file(void *ctx, struct str path, size_t max, struct buf *out, str
     return err_set(err, ERR_NOT_FOUND, "no such file");
 }
 
+static struct model_catalog *models(void) {
+    static struct model_catalog *catalog;
+    struct err err;
+    if (!catalog) REQUIRE(model_catalog_builtin(&catalog, &err));
+    return catalog;
+}
+
 static struct conf *load(struct str text) {
     struct conf_problems problems;
     struct conf_env env = {.get = no_var, .read_file = no_file};
@@ -51,7 +58,7 @@ static void test_priorities_and_weights(void) {
         struct route r;
         struct err err;
         char order[ROUTE_TARGETS_MAX + 1];
-        REQUIRE(route_resolve(c, NULL, STR("m"), draw, &r, &err));
+        REQUIRE(route_resolve(models(), c, NULL, STR("m"), draw, &r, &err));
         CHECK(r.model != NULL);
         CHECK_INT(r.count, 3);
         order_of(&r, order);
@@ -62,7 +69,7 @@ static void test_priorities_and_weights(void) {
     CHECK_INT(first_c, 1000);
     struct route r;
     struct err err;
-    REQUIRE(route_resolve(c, NULL, STR("m"), UINT64_MAX, &r, &err));
+    REQUIRE(route_resolve(models(), c, NULL, STR("m"), UINT64_MAX, &r, &err));
     CHECK_INT(r.count, 3);
     conf_unref(c);
 }
@@ -74,7 +81,7 @@ static void test_weight_of_nothing(void) {
     struct err err;
     char order[ROUTE_TARGETS_MAX + 1];
     for (uint64_t draw = 0; draw < 100; draw++) {
-        REQUIRE(route_resolve(c, NULL, STR("m"), draw, &r, &err));
+        REQUIRE(route_resolve(models(), c, NULL, STR("m"), draw, &r, &err));
         order_of(&r, order);
         CHECK_STR(str_c(order), STR("b"));
         CHECK_STR(r.targets[0].model, STR("m"));
@@ -90,7 +97,7 @@ static void test_many_targets(void) {
     struct conf *c = load(buf_str(&text));
     struct route r;
     struct err err;
-    REQUIRE(route_resolve(c, NULL, STR("m"), 7, &r, &err));
+    REQUIRE(route_resolve(models(), c, NULL, STR("m"), 7, &r, &err));
     CHECK_INT(r.count, ROUTE_TARGETS_MAX);
     for (size_t i = 0; i < r.count; i++) {
         char want[8];
@@ -108,16 +115,16 @@ static void test_names(void) {
                            "aliases: {quick: fast-model, other: b/deep/name}\n"));
     struct route r;
     struct err err;
-    REQUIRE(route_resolve(c, NULL, STR("quick"), 0, &r, &err));
+    REQUIRE(route_resolve(models(), c, NULL, STR("quick"), 0, &r, &err));
     CHECK(r.model && r.count == 1);
     CHECK_STR(r.targets[0].model, STR("up"));
     CHECK(r.targets[0].price.known);
-    REQUIRE(route_resolve(c, NULL, STR("other"), 0, &r, &err));
+    REQUIRE(route_resolve(models(), c, NULL, STR("other"), 0, &r, &err));
     CHECK(!r.model && r.count == 1);
     CHECK_STR(r.targets[0].provider->name, STR("b"));
     CHECK_STR(r.targets[0].model, STR("deep/name"));
     CHECK(!r.targets[0].price.known);
-    REQUIRE(route_resolve(c, NULL, STR("c/gpt-4o"), 0, &r, &err));
+    REQUIRE(route_resolve(models(), c, NULL, STR("c/gpt-4o"), 0, &r, &err));
     CHECK_STR(r.targets[0].provider->name, STR("c"));
     CHECK_STR(r.targets[0].model, STR("gpt-4o"));
     CHECK(r.targets[0].price.known);
@@ -137,7 +144,7 @@ static void test_unknown_names(void) {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct route r = {.count = 77};
         struct err err;
-        CHECK(!route_resolve(c, NULL, cases[i].name, 0, &r, &err));
+        CHECK(!route_resolve(models(), c, NULL, cases[i].name, 0, &r, &err));
         CHECK_INT(err.code, ERR_MODEL_NOT_FOUND);
         CHECK_INT(err.status, 404);
         CHECK_STR(str_c(err.param), STR("model"));
@@ -148,7 +155,7 @@ static void test_unknown_names(void) {
     struct route r;
     struct err err;
     memset(long_name, 'x', sizeof long_name);
-    CHECK(!route_resolve(c, NULL, str_of(long_name, sizeof long_name), 0, &r, &err));
+    CHECK(!route_resolve(models(), c, NULL, str_of(long_name, sizeof long_name), 0, &r, &err));
     conf_unref(c);
 }
 
@@ -173,26 +180,26 @@ static void test_tenants(void) {
     const struct conf_tenant *acme = conf_tenant_find(c, STR("acme")), *team = conf_tenant_find(c, STR("team"));
     struct route r;
     struct err err;
-    REQUIRE(route_resolve(c, acme, STR("acme-own"), 0, &r, &err));
+    REQUIRE(route_resolve(models(), c, acme, STR("acme-own"), 0, &r, &err));
     CHECK_STR(r.targets[0].provider->name, STR("b"));
     CHECK(!r.targets[0].price.known);
-    REQUIRE(route_resolve(c, team, STR("acme-own"), 0, &r, &err));
+    REQUIRE(route_resolve(models(), c, team, STR("acme-own"), 0, &r, &err));
     CHECK_STR(r.targets[0].provider->name, STR("c"));
     CHECK_INT(r.targets[0].price.rates.input, 7000000); // the model's own goes before prices by name
     CHECK_INT(r.targets[0].price.rates.cached_input, 1000000);
-    REQUIRE(route_resolve(c, NULL, STR("shared"), 0, &r, &err));
+    REQUIRE(route_resolve(models(), c, NULL, STR("shared"), 0, &r, &err));
     CHECK_INT(r.targets[0].price.rates.input, 1000000);
-    REQUIRE(route_resolve(c, team, STR("shared"), 0, &r, &err));
+    REQUIRE(route_resolve(models(), c, team, STR("shared"), 0, &r, &err));
     CHECK_INT(r.targets[0].price.rates.input, 3000000); // the parent's
     CHECK_INT(r.targets[0].price.rates.output, 2000000);
     // Nobody hears of what is another's, or of what is closed to him.
-    CHECK(!route_resolve(c, NULL, STR("acme-owm"), 0, &r, &err));
+    CHECK(!route_resolve(models(), c, NULL, STR("acme-owm"), 0, &r, &err));
     CHECK(!strstr(err.message, "acme-own"));
-    CHECK(!route_resolve(c, acme, STR("acme-owm"), 0, &r, &err));
+    CHECK(!route_resolve(models(), c, acme, STR("acme-owm"), 0, &r, &err));
     CHECK(strstr(err.message, "did you mean \"acme-own\"") != NULL);
-    CHECK(!route_resolve(c, team, STR("sharex"), 0, &r, &err));
+    CHECK(!route_resolve(models(), c, team, STR("sharex"), 0, &r, &err));
     CHECK(strstr(err.message, "did you mean \"shared\"") != NULL);
-    CHECK(!route_resolve(c, conf_tenant_find(c, STR("other")), STR("acme-own"), 0, &r, &err));
+    CHECK(!route_resolve(models(), c, conf_tenant_find(c, STR("other")), STR("acme-own"), 0, &r, &err));
     CHECK_INT(err.code, ERR_MODEL_NOT_FOUND);
     conf_unref(c);
 }

@@ -1,0 +1,67 @@
+// Loads the catalogue of models from its file or address.
+#include "server/models.h"
+
+#include "net/fetch.h"
+#include "os/file.h"
+
+#define KEPT "models.json"
+
+static bool read_text(struct str text, struct str source, struct model_catalog **out_models, struct err *err) {
+    struct model_catalog *builtin;
+    if (!model_catalog_builtin(&builtin, err)) return false;
+    bool ok = model_catalog_read(text, source, builtin, out_models, err) || err_wrap(err, "%.*s", STR_ARG(source));
+    model_catalog_unref(builtin);
+    return ok;
+}
+
+static bool read_file(struct str path, struct str source, struct model_catalog **out_models, struct err *err) {
+    BUF_AUTO struct buf text = BUF_INIT(CATALOG_TEXT_MAX);
+    return file_read_all(path, CATALOG_TEXT_MAX, &text, err) && read_text(buf_str(&text), source, out_models, err);
+}
+
+static void kept_path(const struct conf *conf, struct buf *out) { path_join(out, conf->storage.data, STR(KEPT)); }
+
+// A copy that cannot be written is missed at the next start alone, and only when the address does not answer.
+static void keep(const struct conf *conf, struct str text) {
+    BUF_AUTO struct buf path = BUF_INIT(4096);
+    struct err err;
+    kept_path(conf, &path);
+    if (!path.failed) (void)!file_replace(buf_str(&path), text, 0600, &err);
+}
+
+static bool load_url(const struct conf *conf, struct model_catalog **out_models, struct err *err) {
+    const struct conf_catalog *c = &conf->catalog;
+    struct fetch_request request = {
+        .url = c->url, .tls_ca = c->tls_ca, .timeout_ms = (unsigned)c->timeout, .max_body = CATALOG_TEXT_MAX};
+    struct fetch_answer answer;
+    if (!fetch(&request, &answer, err)) return err_wrap(err, "catalog.url");
+    bool ok = answer.status == 200 || err_set(err, ERR_UPSTREAM_STATUS, "catalog.url %.*s answers with status %d",
+                                              STR_ARG(c->url), answer.status);
+    ok = ok && read_text(buf_str(&answer.body), c->url, out_models, err);
+    if (ok) keep(conf, buf_str(&answer.body));
+    fetch_answer_free(&answer);
+    return ok;
+}
+
+bool models_load(const struct conf *conf, struct model_catalog **out_models, struct err *err) {
+    if (conf->catalog.file.n)
+        return read_file(conf->catalog.file, conf->catalog.file, out_models, err) || err_wrap(err, "catalog.file");
+    if (conf->catalog.url.n) return load_url(conf, out_models, err);
+    return model_catalog_builtin(out_models, err);
+}
+
+bool models_load_kept(const struct conf *conf, struct model_catalog **out_models, struct err *err) {
+    BUF_AUTO struct buf path = BUF_INIT(4096);
+    struct err ignored;
+    if (!conf->catalog.url.n) return models_load(conf, out_models, err);
+    kept_path(conf, &path);
+    if (!path.failed && read_file(buf_str(&path), conf->catalog.url, out_models, &ignored)) return true;
+    return model_catalog_builtin(out_models, err);
+}
+
+bool models_at_start(const struct conf *conf, struct model_catalog **out_models, struct err *out_missed,
+                     struct err *err) {
+    out_missed->code = ERR_COUNT;
+    if (!conf->catalog.url.n) return models_load(conf, out_models, err);
+    return models_load(conf, out_models, out_missed) || models_load_kept(conf, out_models, err);
+}
