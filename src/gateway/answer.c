@@ -3,6 +3,7 @@
 
 #include "base/json_read.h"
 #include "gateway/content.h"
+#include "gateway/fan.h"
 #include "gateway/pipeline.h"
 #include "gateway/record.h"
 #include "gateway/reply.h"
@@ -28,6 +29,7 @@ static void stop_upstream(struct call *call) {
     timer_stop(&call->timer);
     if (call->exchange) http_exchange_cancel(call->exchange);
     call->exchange = NULL;
+    fan_cancel(call);
 }
 
 // Runs stage_call again for the next target. Nothing of the last one's answer may remain.
@@ -106,11 +108,12 @@ static enum answer_mode mode_of(const struct call *call, struct str type) {
     return !call->translated && (array || !is_json(type)) ? ANSWER_STREAM : ANSWER_WHOLE;
 }
 
-static void begin_stream(struct call *call, struct str type) {
+static bool begin_stream(struct call *call, struct str type) {
     struct err err;
     if (call->translated) {
-        if (!translation_begin(call, &err)) answer_error(call, &err);
-        return;
+        if (translation_begin(call, &err)) return true;
+        answer_error(call, &err);
+        return false;
     }
     bool events = is_type(type, STR("text/event-stream"));
     bool frames = is_type(type, STR("application/x-ndjson")) || call->request.array;
@@ -120,19 +123,20 @@ static void begin_stream(struct call *call, struct str type) {
                          : RELAY_BYTES,
                 call->request.array);
     call->relay.strip_usage = call->request.stream && !call->request.wants_usage;
+    return true;
 }
 
-void answer_head(struct call *call, int status, const struct http_field *fields, size_t count) {
+bool answer_head(struct call *call, int status, const struct http_field *fields, size_t count) {
     struct str type = http_field_get(fields, count, STR("content-type"));
     call->upstream_status = status;
     if (retryable_status(status) && has_next_target(call)) {
         attempt_over(call, NULL);
         try_next(call);
-        return;
+        return false;
     }
     pass_fields(call, fields, count);
     call->mode = status < 300 ? mode_of(call, type) : ANSWER_WHOLE;
-    if (call->mode == ANSWER_STREAM) begin_stream(call, type);
+    return call->mode != ANSWER_STREAM || begin_stream(call, type);
 }
 
 // --- a whole answer ---
@@ -380,6 +384,15 @@ void answer_data(struct call *call, struct str data, bool last) {
         data_stream(call, data, last);
     else
         data_whole(call, data, last);
+}
+
+void answer_made(struct call *call, struct buf *body) {
+    attempt_over(call, NULL);
+    buf_free(&call->answer);
+    call->answer = *body;
+    call->mode = ANSWER_WHOLE;
+    record_price(call);
+    finish_whole(call, 200, STR("application/json"), buf_str(&call->answer));
 }
 
 void answer_error(struct call *call, const struct err *err) {

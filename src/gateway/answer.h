@@ -7,9 +7,11 @@
 
 #include "gateway/call.h"
 
-// The upstream's status and fields, valid during the call.
-void answer_head(struct call *call, int status, const struct http_field *fields, size_t count);
+// The upstream's status and fields, valid during the call. False: another target is being asked, or the call is gone.
+bool answer_head(struct call *call, int status, const struct http_field *fields, size_t count);
 void answer_data(struct call *call, struct str data, bool last);
+// The answer to several pieces of the call is this body, in the client's dialect; *body is taken over.
+void answer_made(struct call *call, struct buf *body);
 // The upstream failed. Before anything was sent to the client, the next target is tried if the error allows it.
 void answer_error(struct call *call, const struct err *err);
 

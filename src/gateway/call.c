@@ -2,6 +2,7 @@
 #include "gateway/call.h"
 
 #include "gateway/admit.h"
+#include "gateway/fan.h"
 #include "gateway/translation.h"
 
 #include "os/clock.h"
@@ -33,6 +34,7 @@ void call_release(struct call *call) {
     buf_free(&call->content);
     relay_free(&call->relay);
     translation_free(call);
+    fan_cancel(call);
     call->gl->active--;
 }
 

@@ -15,6 +15,7 @@
 struct endpoint;
 struct sync_wait;
 struct translation;
+struct fan;
 struct meter_series;
 
 enum answer_mode {
@@ -78,6 +79,8 @@ struct call {
     struct translation *translation;    // NULL: no target has spoken another dialect than the client yet
     const struct chat_report *dropped;  // what this target could not be told; NULL: nothing
     bool translated;                    // this one does
+    enum operation asks;                // what it is asked for
+    struct fan *fan;                    // the call is several to it; NULL: one
     struct str body[JSON_EDIT_SLICES_MAX];
     size_t body_count;
     // the answer

@@ -1,6 +1,7 @@
 // A call whose target speaks another dialect than its client.
 #include "gateway/translation.h"
 
+#include "gateway/fan.h"
 #include "model/provider.h"
 #include "os/clock.h"
 
@@ -51,33 +52,74 @@ bool translation_note_dropped(struct call *call, const struct chat_report *repor
     return true;
 }
 
-static bool read_once(struct call *call, struct translation *t, struct err *err) {
-    if (t->read) return true;
-    t->read = call->dialect->read(&call->request, &call->req->arena, &t->chat, err);
-    return t->read;
+static bool write_chat(struct call *call, struct translation *t, const struct chat_target *target,
+                       struct chat_report *report, struct err *err) {
+    if (!call->dialect->read || !call->upstream->write) return unsupported(call, err);
+    if (!t->read && !call->dialect->read(&call->request, &call->req->arena, &t->chat, err)) return false;
+    t->read = true;
+    for (size_t i = 0; i < t->chat.other_count; i++) chat_drop(report, t->chat.others[i]);
+    return call->upstream->write(&t->chat, target, &call->req->arena, &t->written, report, err);
+}
+
+static bool write_embed(struct call *call, struct translation *t, const struct chat_target *target,
+                        struct chat_report *report, struct err *err) {
+    const struct embed_ops *from = call->dialect->embed, *to = call->upstream->embed;
+    if (!from || !from->read || !to || !to->write) return unsupported(call, err);
+    if (!t->read && !from->read(&call->request, &call->req->arena, &t->embed, err)) return false;
+    t->read = true;
+    for (size_t i = 0; i < t->embed.other_count; i++) chat_drop(report, t->embed.others[i]);
+    if (t->embed.count > to->max_inputs) return fan_write(call, target, report, err);
+    return to->write(&t->embed, target, &call->req->arena, &t->written, report, err);
+}
+
+static bool write_rerank(struct call *call, struct translation *t, const struct chat_target *target,
+                         struct chat_report *report, struct err *err) {
+    const struct rerank_ops *from = call->dialect->rerank, *to = call->upstream->rerank;
+    if (!from || !from->read || !to || !to->write) return unsupported(call, err);
+    if (!t->read && !from->read(&call->request, &call->req->arena, &t->rerank, err)) return false;
+    t->read = true;
+    for (size_t i = 0; i < t->rerank.other_count; i++) chat_drop(report, t->rerank.others[i]);
+    return to->write(&t->rerank, target, &call->req->arena, &t->written, report, err);
+}
+
+static bool write_any(struct call *call, struct translation *t, const struct chat_target *target,
+                      struct chat_report *report, struct err *err) {
+    switch (call->request.operation) {
+    case OPERATION_CHAT:
+    case OPERATION_COMPLETIONS:
+        return write_chat(call, t, target, report, err);
+    case OPERATION_EMBEDDINGS:
+        return write_embed(call, t, target, report, err);
+    case OPERATION_RERANK:
+        return write_rerank(call, t, target, report, err);
+    default:
+        return unsupported(call, err);
+    }
+}
+
+// What the target is asked for: of a client's older completions a chat is made.
+static enum operation asked_operation(const struct call *call) {
+    return call->request.operation == OPERATION_COMPLETIONS ? OPERATION_CHAT : call->request.operation;
 }
 
 // The demonstration reads what was written as any provider would.
 static bool read_back(struct call *call, struct translation *t, struct err *err) {
-    const struct model_request_in in = {.operation = OPERATION_CHAT, .body = buf_str(&t->written)};
+    const struct model_request_in in = {.operation = asked_operation(call), .body = buf_str(&t->written)};
     return !call->provider->demo || call->upstream->peek(&in, &call->req->arena, &t->spoken, err);
 }
 
 bool translation_write(struct call *call, struct err *err) {
     struct translation *t = translation_of(call, err);
     const struct route_target *to = &call->route.targets[call->target];
-    bool chat = call->request.operation == OPERATION_CHAT || call->request.operation == OPERATION_COMPLETIONS;
+    struct chat_report report = {.count = 0};
     if (!t) return false;
-    if (!chat || !call->dialect->read || !call->upstream->write) return unsupported(call, err);
-    if (!read_once(call, t, err)) return false;
     const struct chat_target target = {.model = to->model,
                                        .traits = provider_traits_get((enum provider_kind)to->provider->kind)};
     buf_clear(&t->written);
-    struct chat_report report = {.count = 0};
-    for (size_t i = 0; i < t->chat.other_count; i++) chat_drop(&report, t->chat.others[i]);
-    if (!call->upstream->write(&t->chat, &target, &call->req->arena, &t->written, &report, err)) return false;
+    if (!write_any(call, t, &target, &report, err)) return false;
     if (t->written.failed) return err_no_memory(err);
     if (!translation_note_dropped(call, &report, err)) return false;
+    call->asks = asked_operation(call);
     call->body[0] = buf_str(&t->written);
     call->body_count = 1;
     return read_back(call, t, err);
@@ -103,8 +145,41 @@ bool translation_begin(struct call *call, struct err *err) {
                            (size_t)call->runtime->conf->limits.max_event, &call->req->arena, err);
 }
 
+static bool embed_answer(struct call *call, const struct chat_reply *reply, struct str body, struct buf *out,
+                         struct err *err) {
+    struct embed_answer answer = {.count = 0};
+    if (!call->upstream->embed->read_answer(body, &call->req->arena, &answer, err)) return false;
+    return translation_embedded(call, &answer, reply, out, err);
+}
+
+static bool rerank_answer(struct call *call, const struct chat_reply *reply, struct str body, struct buf *out,
+                          struct err *err) {
+    struct rerank_answer answer = {.count = 0};
+    if (!call->upstream->rerank->read_answer(body, &call->req->arena, &answer, err)) return false;
+    call->usage = answer.usage;
+    call->usage_known = answer.has_usage;
+    call->dialect->rerank->put_answer(&answer, &call->translation->rerank, reply, out);
+    return !out->failed || err_no_memory(err);
+}
+
+bool translation_embedded(struct call *call, const struct embed_answer *answer, const struct chat_reply *reply,
+                          struct buf *out, struct err *err) {
+    const struct embed_request *asked = &call->translation->embed;
+    struct chat_reply made;
+    if (answer->count != asked->count)
+        return err_set(err, ERR_UPSTREAM_INVALID, "provider \"%.*s\" answered %zu inputs with %zu vectors",
+                       STR_ARG(call->provider->conf->name), asked->count, answer->count);
+    if (!reply) made = reply_of(call);
+    call->usage = answer->usage;
+    call->usage_known = answer->has_usage;
+    call->dialect->embed->put_answer(answer, asked, reply ? reply : &made, out);
+    return !out->failed || err_no_memory(err);
+}
+
 bool translation_answer(struct call *call, struct str body, struct buf *out, struct err *err) {
     struct chat_reply reply = reply_of(call);
+    if (call->request.operation == OPERATION_EMBEDDINGS) return embed_answer(call, &reply, body, out, err);
+    if (call->request.operation == OPERATION_RERANK) return rerank_answer(call, &reply, body, out, err);
     return translate_answer(call->upstream, call->dialect, &reply, body, &call->req->arena, out, &call->usage,
                             &call->usage_known, err);
 }

@@ -7,11 +7,16 @@
 #define GATEWAY_TRANSLATION_H
 
 #include "gateway/call.h"
+#include "model/embed.h"
 #include "model/translate.h"
 
 struct translation {
-    bool read;                    // chat is set
-    struct chat chat;             // the request in its neutral form
+    bool read; // the request was
+    union {    // its neutral form, by its operation
+        struct chat chat;
+        struct embed_request embed;
+        struct rerank_request rerank;
+    };
     struct buf written;           // the body for this target
     struct model_request spoken;  // the same, as the demonstration reads it
     struct translator translator; // of this target's answer, once it has begun as a stream
@@ -23,6 +28,9 @@ NODISCARD bool translation_write(struct call *call, struct err *err);
 NODISCARD bool translation_begin(struct call *call, struct err *err);
 // A whole answer, translated onto call->answer's place: *out_body lives as long as the call.
 NODISCARD bool translation_answer(struct call *call, struct str body, struct buf *out, struct err *err);
+// Vectors for the client's embeddings request, appended to out as its answer; reply NULL: made here.
+NODISCARD bool translation_embedded(struct call *call, const struct embed_answer *answer,
+                                    const struct chat_reply *reply, struct buf *out, struct err *err);
 // Nothing of this target's answer may remain.
 void translation_reset(struct call *call);
 void translation_free(struct call *call);

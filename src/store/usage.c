@@ -12,6 +12,16 @@ struct str usage_endpoint_name(unsigned endpoint) {
         [USAGE_ENDPOINT_COMPLETIONS] = STR_INIT("completions"),
         [USAGE_ENDPOINT_EMBEDDINGS] = STR_INIT("embeddings"),
         [USAGE_ENDPOINT_MODELS] = STR_INIT("models"),
+        [USAGE_ENDPOINT_RESPONSES] = STR_INIT("responses"),
+        [USAGE_ENDPOINT_MESSAGES] = STR_INIT("messages"),
+        [USAGE_ENDPOINT_GENERATE_CONTENT] = STR_INIT("generate_content"),
+        [USAGE_ENDPOINT_RERANK] = STR_INIT("rerank"),
+        [USAGE_ENDPOINT_MODERATIONS] = STR_INIT("moderations"),
+        [USAGE_ENDPOINT_IMAGES] = STR_INIT("images"),
+        [USAGE_ENDPOINT_SPEECH] = STR_INIT("speech"),
+        [USAGE_ENDPOINT_TRANSCRIPTIONS] = STR_INIT("transcriptions"),
+        [USAGE_ENDPOINT_OLLAMA] = STR_INIT("ollama"),
+        [USAGE_ENDPOINT_PASSTHROUGH] = STR_INIT("passthrough"),
     };
     return names[endpoint < USAGE_ENDPOINT_COUNT ? endpoint : USAGE_ENDPOINT_OTHER];
 }

@@ -1,0 +1,184 @@
+// One call as several to its provider: split, sent in parallel, joined in order.
+#include "gateway/fan.h"
+
+#include "base/mem.h"
+#include "gateway/answer.h"
+#include "gateway/send.h"
+#include "gateway/translation.h"
+#include "net/http1_parse.h"
+
+#define WRITTEN_MAX ((size_t)64 << 20)
+
+struct piece {
+    struct fan *fan;
+    size_t from, count; // of the inputs
+    struct buf written, answer;
+    struct str body; // written, for the exchange
+    struct http_exchange *x;
+    int status;
+    bool done;
+};
+
+struct fan {
+    struct call *call;
+    struct piece *pieces;
+    size_t count, sent, done;
+};
+
+bool fan_write(struct call *call, const struct chat_target *target, struct chat_report *report, struct err *err) {
+    const struct embed_ops *ops = call->upstream->embed;
+    const struct embed_request *all = &call->translation->embed;
+    struct arena *arena = &call->req->arena;
+    size_t n = (all->count + ops->max_inputs - 1) / ops->max_inputs;
+    struct fan *fan = ARENA_NEW(arena, struct fan);
+    struct piece *pieces = ARENA_ARRAY(arena, struct piece, n);
+    if (!fan || !pieces) return err_no_memory(err);
+    fan_cancel(call); // of the target before
+    *fan = (struct fan){.call = call, .pieces = pieces, .count = n};
+    for (size_t i = 0; i < n; i++) {
+        buf_init(&pieces[i].written, WRITTEN_MAX);
+        buf_init(&pieces[i].answer, call->answer.max);
+    }
+    call->fan = fan;
+    for (size_t i = 0; i < n; i++) {
+        struct piece *p = &pieces[i];
+        struct embed_request part = *all;
+        p->fan = fan;
+        p->from = i * ops->max_inputs;
+        p->count = part.count = MIN(ops->max_inputs, all->count - p->from);
+        part.inputs = all->inputs + p->from;
+        part.single = false;
+        if (!ops->write(&part, target, arena, &p->written, report, err)) return false;
+        if (p->written.failed) return err_no_memory(err);
+        p->body = buf_str(&p->written);
+    }
+    return true;
+}
+
+// --- answers ---
+
+// The pieces' vectors, one list after the other.
+static bool join(struct fan *fan, struct embed_answer *out, struct err *err) {
+    struct call *call = fan->call;
+    struct arena *arena = &call->req->arena;
+    *out = (struct embed_answer){.has_usage = true};
+    out->vectors = ARENA_ARRAY(arena, struct str, call->translation->embed.count);
+    if (!out->vectors) return err_no_memory(err);
+    for (size_t i = 0; i < fan->count; i++) {
+        struct piece *p = &fan->pieces[i];
+        struct embed_answer part = {.count = 0};
+        if (!call->upstream->embed->read_answer(buf_str(&p->answer), arena, &part, err)) return false;
+        if (part.count != p->count)
+            return err_set(err, ERR_UPSTREAM_INVALID, "provider \"%.*s\" answered %zu inputs with %zu vectors",
+                           STR_ARG(call->provider->conf->name), p->count, part.count);
+        memcpy(out->vectors + out->count, part.vectors, part.count * sizeof *part.vectors);
+        out->count += part.count;
+        out->base64 = part.base64;
+        out->usage.prompt += part.usage.prompt;
+        out->has_usage = out->has_usage && part.has_usage;
+    }
+    return true;
+}
+
+static void all_arrived(struct fan *fan) {
+    struct call *call = fan->call;
+    struct buf out = BUF_INIT(MAX(call->answer.max, (size_t)64 * 1024));
+    struct embed_answer answer;
+    struct err err;
+    call->upstream_status = 200;
+    bool ok = join(fan, &answer, &err) && translation_embedded(call, &answer, NULL, &out, &err);
+    if (ok) {
+        answer_made(call, &out);
+        return;
+    }
+    buf_free(&out);
+    fan_cancel(call);
+    answer_error(call, &err);
+}
+
+static bool send_next(struct fan *fan, struct err *err);
+
+static void piece_failed(struct piece *p, const struct err *err) {
+    struct call *call = p->fan->call;
+    p->x = NULL;
+    fan_cancel(call);
+    answer_error(call, err);
+}
+
+// An error's status and body go the way that the answer to a single call would.
+static void piece_refused(struct piece *p) {
+    struct call *call = p->fan->call;
+    struct buf body = p->answer;
+    buf_init(&p->answer, 0);
+    struct http_field type = {STR("content-type"), STR("application/json")};
+    int status = p->status;
+    fan_cancel(call);
+    if (answer_head(call, status, &type, 1)) answer_data(call, buf_str(&body), true);
+    buf_free(&body);
+}
+
+static void on_head(struct http_exchange *x, const struct http1_head *head) {
+    struct piece *p = http_exchange_user(x);
+    p->status = head->status;
+}
+
+static void on_data(struct http_exchange *x, struct str data, bool last) {
+    struct piece *p = http_exchange_user(x);
+    struct fan *fan = p->fan;
+    struct err err;
+    buf_put(&p->answer, data);
+    if (p->answer.failed) {
+        if (!last) http_exchange_cancel(x);
+        err_set(&err, ERR_UPSTREAM_TOO_LARGE, "provider \"%.*s\": the answer is larger than limits.max_response",
+                STR_ARG(fan->call->provider->conf->name));
+        piece_failed(p, &err);
+        return;
+    }
+    if (!last) return;
+    p->x = NULL;
+    p->done = true;
+    fan->done++;
+    if (p->status >= 300)
+        piece_refused(p);
+    else if (fan->done == fan->count)
+        all_arrived(fan);
+    else if (fan->sent < fan->count && !send_next(fan, &err))
+        piece_failed(p, &err);
+}
+
+static void on_error(struct http_exchange *x, const struct err *err) {
+    struct err kept = *err;
+    piece_failed(http_exchange_user(x), &kept);
+}
+
+static const struct http_exchange_ops k_ops = {.on_head = on_head, .on_data = on_data, .on_error = on_error};
+
+static bool send_next(struct fan *fan, struct err *err) {
+    struct piece *p = &fan->pieces[fan->sent];
+    if (!send_request(fan->call, &p->body, 1, &k_ops, p, &p->x, err)) return false;
+    fan->sent++;
+    return true;
+}
+
+bool fan_send(struct call *call, struct err *err) {
+    struct fan *fan = call->fan;
+    while (fan->sent < fan->count && fan->sent < FAN_PARALLEL) {
+        if (send_next(fan, err)) continue;
+        fan_cancel(call);
+        return false;
+    }
+    return true;
+}
+
+void fan_cancel(struct call *call) {
+    struct fan *fan = call->fan;
+    if (!fan) return;
+    call->fan = NULL;
+    for (size_t i = 0; i < fan->count; i++) {
+        struct piece *p = &fan->pieces[i];
+        if (p->x) http_exchange_cancel(p->x);
+        p->x = NULL;
+        buf_free(&p->written);
+        buf_free(&p->answer);
+    }
+}

@@ -1,0 +1,74 @@
+// Sends a request to the target in turn: its address, its fields, the waiting times that hold.
+#include "gateway/send.h"
+
+#include "model/provider.h"
+
+#define FIELDS_MAX (CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX + 4)
+
+// The client's fields that mean something to a provider.
+static bool passes_upstream(struct str name) {
+    static const struct str exact[] = {
+        STR_INIT("via"),         STR_INIT("accept"),     STR_INIT("user-agent"),         STR_INIT("idempotency-key"),
+        STR_INIT("traceparent"), STR_INIT("tracestate"), STR_INIT("x-client-request-id")};
+    static const struct str prefixes[] = {STR_INIT("openai-"), STR_INIT("anthropic-"), STR_INIT("x-goog-api-client")};
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+        if (str_eq_nocase(str_head(name, prefixes[i].n), prefixes[i])) return true;
+    for (size_t i = 0; i < ARRAY_LEN(exact); i++)
+        if (str_eq_nocase(name, exact[i])) return true;
+    return false;
+}
+
+static size_t request_fields(const struct call *call, struct http_field out[FIELDS_MAX]) {
+    const struct runtime_provider *p = call->provider;
+    size_t n = 0;
+    // A body that is passed through is of the client's type: multipart, say.
+    struct str type = http_field_get(call->req->fields, call->req->field_count, STR("content-type"));
+    bool own = call->translated || !call->request.boundary.p || !type.n;
+    out[n++] = (struct http_field){STR("content-type"), own ? STR("application/json") : type};
+    bool versioned = call->upstream->dialect_field.n &&
+                     !http_field_get(call->req->fields, call->req->field_count, call->upstream->dialect_field).p;
+    if (versioned) out[n++] = (struct http_field){call->upstream->dialect_field, call->upstream->dialect_version};
+    for (size_t i = 0; i < p->field_count; i++) out[n++] = p->fields[i];
+    for (size_t i = 0; i < call->req->field_count && n < CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX; i++) {
+        const struct http_field *f = &call->req->fields[i];
+        // What the configuration sets is not the client's to choose.
+        // A call in several pieces is none that could be repeated under one key.
+        if (call->fan && str_eq_nocase(f->name, STR("idempotency-key"))) continue;
+        if (passes_upstream(f->name) && !http_field_get(p->fields, p->field_count, f->name).p) out[n++] = *f;
+    }
+    out[n++] = (struct http_field){STR("accept-encoding"), STR("identity")};
+    out[n++] = (struct http_field){STR("via"), str_c(call->gl->gateway->via)};
+    return n;
+}
+
+static uint64_t wait_of(int64_t ms) { return ms == OPT_UNSET ? 0 : (uint64_t)ms; }
+
+// What the tenant sets goes before the provider's own.
+static struct http_waits tenant_waits(const struct conf_tenant *tenant) {
+    if (!tenant) return (struct http_waits){0};
+    const struct conf_provider_timeouts *t = &tenant->timeouts;
+    return (struct http_waits){.connect_ms = wait_of(t->connect),
+                               .first_byte_ms = wait_of(t->first_byte),
+                               .idle_ms = wait_of(t->idle),
+                               .total_ms = wait_of(t->total)};
+}
+
+bool send_request(struct call *call, const struct str *body, size_t count, const struct http_exchange_ops *ops,
+                  void *user, struct http_exchange **out_exchange, struct err *err) {
+    struct http_field fields[FIELDS_MAX];
+    const struct provider_call to = {.provider = call->provider->conf,
+                                     .operation = call->asks,
+                                     .dialect = call->upstream->dialect,
+                                     .stream = call->request.stream,
+                                     .model = call_target(call)->model};
+    struct http_request r = {.method = STR("POST"),
+                             .authority = call->provider->authority,
+                             .fields = fields,
+                             .field_count = request_fields(call, fields),
+                             .body = body,
+                             .body_count = count,
+                             .once = call->runtime != call->gl->runtime,
+                             .waits = tenant_waits(call->tenant)};
+    return provider_target(&to, &call->req->arena, &r.target, err) &&
+           http_client_send(call->gl->client, &call->provider->origin, &r, ops, user, out_exchange, err);
+}
