@@ -125,6 +125,11 @@ static void refuse(struct http_req *req, const struct err *err) {
 
 static const struct endpoint k_nowhere = {.name = STR_INIT("none")};
 
+bool gateway_takes(struct str path) {
+    bool other;
+    return endpoint_find(HTTP_GET, path, &other) || other;
+}
+
 void gateway_on_request(struct gateway_loop *gl, struct http_req *req) {
     struct call *call = call_create(gl, req);
     struct err err;

@@ -107,6 +107,8 @@ void gateway_loop_quiesce(struct gateway_loop *gl);
 void gateway_loop_free(struct gateway_loop *gl);
 // New requests use it; those in progress keep theirs.
 void gateway_loop_set_runtime(struct gateway_loop *gl, struct runtime *runtime);
+// Whether the data plane has this path, whatever the method: below /api/ too, where the rest is the control plane's.
+bool gateway_takes(struct str path);
 // As those of struct http_handler.
 void gateway_on_request(struct gateway_loop *gl, struct http_req *req);
 void gateway_on_abort(struct http_req *req);

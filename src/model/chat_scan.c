@@ -151,3 +151,30 @@ void chat_put_result_text(struct buf *out, const struct chat_part *result) {
     }
     buf_putc(out, '"');
 }
+
+void chat_emit_json(struct str raw, unsigned part, struct chat_sink *sink) {
+    char piece[512];
+    size_t n = 0;
+    for (size_t i = 0; i < raw.n; i++) {
+        // Between tokens only white space is a control character; within strings there is none.
+        char c = raw.p[i] == '\n' || raw.p[i] == '\r' || raw.p[i] == '\t' ? ' ' : raw.p[i];
+        if (c == '"' || c == '\\') piece[n++] = '\\';
+        piece[n++] = c;
+        // Never in the middle of a character.
+        bool whole = i + 1 == raw.n || ((unsigned char)raw.p[i + 1] & 0xc0) != 0x80;
+        if (i + 1 < raw.n && (n < sizeof piece - 8 || !whole)) continue;
+        chat_emit(sink, &(struct chat_event){
+                            .kind = CHAT_DELTA, .part = part, .part_kind = CHAT_TOOL_CALL, .text = str_of(piece, n)});
+        n = 0;
+    }
+}
+
+bool chat_is_blank(struct str json_string) {
+    struct str s = chat_inner(json_string);
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == ' ') continue;
+        if (s.p[i] != '\\' || i + 1 == s.n || !memchr("nrtf", s.p[i + 1], 4)) return false;
+        i++;
+    }
+    return true;
+}

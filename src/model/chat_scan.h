@@ -8,7 +8,7 @@
 
 #include "base/json_read.h"
 #include "base/json_write.h"
-#include "model/chat.h"
+#include "model/chat_event.h"
 
 #define CHAT_PATH_MAX 64
 struct chat_path {
@@ -58,6 +58,10 @@ static inline void chat_put_given(struct json_writer *w, struct str key, struct 
 }
 // Whether the schema of a tool says anything; what parameterless tools get where one must be said.
 #define CHAT_EMPTY_SCHEMA STR("{\"type\":\"object\",\"properties\":{}}")
+// A JSON value told as pieces of escaped text: the arguments of a call that come as an object.
+void chat_emit_json(struct str raw, unsigned part, struct chat_sink *sink);
+// The text of a JSON string has nothing but white space.
+bool chat_is_blank(struct str json_string);
 // The kind of an image, told from the first bytes of its base64; empty when it is none that is known.
 struct str chat_image_type(struct str base64);
 // Texts of a tool's result that is not to be told in parts, one JSON string; its images are left out.

@@ -1,28 +1,30 @@
-// Where a request goes: /api/ to the control plane, all else to the data plane.
+// Where a request goes: /api/ to the control plane, but for what is Ollama's; all else to the data plane.
 #include "server/server_internal.h"
 
 #include "net/forwarded.h"
 
 static struct server_loop *loop_of(struct http_req *req) { return http_server_ctx(req->server); }
 
+static bool to_admin(struct str path) { return admin_takes(path) && !gateway_takes(path); }
+
 static void on_request(struct http_req *req) {
     struct server_loop *sl = loop_of(req);
     forwarded_apply(req, &sl->gl->runtime->conf->server.proxies);
-    if (admin_takes(req->path))
+    if (to_admin(req->path))
         admin_on_request(sl->al, req);
     else
         gateway_on_request(sl->gl, req);
 }
 
 static void on_abort(struct http_req *req) {
-    if (admin_takes(req->path))
+    if (to_admin(req->path))
         admin_on_abort(req);
     else
         gateway_on_abort(req);
 }
 
 static void on_drained(struct http_req *req) {
-    if (admin_takes(req->path))
+    if (to_admin(req->path))
         admin_on_drained(req);
     else
         gateway_on_drained(req);

@@ -28,24 +28,6 @@ static void put_text(struct ollama_decoder *d, enum chat_part_kind kind, struct 
     chat_emit(sink, &(struct chat_event){.kind = CHAT_DELTA, .part = d->parts - 1, .part_kind = kind, .text = text});
 }
 
-// A JSON value as escaped text, in pieces: a call's arguments come as an object.
-static void put_escaped(struct str raw, unsigned part, struct chat_sink *sink) {
-    char piece[512];
-    size_t n = 0;
-    for (size_t i = 0; i < raw.n; i++) {
-        // Between tokens only white space is a control character; within strings there is none.
-        char c = raw.p[i] == '\n' || raw.p[i] == '\r' || raw.p[i] == '\t' ? ' ' : raw.p[i];
-        if (c == '"' || c == '\\') piece[n++] = '\\';
-        piece[n++] = c;
-        // Never in the middle of a character.
-        bool whole = i + 1 == raw.n || ((unsigned char)raw.p[i + 1] & 0xc0) != 0x80;
-        if (i + 1 < raw.n && (n < sizeof piece - 8 || !whole)) continue;
-        chat_emit(sink, &(struct chat_event){
-                            .kind = CHAT_DELTA, .part = part, .part_kind = CHAT_TOOL_CALL, .text = str_of(piece, n)});
-        n = 0;
-    }
-}
-
 struct call_list {
     struct ollama_decoder *d;
     struct chat_sink *sink;
@@ -70,7 +52,7 @@ static bool visit_call(void *arg, size_t index, struct str raw, struct err *err)
                                             .part_kind = CHAT_TOOL_CALL,
                                             .id = id,
                                             .name = chat_inner(fn[0].raw)});
-    if (chat_given(&fn[1]).p) put_escaped(fn[1].raw, part, l->sink);
+    if (chat_given(&fn[1]).p) chat_emit_json(fn[1].raw, part, l->sink);
     chat_emit(l->sink, &(struct chat_event){.kind = CHAT_PART_END, .part = part});
     return true;
 }

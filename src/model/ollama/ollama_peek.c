@@ -28,7 +28,7 @@ static bool peek(const struct model_request_in *in, struct json_field fields[FIE
     struct model_request q = {.operation = in->operation, .dialect = dialect, .body = str_trim(in->body)};
     q.model_raw = fields[MODEL].raw;
     if (!read_name(fields[MODEL].raw, arena, &q.model, err)) return false;
-    q.input = fields[INPUT].raw;
+    q.input = chat_given(&fields[INPUT]);
     if (in->operation == OPERATION_EMBEDDINGS) {
         q.inputs = fields[INPUT].kind == JSON_ARRAY ? chat_count(q.input) : 1;
     } else {
@@ -54,8 +54,8 @@ bool ollama_peek(const struct model_request_in *in, struct arena *arena, struct 
         [STREAM] = STREAM_FIELD,
         [OPTIONS] = OPTIONS_FIELD,
         [INPUT] = {.name = embed ? STR("input") : STR("messages"),
-                   .kinds = JSON_IS(JSON_ARRAY) | (embed ? JSON_IS(JSON_STRING) : 0),
-                   .required = true},
+                   .kinds = JSON_IS(JSON_ARRAY) | (embed ? JSON_IS(JSON_STRING) : JSON_OR_NULL),
+                   .required = embed},
     };
     return peek(in, fields, DIALECT_OLLAMA, arena, out_request, err);
 }
@@ -66,7 +66,9 @@ bool ollama_generate_peek(const struct model_request_in *in, struct arena *arena
         [MODEL] = MODEL_FIELD,
         [STREAM] = STREAM_FIELD,
         [OPTIONS] = OPTIONS_FIELD,
-        [INPUT] = {.name = STR_INIT("prompt"), .kinds = JSON_IS(JSON_STRING), .required = true},
+        [INPUT] = {.name = STR_INIT("prompt"),
+                   .kinds = JSON_IS(JSON_STRING) | JSON_OR_NULL,
+                   .required = in->operation == OPERATION_EMBEDDINGS},
     };
     return peek(in, fields, DIALECT_OLLAMA_GENERATE, arena, out_request, err);
 }
