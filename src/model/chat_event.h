@@ -49,6 +49,7 @@ struct chat_failure {
     struct str code;    // escaped: the provider's own code, or ours; may be empty
     struct str type;    // escaped: the provider's own type; may be empty
     struct str param;   // escaped; may be empty
+    unsigned retry_s;   // when to try again, as the body says; 0 = it does not
 };
 
 enum chat_event_kind {

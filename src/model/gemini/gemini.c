@@ -1,0 +1,69 @@
+// Google's dialect: its row.
+#include "model/gemini/gemini.h"
+
+#include "model/provider.h"
+
+extern const struct dialect_ops dialect_gemini;
+
+// A model's name as a part of a path.
+static struct str escaped_name(struct str name, struct arena *arena) {
+    struct buf b = BUF_INIT(1024);
+    for (size_t i = 0; i < name.n; i++) {
+        unsigned char c = (unsigned char)name.p[i];
+        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || (c && strchr("-._~@", c));
+        if (plain)
+            buf_putc(&b, (char)c);
+        else
+            buf_printf(&b, "%%%02X", c);
+    }
+    struct str out = b.failed ? STR_NONE : arena_str(arena, buf_str(&b));
+    buf_free(&b);
+    return out;
+}
+
+static struct str action_of(const struct provider_call *call, bool vertex) {
+    if (call->operation == OPERATION_CHAT)
+        return call->stream ? STR("streamGenerateContent?alt=sse") : STR("generateContent");
+    if (call->operation == OPERATION_EMBEDDINGS) return vertex ? STR("predict") : STR("batchEmbedContents");
+    if (call->operation == OPERATION_COUNT_TOKENS) return STR("countTokens");
+    return STR("");
+}
+
+static bool path(const struct provider_call *call, struct arena *arena, struct str *out_path, struct err *err) {
+    bool vertex = call->provider->kind == PROVIDER_VERTEX;
+    struct str action = action_of(call, vertex), model = call->model;
+    if (str_starts(model, STR("models/"))) model = str_from(model, 7);
+    model = escaped_name(model, arena);
+    *out_path = STR("");
+    if (!action.n) return true;
+    if (!model.n) return err_set(err, ERR_INVALID_FIELD, "the model's name is too long");
+    *out_path = arena_printf(arena, "/models/%.*s:%.*s", STR_ARG(model), STR_ARG(action));
+    return out_path->n || err_no_memory(err);
+}
+
+const struct dialect_ops dialect_gemini = {
+    .dialect = DIALECT_GEMINI,
+    .name = STR_INIT("gemini"),
+    .peek = gemini_peek,
+    .read = gemini_read,
+    .stream_type = STR_INIT("text/event-stream"),
+    .choices = CHAT_CHOICES_MAX,
+    .encoder_size = sizeof(struct gemini_encoder),
+    .encoder_init = gemini_encoder_init,
+    .put_answer = gemini_put_answer,
+    .put_failure = gemini_put_failure,
+    .put_failure_event = gemini_put_failure_event,
+    .path = path,
+    .rewrite = gemini_rewrite,
+    .write = gemini_write,
+    .frames = FRAME_SSE,
+    .decoder_size = sizeof(struct gemini_decoder),
+    .decoder_init = gemini_decoder_init,
+    .decode = gemini_decode,
+    .decode_end = gemini_decode_end,
+    .decode_answer = gemini_decode_answer,
+    .read_failure = gemini_read_failure,
+    .usage_mark = STR_INIT("\"usageMetadata\""),
+    .usage_of = gemini_usage_of,
+    .embed = &gemini_embed,
+};

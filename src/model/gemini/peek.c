@@ -1,0 +1,149 @@
+// What routing and metering need of a request in Google's dialect, and its way to a provider that speaks the same.
+#include "model/gemini/gemini.h"
+
+static const struct gemini_member k_members[] = {
+    {STR_INIT("contents"), JSON_IS(JSON_ARRAY)},
+    {STR_INIT("generationConfig"), JSON_IS(JSON_OBJECT)},
+    {STR_INIT("generateContentRequest"), JSON_IS(JSON_OBJECT)},
+    {STR_INIT("content"), JSON_IS(JSON_OBJECT)},
+    {STR_INIT("requests"), JSON_IS(JSON_ARRAY)},
+};
+enum { CONTENTS, CONFIG, INNER, CONTENT, REQUESTS };
+
+static bool missing(struct err *err, const char *name) {
+    err_set(err, ERR_MISSING_FIELD, "\"%s\" is missing", name);
+    size_t n = strlen(name);
+    memcpy(err->param, name, n + 1);
+    return false;
+}
+
+static uint64_t output_limit(const struct gemini_read *rd, struct str config) {
+    static const struct gemini_member members[] = {{STR_INIT("maxOutputTokens"), 0}, {STR_INIT("candidateCount"), 0}};
+    struct gemini_read lenient = *rd;
+    struct str f[2];
+    uint64_t each, n;
+    lenient.lenient = true;
+    if (!config.p || !gemini_object(&lenient, config, NULL, members, 2, f) || !gemini_u64(f[0], &each)) return 0;
+    each = MIN(each, MODEL_OUTPUT_MAX);
+    if (!gemini_u64(f[1], &n) || n < 2) return each;
+    return MIN(each * MIN(n, (uint64_t)1024), MODEL_OUTPUT_MAX);
+}
+
+static bool has_param(struct str query, struct str name, struct str value) {
+    struct str part;
+    while (str_split(&query, '&', &part)) {
+        size_t eq = str_find_char(part, '=');
+        if (str_eq(str_head(part, eq), name) && str_eq(str_from(part, eq + 1), value)) return true;
+    }
+    return false;
+}
+
+static bool peek_chat(const struct gemini_read *rd, struct str f[], struct model_request *q) {
+    if (q->operation == OPERATION_COUNT_TOKENS && f[INNER].p &&
+        !gemini_object(rd, f[INNER], NULL, k_members, ARRAY_LEN(k_members), f))
+        return false;
+    if (!f[CONTENTS].p) return missing(rd->err, "contents");
+    q->input = f[CONTENTS];
+    q->max_output = output_limit(rd, f[CONFIG]);
+    return true;
+}
+
+static bool peek_embed(const struct gemini_read *rd, const struct str f[], struct model_request *q) {
+    if (f[REQUESTS].p) {
+        q->input = f[REQUESTS];
+        q->inputs = gemini_count(f[REQUESTS]);
+    } else {
+        q->input = f[CONTENT];
+        q->inputs = 1;
+    }
+    if (!q->input.p || !q->inputs) return missing(rd->err, "content");
+    if (q->inputs > EMBED_INPUTS_MAX) {
+        struct gemini_place at = {.name = STR("requests")};
+        return gemini_fault(rd, &at, STR_NONE, "has too many elements");
+    }
+    return true;
+}
+
+bool gemini_peek(const struct model_request_in *in, struct arena *arena, struct model_request *out_request,
+                 struct err *err) {
+    struct gemini_read rd = {.arena = arena, .err = err, .depth = in->depth};
+    struct str f[ARRAY_LEN(k_members)];
+    struct model_request q = {.operation = in->operation, .dialect = DIALECT_GEMINI, .body = str_trim(in->body)};
+    if (!q.body.n) return err_set(err, ERR_INVALID_JSON, "the body is empty; a JSON object was expected");
+    if (!gemini_object(&rd, q.body, NULL, k_members, ARRAY_LEN(k_members), f)) return false;
+    q.model = str_starts(in->model, STR("models/")) ? str_from(in->model, 7) : in->model;
+    if (q.model.n == 0 || q.model.n > 256) return missing(err, "model");
+    q.stream = in->operation == OPERATION_CHAT && str_eq(in->action, STR("streamGenerateContent"));
+    q.array = q.stream && !has_param(in->query, STR("alt"), STR("sse"));
+    bool good = in->operation == OPERATION_EMBEDDINGS ? peek_embed(&rd, f, &q) : peek_chat(&rd, f, &q);
+    if (good) *out_request = q;
+    return good;
+}
+
+// --- rewriting ---
+
+// Spans that go, in their order.
+struct cuts {
+    struct str *list;
+    size_t n, cap;
+};
+
+static bool cut(struct cuts *c, struct arena *arena, struct str span) {
+    if (c->n == c->cap) {
+        size_t cap = c->cap ? c->cap * 2 : 16;
+        struct str *grown = ARENA_ARRAY(arena, struct str, cap);
+        if (!grown) return false;
+        if (c->n) memcpy(grown, c->list, c->n * sizeof *grown);
+        c->list = grown, c->cap = cap;
+    }
+    c->list[c->n++] = span;
+    return true;
+}
+
+// The values of members named `name` of the objects that stand `member` deep in what `raw` is: every "model" of an
+// embedding's body and its requests.
+static bool find_models(struct str raw, struct arena *arena, struct cuts *c, bool inner) {
+    struct json_reader r;
+    struct str key, value;
+    enum json_kind kind;
+    json_reader_init(&r, raw, JSON_DEPTH_MAX);
+    if (!json_enter_object(&r)) return true;
+    while (json_member(&r, &key, &kind)) {
+        bool requests = inner && kind == JSON_ARRAY && json_string_eq(key, STR("requests"));
+        if (kind == JSON_STRING && json_string_eq(key, STR("model"))) {
+            if (!json_skip(&r, &value)) break;
+            if (!cut(c, arena, value)) return false;
+        } else if (requests && json_enter_array(&r)) {
+            while (json_element(&r, &kind))
+                if (kind == JSON_OBJECT && json_skip(&r, &value) && !find_models(value, arena, c, false)) return false;
+        }
+    }
+    return true;
+}
+
+bool gemini_rewrite(const struct model_request *request, const struct chat_target *target, struct arena *arena,
+                    struct str out_slices[JSON_EDIT_SLICES_MAX], size_t *out_count, struct err *err) {
+    struct cuts models = {0};
+    out_slices[0] = request->body;
+    *out_count = 1;
+    if (request->operation == OPERATION_CHAT || (!request->renamed && str_eq(target->model, request->model)))
+        return true;
+    if (!find_models(request->body, arena, &models, true)) return err_no_memory(err);
+    if (!models.n) return true;
+    struct str name = chat_quote(arena, arena_printf(arena, "models/%.*s", STR_ARG(target->model)));
+    char *text = arena_alloc(arena, request->body.n + models.n * (name.n + 1));
+    if (!text || !name.p) return err_no_memory(err);
+    size_t n = 0;
+    const char *from = request->body.p;
+    for (size_t i = 0; i < models.n; i++) {
+        size_t kept = (size_t)(models.list[i].p - from);
+        memcpy(text + n, from, kept);
+        memcpy(text + n + kept, name.p, name.n);
+        n += kept + name.n;
+        from = models.list[i].p + models.list[i].n;
+    }
+    size_t rest = (size_t)(request->body.p + request->body.n - from);
+    memcpy(text + n, from, rest);
+    out_slices[0] = str_of(text, n + rest);
+    return true;
+}

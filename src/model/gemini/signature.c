@@ -1,0 +1,20 @@
+// Thought signatures packed into the ids of calls, so that clients of any dialect give them back.
+#include "model/gemini/gemini.h"
+
+// In the alphabet that ids of every vendor may have; Google reads either alphabet, padded or not.
+void gemini_id_pack(struct buf *out, struct str id, struct str signature) {
+    buf_put(out, id);
+    if (!signature.n) return;
+    buf_lit(out, GEMINI_SIGNATURE_MARK);
+    for (size_t i = 0; i < signature.n; i++) {
+        char c = signature.p[i];
+        if (c == '=') break;
+        buf_putc(out, (char)(c == '+' ? '-' : c == '/' ? '_' : c));
+    }
+}
+
+void gemini_id_unpack(struct str packed, struct str *out_id, struct str *out_signature) {
+    size_t at = str_find(packed, STR(GEMINI_SIGNATURE_MARK));
+    *out_id = str_head(packed, at);
+    *out_signature = at == packed.n ? STR_NONE : str_from(packed, at + sizeof GEMINI_SIGNATURE_MARK - 1);
+}
