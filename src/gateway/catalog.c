@@ -4,6 +4,7 @@
 #include "base/json_read.h"
 #include "base/mem.h"
 #include "gateway/pipeline.h"
+#include "model/provider.h"
 #include "net/http1_parse.h"
 
 #define KEEP_MS 60000
@@ -90,21 +91,28 @@ static void add_model(struct catalog *c, const struct runtime_provider *p, struc
     if (name.p) (void)!vec_push(&c->models, (struct catalog_model){name, p->conf->name});
 }
 
-// {"data":[{"id":…},…]}
+// One model of {"data":[{"id":…},…]}, or of Google's {"models":[{"name":"models/…"},…]}.
+static void read_model(struct catalog *c, struct asking *a, struct str model) {
+    struct str id;
+    if (JSON_GET(model, &id, STR("id")) && json_raw_kind(id) == JSON_STRING)
+        add_model(c, a->provider, id);
+    else if (JSON_GET(model, &id, STR("name")) && str_starts(id, STR("\"models/")))
+        add_model(c, a->provider, arena_printf(&c->arena, "\"%.*s", STR_ARG(str_from(id, sizeof "\"models/" - 1))));
+}
+
 static void read_answer(struct catalog *c, struct asking *a) {
-    struct json_field f[] = {{.name = STR_INIT("data"), .kinds = JSON_IS(JSON_ARRAY), .required = true}};
+    struct json_field f[] = {{.name = STR_INIT("data"), .kinds = JSON_IS(JSON_ARRAY)},
+                             {.name = STR_INIT("models"), .kinds = JSON_IS(JSON_ARRAY)}};
     struct json_reader r;
     struct err err;
+    struct str model;
     enum json_kind kind;
-    if (a->failed || a->body.failed || !json_scan(buf_str(&a->body), f, 1, &err)) return;
-    json_reader_init(&r, f[0].raw, 0);
+    if (a->failed || a->body.failed || !json_scan(buf_str(&a->body), f, 2, &err)) return;
+    if (!f[0].found && !f[1].found) return;
+    json_reader_init(&r, f[0].found ? f[0].raw : f[1].raw, 0);
     json_enter_array(&r);
-    while (json_element(&r, &kind)) {
-        struct str model, id;
-        json_skip(&r, &model);
-        if (kind == JSON_OBJECT && JSON_GET(model, &id, STR("id")) && json_raw_kind(id) == JSON_STRING)
-            add_model(c, a->provider, id);
-    }
+    while (json_element(&r, &kind))
+        if (json_skip(&r, &model) && kind == JSON_OBJECT) read_model(c, a, model);
 }
 
 static void wake_all(struct catalog *c) {
@@ -159,8 +167,10 @@ static void ask(struct catalog *c, struct asking *a, const struct runtime_provid
     struct err err;
     *a = (struct asking){.catalog = c, .provider = p};
     buf_init(&a->body, ANSWER_MAX);
+    const char *pages = provider_dialect(p->conf) == DIALECT_GEMINI ? "?pageSize=1000" : ""; // else 50
     struct http_request request = {.method = STR("GET"),
-                                   .target = arena_printf(&c->arena, "%.*s/models", STR_ARG(p->conf->url.path)),
+                                   .target =
+                                       arena_printf(&c->arena, "%.*s/models%s", STR_ARG(p->conf->url.path), pages),
                                    .authority = p->authority,
                                    .fields = p->fields,
                                    .field_count = p->field_count};

@@ -31,6 +31,7 @@ struct provider_call {
     enum operation operation;
     enum dialect dialect; // spoken to the provider
     bool stream;
+    bool array;       // Gemini: a stream as a JSON array
     struct str model; // decoded: what the provider calls it
 };
 // The request's target below the provider's address: "/v1/messages", "/v1beta/models/x:generateContent".

@@ -23,7 +23,9 @@ static struct str escaped_name(struct str name, struct arena *arena) {
 
 static struct str action_of(const struct provider_call *call, bool vertex) {
     if (call->operation == OPERATION_CHAT)
-        return call->stream ? STR("streamGenerateContent?alt=sse") : STR("generateContent");
+        return !call->stream ? STR("generateContent")
+               : call->array ? STR("streamGenerateContent")
+                             : STR("streamGenerateContent?alt=sse");
     if (call->operation == OPERATION_EMBEDDINGS) return vertex ? STR("predict") : STR("batchEmbedContents");
     if (call->operation == OPERATION_COUNT_TOKENS) return STR("countTokens");
     return STR("");
@@ -54,6 +56,7 @@ const struct dialect_ops dialect_gemini = {
     .put_failure = gemini_put_failure,
     .put_failure_event = gemini_put_failure_event,
     .path = path,
+    .auth = PROVIDER_AUTH_GOOG,
     .rewrite = gemini_rewrite,
     .write = gemini_write,
     .frames = FRAME_SSE,
