@@ -44,6 +44,7 @@ bool admin_create(const struct admin_options *options, struct admin **out_admin,
                               .log = host->log,
                               .conf = host->conf,
                               .budgets = host->budgets,
+                              .models = host->models,
                               .ctx = host->ctx};
     *out_admin = admin;
     return true;

@@ -26,6 +26,7 @@ struct quota_list;
 struct sql_pool;
 struct log;
 struct conf;
+struct model_catalog;
 
 // What it works on. A command needs no more than dir and signer.
 struct api {
@@ -40,6 +41,7 @@ struct api {
     struct conf *(*conf)(void *ctx); // the configuration in force, with a reference; NULL: there is none
     // As in host.h; NULL: nobody counts, and what was used of budgets is what the ledger says.
     bool (*budgets)(void *ctx, int64_t tenant, struct quota_list *out_list, bool *out_shared, struct err *err);
+    struct model_catalog *(*models)(void *ctx); // likewise; NULL: none
     void *ctx;
 };
 

@@ -194,6 +194,7 @@ void api_config_diff(struct admin_call *call);
 void api_config_schema(struct admin_call *call);
 void api_config_history(struct admin_call *call);
 void api_config_history_one(struct admin_call *call);
+void api_models_refresh(struct admin_call *call);
 void api_events_get(struct admin_call *call);
 
 #endif

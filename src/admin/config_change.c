@@ -1,4 +1,5 @@
-// Endpoints that change the configuration: patch, taking live changes back, reload, rollback.
+// Endpoints that change the configuration: patch, taking live changes back, reload, rollback; and what it names: the
+// catalogue of models.
 #include "admin/call.h"
 
 #include "admin/patch.h"
@@ -78,6 +79,13 @@ void api_config_live_delete(struct admin_call *call) {
 void api_config_reload(struct admin_call *call) {
     struct err err;
     call->wish.kind = WISH_RELOAD;
+    call->wish.expected = -1;
+    finish(call, dry_run(call, &err), &err);
+}
+
+void api_models_refresh(struct admin_call *call) {
+    struct err err;
+    call->wish.kind = WISH_MODELS;
     call->wish.expected = -1;
     finish(call, dry_run(call, &err), &err);
 }

@@ -12,6 +12,7 @@ static const struct admin_endpoint k_endpoints[] = {
     {HTTP_GET, STR_INIT("/api/v1/config/schema"), "", api_config_schema},
     {HTTP_GET, STR_INIT("/api/v1/config/history"), "limit", api_config_history},
     {HTTP_GET, STR_INIT("/api/v1/config/history/:version"), "", api_config_history_one},
+    {HTTP_POST, STR_INIT("/api/v1/models/catalog/refresh"), "dry_run", api_models_refresh},
     {HTTP_GET, STR_INIT("/api/v1/events"), "after names", api_events_get},
 };
 

@@ -67,6 +67,10 @@ enum cli_option_id {
     CLI_KEEP,
     CLI_WITH_KEY,
     CLI_CONFIRM,
+    // models
+    CLI_CAN,
+    CLI_MODE,
+    CLI_ALL,
     // everywhere
     CLI_DATA,
     CLI_JSON,
@@ -106,6 +110,7 @@ enum cli_command_id {
     CLI_CMD_KEY_REVOKE,
     CLI_CMD_USAGE,
     CLI_CMD_CHAT,
+    CLI_CMD_MODELS,
     CLI_CMD_CONFIG_INIT,
     CLI_CMD_CONFIG_VALIDATE,
     CLI_CMD_CONFIG_SHOW,

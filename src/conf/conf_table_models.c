@@ -177,6 +177,6 @@ static const struct opt catalog_opts[] = {
      .flags = RELOAD,
      AT(conf_catalog, tls_ca),
      .help = "PEM file with the authorities the URL's certificate must come from; the system's when not given."},
-    DURATION(conf_catalog, timeout, RELOAD, "10s", 100, 60000, "How long fetching it may take."),
+    DURATION(conf_catalog, timeout, RELOAD, "5s", 100, 60000, "How long fetching it may take."),
 };
 const struct opt_table catalog_table = OPT_TABLE("what models can do and cost", struct conf_catalog, catalog_opts);

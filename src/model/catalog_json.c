@@ -32,7 +32,16 @@ bool model_can_parse(struct str name, unsigned *out_bit) {
 
 // Millionths, or picodollars a token as dollars a million tokens.
 static void put_rate(struct json_writer *w, struct str name, int64_t rate) {
-    if (rate != PRICE_NONE) json_put_member_fixed(w, name, rate, 6);
+    char text[40];
+    if (rate == PRICE_NONE) return;
+    size_t n = fmt_u64(text, (uint64_t)rate / 1000000);
+    uint64_t part = (uint64_t)rate % 1000000;
+    if (part) text[n++] = '.';
+    for (uint64_t unit = 100000; part; unit /= 10) {
+        text[n++] = (char)('0' + part / unit);
+        part %= unit;
+    }
+    json_put_member_raw(w, name, str_of(text, n));
 }
 
 static void put_rates(struct json_writer *w, const struct price_rates *r) {

@@ -36,6 +36,14 @@ static bool host_budgets(void *ctx, int64_t tenant, struct quota_list *out_list,
     return true;
 }
 
+static struct model_catalog *host_models(void *ctx) {
+    struct server *s = ctx;
+    mutex_lock(&s->setting_lock);
+    struct model_catalog *models = model_catalog_ref(s->setting->runtime->models);
+    mutex_unlock(&s->setting_lock);
+    return models;
+}
+
 struct admin_host server_host(struct server *s) {
     return (struct admin_host){.ctx = s,
                                .dir = &s->dir,
@@ -48,5 +56,6 @@ struct admin_host server_host(struct server *s) {
                                .conf = host_conf,
                                .ring = host_ring,
                                .check = host_check,
-                               .budgets = host_budgets};
+                               .budgets = host_budgets,
+                               .models = host_models};
 }

@@ -177,7 +177,7 @@ static void tell_models(struct job *job, const struct model_catalog *models) {
     json_put_member_bool(&w, STR("dry_run"), job->wish->dry_run);
     json_put_object_end(&w);
     job->models = json.failed ? STR("{}") : arena_str(&job->arena, buf_str(&json));
-    job->shown = arena_printf(&job->arena, "%zu models, %zu of them from here: %.*s\n", model_catalog_count(models),
+    job->shown = arena_printf(&job->arena, "%zu models, %zu of them from: %.*s\n", model_catalog_count(models),
                               model_catalog_own(models), STR_ARG(source));
 }
 
