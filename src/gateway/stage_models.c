@@ -3,6 +3,7 @@
 
 #include "base/json_write.h"
 #include "gateway/answer.h"
+#include "gateway/model_facts.h"
 #include "gateway/model_list.h"
 #include "os/clock.h"
 
@@ -13,12 +14,14 @@ struct shown {
 
 static void put_model(void *arg, struct str name, struct str owner) {
     const struct shown *shown = arg;
+    struct model_entry facts;
     struct json_writer *w = shown->w;
     json_put_object(w);
     json_put_member_str(w, STR("id"), name);
     json_put_member_str(w, STR("object"), STR("model"));
     json_put_member_i64(w, STR("created"), shown->call->ts / (int64_t)NS_PER_SEC);
     json_put_member_str(w, STR("owned_by"), owner);
+    if (model_facts_named(shown->call->runtime, shown->call->tenant, name, &facts)) model_entry_put(w, &facts);
     json_put_object_end(w);
 }
 

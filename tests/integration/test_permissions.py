@@ -315,6 +315,8 @@ class Permissions(Suite):
             'content/{request_id}': Case(endpoint, path.replace('{request_id}', 'req_' + '0' * 13), A, permission),
             'tenants/{id}/proof': Case(endpoint, path.replace('{id}', 'no-such'), PLATFORM, permission),
             'events': Case(endpoint, path, PLATFORM, permission),
+            'models/catalog': Case(endpoint, path + '?q=gpt-4o-mini', A, permission),
+            'models/catalog/refresh': Case(endpoint, path + '?dry_run=true', PLATFORM, permission),
         }
         if rest.startswith('domains') and method != 'GET':
             return [Case(endpoint, path.replace('{id}', 'no-such'), PLATFORM, permission, {'name': 'alpha.example'})]
