@@ -27,9 +27,15 @@ static const struct kind_name k_kinds[] = {
 // Types of this dialect, or of ours in it, stay; other dialects' names mean nothing to its clients.
 static struct str type_of(const struct chat_failure *f) {
     static const struct str known[] = {
-        STR_INIT("invalid_request_error"), STR_INIT("authentication_error"), STR_INIT("permission_error"),
-        STR_INIT("rate_limit_error"),      STR_INIT("insufficient_quota"),   STR_INIT("server_error"),
-        STR_INIT("upstream_error"),        STR_INIT("tokens"),               STR_INIT("requests"),
+        STR_INIT("invalid_request_error"),
+        STR_INIT("authentication_error"),
+        STR_INIT("permission_error"),
+        STR_INIT("rate_limit_error"),
+        STR_INIT("insufficient_quota"),
+        STR_INIT("server_error"),
+        STR_INIT("upstream_error"),
+        STR_INIT("tokens"),
+        STR_INIT("requests"),
     };
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         if (str_eq(f->type, known[i])) return f->type;
@@ -123,7 +129,9 @@ enum { MESSAGE, TYPE, PARAM, CODE, DETAIL, TITLE, MSG, STATUS, MEMBERS };
         [MESSAGE] = {.name = STR_INIT("message")}, [TYPE] = {.name = STR_INIT("type")},                                \
         [PARAM] = {.name = STR_INIT("param")}, [CODE] = {.name = STR_INIT("code")},                                    \
         [DETAIL] = {.name = STR_INIT("detail")}, [TITLE] = {.name = STR_INIT("title")},                                \
-        [MSG] = {.name = STR_INIT("msg")}, [STATUS] = {.name = STR_INIT("status")}                                     \
+        [MSG] = {.name = STR_INIT("msg")}, [STATUS] = {                                                                \
+            .name = STR_INIT("status")                                                                                 \
+        }                                                                                                              \
     }
 
 // An object with a message under one of its names.
@@ -166,8 +174,10 @@ static struct str unwrapped(struct str text) {
 }
 
 bool openai_failure_of(struct str data, int status, struct chat_failure *out_failure) {
-    struct json_field top[] = {
-        {.name = STR_INIT("error")}, {.name = STR_INIT("errors")}, {.name = STR_INIT("code")}, {.name = STR_INIT("choices")}};
+    struct json_field top[] = {{.name = STR_INIT("error")},
+                               {.name = STR_INIT("errors")},
+                               {.name = STR_INIT("code")},
+                               {.name = STR_INIT("choices")}};
     struct chat_failure f = {.message = STR(""), .code = STR(""), .type = STR(""), .param = STR("")};
     struct err ignored;
     struct str body = unwrapped(data);

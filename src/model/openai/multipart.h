@@ -1,8 +1,8 @@
 // Form data (multipart/form-data) looked through without a copy: the few fields that routing needs, and where they are.
 //
 // Strict, after RFC 2046 and RFC 7578: CRLF, a boundary of 1 to 70 bytes, no preamble that is not empty, at most
-// MULTIPART_PARTS_MAX parts with heads of MULTIPART_HEAD_MAX bytes, and the closing delimiter must be there. A field that
-// is asked for may come once.
+// MULTIPART_PARTS_MAX parts with heads of MULTIPART_HEAD_MAX bytes, and the closing delimiter must be there. A field
+// that is asked for may come once.
 //
 // Ownership: slices of the body. Thread rule: pure. Errors: ERR_INVALID_REQUEST, ERR_INVALID_FIELD with err->param.
 #ifndef MODEL_OPENAI_MULTIPART_H

@@ -123,6 +123,7 @@ struct openai_decoder {
         int open;       // the part that text goes on in, or -1
         enum chat_part_kind kind;
         bool seen;
+        bool plain_thoughts; // thoughts come as a plain member; what blocks repeat of them is not said again
     } choices[CHAT_CHOICES_MAX];
     struct openai_call_seen calls[OPENAI_CALLS_MAX];
     unsigned call_count;
@@ -149,8 +150,32 @@ void openai_decode_call(const struct openai_saying *s, const struct json_field *
 enum chat_finish openai_finish_of(struct str raw, bool *out_broken);
 struct str openai_finish_name(enum chat_finish finish);
 
+#define OPENAI_PREFIX_MAX 2048
+struct openai_encoder {
+    struct chat_sink sink;
+    struct buf *out;
+    const struct chat_reply *reply;
+    bool wants_usage, has_usage, failed;
+    struct usage usage;
+    struct {
+        bool told; // its role was
+        unsigned calls;
+    } choices[CHAT_CHOICES_MAX];
+    // A tool call that has begun and was not told yet, for what signs it goes into its id.
+    bool pending;
+    unsigned pending_choice;
+    char pending_text[512];
+    size_t pending_id, pending_name; // lengths
+    bool image;                      // a picture's URL is open
+    unsigned image_choice;
+    // Thoughts so far: with what signs them they are told once more, as one block.
+    char *thoughts;
+    size_t thoughts_n, thoughts_cap;
+    unsigned thoughts_choice;
+    char prefix[OPENAI_PREFIX_MAX]; // of every chunk, up to the choice's index
+    size_t prefix_n;
+};
 void openai_encoder_init(struct chat_sink *sink, const struct chat_reply *reply, struct buf *out);
-size_t openai_encoder_size(void);
 void openai_put_answer(const struct chat_answer *answer, const struct chat_reply *reply, struct buf *out);
 // "annotations":[…] and "citations":[…] of citations as Anthropic has them, each with a comma before it.
 void openai_citations_put(struct buf *out, struct str citations);

@@ -63,7 +63,8 @@ static void edit_for_vendor(const struct model_request *q, const struct chat_tar
     struct json_field f[] = {{.name = STR_INIT("max_completion_tokens")}, {.name = STR_INIT("max_tokens")}};
     struct err ignored;
     if (v.inventor && !v.reasoning) return;
-    if (q->operation == OPERATION_CHAT && json_scan(q->body, f, ARRAY_LEN(f), &ignored)) edit_limit(&v, &f[0], &f[1], e);
+    if (q->operation == OPERATION_CHAT && json_scan(q->body, f, ARRAY_LEN(f), &ignored))
+        edit_limit(&v, &f[0], &f[1], e);
     if (target->report) edit_refused(&v, q->body, target->report, e);
 }
 
@@ -95,7 +96,8 @@ static bool clean_ids(struct str out_slices[JSON_EDIT_SLICES_MAX], size_t *io_co
     if (!any) return true;
     char *all = arena_alloc(arena, total), *clean = arena_alloc(arena, total);
     if (!all || !clean) return err_no_memory(err);
-    for (size_t i = 0, at = 0; i < *io_count; at += out_slices[i++].n) memcpy(all + at, out_slices[i].p, out_slices[i].n);
+    for (size_t i = 0, at = 0; i < *io_count; at += out_slices[i++].n)
+        memcpy(all + at, out_slices[i].p, out_slices[i].n);
     struct str rest = str_of(all, total);
     for (size_t at; (at = scan_find(rest, STR(OPENAI_THOUGHT_MARK))) < rest.n;) {
         struct str before = str_head(rest, at), after = str_from(rest, at + sizeof OPENAI_THOUGHT_MARK - 1);
@@ -124,8 +126,9 @@ static bool rewrite_form(const struct model_request *q, const struct chat_target
     if (str_find_char(target->model, '\r') < target->model.n || str_find_char(target->model, '\n') < target->model.n)
         return err_set(err, ERR_INVALID_FIELD, "the model's name has a line break");
     if (!q->model_raw.p) {
-        out_slices[n++] = arena_printf(arena, "--%.*s\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n%.*s\r\n",
-                                       STR_ARG(q->boundary), STR_ARG(target->model));
+        out_slices[n++] =
+            arena_printf(arena, "--%.*s\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n%.*s\r\n",
+                         STR_ARG(q->boundary), STR_ARG(target->model));
         if (!out_slices[0].n) return err_no_memory(err);
         out_slices[n++] = q->body;
     } else {

@@ -107,8 +107,10 @@ static uint64_t count_images(struct str data) {
 }
 
 bool openai_usage_of(struct str data, struct usage *io_usage) {
-    struct json_field f[] = {
-        {.name = STR_INIT("usage")}, {.name = STR_INIT("x_groq")}, {.name = STR_INIT("data")}, {.name = STR_INIT("object")}};
+    struct json_field f[] = {{.name = STR_INIT("usage")},
+                             {.name = STR_INIT("x_groq")},
+                             {.name = STR_INIT("data")},
+                             {.name = STR_INIT("object")}};
     struct err err;
     struct str usage;
     if (!json_scan(data, f, ARRAY_LEN(f), &err)) return false;
