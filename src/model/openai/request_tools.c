@@ -7,22 +7,22 @@
 
 static int flag(struct str raw) { return raw.p ? str_eq(raw, STR("true")) : -1; }
 
+// Their room doubles whenever their number is a power of two.
 static struct chat_tool *tool_add(struct openai_reading *x) {
     struct chat *c = x->chat;
-    // Their number is a power of two whenever the room is used up.
-    size_t cap = c->tool_count & (c->tool_count - 1) ? c->tool_count + 1 : c->tool_count;
-    void *p = c->tools;
-    if (cap == c->tool_count) {
-        p = arena_alloc(x->arena, (cap ? cap * 2 : 1) * sizeof *c->tools);
-        if (!p) {
+    size_t n = c->tool_count;
+    if ((n & (n - 1)) == 0) {
+        struct chat_tool *more = arena_alloc(x->arena, (n ? n * 2 : 1) * sizeof *more);
+        if (!more) {
             err_no_memory(x->err);
             return NULL;
         }
-        if (c->tool_count) memcpy(p, c->tools, c->tool_count * sizeof *c->tools);
-        c->tools = p;
+        if (n) memcpy(more, c->tools, n * sizeof *more);
+        c->tools = more;
     }
-    c->tools[c->tool_count] = (struct chat_tool){.strict = -1};
-    return &c->tools[c->tool_count++];
+    c->tools[n] = (struct chat_tool){.strict = -1};
+    c->tool_count++;
+    return &c->tools[n];
 }
 
 enum function { NAME, DESCRIPTION, PARAMETERS, FUNCTION_STRICT, FUNCTION_CACHE, FUNCTION_MEMBERS };

@@ -328,6 +328,23 @@ static void put_thoughts(struct openai_writing *x, const struct chat_turn *t) {
     put_joined(x, t->parts, t->count, KIND(CHAT_THINKING), STR("\\n\\n"));
 }
 
+// What an assistant has said aloud goes back by its id; other media of its own cannot be sent.
+static void put_own_media(struct openai_writing *x, const struct chat_turn *t) {
+    bool told = false;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct chat_part *p = &t->parts[i];
+        if (!is_kind(p, MEDIA)) continue;
+        if (told || p->kind != CHAT_AUDIO || !p->media.file_id.p || !x->vendor.inventor) {
+            chat_drop(x->report, STR("messages[].content"));
+            continue;
+        }
+        told = true;
+        json_put_member_object(x->w, STR("audio"));
+        json_put_member_raw(x->w, STR("id"), p->media.file_id);
+        json_put_object_end(x->w);
+    }
+}
+
 static void put_assistant(struct openai_writing *x, const struct chat_turn *t) {
     unsigned spoken = x->vendor.inventor ? KIND(CHAT_TEXT) : SPEECH;
     size_t texts = count_kinds(t->parts, t->count, spoken);
@@ -351,18 +368,7 @@ static void put_assistant(struct openai_writing *x, const struct chat_turn *t) {
         put_joined(x, t->parts, t->count, KIND(CHAT_REFUSAL), STR(""));
     }
     put_thoughts(x, t);
-    for (size_t i = 0; i < t->count; i++) {
-        const struct chat_part *p = &t->parts[i];
-        if (!is_kind(p, MEDIA)) continue;
-        if (p->kind == CHAT_AUDIO && p->media.file_id.p && x->vendor.inventor && refusals == 0) {
-            json_put_member_object(x->w, STR("audio"));
-            json_put_member_raw(x->w, STR("id"), p->media.file_id);
-            json_put_object_end(x->w);
-            refusals = 1; // one is all it takes
-        } else {
-            chat_drop(x->report, STR("messages[].content"));
-        }
-    }
+    put_own_media(x, t);
     if (calls) {
         json_put_member_array(x->w, STR("tool_calls"));
         for (size_t i = 0; i < t->count; i++)
