@@ -14,6 +14,7 @@ import os
 import re
 import struct
 import sys
+import zlib
 
 MAGIC, VERSION = 0x434F5650, 1
 NONE = 0xFFFFFFFF
@@ -307,7 +308,7 @@ def trie(added):
     return b"".join(struct.pack("<4I", *node) for node in nodes), len(nodes)
 
 
-def write_image(v, path):
+def write_image(v, inputs, path):
     blob = b"".join(v.pieces)
     offsets, at = [0], 0
     for data in v.pieces:
@@ -327,7 +328,7 @@ def write_image(v, path):
         at += len(section)
     assert len(v.pieces) < 1 << SYMBOL_BITS
     header = [MAGIC, VERSION, len(v.pieces), max(map(len, v.pieces)), places[0], pair_slots, places[1], piece_slots,
-              places[2], places[3], shift, places[4], node_count, places[5], at, 0, *v.equal]
+              places[2], places[3], shift, places[4], node_count, places[5], at, inputs, *v.equal]
     image = bytearray(at)
     start = struct.pack("<%dI" % HEADER_WORDS, *header) + bytes(v.adjacent) + struct.pack("<256I", *v.byte_symbols)
     image[:len(start)] = start
@@ -340,10 +341,21 @@ def write_image(v, path):
     os.replace(temporary, path)
 
 
-def fresh(out, inputs):
+def inputs_sum(root):
+    """A checksum of this program and of the list of packages, which the image carries."""
+    total = 0
+    for path in (os.path.abspath(__file__), os.path.join(root, ".package-lock.json")):
+        with open(path, "rb") as f:
+            total = zlib.crc32(f.read(), total)
+    return total
+
+
+def is_fresh(out, inputs):
     """Several build folders share the images: the first one makes them."""
     try:
-        return os.path.getmtime(out) > max(map(os.path.getmtime, inputs))
+        with open(out, "rb") as f:
+            header = f.read(HEADER_WORDS * 4)
+        return len(header) == HEADER_WORDS * 4 and struct.unpack_from("<I", header, 60)[0] == inputs
     except OSError:
         return False
 
@@ -352,13 +364,14 @@ def main():
     if len(sys.argv) != 4 or sys.argv[1] not in MAKERS:
         sys.exit(__doc__ + "\nNAME is one of: " + " ".join(MAKERS))
     name, root, out = sys.argv[1:]
-    if fresh(out, [os.path.abspath(__file__), os.path.join(root, ".package-lock.json")]):
-        return
     try:
+        inputs = inputs_sum(root)
+        if is_fresh(out, inputs):
+            return
         vocabulary = MAKERS[name](root, name)
     except (OSError, KeyError, ValueError, AttributeError) as e:
         sys.exit("vocabulary.py: the vocabulary %s cannot be made from the packages in %s: %r" % (name, root, e))
-    write_image(vocabulary, out)
+    write_image(vocabulary, inputs, out)
 
 
 if __name__ == "__main__":

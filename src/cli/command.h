@@ -39,6 +39,9 @@ enum cli_option_id {
     // chat
     CLI_URL,
     CLI_SYSTEM,
+    // tokens
+    CLI_TOKENIZER,
+    CLI_IDS,
     // config, secret
     CLI_SOURCES,
     CLI_EFFECTIVE,
@@ -111,6 +114,7 @@ enum cli_command_id {
     CLI_CMD_USAGE,
     CLI_CMD_CHAT,
     CLI_CMD_MODELS,
+    CLI_CMD_TOKENS,
     CLI_CMD_CONFIG_INIT,
     CLI_CMD_CONFIG_VALIDATE,
     CLI_CMD_CONFIG_SHOW,

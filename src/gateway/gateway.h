@@ -82,9 +82,11 @@ struct gateway_loop {
     struct catalog *catalog;
     struct wait_list waiting; // for a new key ring
     bool refreshing;
-    uint64_t seed;    // for weighted draws
-    uint64_t active;  // calls
-    uint64_t syncing; // answers whose last bytes wait for the disk, also of clients that left
+    struct wait_list tokenize_waiting; // calls with long texts; the latest goes first
+    bool tokenizing;                   // one of them is being counted
+    uint64_t seed;                     // for weighted draws
+    uint64_t active;                   // calls
+    uint64_t syncing;                  // answers whose last bytes wait for the disk, also of clients that left
 };
 
 NODISCARD bool gateway_create(const struct gateway_options *options, struct gateway **out_gateway, struct err *err);

@@ -30,5 +30,6 @@ static inline void pipeline_resume(struct call *call) { pipeline_run(call); }
 stage_fn stage_auth, stage_read, stage_route, stage_admit, stage_call, stage_models, stage_health, stage_ready,
     stage_metrics, stage_welcome, stage_ollama_tags, stage_ollama_show, stage_ollama_ps, stage_ollama_version,
     stage_ollama_load;
+stage_fn stage_tokenize;
 
 #endif

@@ -36,7 +36,7 @@ struct image {
     uint32_t added_nodes; //
     uint32_t blob;        // the bytes of all tokens
     uint32_t size;
-    uint32_t reserved;
+    uint32_t inputs;        // a checksum of what the image was made from
     uint32_t equal_first;   // symbols of a range that merges prefer alike, the leftmost first
     uint32_t equal_count;   //
     uint8_t adjacent[8192]; // bit a * 256 + b: some token has byte b right after byte a
