@@ -184,7 +184,10 @@ struct cli_example {
     const char *what;
 };
 #define CLI_EXAMPLES_MAX 5
-#define CLI_BIT(option) (UINT64_C(1) << (option))
+// A set of options, a bit each.
+__extension__ typedef unsigned __int128 cli_option_set;
+#define CLI_BIT(option) ((cli_option_set)1 << (option))
+static_assert(CLI_OPTION_COUNT <= 128, "a bit for each option");
 
 struct cli_command {
     const char *name;     // "key create"
@@ -192,9 +195,9 @@ struct cli_command {
     size_t operands_min, operands_max;
     enum cli_value_kind operand_kind; // for completion of the first operand
     const char *choices[CLI_CHOICES_MAX];
-    uint64_t options;    // CLI_BIT of each besides the global ones
-    const char *summary; // a sentence without a full stop
-    const char *details; // more sentences, or NULL
+    cli_option_set options; // CLI_BIT of each besides the global ones
+    const char *summary;    // a sentence without a full stop
+    const char *details;    // more sentences, or NULL
     struct cli_example examples[CLI_EXAMPLES_MAX];
 };
 extern const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT];

@@ -1,7 +1,7 @@
 // Writes the completion script for bash.
 #include "cli/text.h"
 
-static void put_options(struct buf *out, uint64_t options) {
+static void put_options(struct buf *out, cli_option_set options) {
     for (unsigned i = 0; i < CLI_OPTION_COUNT; i++)
         if (options & CLI_BIT(i)) buf_printf(out, " --%s", CLI_OPTIONS[i].name);
 }
