@@ -1,0 +1,40 @@
+// The row of Anthropic's dialect.
+#include "model/anthropic/anthropic.h"
+#include "model/provider.h"
+
+static bool path_of(const struct provider_call *call, struct arena *arena, struct str *out_path, struct err *err) {
+    (void)arena;
+    (void)err;
+    *out_path = STR("");
+    if (call->operation == OPERATION_CHAT) *out_path = STR("/messages");
+    if (call->operation == OPERATION_COUNT_TOKENS) *out_path = STR("/messages/count_tokens");
+    return true;
+}
+
+const struct dialect_ops dialect_anthropic = {
+    .dialect = DIALECT_ANTHROPIC,
+    .name = STR_INIT("anthropic"),
+    .peek = anthropic_peek,
+    .read = anthropic_read,
+    .stream_type = STR_INIT("text/event-stream"),
+    .encoder_size = ANTHROPIC_ENCODER_SIZE,
+    .encoder_init = anthropic_encoder_init,
+    .put_answer = anthropic_put_answer,
+    .put_failure = anthropic_put_failure,
+    .put_failure_event = anthropic_put_failure_event,
+    .path = path_of,
+    .auth = PROVIDER_AUTH_X_API_KEY,
+    .dialect_field = STR_INIT("anthropic-version"),
+    .dialect_version = STR_INIT("2023-06-01"),
+    .rewrite = anthropic_rewrite,
+    .write = anthropic_write,
+    .frames = FRAME_SSE,
+    .decoder_size = ANTHROPIC_DECODER_SIZE,
+    .decoder_init = anthropic_decoder_init,
+    .decode = anthropic_decode,
+    .decode_end = anthropic_decode_end,
+    .decode_answer = anthropic_decode_answer,
+    .read_failure = anthropic_read_failure,
+    .usage_mark = STR_INIT("usage\""),
+    .usage_of = anthropic_usage_of,
+};
