@@ -71,6 +71,10 @@ struct conf_provider {
     int dialect; // enum provider_speech
     struct str base_url;
     struct secret api_key;                // read with secret_str; empty = none is sent
+    struct str region;                    // of Amazon Bedrock
+    struct str access_key_id;             // requests are signed with it and api_key; empty: api_key is a bearer token
+    struct secret session_token;          // of temporary credentials
+    struct str api_version;               // of Azure OpenAI; empty: its newer paths, which need none
     OPT_LIST_OF(struct opt_pair) headers; // sent with every request; values may be secret
     struct str proxy;                     // "http://host:port" or empty
     struct str tls_ca;                    // PEM file or empty

@@ -34,6 +34,8 @@ extern const struct opt_table conf_stores_table; // the sections that say where 
 void conf_discover(const struct conf_env *env, struct buf *out);
 // All rules between values; fills the derived fields and maps. Problems go to b->problems.
 void conf_check(struct opt_bind *b, struct conf *c);
+// Amazon's credentials, region and address, from the environment where they are not given.
+void conf_check_bedrock(struct opt_bind *b, struct conf_provider *p, size_t i);
 void conf_check_waits(struct opt_bind *b, struct conf *c);
 void conf_check_services(struct opt_bind *b, const struct conf *c);
 void conf_check_tenants(struct opt_bind *b, struct conf *c);

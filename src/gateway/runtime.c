@@ -24,7 +24,7 @@ static void add_field(struct runtime_provider *rp, struct str name, struct str v
 // How the key is sent: as the kind's own dialect has it, and as a compatibility address wants it.
 static enum provider_auth auth_of(const struct conf_provider *p) {
     const struct dialect_ops *speaks = dialect_get(provider_dialect(p));
-    if (p->preset->auth == PROVIDER_AUTH_NONE) return PROVIDER_AUTH_NONE;
+    if (p->preset->auth == PROVIDER_AUTH_NONE || p->access_key_id.n) return PROVIDER_AUTH_NONE;
     if (speaks->auth != PROVIDER_AUTH_NONE) return speaks->auth;
     bool own = p->preset->auth == PROVIDER_AUTH_X_API_KEY || p->preset->auth == PROVIDER_AUTH_GOOG;
     return own ? PROVIDER_AUTH_BEARER : p->preset->auth;

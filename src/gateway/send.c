@@ -1,6 +1,7 @@
 // Sends a request to the target in turn: its address, its fields, the waiting times that hold.
 #include "gateway/send.h"
 
+#include "gateway/sign.h"
 #include "model/provider.h"
 
 #define FIELDS_MAX (CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX + 4)
@@ -55,7 +56,7 @@ static struct http_waits tenant_waits(const struct conf_tenant *tenant) {
 
 bool send_request(struct call *call, const struct str *body, size_t count, const struct http_exchange_ops *ops,
                   void *user, struct http_exchange **out_exchange, struct err *err) {
-    struct http_field fields[FIELDS_MAX];
+    struct http_field fields[FIELDS_MAX + SIGN_FIELDS_MAX];
     const struct provider_call to = {.provider = call->provider->conf,
                                      .operation = call->asks,
                                      .dialect = call->upstream->dialect,
@@ -70,6 +71,6 @@ bool send_request(struct call *call, const struct str *body, size_t count, const
                              .body_count = count,
                              .once = call->runtime != call->gl->runtime,
                              .waits = tenant_waits(call->tenant)};
-    return provider_target(&to, &call->req->arena, &r.target, err) &&
+    return provider_target(&to, &call->req->arena, &r.target, err) && sign_request(call, &r, fields, err) &&
            http_client_send(call->gl->client, &call->provider->origin, &r, ops, user, out_exchange, err);
 }

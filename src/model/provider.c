@@ -1,5 +1,5 @@
 // How each kind of provider differs, and where its operations are.
-#include "model/provider.h"
+#include "model/provider_impl.h"
 
 #define SPEAKS(id) (1u << DIALECT_##id)
 #define DOES(id) (1u << OPERATION_##id)
@@ -89,6 +89,7 @@ static bool below(const struct provider_call *call, struct str path, struct aren
     if (!path.n)
         return err_set(err, ERR_INVALID_REQUEST, "provider \"%.*s\" has nothing for this endpoint",
                        STR_ARG(call->provider->name));
+    if (call->provider->kind == PROVIDER_AZURE) return provider_azure_target(call, path, arena, out_target, err);
     *out_target = arena_printf(arena, "%.*s%.*s", STR_ARG(call->provider->url.path), STR_ARG(path));
     return out_target->n || err_no_memory(err);
 }
