@@ -357,10 +357,10 @@ static bool put_schema(struct schema_write *s, struct str raw, unsigned depth, b
     }
     layers_add(s, &l, raw);
     json_put_object(s->json);
-    bool good = put_layers(s, &l, depth);
+    if (!put_layers(s, &l, depth)) return false; // nothing of what was written is of use
     json_put_object_end(s->json);
     s->open_count -= l.opened;
-    return good;
+    return true;
 }
 
 bool gemini_schema_put(struct json_writer *out, struct str schema, struct arena *arena, struct err *err) {
