@@ -67,8 +67,9 @@ struct conf_provider_timeouts {
 
 struct conf_provider {
     struct str name;
-    int kind;    // enum provider_kind
-    int dialect; // enum provider_speech
+    int kind;         // enum provider_kind
+    int dialect;      // enum provider_speech
+    bool passthrough; // /passthrough/NAME/… reaches it
     struct str base_url;
     struct secret api_key;                // read with secret_str; empty = none is sent
     struct str region;                    // of Amazon Bedrock

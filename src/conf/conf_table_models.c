@@ -159,10 +159,9 @@ static const struct opt catalog_opts[] = {
      .type = OPT_STR,
      .flags = RELOAD,
      AT(conf_catalog, file),
-     .help =
-         "A JSON file with models, over those that are built in: in Penstock's own form or "
-         "that of LiteLLM's list of prices. It is read at the start, with each reload, and by `penstock models "
-         "refresh`.",
+     .help = "A JSON file with models, over those that are built in: in Penstock's own form or "
+             "that of LiteLLM's list of prices. It is read at the start, with each reload, and by `penstock models "
+             "refresh`.",
      .example = "/etc/penstock/models.json"},
     {.name = "url",
      .type = OPT_STR,

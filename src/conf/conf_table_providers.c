@@ -61,6 +61,14 @@ static const struct opt provider_opts[] = {
      .check = check_url,
      .help = "Where its API begins, version included; the kind's own address when not given.",
      .example = "https://llm.example.com/v1"},
+    {.name = "passthrough",
+     .type = OPT_BOOL,
+     .flags = RELOAD,
+     AT(conf_provider, passthrough),
+     .def = "false",
+     .help =
+         "Whether `/passthrough/NAME/…` reaches it: any of its endpoints, in its own words, with its key. Keys that "
+         "may use all of its models may call it."},
     {.name = "api_key",
      .type = OPT_SECRET,
      .flags = RELOAD,

@@ -11,25 +11,29 @@ enum stage_result { STAGE_DONE, STAGE_WAIT, STAGE_FAIL, STAGE_ANSWERED };
 typedef enum stage_result stage_fn(struct call *call, struct err *err);
 
 struct endpoint {
-    enum http_method method;
+    enum http_method method; // HTTP_METHOD_OTHER: any
     struct str path;
     struct str suffix; // of a path below it: ":generateContent"
-    bool below;        // paths below it too: "/v1/models/" and what follows
     struct str name;   // in metrics and logs
     enum usage_endpoint usage;
     enum dialect dialect; // the client's: of model calls, and of errors
     enum operation operation;
     stage_fn *const *stages; // ends with NULL
 };
+// Its path ends in "/", and more follows; but for the root, which is itself.
+static inline bool endpoint_is_below(const struct endpoint *e) { return e->path.n > 1 && str_ends(e->path, STR("/")); }
 // NULL when there is none; *out_other_method tells that the path has another method.
 const struct endpoint *endpoint_find(enum http_method method, struct str path, bool *out_other_method);
 
 void pipeline_run(struct call *call);
 static inline void pipeline_resume(struct call *call) { pipeline_run(call); }
 
-stage_fn stage_auth, stage_read, stage_route, stage_admit, stage_call, stage_models, stage_health, stage_ready,
-    stage_metrics, stage_welcome, stage_ollama_tags, stage_ollama_show, stage_ollama_ps, stage_ollama_version,
-    stage_ollama_load;
-stage_fn stage_tokenize;
+#define STAGE(name) stage_fn stage_##name;
+#define STAGES(...)
+#define ENDPOINT(...)
+#include "gateway/endpoint.def"
+#undef STAGE
+#undef STAGES
+#undef ENDPOINT
 
 #endif

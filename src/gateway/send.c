@@ -1,6 +1,7 @@
 // Sends a request to the target in turn: its address, its fields, the waiting times that hold.
 #include "gateway/send.h"
 
+#include "gateway/pipeline.h"
 #include "gateway/sign.h"
 #include "model/provider.h"
 
@@ -19,13 +20,35 @@ static bool passes_upstream(struct str name) {
     return false;
 }
 
+// "/passthrough/NAME/x?y" is "x?y" below the provider's base_url.
+static struct str passthrough_target(const struct call *call) {
+    struct str path = str_from(call->req->path, call->endpoint->path.n + call->provider->conf->name.n);
+    struct str query = call->req->query;
+    return arena_printf(&call->req->arena, "%.*s%.*s%s%.*s", STR_ARG(call->provider->conf->url.path), STR_ARG(path),
+                        query.n ? "?" : "", STR_ARG(query));
+}
+
+// Who calls is between the client and us, and the connection's own fields are each side's.
+static bool is_ours(struct str name) {
+    static const struct str exact[] = {
+        STR_INIT("authorization"),   STR_INIT("x-api-key"),       STR_INIT("api-key"),
+        STR_INIT("x-goog-api-key"),  STR_INIT("cookie"),          STR_INIT("host"),
+        STR_INIT("content-length"),  STR_INIT("accept-encoding"), STR_INIT("expect"),
+        STR_INIT("x-forwarded-for"), STR_INIT("forwarded"),       STR_INIT("content-type")};
+    if (http_is_hop_by_hop(name) || str_eq_nocase(str_head(name, 11), STR("x-penstock-"))) return true;
+    for (size_t i = 0; i < ARRAY_LEN(exact); i++)
+        if (str_eq_nocase(name, exact[i])) return true;
+    return false;
+}
+
 static size_t request_fields(const struct call *call, struct http_field out[FIELDS_MAX]) {
     const struct runtime_provider *p = call->provider;
     size_t n = 0;
     // A body that is passed through is of the client's type: multipart, say.
     struct str type = http_field_get(call->req->fields, call->req->field_count, STR("content-type"));
-    bool own = call->translated || !call->request.boundary.p || !type.n;
-    out[n++] = (struct http_field){STR("content-type"), own ? STR("application/json") : type};
+    bool any = call->asks == OPERATION_PASSTHROUGH;
+    bool own = call->translated || (!call->request.boundary.p && !any);
+    if (own || type.n) out[n++] = (struct http_field){STR("content-type"), own ? STR("application/json") : type};
     bool versioned = call->upstream->dialect_field.n &&
                      !http_field_get(call->req->fields, call->req->field_count, call->upstream->dialect_field).p;
     if (versioned) out[n++] = (struct http_field){call->upstream->dialect_field, call->upstream->dialect_version};
@@ -35,7 +58,8 @@ static size_t request_fields(const struct call *call, struct http_field out[FIEL
         // What the configuration sets is not the client's to choose.
         // A call in several pieces is none that could be repeated under one key.
         if (call->fan && str_eq_nocase(f->name, STR("idempotency-key"))) continue;
-        if (passes_upstream(f->name) && !http_field_get(p->fields, p->field_count, f->name).p) out[n++] = *f;
+        bool passes = any ? !is_ours(f->name) : passes_upstream(f->name);
+        if (passes && !http_field_get(p->fields, p->field_count, f->name).p) out[n++] = *f;
     }
     out[n++] = (struct http_field){STR("accept-encoding"), STR("identity")};
     out[n++] = (struct http_field){STR("via"), str_c(call->gl->gateway->via)};
@@ -71,6 +95,12 @@ bool send_request(struct call *call, const struct str *body, size_t count, const
                              .body_count = count,
                              .once = call->runtime != call->gl->runtime,
                              .waits = tenant_waits(call->tenant)};
-    return provider_target(&to, &call->req->arena, &r.target, err) && sign_request(call, &r, fields, err) &&
+    bool any = call->asks == OPERATION_PASSTHROUGH;
+    if (any) {
+        r.method = call->req->method_text;
+        r.target = passthrough_target(call);
+    }
+    return (any ? r.target.p || err_no_memory(err) : provider_target(&to, &call->req->arena, &r.target, err)) &&
+           sign_request(call, &r, fields, err) &&
            http_client_send(call->gl->client, &call->provider->origin, &r, ops, user, out_exchange, err);
 }

@@ -112,6 +112,14 @@ static bool prepare(struct call *call, struct err *err) {
     call->provider = &call->runtime->providers[t->provider->index];
     call->upstream = call->dialect;
     call->asks = call->request.operation;
+    if (call->asks == OPERATION_PASSTHROUGH) {
+        call->body[0] = call->req->body;
+        call->body_count = call->req->body.n > 0;
+        call->attempts++;
+        call->sent_ns = clock_mono_ns();
+        record_begin(call);
+        return true;
+    }
     call->translated = !provider_speaks(t->provider, call->request.dialect, call->asks) || is_long(call);
     if (call->translated) call->upstream = dialect_get(provider_dialect(t->provider));
     if (!(call->translated ? translation_write(call, err) : pass_through(call, t, err))) return false;

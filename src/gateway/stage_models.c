@@ -30,7 +30,7 @@ enum stage_result stage_models(struct call *call, struct err *err) {
     struct str wanted = STR("");
     struct shown shown = {call, &w};
     if (model_list_waits(call)) return STAGE_WAIT;
-    if (call->endpoint->below)
+    if (endpoint_is_below(call->endpoint))
         wanted = http_path_decode(&call->req->arena, str_from(call->req->path, call->endpoint->path.n));
     json_writer_init(&w, &call->answer);
     if (wanted.n) {

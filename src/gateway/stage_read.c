@@ -46,7 +46,7 @@ static bool check_tenant_body(const struct call *call, struct err *err) {
 // Of "/v1beta/models/MODEL:generateContent": model and action, decoded.
 static bool path_parts(const struct call *call, struct model_request_in *in, struct err *err) {
     const struct endpoint *e = call->endpoint;
-    if (!e->below) return true;
+    if (!endpoint_is_below(e)) return true;
     struct str rest = str_from(call->req->path, e->path.n);
     in->action = e->suffix.n ? str_from(e->suffix, 1) : STR("");
     in->model = http_path_decode(&call->req->arena, str_head(rest, rest.n - e->suffix.n));

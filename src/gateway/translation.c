@@ -2,6 +2,7 @@
 #include "gateway/translation.h"
 
 #include "gateway/fan.h"
+#include "model/facts.h"
 #include "model/provider.h"
 #include "os/clock.h"
 
@@ -113,7 +114,12 @@ bool translation_write(struct call *call, struct err *err) {
     const struct route_target *to = &call->route.targets[call->target];
     struct chat_report report = {.count = 0};
     if (!t) return false;
+    const struct model_target of = {call->route.model, to->provider, to->model};
+    struct model_entry facts;
+    // What the catalogue does not know the dialect guesses.
+    (void)model_facts(call->runtime->models, call->runtime->conf, call->tenant, &of, &facts);
     const struct chat_target target = {.model = to->model,
+                                       .max_output = facts.max_output,
                                        .traits = provider_traits_get((enum provider_kind)to->provider->kind)};
     buf_clear(&t->written);
     if (!write_any(call, t, &target, &report, err)) return false;

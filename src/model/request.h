@@ -30,6 +30,7 @@ enum operation {
     OPERATION_TRANSCRIPTION,
     OPERATION_TRANSLATION, // of speech
     OPERATION_COUNT_TOKENS,
+    OPERATION_PASSTHROUGH, // whatever the provider has, in its own words
     OPERATION_COUNT
 };
 

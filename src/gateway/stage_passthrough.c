@@ -1,0 +1,89 @@
+// What has no dialect here: which provider is meant, and whether the caller may use all of it.
+#include "gateway/pipeline.h"
+
+#include "base/json_read.h"
+#include "govern/audit_note.h"
+#include "model/provider.h"
+
+static struct str named(const struct call *call) {
+    struct str rest = str_from(call->req->path, call->endpoint->path.n);
+    return str_head(rest, str_find_char(rest, '/'));
+}
+
+static const struct conf_provider *find(struct call *call, struct err *err) {
+    struct str name = named(call);
+    const struct conf *conf = call->runtime->conf;
+    for (size_t i = 0; i < conf->providers.n; i++) {
+        const struct conf_provider *p = &conf->providers.p[i];
+        if (!str_eq(p->name, name) || p->kind == PROVIDER_DEMO) continue;
+        if (p->passthrough) return p;
+        err_set(err, ERR_FORBIDDEN,
+                "provider \"%.*s\" is not passed through to; the operator can allow it (providers[].passthrough: true)",
+                STR_ARG(name));
+        return NULL;
+    }
+    err_set(err, ERR_NOT_FOUND, "there is no provider \"%.*s\"; the path is /passthrough/PROVIDER/…",
+            STR_ARG(str_head(name, 64)));
+    return NULL;
+}
+
+// A path that leaves the provider's base address would reach what nobody has meant.
+static bool check_path(const struct call *call, struct err *err) {
+    struct str rest = http_path_decode(&call->req->arena, call->req->path), part;
+    while (rest.n && str_split(&rest, '/', &part))
+        if (str_eq(part, STR("..")) || str_eq(part, STR(".")))
+            return err_set(err, ERR_INVALID_REQUEST, "the path must not hold \".\" or \"..\"");
+    return true;
+}
+
+// The model that the body names, for rights, budgets and prices; "*" where it names none.
+static struct str model_of(struct call *call) {
+    struct json_field f[] = {{.name = STR_INIT("model")}, {.name = STR_INIT("stream")}};
+    struct err ignored;
+    struct str model;
+    if (!json_scan(call->req->body, f, ARRAY_LEN(f), &ignored)) return STR("*");
+    call->request.stream = f[1].found && f[1].kind == JSON_BOOL && f[1].raw.p[0] == 't';
+    bool has = f[0].found && json_string_text(f[0].raw, &call->req->arena, &model) && model.n && model.n <= 256;
+    return has ? model : STR("*");
+}
+
+static void note(const struct call *call, const struct conf_provider *p) {
+    struct audit_denial d = {.tenant = call->key ? call->key->tenant_id : 0,
+                             .key = call->key ? call->key->id : 0,
+                             .name = call->key ? call->key->prefix : STR(""),
+                             .action = STR("provider.passthrough"),
+                             .resource_type = STR("provider"),
+                             .resource = p->name,
+                             .reason = call->req->method_text,
+                             .address = call->req->peer,
+                             .request_id = str_of(call->id_text, REQUEST_ID_TEXT_LEN),
+                             .was_allowed = true};
+    audit_note_denied(call->gl->gateway->o.audit, &d);
+}
+
+enum stage_result stage_passthrough(struct call *call, struct err *err) {
+    const struct conf_provider *p = find(call, err);
+    if (!p || !check_path(call, err)) return STAGE_FAIL;
+    struct str model = model_of(call);
+    struct str name = arena_printf(&call->req->arena, "%.*s/%.*s", STR_ARG(p->name), STR_ARG(model));
+    if (!name.n) return err_no_memory(err) ? STAGE_DONE : STAGE_FAIL;
+    call->request.operation = OPERATION_PASSTHROUGH;
+    call->request.model = name;
+    call->request.input = call->req->body;
+    call->request.wants_usage = true;
+    // All of the provider's models: the endpoint may know of others than the body names.
+    struct str all = arena_printf(&call->req->arena, "%.*s/*", STR_ARG(p->name));
+    if (call->key && !keyring_check_model(call->ring, call->key, all, call->ts, err)) return STAGE_FAIL;
+    if (!conf_tenant_allows(call->tenant, all)) {
+        err_set(err, ERR_MODEL_NOT_ALLOWED, "the tenant may not use all models of provider \"%.*s\"", STR_ARG(p->name));
+        return STAGE_FAIL;
+    }
+    const struct model_target of = {NULL, p, model};
+    call->route.count = 1;
+    call->route.targets[0] =
+        (struct route_target){p, model, model_price(call->runtime->models, call->runtime->conf, call->tenant, &of)};
+    call->dialect = dialect_get(provider_dialect(p));
+    call->request.dialect = call->dialect->dialect;
+    note(call, p);
+    return STAGE_DONE;
+}

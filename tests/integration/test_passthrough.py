@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""What has no dialect of its own: /passthrough/PROVIDER/…, authenticated, metered where usage can be read, audited."""
+import http.server
+import json
+import threading
+
+from harness import Suite, eventually, fake_provider, main, request_bytes, Conn
+
+
+class Provider(http.server.BaseHTTPRequestHandler):
+    """Tells what it was asked; /v1/counted tells usage, /v1/sound bytes, /v1/events a stream."""
+    protocol_version = 'HTTP/1.1'
+    seen = []
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get('content-length', 0)))
+        self.seen.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+        where = self.path.split('?')[0]
+        kind, out, status = 'application/json', b'{"ok":true}', 200
+        if where == '/v1/counted':
+            out = b'{"object":"list","usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}}'
+        elif where == '/v1/sound':
+            kind, out = 'audio/mpeg', bytes(range(256)) * 100
+        elif where == '/v1/events':
+            kind, out = 'text/event-stream', (b'data: {"x":1}\n\ndata: {"choices":[],"usage":{"prompt_tokens":3,'
+                                              b'"completion_tokens":2}}\n\ndata: [DONE]\n\n')
+        elif where == '/v1/none':
+            out, status = b'{"error":{"message":"nothing here","type":"invalid_request_error"}}', 404
+        self.send_response(status)
+        self.send_header('content-type', kind)
+        self.send_header('content-length', str(len(out)))
+        self.end_headers()
+        self.wfile.write(out)
+
+    do_GET = do_POST = do_DELETE = do_PATCH = answer
+
+    def log_message(self, *_):
+        pass
+
+
+class Passthrough(Suite):
+    @classmethod
+    def setUpClass(cls):
+        cls.other = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Provider)
+        threading.Thread(target=cls.other.serve_forever, daemon=True).start()
+        cls.addClassCleanup(cls.other.server_close)
+        cls.addClassCleanup(cls.other.shutdown)
+        super().setUpClass()
+        cls.admin = cls.server.create_key('--admin', '--name', 'ops')['key']
+
+    @classmethod
+    def config(cls):
+        url = f'http://127.0.0.1:{cls.other.server_address[1]}/v1'
+        return {'providers': [{'name': 'other', 'kind': 'openai', 'base_url': url, 'api_key': 'sk-of-the-provider',
+                               'passthrough': True}, fake_provider(cls.fake)],
+                'prices': {'other/m': {'input': 1000, 'output': 2000}}}
+
+    def setUp(self):
+        super().setUp()
+        Provider.seen.clear()
+
+    def test_any_method_path_and_body(self):
+        reply = self.server.request('PATCH', '/passthrough/other/vector_stores/vs_1?limit=2&after=x%2Fy', b'{"name":"n"}',
+                                    {'X-Api-Key': self.server.key, 'Cookie': 'a=b', 'X-Beta': 'one',
+                                     'Content-Type': 'application/json', 'X-Penstock-Strict': 'true'})
+        self.assertEqual((reply.status, reply.json()), (200, {'ok': True}))
+        (method, path, headers, body), = Provider.seen
+        self.assertEqual((method, path, body), ('PATCH', '/v1/vector_stores/vs_1?limit=2&after=x%2Fy', b'{"name":"n"}'))
+        self.assertEqual(headers['authorization'], 'Bearer sk-of-the-provider')
+        self.assertEqual(headers['x-beta'], 'one')
+        for ours in ('x-api-key', 'cookie', 'x-penstock-strict'):
+            self.assertNotIn(ours, headers)
+        self.assertNotIn(self.server.key, json.dumps(headers))
+        for method in ('GET', 'DELETE'):
+            self.assertEqual(self.server.request(method, '/passthrough/other/files', key=self.server.key).status, 200)
+
+    def test_usage_is_metered(self):
+        reply = self.server.post('/passthrough/other/counted', b'{"model":"m"}')
+        self.assertEqual(reply.status, 200)
+        record = self.record_of(reply.request_id)
+        self.assertEqual((record['endpoint'], record['model'], record['input_tokens'], record['output_tokens']),
+                         ('passthrough', 'other/m', 11, 7))
+        self.assertEqual(record['cost_usd'], 0.025)
+        reply = self.server.post('/passthrough/other/events', b'{"model":"m","stream":true}')
+        self.assertIn(b'"usage"', reply.body)  # nothing is taken out
+        self.assertEqual(self.record_of(reply.request_id)['input_tokens'], 3)
+
+    def test_bytes_that_are_no_json(self):
+        reply = self.server.post('/passthrough/other/sound', b'{"model":"m"}')
+        self.assertEqual((reply.header('content-type'), reply.body), ('audio/mpeg', bytes(range(256)) * 100))
+
+    def test_its_errors(self):
+        reply = self.server.get('/passthrough/other/none', key=self.server.key)
+        self.assertEqual((reply.status, reply.json()['error']['message']), (404, 'nothing here'))
+
+    def test_who_may(self):
+        self.assertEqual(self.server.request('GET', '/passthrough/other/files').status, 401)
+        self.check_error(self.server.get('/passthrough/fake/files', key=self.server.key), 403, 'permission_denied')
+        self.check_error(self.server.get('/passthrough/nobody/files', key=self.server.key), 404, 'not_found')
+        some = self.server.create_key('--models', 'other/m')['key']
+        self.check_error(self.server.get('/passthrough/other/files', key=some), 403, 'model_not_allowed', param='model')
+        all_of_it = self.server.create_key('--models', 'other/*')['key']
+        self.assertEqual(self.server.get('/passthrough/other/files', key=all_of_it).status, 200)
+
+    def test_paths_do_not_leave(self):
+        for path in ('/passthrough/other/../admin', '/passthrough/other/a/%2e%2e/%2e%2e/b', '/passthrough/other/./x'):
+            with Conn(self.server.port) as conn:
+                conn.send(request_bytes('GET', path, key=self.server.key))
+                self.assertEqual(conn.read().status, 400, path)
+        self.assertEqual(Provider.seen, [])
+
+    def test_is_audited(self):
+        self.server.get('/passthrough/other/files', key=self.server.key)
+        def told():
+            reply = self.server.get('/api/v1/audit?action=provider.passthrough', key=self.admin)
+            return [e for e in reply.json()['data'] if e['resource_id'] == 'other']
+        self.assertTrue(eventually(told), self.server.get('/api/v1/audit?limit=20', key=self.admin).body)
+
+
+if __name__ == '__main__':
+    main()
