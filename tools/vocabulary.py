@@ -31,7 +31,7 @@ class Vocabulary:
         self.pieces, self.ids, self.whole = [], [], []
         self.pairs = {}
         self.byte_symbols = []
-        self.added = []  # (bytes, id) matched before anything else
+        self.added = []  # (bytes, symbol) matched before anything else
         self.equal = (0, 0)  # first symbol and number of those that merges prefer alike, the leftmost first
         self.adjacent = bytearray(8192)  # bit a * 256 + b: some token has byte b right after byte a
 
@@ -198,8 +198,11 @@ def from_sentences(vocab, ranked, runs, runs_first, added):
             merge_add(left, right, rank)
     if not runs_first:
         runs_add(len(ranked) + 1)
-    v.added = added
     mark_adjacent(v)
+    for piece, ident in added:
+        if piece not in number:
+            number[piece] = symbol_add(plain(piece), ident, False)
+        v.added.append((piece.encode(), number[piece]))
     return v
 
 
@@ -232,7 +235,7 @@ def make_mistral(root, _):
 def make_gemma(root, _):
     data = read_json(root, "@lenml", "tokenizer-gemma3", "models", "tokenizer.json")
     ranked = [tuple(m) if isinstance(m, list) else tuple(m.split(" ", 1)) for m in data["model"]["merges"]]
-    added = [(t["content"].encode(), t["id"]) for t in data["added_tokens"] if not t["special"]]
+    added = [(t["content"], t["id"]) for t in data["added_tokens"] if not t["special"]]
     vocab = data["model"]["vocab"]
     return from_sentences(vocab, ranked, list(run_pairs(vocab, "\n\t" + SPACE)), True, added)
 
@@ -292,9 +295,9 @@ def pair_table(v):
 
 
 def trie(added):
-    """Nodes of (byte, first child, next sibling, symbol id or NONE), each four words; node 0 is the root."""
+    """Nodes of (byte, first child, next sibling, symbol or NONE), each four words; node 0 is the root."""
     nodes = [[0, 0, 0, NONE]]
-    for data, ident in added:
+    for data, symbol in added:
         at = 0
         for byte in data:
             child = nodes[at][1]
@@ -304,7 +307,7 @@ def trie(added):
                 nodes.append([byte, 0, nodes[at][1], NONE])
                 child = nodes[at][1] = len(nodes) - 1
             at = child
-        nodes[at][3] = ident
+        nodes[at][3] = symbol
     return b"".join(struct.pack("<4I", *node) for node in nodes), len(nodes)
 
 

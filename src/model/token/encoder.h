@@ -8,23 +8,29 @@
 #include "model/token/image.h"
 #include "model/token/tokenizer.h"
 
+// What short pieces were encoded as a moment ago: most of a text is a few words again and again.
+#define CACHE_BITS 11
+#define CACHE_PIECE 16
+#define CACHE_TOKENS 3
+struct cache_entry {
+    uint64_t key[2]; // the piece, filled up with zeros
+    uint32_t symbol[CACHE_TOKENS];
+    uint8_t length; // of the piece; 0: free
+    uint8_t n;
+};
+
 struct encoder {
     const struct image *im;
-    struct token_ids *out; // NULL: only counted
-    size_t n;              // tokens so far
+    struct token_ids *out;     // NULL: only counted
+    const uint8_t *end;        // of the text
+    struct cache_entry *cache; // 1 << CACHE_BITS; NULL: none, for short texts
+    size_t n;                  // tokens so far
     bool failed;
 };
 
-static inline void encoder_put_id(struct encoder *e, uint32_t id) {
-    e->n++;
-    if (e->out && !vec_push(e->out, id)) e->failed = true;
-}
-
 static inline void encoder_put(struct encoder *e, uint32_t symbol) {
-    if (e->out)
-        encoder_put_id(e, image_id(e->im, symbol));
-    else
-        e->n++;
+    e->n++;
+    if (e->out && !vec_push(e->out, image_id(e->im, symbol))) e->failed = true;
 }
 
 // A piece of a text as the symbols that exist before any merge. Byte-level vocabularies: one a byte. SentencePiece: one

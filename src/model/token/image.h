@@ -48,7 +48,7 @@ struct image_node {
     uint32_t byte;
     uint32_t child;
     uint32_t sibling;
-    uint32_t id; // of the token that ends here, or SYMBOL_NONE
+    uint32_t symbol; // that ends here, or SYMBOL_NONE
 };
 
 static inline const void *image_at(const struct image *im, uint32_t offset) { return (const uint8_t *)im + offset; }

@@ -176,7 +176,50 @@ void encoder_merge(struct encoder *e, const struct piece *piece) {
     for (size_t i = 0; i < n; i++) encoder_put(e, symbol[i]);
 }
 
+// --- Pieces that are looked up whole
+// ------------------------------------------------------------------------------------
+
+// The tokens of a piece of at most CACHE_PIECE bytes. Returns how many.
+static size_t piece_tokens(const struct image *im, const uint8_t *p, size_t n, uint32_t *symbol) {
+    symbol[0] = image_piece(im, p, n);
+    if (symbol[0] != SYMBOL_NONE) return 1;
+    for (size_t i = 0; i < n; i++) symbol[i] = im->byte_symbol[p[i]];
+    return merge_short(im, symbol, n);
+}
+
+static void cached_fill(struct encoder *e, struct cache_entry *entry, const uint64_t key[2], const uint8_t *p,
+                        size_t n) {
+    uint32_t symbol[SHORT_PIECE];
+    const size_t count = piece_tokens(e->im, p, n, symbol);
+    for (size_t i = 0; i < count; i++) encoder_put(e, symbol[i]);
+    if (count > CACHE_TOKENS) return;
+    *entry = (struct cache_entry){.key = {key[0], key[1]}, .length = (uint8_t)n, .n = (uint8_t)count};
+    memcpy(entry->symbol, symbol, count * sizeof *symbol);
+}
+
+static void cached_piece(struct encoder *e, const uint8_t *p, size_t n) {
+    static const uint8_t MASKS[3 * CACHE_PIECE] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                                   255, 255, 255, 255, 255, 255, 255, 255};
+    const uint8_t *mask = MASKS + CACHE_PIECE - n;
+    const uint64_t key[2] = {load_u64(p) & load_u64(mask), load_u64(p + 8) & load_u64(mask + 8)};
+    const uint64_t hash = ((key[0] ^ (key[1] << 7 | key[1] >> 57)) + n) * 0x9e3779b97f4a7c15u;
+    struct cache_entry *entry = &e->cache[hash >> (64 - CACHE_BITS)];
+    if (entry->key[0] != key[0] || entry->key[1] != key[1] || entry->length != n) {
+        cached_fill(e, entry, key, p, n);
+        return;
+    }
+    if (!e->out) {
+        e->n += entry->n;
+        return;
+    }
+    for (size_t i = 0; i < entry->n; i++) encoder_put(e, entry->symbol[i]);
+}
+
 void encoder_piece(struct encoder *e, const uint8_t *p, size_t n) {
+    if (n <= CACHE_PIECE && e->cache && (size_t)(e->end - p) >= CACHE_PIECE) {
+        cached_piece(e, p, n);
+        return;
+    }
     const uint32_t symbol = n <= e->im->longest ? image_piece(e->im, p, n) : SYMBOL_NONE;
     if (symbol != SYMBOL_NONE)
         encoder_put(e, symbol);

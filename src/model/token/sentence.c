@@ -5,7 +5,7 @@
 #include "model/token/encoder.h"
 
 // The longest added token at p: its length, or 0.
-static size_t added_at(const struct image *im, const uint8_t *p, const uint8_t *end, uint32_t *out_id) {
+static size_t added_at(const struct image *im, const uint8_t *p, const uint8_t *end, uint32_t *out_symbol) {
     const struct image_node *nodes = image_at(im, im->added);
     size_t best = 0;
     uint32_t at = 0;
@@ -13,9 +13,9 @@ static size_t added_at(const struct image *im, const uint8_t *p, const uint8_t *
         at = nodes[at].child;
         while (at && nodes[at].byte != *q) at = nodes[at].sibling;
         if (!at) break;
-        if (nodes[at].id == SYMBOL_NONE) continue;
+        if (nodes[at].symbol == SYMBOL_NONE) continue;
         best = (size_t)(q + 1 - p);
-        *out_id = nodes[at].id;
+        *out_symbol = nodes[at].symbol;
     }
     return best;
 }
@@ -35,14 +35,14 @@ static bool separate(const struct image *im, const uint8_t *p) {
 void encode_sentence(struct encoder *e, const uint8_t *p, const uint8_t *end) {
     const uint8_t *from = p;
     while (p < end) {
-        uint32_t id;
-        const size_t added = e->im->added ? added_at(e->im, p, end, &id) : 0;
+        uint32_t symbol;
+        const size_t added = e->im->added ? added_at(e->im, p, end, &symbol) : 0;
         if (p > from && (added || separate(e->im, p))) {
             sentence_piece(e, from, (size_t)(p - from));
             from = p;
         }
         if (added) {
-            encoder_put_id(e, id);
+            encoder_put(e, symbol);
             from = p += added;
         } else {
             p++;

@@ -97,6 +97,8 @@ static char *text_mended(struct str text, size_t *out_n) {
     return copy;
 }
 
+#define CACHE_FROM 4096 // bytes of text from which on a cache earns what it costs
+
 static bool text_encode(const struct tokenizer *t, struct str text, struct encoder *e) {
     AUTO_FREE char *mended = NULL;
     if (text.n == 0) return true;
@@ -105,7 +107,10 @@ static bool text_encode(const struct tokenizer *t, struct str text, struct encod
         if (!mended) return false;
         text.p = mended;
     }
-    t->encode(e, (const uint8_t *)text.p, (const uint8_t *)text.p + text.n);
+    AUTO_FREE struct cache_entry *cache = text.n >= CACHE_FROM ? mem_zalloc(1 << CACHE_BITS, sizeof *cache) : NULL;
+    e->cache = cache;
+    e->end = (const uint8_t *)text.p + text.n;
+    t->encode(e, (const uint8_t *)text.p, e->end);
     return !e->failed;
 }
 

@@ -45,7 +45,11 @@ static inline uint32_t char_at(const uint8_t *p, size_t *out_n) {
     return *out_n = 4, (a & 0x07) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 | (p[3] & 0x3fu);
 }
 
-static inline unsigned class_at(const uint8_t *p, size_t *out_n) { return code_point_class(char_at(p, out_n)); }
+static inline unsigned class_at(const uint8_t *p, size_t *out_n) {
+    // The first block is that of the first characters.
+    if (p[0] < 0x80) return *out_n = 1, vocabulary_unicode[UNICODE_BLOCKS * 2 + p[0]];
+    return code_point_class(char_at(p, out_n));
+}
 
 // The end of the run of characters of these classes that begins at p.
 static inline const uint8_t *run_end(const uint8_t *p, const uint8_t *end, unsigned classes) {
