@@ -1,4 +1,4 @@
-// Providers whose addresses have rules of their own. Private to provider*.c.
+// Providers whose addresses have rules of their own; private to the files of providers.
 #ifndef MODEL_PROVIDER_IMPL_H
 #define MODEL_PROVIDER_IMPL_H
 

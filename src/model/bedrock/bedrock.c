@@ -1,0 +1,52 @@
+// Amazon Bedrock's dialect: its row, and where its calls go.
+#include "model/bedrock/bedrock.h"
+
+#include "model/provider.h"
+
+extern const struct dialect_ops dialect_bedrock;
+
+// Unreserved characters stay; a model's id has ':' and an ARN '/' besides.
+static bool encode(struct str s, struct arena *arena, struct str *out, struct err *err) {
+    static const char k_hex[] = "0123456789ABCDEF";
+    char *p = arena_alloc(arena, s.n * 3 + 1);
+    size_t n = 0;
+    if (!p) return err_no_memory(err);
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (plain || (c && strchr("-._~", c))) {
+            p[n++] = (char)c;
+            continue;
+        }
+        p[n++] = '%';
+        p[n++] = k_hex[c >> 4];
+        p[n++] = k_hex[c & 15];
+    }
+    *out = str_of(p, n);
+    return true;
+}
+
+static bool path(const struct provider_call *call, struct arena *arena, struct str *out_path, struct err *err) {
+    struct str model;
+    *out_path = STR("");
+    if (call->operation != OPERATION_CHAT) return true;
+    if (!encode(call->model, arena, &model, err)) return false;
+    *out_path = arena_printf(arena, "/model/%.*s/converse%s", STR_ARG(model), call->stream ? "-stream" : "");
+    return out_path->n || err_no_memory(err);
+}
+
+const struct dialect_ops dialect_bedrock = {
+    .dialect = DIALECT_BEDROCK,
+    .name = STR_INIT("bedrock"),
+    .path = path,
+    .write = bedrock_write,
+    .frames = FRAME_AWS,
+    .decoder_size = sizeof(struct bedrock_decoder),
+    .decoder_init = bedrock_decoder_init,
+    .decode = bedrock_decode,
+    .decode_end = bedrock_decode_end,
+    .decode_answer = bedrock_decode_answer,
+    .read_failure = bedrock_read_failure,
+    .usage_mark = STR_INIT("\"usage\""),
+    .usage_of = bedrock_usage_of,
+};
