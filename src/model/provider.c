@@ -61,6 +61,7 @@ enum dialect provider_dialect(const struct conf_provider *provider) {
 bool provider_speaks(const struct conf_provider *provider, enum dialect dialect, enum operation operation) {
     const struct provider_traits *t = provider_traits_get((enum provider_kind)provider->kind);
     enum dialect said;
+    if (dialect == DIALECT_COMPLETIONS) dialect = DIALECT_OPENAI; // another endpoint of the same
     bool speaks = said_dialect(provider, &said) ? said == dialect : (t->natives & 1u << dialect) != 0;
     // What else is asked of a server of an unknown make, it may well have.
     bool has = operation == OPERATION_CHAT || (t->operations & 1u << operation) ||

@@ -38,11 +38,10 @@ void openai_note_other(struct openai_reading *x, const char *prefix, struct str 
     if (c->other_count < CHAT_OTHERS_MAX && text.n) c->others[c->other_count++] = text;
 }
 
-// Whether a value says anything: null, false and empty lists do not.
+// Whether a value says anything: null, false and empty lists do not; an empty object may switch something on.
 static bool says_something(struct str raw) {
     if (str_eq(raw, STR("null")) || str_eq(raw, STR("false"))) return false;
-    bool list = raw.n >= 2 && (raw.p[0] == '[' || raw.p[0] == '{');
-    return !list || str_trim(str_of(raw.p + 1, raw.n - 2)).n > 0;
+    return raw.p[0] != '[' || str_trim(str_of(raw.p + 1, raw.n - 2)).n > 0;
 }
 
 static bool unknown(struct openai_reading *x, struct json_reader *r, struct str key, const char *prefix) {

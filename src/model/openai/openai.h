@@ -55,6 +55,10 @@ struct chat_part *openai_part_add(struct openai_reading *x, struct openai_part_l
 NODISCARD bool openai_grow(struct arena *arena, void **array, size_t n, size_t *cap, size_t size);
 
 bool openai_read(const struct model_request *request, struct arena *arena, struct chat *out_chat, struct err *err);
+// A whole number within bounds; not given: *out_number stays.
+bool openai_whole(const struct openai_reading *x, struct str name, struct str raw, uint64_t least, uint64_t most,
+                  uint64_t *out_number);
+bool openai_read_stop(struct openai_reading *x, struct str raw);
 bool openai_read_messages(struct openai_reading *x, struct json_reader *r);
 bool openai_read_tools(struct openai_reading *x, struct json_reader *r);
 bool openai_read_functions(struct openai_reading *x, struct json_reader *r);

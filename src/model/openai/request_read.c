@@ -87,8 +87,7 @@ static_assert(TOPS <= OPENAI_MEMBERS_MAX, "a bit each");
 
 static int flag(struct str raw) { return raw.p ? str_eq(raw, STR("true")) : -1; }
 
-// A whole number of at least `least`; not given: *out_number stays.
-static bool whole(const struct openai_reading *x, struct str name, struct str raw, uint64_t least, uint64_t most,
+bool openai_whole(const struct openai_reading *x, struct str name, struct str raw, uint64_t least, uint64_t most,
                   uint64_t *out_number) {
     uint64_t v;
     if (!raw.p) return true;
@@ -97,7 +96,7 @@ static bool whole(const struct openai_reading *x, struct str name, struct str ra
     return true;
 }
 
-static bool read_stop(struct openai_reading *x, struct str raw) {
+bool openai_read_stop(struct openai_reading *x, struct str raw) {
     struct chat *c = x->chat;
     struct json_reader r;
     enum json_kind kind;
@@ -139,7 +138,7 @@ static bool read_reasoning(struct openai_reading *x, struct str raw) {
     if (flag(m[ENABLED]) == 0) to->effort = CHAT_EFFORT_NONE;
     if (flag(m[ENABLED]) == 1 && !to->effort) to->effort = CHAT_EFFORT_MEDIUM;
     to->hidden = flag(m[EXCLUDE]) == 1;
-    return whole(x, STR("reasoning.max_tokens"), m[BUDGET], 1, MODEL_OUTPUT_MAX, &to->budget);
+    return openai_whole(x, STR("reasoning.max_tokens"), m[BUDGET], 1, MODEL_OUTPUT_MAX, &to->budget);
 }
 
 // LiteLLM and DeepSeek, after Anthropic: {"type":"enabled","budget_tokens":…}.
@@ -160,7 +159,7 @@ static bool read_thinking(struct openai_reading *x, struct str raw) {
         return openai_wrong(x, STR("thinking.type"), "is unknown");
     else if (!m[BUDGET].p && !to->effort)
         to->effort = CHAT_EFFORT_MEDIUM;
-    return whole(x, STR("thinking.budget_tokens"), m[BUDGET], 1, MODEL_OUTPUT_MAX, &to->budget);
+    return openai_whole(x, STR("thinking.budget_tokens"), m[BUDGET], 1, MODEL_OUTPUT_MAX, &to->budget);
 }
 
 static bool read_efforts(struct openai_reading *x, const struct str *m) {
@@ -196,9 +195,9 @@ static bool take_numbers(struct openai_reading *x, const struct str *m) {
     uint64_t choices = 0;
     // vLLM and others take -1 for "no limit".
     bool unlimited = str_eq(m[MAX_TOKENS], STR("-1"));
-    if (!unlimited && !whole(x, STR("max_tokens"), m[MAX_TOKENS], 1, UINT64_MAX, &c->max_output)) return false;
-    if (!whole(x, STR("max_completion_tokens"), m[MAX_COMPLETION], 1, UINT64_MAX, &c->max_output)) return false;
-    if (!whole(x, STR("n"), m[CHOICES], 1, 128, &choices)) return false;
+    if (!unlimited && !openai_whole(x, STR("max_tokens"), m[MAX_TOKENS], 1, UINT64_MAX, &c->max_output)) return false;
+    if (!openai_whole(x, STR("max_completion_tokens"), m[MAX_COMPLETION], 1, UINT64_MAX, &c->max_output)) return false;
+    if (!openai_whole(x, STR("n"), m[CHOICES], 1, 128, &choices)) return false;
     c->choices = (unsigned)choices;
     return true;
 }
@@ -211,7 +210,7 @@ bool openai_read(const struct model_request *request, struct arena *arena, struc
     if (!chat.count) return openai_wrong(&x, STR("messages"), "must have at least one message");
     take_plain(&chat, m);
     if (m[USER].p && m[SAFETY_ID].p) openai_note_other(&x, "", STR("safety_identifier"));
-    if (!take_numbers(&x, m) || !read_stop(&x, m[STOP]) || !read_efforts(&x, m)) return false;
+    if (!take_numbers(&x, m) || !openai_read_stop(&x, m[STOP]) || !read_efforts(&x, m)) return false;
     if (m[FORMAT].p && !openai_read_response_format(&x, m[FORMAT])) return false;
     struct str choice = m[TOOL_CHOICE].p ? m[TOOL_CHOICE] : m[FUNCTION_CALL];
     if (choice.p && !openai_read_tool_choice(&x, choice)) return false;

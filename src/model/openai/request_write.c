@@ -77,6 +77,10 @@ static void put_choice(struct openai_writing *x) {
 static void put_tools(struct openai_writing *x) {
     const struct chat *c = x->chat;
     size_t told = 0;
+    if (c->tool_count && openai_vendor_refuses(&x->vendor, STR("tools"))) {
+        drop(x, STR("tools"));
+        return;
+    }
     for (size_t i = 0; i < c->tool_count; i++) {
         if (!speakable(x, &c->tools[i])) continue;
         if (told++ == 0) json_put_member_array(x->w, STR("tools"));
@@ -181,7 +185,8 @@ static void put_sampling(struct openai_writing *x) {
                {STR_INIT("frequency_penalty"), s->frequency_penalty},
                {STR_INIT("presence_penalty"), s->presence_penalty},
                {STR_INIT("logit_bias"), x->chat->logit_bias}};
-    bool fixed = v->reasoning && x->chat->reasoning.effort != CHAT_EFFORT_NONE;
+    struct str effort = openai_vendor_effort(v, x->chat->reasoning.effort);
+    bool fixed = v->reasoning && !str_eq(effort, STR("none"));
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         if (!all[i].raw.p || (fixed && i < 2 && is_one(all[i].raw))) continue;
         if (fixed)

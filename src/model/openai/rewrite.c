@@ -35,12 +35,18 @@ static bool edit_model(const struct model_request *q, struct str model, struct a
 static void edit_limit(const struct openai_vendor *v, const struct json_field *newer, const struct json_field *older,
                        struct json_edits *e) {
     bool wants_newer = v->reasoning;
-    bool wants_older = !v->completion_name && !v->reasoning;
+    bool wants_older = !v->completion_name && !v->inventor;
     const struct json_field *is = newer->found ? newer : older;
     if (newer->found == older->found) return;
     struct str key = str_head(is->member, str_find_char(str_from(is->member, 1), '"') + 2);
     if (wants_newer && older->found) json_edit_replace(e, key, STR("\"max_completion_tokens\""));
     if (wants_older && newer->found) json_edit_replace(e, key, STR("\"max_tokens\""));
+}
+
+// What says nothing goes without a word.
+static bool says_nothing(const struct json_field *f) {
+    if (f->kind == JSON_NULL || str_eq(f->raw, STR("false"))) return true;
+    return str_eq(f->name, STR("n")) && str_eq(f->raw, STR("1"));
 }
 
 static void edit_refused(const struct openai_vendor *v, struct str body, struct chat_report *report,
@@ -53,7 +59,7 @@ static void edit_refused(const struct openai_vendor *v, struct str body, struct 
     if (!n || !json_scan(body, f, n, &ignored)) return;
     for (size_t i = 0; i < n && e->n < JSON_EDITS_MAX - 4; i++) {
         if (!f[i].found) continue;
-        chat_drop(report, f[i].name);
+        if (!says_nothing(&f[i])) chat_drop(report, f[i].name);
         json_edit_delete(e, f[i].member);
     }
 }
@@ -62,7 +68,7 @@ static void edit_for_vendor(const struct model_request *q, const struct chat_tar
     struct openai_vendor v = openai_vendor_of(target);
     struct json_field f[] = {{.name = STR_INIT("max_completion_tokens")}, {.name = STR_INIT("max_tokens")}};
     struct err ignored;
-    if (v.inventor && !v.reasoning) return;
+    if (v.inventor && !v.reasoning && !v.refuses.n) return;
     if (q->operation == OPERATION_CHAT && json_scan(q->body, f, ARRAY_LEN(f), &ignored))
         edit_limit(&v, &f[0], &f[1], e);
     if (target->report) edit_refused(&v, q->body, target->report, e);
@@ -76,6 +82,7 @@ static bool rewrite_json(const struct model_request *q, const struct chat_target
     struct json_edits e;
     json_edits_init(&e, q->body);
     if (!edit_model(q, target->model, arena, &e, err)) return false;
+    if (q->strict_member.p) json_edit_delete(&e, q->strict_member);
     bool talks = q->operation == OPERATION_CHAT || q->operation == OPERATION_COMPLETIONS;
     if (talks && q->stream && !q->wants_usage && target->traits->asks_usage) edit_usage(q, &e);
     if (talks && q->stream_options.p && !target->traits->asks_usage) {

@@ -34,6 +34,13 @@ static bool reasons(struct str model) {
     return generation(model) >= 50 && str_find(model, STR("-chat")) == model.n;
 }
 
+// Of xAI's models those that reason, which all do unless their name says otherwise, refuse more.
+static bool xai_reasons(struct str model) {
+    return str_find(model, STR("non-reasoning")) == model.n &&
+           (str_find(model, STR("grok-4")) < model.n || str_find(model, STR("mini")) < model.n ||
+            str_find(model, STR("code")) < model.n);
+}
+
 struct openai_vendor openai_vendor_of(const struct chat_target *target) {
     const struct provider_traits *t = target->traits;
     struct openai_vendor v = {.kind = t->kind, .model = bare(target->model), .thoughts = t->reasoning};
@@ -41,6 +48,8 @@ struct openai_vendor openai_vendor_of(const struct chat_target *target) {
     v.reasoning = v.inventor && reasons(v.model);
     v.completion_name = t->max_completion_tokens || v.reasoning;
     v.refuses = t->refuses;
+    if (t->kind == PROVIDER_XAI && xai_reasons(v.model))
+        v.refuses = STR("top_k,logit_bias,frequency_penalty,presence_penalty,stop,verbosity,service_tier,store");
     v.flat = openai_vendor_refuses(&v, STR("content[]"));
     return v;
 }
