@@ -80,6 +80,11 @@ static size_t find(const struct openai_member *table, size_t count, struct str k
     return i;
 }
 
+// What made the reading stop: the text, or the err that is set already.
+static bool stopped(const struct openai_reading *x, const struct json_reader *r) {
+    return json_ok(r) ? false : json_error(r, x->err);
+}
+
 bool openai_members(struct openai_reading *x, struct json_reader *r, const struct openai_member *table, size_t count,
                     const char *prefix, struct str *out_raws) {
     struct str key;
@@ -91,7 +96,7 @@ bool openai_members(struct openai_reading *x, struct json_reader *r, const struc
     while (json_member(r, &key, &kind)) {
         size_t i = find(table, count, key);
         if (i == count) {
-            if (!unknown(x, r, key, prefix)) return json_ok(r) ? false : json_error(r, x->err);
+            if (!unknown(x, r, key, prefix)) return stopped(x, r);
             continue;
         }
         if (seen >> i & 1) return openai_wrong(x, table[i].name, "is given twice");
@@ -99,8 +104,7 @@ bool openai_members(struct openai_reading *x, struct json_reader *r, const struc
         if (kind == JSON_NULL) continue;
         if (table[i].kinds && !(table[i].kinds & JSON_IS(kind)))
             return openai_wrong(x, table[i].name, kinds_text(table[i].kinds));
-        if (table[i].read ? !table[i].read(x, r) : !json_skip(r, &out_raws[i]))
-            return json_ok(r) ? false : json_error(r, x->err);
+        if (table[i].read ? !table[i].read(x, r) : !json_skip(r, &out_raws[i])) return stopped(x, r);
     }
     return json_ok(r) || json_error(r, x->err);
 }

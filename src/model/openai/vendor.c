@@ -91,14 +91,24 @@ static struct str effort_of_three(enum chat_effort effort) {
 
 static bool names(struct str model, struct str part) { return str_find(model, part) < model.n; }
 
+static struct str effort_of_groq(const struct openai_vendor *v, enum chat_effort effort) {
+    if (names(v->model, STR("gpt-oss"))) return effort_of_three(effort);
+    if (!names(v->model, STR("qwen3"))) return STR("");
+    return effort == CHAT_EFFORT_NONE ? STR("none") : STR("default");
+}
+
+// Those of Mistral's whose thinking can be set.
+static struct str effort_of_mistral(const struct openai_vendor *v, enum chat_effort effort) {
+    if (!names(v->model, STR("small")) && !names(v->model, STR("medium"))) return STR("");
+    return effort == CHAT_EFFORT_NONE ? STR("none") : STR("high");
+}
+
 struct str openai_vendor_effort(const struct openai_vendor *v, enum chat_effort effort) {
     if (effort == CHAT_EFFORT_UNSET || openai_vendor_refuses(v, STR("reasoning_effort"))) return STR("");
     if (v->inventor) return effort_of_openai(v, effort);
     switch (v->kind) {
     case PROVIDER_GROQ:
-        if (names(v->model, STR("gpt-oss"))) return effort_of_three(effort);
-        if (names(v->model, STR("qwen3"))) return effort == CHAT_EFFORT_NONE ? STR("none") : STR("default");
-        return STR("");
+        return effort_of_groq(v, effort);
     case PROVIDER_XAI: // its others always think, and refuse the member
         if (!names(v->model, STR("mini"))) return STR("");
         return effort <= CHAT_EFFORT_MEDIUM ? STR("low") : STR("high");
@@ -107,9 +117,8 @@ struct str openai_vendor_effort(const struct openai_vendor *v, enum chat_effort 
     case PROVIDER_TOGETHER:
     case PROVIDER_NVIDIA:
         return names(v->model, STR("gpt-oss")) ? effort_of_three(effort) : STR("");
-    case PROVIDER_MISTRAL: // those whose thinking can be set
-        if (!names(v->model, STR("small")) && !names(v->model, STR("medium"))) return STR("");
-        return effort == CHAT_EFFORT_NONE ? STR("none") : STR("high");
+    case PROVIDER_MISTRAL:
+        return effort_of_mistral(v, effort);
     default:
         return effort == CHAT_EFFORT_NONE ? STR("none") : effort_of_three(effort);
     }
