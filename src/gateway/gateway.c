@@ -130,6 +130,14 @@ bool gateway_takes(struct str path) {
     return endpoint_find(HTTP_GET, path, &other) || other;
 }
 
+// Lists of models are in the shape that the client's library knows.
+static enum dialect dialect_of(const struct call *call) {
+    const struct http_req *req = call->req;
+    bool models = call->endpoint->usage == USAGE_ENDPOINT_MODELS && call->endpoint->dialect == DIALECT_OPENAI;
+    if (models && http_field_get(req->fields, req->field_count, STR("anthropic-version")).p) return DIALECT_ANTHROPIC;
+    return call->endpoint->dialect;
+}
+
 void gateway_on_request(struct gateway_loop *gl, struct http_req *req) {
     struct call *call = call_create(gl, req);
     struct err err;
@@ -141,7 +149,7 @@ void gateway_on_request(struct gateway_loop *gl, struct http_req *req) {
     }
     call->endpoint = endpoint_find(req->method, req->path, &other);
     if (call->endpoint) {
-        call->dialect = dialect_get(call->endpoint->dialect);
+        call->dialect = dialect_get(dialect_of(call));
         pipeline_run(call);
         return;
     }

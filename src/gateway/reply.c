@@ -23,6 +23,8 @@ void reply_head(struct call *call, int status, struct str content_type, uint64_t
     size_t n = 0;
     const struct route_target *target = call_target(call);
     f[n++] = (struct http_field){STR("x-request-id"), str_of(call->id_text, REQUEST_ID_TEXT_LEN)};
+    if (call->dialect && call->dialect->id_field.n)
+        f[n++] = (struct http_field){call->dialect->id_field, str_of(call->id_text, REQUEST_ID_TEXT_LEN)};
     if (content_type.n) f[n++] = (struct http_field){STR("content-type"), content_type};
     if (target) {
         f[n++] = (struct http_field){STR("x-penstock-provider"), target->provider->name};

@@ -1,95 +1,14 @@
 // POST /v1/tokenize: how many tokens a text has.
-//
-// Long texts are counted on the worker pool, one at a time a loop, so that counting holds up neither the loop nor what
-// else the pool is for.
-#include "base/mem.h"
-#include "gateway/answer.h"
-#include "gateway/pipeline.h"
+#include "gateway/counting.h"
 #include "model/token/tokenize.h"
 
-#define INLINE_MAX ((size_t)16 * 1024) // some two milliseconds at worst
-
-struct tokenize_job {
-    struct work work;
-    struct gateway_loop *gl;
-    struct wait_list waiting; // the call, until it leaves
-    struct arena arena;
-    unsigned depth;
-    char *body; // owned: the client may leave meanwhile
-    size_t body_n;
-    struct buf out;
-    bool ok;
-    struct err err;
-};
-
-static bool answer_make(struct str body, unsigned depth, struct arena *arena, struct buf *out, struct err *err) {
+static bool make(const struct counting *counting, struct str body, unsigned depth, struct arena *arena, struct buf *out,
+                 struct err *err) {
     struct tokenize_request request;
+    (void)counting;
     return tokenize_read(body, depth, arena, &request, err) && tokenize_answer(&request, out, err);
 }
 
-static void job_free(struct tokenize_job *job) {
-    mem_free(job->body);
-    buf_free(&job->out);
-    arena_free(&job->arena);
-    mem_free(job);
-}
-
-static void job_run(struct work *work) {
-    struct tokenize_job *job = CONTAINER_OF(work, struct tokenize_job, work);
-    job->ok = answer_make(str_of(job->body, job->body_n), job->depth, &job->arena, &job->out, &job->err);
-}
-
-static void job_done(struct work *work) {
-    struct tokenize_job *job = CONTAINER_OF(work, struct tokenize_job, work);
-    struct gateway_loop *gl = job->gl;
-    struct call *call = wait_take(&job->waiting);
-    gl->tokenizing = false;
-    if (call && job->ok) {
-        const struct buf unused = call->answer;
-        call->answer = job->out;
-        job->out = unused;
-        call_reply(call, 200, STR("application/json"), buf_str(&call->answer));
-    } else if (call) {
-        call_fail(call, &job->err);
-    }
-    job_free(job);
-    // The next one that waits begins its own job; one that fails at it lets the one after it try.
-    while (!gl->tokenizing && (call = wait_take(&gl->tokenize_waiting))) pipeline_resume(call);
-}
-
-static enum stage_result job_begin(struct call *call, struct err *err) {
-    struct gateway_loop *gl = call->gl;
-    const struct str body = call->req->body;
-    struct tokenize_job *job = mem_zalloc(1, sizeof *job);
-    if (job) {
-        *job = (struct tokenize_job){.work = {.run = job_run, .done = job_done},
-                                     .gl = gl,
-                                     .depth = (unsigned)call->runtime->conf->limits.json_depth,
-                                     .body = mem_alloc(body.n),
-                                     .body_n = body.n,
-                                     .out = BUF_INIT(call->answer.max)};
-        arena_init(&job->arena, NULL, 4096, body.n * 2 + 65536);
-        if (job->body) memcpy(job->body, body.p, body.n);
-    }
-    if (!job || !job->body || !loop_work(gl->loop, &job->work)) {
-        if (job) job_free(job);
-        err_no_memory(err);
-        return STAGE_FAIL;
-    }
-    gl->tokenizing = true;
-    wait_add(&job->waiting, call);
-    return STAGE_WAIT;
-}
-
 enum stage_result stage_tokenize(struct call *call, struct err *err) {
-    const struct str body = call->req->body;
-    if (body.n > INLINE_MAX) {
-        if (!call->gl->tokenizing) return job_begin(call, err);
-        wait_add(&call->gl->tokenize_waiting, call);
-        return STAGE_WAIT;
-    }
-    if (!answer_make(body, (unsigned)call->runtime->conf->limits.json_depth, &call->req->arena, &call->answer, err))
-        return STAGE_FAIL;
-    call_reply(call, 200, STR("application/json"), buf_str(&call->answer));
-    return STAGE_ANSWERED;
+    return counting_answer(call, &(struct counting){.make = make}, err);
 }

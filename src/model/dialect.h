@@ -51,6 +51,7 @@ struct dialect_ops {
     bool (*peek)(const struct model_request_in *in, struct arena *arena, struct model_request *out_request,
                  struct err *err);
     bool (*read)(const struct model_request *request, struct arena *arena, struct chat *out_chat, struct err *err);
+    struct str id_field;    // of a reply's head: the request's id, besides x-request-id: "request-id"; or empty
     struct str stream_type; // content type of a stream: "text/event-stream"
     unsigned choices;       // how many answers to one request it can tell of, up to CHAT_CHOICES_MAX; 0: one
     // An encoder is a sink whose memory the caller gives. It appends to `out`; events keep the grammar.
@@ -58,6 +59,8 @@ struct dialect_ops {
     void (*encoder_init)(struct chat_sink *sink, const struct chat_reply *reply, struct buf *out);
     void (*put_answer)(const struct chat_answer *answer, const struct chat_reply *reply, struct buf *out);
     void (*put_failure)(const struct chat_failure *failure, struct str request_id, struct buf *out); // a whole body
+    // What its "count tokens" endpoint answers. NULL: it has none.
+    void (*put_count)(uint64_t tokens, struct buf *out);
     // As an event of a stream that has begun and of which nothing was encoded by the encoder (bytes were passed on).
     void (*put_failure_event)(const struct chat_failure *failure, struct str request_id, struct buf *out);
 

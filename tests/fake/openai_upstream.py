@@ -129,7 +129,7 @@ class Peer:
             raise Refused('no content-length')
         if seen.header('host') != self.fake.authority:
             raise Refused(f'host is {seen.header("host")!r}, not {self.fake.authority!r}')
-        for name in ('proxy-authorization', 'upgrade', 'te', 'trailer', 'expect', 'cookie', 'x-api-key'):
+        for name in self.fake.not_for_providers:
             if name in names:
                 raise Refused('passed on a header field that is not for providers: ' + name)
         if any('ps-' in v for k, v in seen.headers if k != 'user-agent'):
@@ -466,6 +466,8 @@ class Answer:
 
 
 class FakeUpstream:
+    not_for_providers = ('proxy-authorization', 'upgrade', 'te', 'trailer', 'expect', 'cookie', 'x-api-key')
+
     def __init__(self, key='sk-fake', tls=None, host='127.0.0.1', port=0):
         self.authorization = f'Bearer {key}' if key else None
         self.tls = tls  # an ssl.SSLContext

@@ -11,16 +11,24 @@ static bool path_of(const struct provider_call *call, struct arena *arena, struc
     return true;
 }
 
+static void put_count(uint64_t tokens, struct buf *out) {
+    buf_lit(out, "{\"input_tokens\":");
+    buf_put_u64(out, tokens);
+    buf_putc(out, '}');
+}
+
 const struct dialect_ops dialect_anthropic = {
     .dialect = DIALECT_ANTHROPIC,
     .name = STR_INIT("anthropic"),
     .peek = anthropic_peek,
     .read = anthropic_read,
+    .id_field = STR_INIT("request-id"),
     .stream_type = STR_INIT("text/event-stream"),
     .encoder_size = ANTHROPIC_ENCODER_SIZE,
     .encoder_init = anthropic_encoder_init,
     .put_answer = anthropic_put_answer,
     .put_failure = anthropic_put_failure,
+    .put_count = put_count,
     .put_failure_event = anthropic_put_failure_event,
     .path = path_of,
     .auth = PROVIDER_AUTH_X_API_KEY,

@@ -20,7 +20,7 @@ static struct chat_part *part_new(struct parts *to, enum chat_part_kind kind) {
 }
 
 static bool parts_init(struct anthropic_reading *r, struct parts *to, size_t cap) {
-    *to = (struct parts){.list = ARENA_ARRAY(r->arena, struct chat_part, cap + 1), .cap = cap};
+    *to = (struct parts){.list = ARENA_ARRAY(r->arena, struct chat_part, MAX(cap, (size_t)1)), .cap = cap};
     return to->list || err_no_memory(r->err);
 }
 

@@ -1,0 +1,39 @@
+// The endpoints that count a request's tokens without sending it to a model: a provider that speaks the client's
+// dialect and has such an endpoint is asked, for others the tokenizer of their model counts.
+#include "gateway/counting.h"
+#include "model/chat_tokens.h"
+#include "model/provider.h"
+
+static bool make(const struct counting *c, struct str body, unsigned depth, struct arena *arena, struct buf *out,
+                 struct err *err) {
+    const struct model_request_in in = {.operation = c->operation, .body = body, .depth = depth};
+    struct model_request request;
+    struct chat chat;
+    uint64_t tokens;
+    if (!c->dialect->peek(&in, arena, &request, err) || !c->dialect->read(&request, arena, &chat, err)) return false;
+    if (!chat_tokens(&chat, c->tokenizer, arena, &tokens, err)) return false;
+    c->dialect->put_count(tokens, out);
+    return !out->failed || err_no_memory(err);
+}
+
+// The targets at the front that can be asked.
+static size_t askable(const struct call *call) {
+    size_t n = 0;
+    while (n < call->route.count &&
+           provider_speaks(call->route.targets[n].provider, call->request.dialect, OPERATION_COUNT_TOKENS))
+        n++;
+    return n;
+}
+
+enum stage_result stage_count(struct call *call, struct err *err) {
+    size_t n = askable(call);
+    if (n) {
+        call->route.count = n;
+        return STAGE_DONE;
+    }
+    const struct counting counting = {.make = make,
+                                      .dialect = call->dialect,
+                                      .operation = OPERATION_COUNT_TOKENS,
+                                      .tokenizer = tokenizer_for_model(call->route.targets[0].model, NULL)};
+    return counting_answer(call, &counting, err);
+}
