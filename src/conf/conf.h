@@ -75,6 +75,8 @@ struct conf_provider {
     struct str region;                    // of Amazon Bedrock
     struct str access_key_id;             // requests are signed with it and api_key; empty: api_key is a bearer token
     struct secret session_token;          // of temporary credentials
+    struct secret credentials;            // of Vertex AI: JSON of a service account's key, or where tokens come from
+    struct str project, location;         // of Vertex AI
     struct str api_version;               // of Azure OpenAI; empty: its newer paths, which need none
     OPT_LIST_OF(struct opt_pair) headers; // sent with every request; values may be secret
     struct str proxy;                     // "http://host:port" or empty

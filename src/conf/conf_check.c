@@ -167,6 +167,7 @@ static void provider_finish(struct opt_bind *b, struct conf *c, struct conf_prov
     p->preset = provider_preset_get((enum provider_kind)p->kind);
     p->index = i;
     if (p->kind == PROVIDER_BEDROCK) conf_check_bedrock(b, p, i);
+    if (p->kind == PROVIDER_VERTEX) conf_check_vertex(b, p, i);
     provider_key_default(b, p, i);
     check_key_text(b, p, i);
     provider_address(b, p, i);

@@ -36,6 +36,7 @@ void conf_discover(const struct conf_env *env, struct buf *out);
 void conf_check(struct opt_bind *b, struct conf *c);
 // Amazon's credentials, region and address, from the environment where they are not given.
 void conf_check_bedrock(struct opt_bind *b, struct conf_provider *p, size_t i);
+void conf_check_vertex(struct opt_bind *b, struct conf_provider *p, size_t i);
 void conf_check_waits(struct opt_bind *b, struct conf *c);
 void conf_check_services(struct opt_bind *b, const struct conf *c);
 void conf_check_tenants(struct opt_bind *b, struct conf *c);

@@ -31,6 +31,7 @@ struct tokens;
 struct catalog;
 struct keys;
 struct content_log;
+struct credential_job;
 
 struct gateway_options {
     struct log *log;    // NULL is silent
@@ -80,7 +81,8 @@ struct gateway_loop {
     struct meter *meter;
     struct request_ids ids;
     struct catalog *catalog;
-    struct wait_list waiting; // for a new key ring
+    struct credential_job *credential_jobs; // tokens of providers that are being fetched
+    struct wait_list waiting;               // for a new key ring
     bool refreshing;
     struct wait_list tokenize_waiting; // calls with long texts; the latest goes first
     bool tokenizing;                   // one of them is being counted

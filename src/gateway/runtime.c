@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "gateway/credential.h"
 #include "model/provider.h"
 
 static bool provider_tls(struct runtime *rt, const struct conf_provider *p, struct tls_ctx **out_ctx, struct err *err) {
@@ -74,7 +75,7 @@ static bool provider_init(struct runtime *rt, struct runtime_provider *rp, const
     if (!rp->authority.p) return err_no_memory(err);
     if (usual_port) rp->authority.n = p->url.host.n + (v6 ? 2 : 0);
     if (p->url.tls && !provider_tls(rt, p, &rp->origin.tls, err)) return false;
-    return provider_fields(rt, rp, err);
+    return provider_fields(rt, rp, err) && credential_create(p, &rp->credential, err);
 }
 
 bool runtime_create(struct conf *conf, struct model_catalog *models, struct runtime **out_runtime, struct err *err) {
@@ -106,6 +107,7 @@ void runtime_unref(struct runtime *rt) {
     for (size_t i = 0; rt->providers && i < rt->conf->providers.n; i++) {
         struct runtime_provider *rp = &rt->providers[i];
         if (rp->origin.tls) tls_ctx_unref(rp->origin.tls);
+        credential_free(rp->credential);
         for (size_t f = 0; f < rp->field_count; f++) // the credential's copy
             if (str_eq(rp->fields[f].name, STR("authorization")))
                 secret_wipe((void *)(uintptr_t)rp->fields[f].value.p, rp->fields[f].value.n);

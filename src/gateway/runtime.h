@@ -10,6 +10,7 @@
 
 #define RUNTIME_FIELDS_MAX 24
 
+struct credential;
 struct runtime_provider {
     const struct conf_provider *conf;
     struct http_origin origin;
@@ -17,6 +18,7 @@ struct runtime_provider {
     struct http_field fields[RUNTIME_FIELDS_MAX]; // credentials and configured headers
     size_t field_count;
     bool demo;
+    struct credential *credential; // what has to be fetched; NULL: nothing
 };
 
 struct runtime {

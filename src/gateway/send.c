@@ -86,6 +86,7 @@ bool send_request(struct call *call, const struct str *body, size_t count, const
                                      .dialect = call->upstream->dialect,
                                      .stream = call->request.stream,
                                      .array = call->request.array && !call->translated,
+                                     .action = call->translated ? STR("") : call->request.action,
                                      .model = call_target(call)->model};
     struct http_request r = {.method = STR("POST"),
                              .authority = call->provider->authority,

@@ -1,4 +1,5 @@
-// Signs requests to providers that want it: Amazon Bedrock's, with an access key.
+// What each request to a provider needs for itself: Amazon Bedrock's a signature with an access key, Vertex AI's a
+// token.
 //
 // Ownership: the fields lie in the call's arena. Thread rule: the call's loop.
 #ifndef GATEWAY_SIGN_H

@@ -2,6 +2,7 @@
 #include "gateway/pipeline.h"
 
 #include "gateway/answer.h"
+#include "gateway/credential.h"
 #include "gateway/fan.h"
 #include "gateway/record.h"
 #include "gateway/send.h"
@@ -109,7 +110,6 @@ static bool is_long(const struct call *call) {
 
 static bool prepare(struct call *call, struct err *err) {
     const struct route_target *t = &call->route.targets[call->target];
-    call->provider = &call->runtime->providers[t->provider->index];
     call->upstream = call->dialect;
     call->asks = call->request.operation;
     if (call->asks == OPERATION_PASSTHROUGH) {
@@ -131,7 +131,10 @@ static bool prepare(struct call *call, struct err *err) {
 
 enum stage_result stage_call(struct call *call, struct err *err) {
     while (true) {
-        if (prepare(call, err)) {
+        call->provider = &call->runtime->providers[call->route.targets[call->target].provider->index];
+        enum credential_state credential = credential_want(call, err);
+        if (credential == CREDENTIAL_WAIT) return STAGE_WAIT;
+        if (credential == CREDENTIAL_READY && prepare(call, err)) {
             if (call->provider->demo ? demo_start(call, err) : send_http(call, err)) return STAGE_WAIT;
             record_attempt(call, str_c(err_info(err->code)->wire_code));
         }

@@ -31,8 +31,9 @@ struct provider_call {
     enum operation operation;
     enum dialect dialect; // spoken to the provider
     bool stream;
-    bool array;       // Gemini: a stream as a JSON array
-    struct str model; // decoded: what the provider calls it
+    bool array;        // Gemini: a stream as a JSON array
+    struct str action; // Gemini: as the client had it, where its body is passed through; else empty
+    struct str model;  // decoded: what the provider calls it
 };
 // The request's target below the provider's address: "/v1/messages", "/v1beta/models/x:generateContent".
 NODISCARD bool provider_target(const struct provider_call *call, struct arena *arena, struct str *out_target,

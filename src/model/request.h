@@ -51,6 +51,7 @@ struct model_request {
     struct str model; // decoded
     bool stream;
     bool wants_usage;                                    // OpenAI: the client asked for usage in the stream itself
+    struct str action;                                   // Gemini: of the path, "embedContent"; else empty
     bool array;                                          // Gemini: a stream is wanted as a JSON array
     bool renamed;                                        // model is another than the body's: it was changed on the way
     uint64_t max_output;                                 // tokens that all of its answers may have; 0 = it says nothing

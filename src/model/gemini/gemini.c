@@ -26,6 +26,7 @@ static struct str action_of(const struct provider_call *call, bool vertex) {
         return !call->stream ? STR("generateContent")
                : call->array ? STR("streamGenerateContent")
                              : STR("streamGenerateContent?alt=sse");
+    if (call->operation == OPERATION_EMBEDDINGS && call->action.n) return call->action;
     if (call->operation == OPERATION_EMBEDDINGS) return vertex ? STR("predict") : STR("batchEmbedContents");
     if (call->operation == OPERATION_COUNT_TOKENS) return STR("countTokens");
     return STR("");
@@ -39,6 +40,11 @@ static bool path(const struct provider_call *call, struct arena *arena, struct s
     *out_path = STR("");
     if (!action.n) return true;
     if (!model.n) return err_set(err, ERR_INVALID_FIELD, "the model's name is too long");
+    struct str project = call->provider->project, location = call->provider->location;
+    if (vertex)
+        *out_path = arena_printf(arena, "/projects/%.*s/locations/%.*s/publishers/google/models/%.*s:%.*s",
+                                 STR_ARG(project), STR_ARG(location), STR_ARG(model), STR_ARG(action));
+    if (vertex) return out_path->n || err_no_memory(err);
     *out_path = arena_printf(arena, "/models/%.*s:%.*s", STR_ARG(model), STR_ARG(action));
     return out_path->n || err_no_memory(err);
 }

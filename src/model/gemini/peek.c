@@ -73,77 +73,10 @@ bool gemini_peek(const struct model_request_in *in, struct arena *arena, struct 
     if (!gemini_object(&rd, q.body, NULL, k_members, ARRAY_LEN(k_members), f)) return false;
     q.model = str_starts(in->model, STR("models/")) ? str_from(in->model, 7) : in->model;
     if (q.model.n == 0 || q.model.n > 256) return missing(err, "model");
+    q.action = in->action;
     q.stream = in->operation == OPERATION_CHAT && str_eq(in->action, STR("streamGenerateContent"));
     q.array = q.stream && !has_param(in->query, STR("alt"), STR("sse"));
     bool good = in->operation == OPERATION_EMBEDDINGS ? peek_embed(&rd, f, &q) : peek_chat(&rd, f, &q);
     if (good) *out_request = q;
     return good;
-}
-
-// --- rewriting ---
-
-// Spans that go, in their order.
-struct cuts {
-    struct str *list;
-    size_t n, cap;
-};
-
-static bool cut(struct cuts *c, struct arena *arena, struct str span) {
-    if (c->n == c->cap) {
-        size_t cap = c->cap ? c->cap * 2 : 16;
-        struct str *grown = ARENA_ARRAY(arena, struct str, cap);
-        if (!grown) return false;
-        if (c->n) memcpy(grown, c->list, c->n * sizeof *grown);
-        c->list = grown, c->cap = cap;
-    }
-    c->list[c->n++] = span;
-    return true;
-}
-
-// The values of members named `name` of the objects that stand `member` deep in what `raw` is: every "model" of an
-// embedding's body and its requests.
-static bool find_models(struct str raw, struct arena *arena, struct cuts *c, bool inner) {
-    struct json_reader r;
-    struct str key, value;
-    enum json_kind kind;
-    json_reader_init(&r, raw, JSON_DEPTH_MAX);
-    if (!json_enter_object(&r)) return true;
-    while (json_member(&r, &key, &kind)) {
-        bool requests = inner && kind == JSON_ARRAY && json_string_eq(key, STR("requests"));
-        if (kind == JSON_STRING && json_string_eq(key, STR("model"))) {
-            if (!json_skip(&r, &value)) break;
-            if (!cut(c, arena, value)) return false;
-        } else if (requests && json_enter_array(&r)) {
-            while (json_element(&r, &kind))
-                if (kind == JSON_OBJECT && json_skip(&r, &value) && !find_models(value, arena, c, false)) return false;
-        }
-    }
-    return true;
-}
-
-bool gemini_rewrite(const struct model_request *request, const struct chat_target *target, struct arena *arena,
-                    struct str out_slices[JSON_EDIT_SLICES_MAX], size_t *out_count, struct err *err) {
-    struct cuts models = {0};
-    out_slices[0] = request->body;
-    *out_count = 1;
-    if (request->operation == OPERATION_CHAT || (!request->renamed && str_eq(target->model, request->model)))
-        return true;
-    if (!find_models(request->body, arena, &models, true)) return err_no_memory(err);
-    if (!models.n) return true;
-    struct str name = chat_quote(arena, arena_printf(arena, "models/%.*s", STR_ARG(target->model)));
-    char *text = arena_alloc(arena, request->body.n + models.n * (name.n + 1));
-    if (!text || !name.p) return err_no_memory(err);
-    size_t n = 0;
-    const char *from = request->body.p;
-    for (size_t i = 0; i < models.n; i++) {
-        size_t kept = (size_t)(models.list[i].p - from);
-        memcpy(text + n, from, kept);
-        memcpy(text + n + kept, name.p, name.n);
-        n += kept + name.n;
-        from = models.list[i].p + models.list[i].n;
-    }
-    size_t rest = (size_t)(request->body.p + request->body.n - from);
-    memcpy(text + n, from, rest);
-    out_slices[0] = str_of(text, n + rest);
-    return true;
 }

@@ -201,6 +201,7 @@ static const char everything[] =
     "- {name: p, kind: openai, dialect: openai, passthrough: false, base_url: \"http://127.0.0.1:1/v1\", api_key: k, "
     "headers: {X-A: b},\n"
     "   region: r, access_key_id: i, session_token: t, api_version: v,\n"
+    "   credentials: c, project: j, location: l,\n"
     "   proxy: \"http://127.0.0.1:3\", tls_ca: ca, tls_verify: true, max_idle_connections: 2,\n"
     "   timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}}\n"
     "models:\n"

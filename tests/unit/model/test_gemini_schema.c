@@ -197,6 +197,30 @@ static void rewriting_names_the_model_where_it_stands(void) {
     rig_end(&g);
 }
 
+static void trap_3_vertex_gets_no_ids(void) {
+    struct rig g;
+    struct str slices[JSON_EDIT_SLICES_MAX];
+    size_t n = 0;
+    struct provider_traits traits = {.kind = PROVIDER_VERTEX};
+    struct chat_target target = {.model = STR("m"), .traits = &traits};
+    rig_begin(&g);
+    struct model_request q = {
+        .operation = OPERATION_CHAT,
+        .model = STR("m"),
+        .body = STR(
+            "{\"contents\":[{\"id\":1,\"parts\":[{\"functionCall\":{\"id\":\"a\", \"name\":\"f\",\"args\":{\"id\":2}}},"
+            "{\"function_response\":{\"name\":\"f\",\"id\":\"a\"}},{\"functionCall\":{\"name\":\"g\"}}]}], \"x\":{}}")};
+    REQUIRE(gemini_rewrite(&q, &target, &g.arena, slices, &n, &g.err));
+    REQUIRE(n == 1);
+    CHECK_STR(slices[0],
+              STR("{\"contents\":[{\"id\":1,\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{\"id\":2}}},"
+                  "{\"function_response\":{\"name\":\"f\"}},{\"functionCall\":{\"name\":\"g\"}}]}], \"x\":{}}"));
+    traits.kind = PROVIDER_GEMINI;
+    REQUIRE(gemini_rewrite(&q, &target, &g.arena, slices, &n, &g.err));
+    CHECK(slices[0].p == q.body.p);
+    rig_end(&g);
+}
+
 static void paths(void) {
     static const struct {
         enum provider_kind kind;
@@ -215,12 +239,18 @@ static void paths(void) {
         {PROVIDER_GEMINI,
          {.operation = OPERATION_EMBEDDINGS, .model = STR_INIT("a/b?c")},
          "/models/a%2Fb%3Fc:batchEmbedContents"},
+        {PROVIDER_VERTEX,
+         {.operation = OPERATION_CHAT, .model = STR_INIT("m")},
+         "/projects/p/locations/l/publishers/google/models/m:generateContent"},
+        {PROVIDER_VERTEX,
+         {.operation = OPERATION_EMBEDDINGS, .model = STR_INIT("m")},
+         "/projects/p/locations/l/publishers/google/models/m:predict"},
         {PROVIDER_GEMINI, {.operation = OPERATION_SPEECH, .model = STR_INIT("m")}, ""},
     };
     struct rig g;
     rig_begin(&g);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct conf_provider p = {.kind = (int)rows[i].kind};
+        struct conf_provider p = {.kind = (int)rows[i].kind, .project = STR("p"), .location = STR("l")};
         struct provider_call call = rows[i].call;
         struct str path;
         call.provider = &p;
@@ -231,4 +261,5 @@ static void paths(void) {
 }
 
 TEST_MAIN(trap_13_the_subset_schema, references_that_grow_without_end_are_refused, deep_schemas_end,
-          embeddings_asked_for, embeddings_of_google, rewriting_names_the_model_where_it_stands, paths)
+          embeddings_asked_for, embeddings_of_google, rewriting_names_the_model_where_it_stands,
+          trap_3_vertex_gets_no_ids, paths)
