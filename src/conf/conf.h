@@ -125,6 +125,9 @@ struct conf_named_price { // `prices`: "provider/model" or a model's name
     struct conf_price price;
 };
 
+struct conf_responses { // that clients go on from
+    int64_t keep;
+};
 struct conf_translation { // between dialects
     bool strict;
 };
@@ -329,6 +332,7 @@ struct conf {
     struct conf_redis redis;
     struct conf_quota quota;
     struct conf_translation translation;
+    struct conf_responses responses;
     OPT_LIST_OF(struct conf_webhook) webhooks;
     struct conf_audit audit;
     OPT_LIST_OF(struct conf_content) content_log;

@@ -3,6 +3,7 @@
 
 #include "gateway/admit.h"
 #include "gateway/fan.h"
+#include "gateway/responses.h"
 #include "gateway/translation.h"
 
 #include "os/clock.h"
@@ -35,6 +36,7 @@ void call_release(struct call *call) {
     relay_free(&call->relay);
     translation_free(call);
     fan_cancel(call);
+    responses_free(call);
     call->gl->active--;
 }
 

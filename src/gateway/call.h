@@ -17,6 +17,7 @@ struct sync_wait;
 struct translation;
 struct fan;
 struct meter_series;
+struct previous;
 
 enum answer_mode {
     ANSWER_NONE,   // no answer has begun
@@ -61,6 +62,8 @@ struct call {
     struct model_request request;
     const struct dialect_ops *dialect; // the client's
     bool strict;                       // what a provider cannot be told refuses the call
+    // stage_previous
+    struct previous *previous; // NULL: it is no response
     // stage_route
     struct route route;
     // stage_admit

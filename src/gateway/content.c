@@ -1,6 +1,7 @@
 // Copies an answer's beginning as it goes by, and hands it over with the request.
 #include "gateway/content.h"
 
+#include "gateway/responses.h"
 #include "govern/content_log.h"
 #include "os/clock.h"
 
@@ -12,6 +13,7 @@ static const struct conf_content *rule_of(const struct call *call) {
 
 void content_add(struct call *call, const struct str *parts, size_t count) {
     const struct conf_content *rule = rule_of(call);
+    responses_add(call, parts, count);
     if (!rule) return;
     call->content.max = (size_t)rule->max_bytes;
     for (size_t i = 0; i < count && !call->content.failed; i++)
@@ -20,6 +22,7 @@ void content_add(struct call *call, const struct str *parts, size_t count) {
 
 void content_end(struct call *call) {
     const struct conf_content *rule = rule_of(call);
+    responses_end(call);
     if (!rule) return;
     int64_t now = clock_unix_ns();
     struct content_entry e = {.tenant = call->key ? call->key->tenant_id : 1,

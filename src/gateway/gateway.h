@@ -32,6 +32,7 @@ struct catalog;
 struct keys;
 struct content_log;
 struct credential_job;
+struct response_log;
 
 struct gateway_options {
     struct log *log;    // NULL is silent
@@ -39,9 +40,10 @@ struct gateway_options {
     struct metrics *metrics;
     struct ledger *ledger;
     struct keys *keys;
-    struct audit_notes *audit;   // NULL: denials are not told
-    struct key_watch *watch;     // NULL: uses of keys are not watched
-    struct content_log *content; // NULL: contents are not kept
+    struct audit_notes *audit;      // NULL: denials are not told
+    struct key_watch *watch;        // NULL: uses of keys are not watched
+    struct content_log *content;    // NULL: contents are not kept
+    struct response_log *responses; // NULL: none is kept
     struct str version;
     bool sync; // durability: an answer's last byte waits for the disk
 };

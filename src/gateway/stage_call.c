@@ -122,6 +122,11 @@ static bool prepare(struct call *call, struct err *err) {
     }
     call->translated = !provider_speaks(t->provider, call->request.dialect, call->asks) || is_long(call);
     if (call->translated) call->upstream = dialect_get(provider_dialect(t->provider));
+    bool chat = call->asks == OPERATION_CHAT && call->request.dialect != DIALECT_RESPONSES;
+    if (chat && provider_only_responses(t->provider, t->model)) {
+        call->translated = true;
+        call->upstream = dialect_get(DIALECT_RESPONSES);
+    }
     if (!(call->translated ? translation_write(call, err) : pass_through(call, t, err))) return false;
     call->attempts++;
     call->sent_ns = clock_mono_ns();

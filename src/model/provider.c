@@ -58,6 +58,15 @@ enum dialect provider_dialect(const struct conf_provider *provider) {
     return said_dialect(provider, &said) ? said : provider_traits_get((enum provider_kind)provider->kind)->dialect;
 }
 
+// The vendor itself. What else is configured as its kind is a server of somebody's, which may not have it.
+static bool is_openai(const struct conf_provider *p) {
+    static const struct str hosts[] = {STR_INIT("api.openai.com"), STR_INIT(".openai.azure.com"),
+                                       STR_INIT(".api.openai.com")};
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+        if (str_ends(p->url.host, hosts[i])) return true;
+    return false;
+}
+
 bool provider_speaks(const struct conf_provider *provider, enum dialect dialect, enum operation operation) {
     const struct provider_traits *t = provider_traits_get((enum provider_kind)provider->kind);
     enum dialect said;
@@ -66,7 +75,18 @@ bool provider_speaks(const struct conf_provider *provider, enum dialect dialect,
     // What else is asked of a server of an unknown make, it may well have.
     bool has = operation == OPERATION_CHAT || (t->operations & 1u << operation) ||
                (provider->kind == PROVIDER_OPENAI && dialect == DIALECT_OPENAI);
+    if (dialect == DIALECT_RESPONSES && provider->kind == PROVIDER_OPENAI && !provider->dialect)
+        speaks = speaks && is_openai(provider);
     return speaks && has;
+}
+
+bool provider_only_responses(const struct conf_provider *provider, struct str model) {
+    static const struct str parts[] = {STR_INIT("-pro"), STR_INIT("codex"), STR_INIT("-deep-research"),
+                                       STR_INIT("computer-use-preview")};
+    if (provider->dialect || !is_openai(provider)) return false;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (str_find(model, parts[i]) < model.n) return true;
+    return false;
 }
 
 // --- where ---

@@ -25,6 +25,9 @@ const struct provider_traits *provider_traits_get(enum provider_kind kind);
 enum dialect provider_dialect(const struct conf_provider *provider);
 // Whether a client's bytes in `dialect` can be passed through.
 bool provider_speaks(const struct conf_provider *provider, enum dialect dialect, enum operation operation);
+// Whether this model is spoken to in OpenAI's Responses dialect alone, whatever its provider speaks else: those that
+// only reason at length (o3-pro, gpt-5-codex, …) have no chat completions at OpenAI itself.
+bool provider_only_responses(const struct conf_provider *provider, struct str model);
 
 struct provider_call {
     const struct conf_provider *provider;

@@ -120,6 +120,8 @@ static bool build(struct server *s, struct err *err) {
     if (!key_watch_create(s->audit, &s->watch, err)) return false;
     if (!content_log_start(&(struct content_log_options){.dir = &s->dir, .log = s->log}, &s->content, err))
         return false;
+    if (!response_log_start(&(struct response_log_options){.dir = &s->dir, .log = s->log}, &s->responses, err))
+        return false;
     struct gateway_options g = {.log = s->log,
                                 .access = s->access,
                                 .metrics = s->metrics,
@@ -128,6 +130,7 @@ static bool build(struct server *s, struct err *err) {
                                 .audit = s->audit,
                                 .watch = s->watch,
                                 .content = s->content,
+                                .responses = s->responses,
                                 .version = s->o->version,
                                 .sync = c->storage.durability == DURABILITY_SYNC};
     s->host = server_host(s);
@@ -149,6 +152,7 @@ static void tear_down(struct server *s) {
     loops_free(s);
     admin_free(s->admin);
     gateway_free(s->gateway);
+    response_log_end(s->responses);
     content_log_end(s->content);
     save_uses(s);
     key_watch_free(s->watch);

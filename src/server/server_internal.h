@@ -10,6 +10,7 @@
 #include "govern/audit_sink.h"
 #include "govern/content_log.h"
 #include "govern/key_watch.h"
+#include "govern/response_log.h"
 #include "net/redis.h"
 #include "os/signals.h"
 #include "os/watch.h"
@@ -54,6 +55,7 @@ struct server {
     struct key_watch *watch;
     struct audit_sinks *audit_sinks;
     struct content_log *content;
+    struct response_log *responses;
     struct gateway *gateway;
     struct server_loop *loops;
     unsigned n_loops;

@@ -581,8 +581,8 @@ class FakeUpstream:
             return False
         return not select.select([peer.sock], [], [], int(idle) / 1000)[0]
 
-    def answer(self, peer, seen):
-        answer = Answer(peer, seen)
+    def answer(self, peer, seen, kind=Answer):
+        answer = kind(peer, seen)
         if seen.path.startswith('/_control/'):
             self.control(answer)
             return

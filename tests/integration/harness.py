@@ -438,6 +438,7 @@ class Suite(unittest.TestCase):
     maxDiff = 2000
     workers = 2
     extra_env = {}
+    fake_class = FakeUpstream
 
     @classmethod
     def config(cls):
@@ -445,7 +446,7 @@ class Suite(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.fake = FakeUpstream().start()
+        cls.fake = cls.fake_class().start()
         cls.addClassCleanup(cls.fake.stop)
         cls.server = Penstock(cls.config(), workers=cls.workers, env=cls.extra_env)
         cls.addClassCleanup(cls.server.remove)

@@ -43,6 +43,9 @@ NODISCARD bool responses_expand(struct str body, const struct responses_ask *ask
 // What an answer (a response object) adds to the conversation, as items of input, separated by commas: without the
 // numbers that only its provider knows, and without thoughts that nobody can send back.
 NODISCARD bool responses_output_items(struct str response, struct arena *arena, struct str *out_items, struct err *err);
+// The item of a response's output with this number (decoded), without it; p NULL: there is none, or it is a thought
+// that its provider keeps.
+struct str responses_item(struct str response, struct str item_id, struct arena *arena);
 // Of an item of ours, the response that it is in ("msg_0000g00000000_2" gives "resp_0000g00000000"); empty: not ours.
 struct str responses_id_of_item(struct str item_id, struct arena *arena);
 // The response object within the event that ends a stream; p NULL: the event is another.

@@ -117,6 +117,11 @@ static bool put_without_id(struct buf *b, struct str item) {
     return json_edits_put(&e, b, &err);
 }
 
+static bool is_kept_elsewhere(struct str item) {
+    return json_string_eq(responses_string(item, STR("type")), STR("reasoning")) &&
+           !responses_string(item, STR("encrypted_content")).n;
+}
+
 bool responses_output_items(struct str response, struct arena *arena, struct str *out_items, struct err *err) {
     struct json_field f[] = {{.name = STR_INIT("output")}};
     struct str *items;
@@ -128,8 +133,7 @@ bool responses_output_items(struct str response, struct arena *arena, struct str
     struct buf b = BUF_INIT(f[0].raw.n + n);
     bool ok = true;
     for (size_t i = 0; i < n && ok; i++) {
-        bool thought = json_string_eq(responses_string(items[i], STR("type")), STR("reasoning"));
-        if (thought && !responses_string(items[i], STR("encrypted_content")).n) continue;
+        if (is_kept_elsewhere(items[i])) continue;
         if (put++) buf_lit(&b, ",");
         ok = put_without_id(&b, items[i]);
     }
@@ -137,6 +141,20 @@ bool responses_output_items(struct str response, struct arena *arena, struct str
     ok = ok && !b.failed && (out_items->p || !b.n);
     buf_free(&b);
     return ok || err_no_memory(err);
+}
+
+struct str responses_item(struct str response, struct str item_id, struct arena *arena) {
+    struct str raw, *items, name = STR("output"), out = STR_NONE;
+    size_t n;
+    if (!json_get(response, &name, 1, &raw) || !responses_array(raw, &items, &n, arena)) return STR_NONE;
+    for (size_t i = 0; i < n; i++) {
+        if (!json_string_eq(responses_string(items[i], STR("id")), item_id) || is_kept_elsewhere(items[i])) continue;
+        struct buf b = BUF_INIT(items[i].n);
+        if (put_without_id(&b, items[i])) out = arena_str(arena, buf_str(&b));
+        buf_free(&b);
+        return out;
+    }
+    return STR_NONE;
 }
 
 struct str responses_id_of_item(struct str item_id, struct arena *arena) {
