@@ -120,7 +120,7 @@ class Peer:
         return seen
 
     def check_head(self, seen):
-        names = [k for k, _ in seen.headers]
+        names = [k for k, _ in seen.headers if k != 'via']  # which each proxy adds to
         if len(names) != len(set(names)):
             raise Refused('a header field twice: ' + ', '.join(names))
         if 'transfer-encoding' in names:
