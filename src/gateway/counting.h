@@ -17,6 +17,7 @@ struct counting {
     const struct dialect_ops *dialect; // of the request, where it is a conversation
     enum operation operation;
     const struct tokenizer *tokenizer;
+    bool exact; // it is the vendor's own
 };
 
 // A stage's whole work.

@@ -95,7 +95,9 @@ class Command(unittest.TestCase):
 class Api(Suite):
     @classmethod
     def config(cls):
-        return {'providers': [fake_provider(cls.fake)], 'limits': {'max_body': '8 MiB'}}
+        return {'providers': [fake_provider(cls.fake)], 'limits': {'max_body': '8 MiB'}, 'passthrough_models': True,
+                'models': [{'name': 'clever', 'targets': [{'provider': 'fake', 'model': 'llama-3.3-70b'}]}],
+                'aliases': {'quick': 'clever'}}
 
     def ask(self, **body):
         reply = self.server.post('/v1/tokenize', json.dumps(body).encode())
@@ -128,6 +130,12 @@ class Api(Suite):
     def test_unknown_and_near(self):
         self.assertEqual([self.ask(model=m, input='x')['exact'] for m in ('claude-sonnet-4', 'who-knows', 'gemini-2.5-pro')],
                          [False] * 3)
+
+    def test_names_of_the_configuration(self):
+        for name in ('clever', 'quick', 'fake/Llama-3.1-8B'):
+            for text in ('hello', 'hello ' * 5000):
+                got = self.ask(model=name, input=text)
+                self.assertEqual((got['model'], got['tokenizer'], got['exact']), (name, 'llama3', True))
 
     def test_long_texts_do_not_hold_up_others(self):
         long = 'ab' * 500_000

@@ -22,7 +22,8 @@ static bool choose(const struct json_field *f, struct arena *arena, struct token
         if (r->model.n == 0) return wrong(err, "model", "\"model\" is empty");
         r->tokenizer = tokenizer_for_model(r->model, &r->exact);
     }
-    if (!f[FIELD_TOKENIZER].found) return true;
+    r->by_model = !f[FIELD_TOKENIZER].found;
+    if (r->by_model) return true;
     if (!json_string_text(f[FIELD_TOKENIZER].raw, arena, &name)) return err_no_memory(err);
     r->tokenizer = tokenizer_find(name);
     if (!r->tokenizer)

@@ -15,18 +15,19 @@
 #include "model/token/tokenizer.h"
 
 struct tokenize_request {
-    struct str model; // empty: a tokenizer was named
-    const struct tokenizer *tokenizer;
+    struct str model;                  // empty: none was named
+    const struct tokenizer *tokenizer; // may be changed before the answer is made
+    bool by_model;                     // chosen by the model's name
     bool exact;
     bool ids;
     struct str input;    // as it stands in the body: a string or an array; or STR_NONE
     struct str messages; // an array; or STR_NONE
 };
 
-// arena: for names with escapes. depth: how deeply the body may be nested.
+// The whole body is checked to be JSON. arena: for names with escapes. depth: how deeply the body may be nested.
 NODISCARD bool tokenize_read(struct str body, unsigned depth, struct arena *arena, struct tokenize_request *out_request,
                              struct err *err);
-// Errors: the texts themselves, which tokenize_read has not looked into; no memory; an answer past out->max.
+// Errors: elements of another kind than text; no memory; an answer past out->max.
 NODISCARD bool tokenize_answer(const struct tokenize_request *request, struct buf *out, struct err *err);
 
 // How many tokens the messages of a chat have, with what OpenAI's rule adds. messages: valid JSON.
