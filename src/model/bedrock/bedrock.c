@@ -27,7 +27,7 @@ static bool encode(struct str s, struct arena *arena, struct str *out, struct er
 }
 
 static bool path(const struct provider_call *call, struct arena *arena, struct str *out_path, struct err *err) {
-    struct str model;
+    struct str model = STR_NONE;
     *out_path = STR("");
     if (call->operation != OPERATION_CHAT) return true;
     if (!encode(call->model, arena, &model, err)) return false;
