@@ -1,6 +1,7 @@
 // What the stages of responses share: look-ups off the loop, and the keeping of answers.
 #include "gateway/responses.h"
 
+#include "gateway/answer.h"
 #include "gateway/pipeline.h"
 
 #include "base/mem.h"
@@ -10,6 +11,8 @@
 
 #define WORK_MAX ((size_t)256 << 20) // of what one look-up reads
 #define CHAIN_MAX 4096               // responses of a conversation
+#define RETRIES 3
+#define RETRY_MS 200 // another server may be about to write what was not found
 
 struct str responses_place(const struct call *call, struct arena *arena) {
     const struct key_entry *key = call->key;
@@ -30,14 +33,32 @@ static void on_pool(struct work *work) {
     w->look(w);
 }
 
+static void again(struct timer *timer) {
+    struct call *call = CONTAINER_OF(timer, struct call, timer);
+    struct response_work *w = call->previous->done;
+    struct err err;
+    call->previous->done = NULL;
+    if (response_work_start(w, &err)) return;
+    response_work_free(w);
+    call_fail(call, &err);
+}
+
 static void on_loop(struct work *work) {
     struct response_work *w = (struct response_work *)work;
     if (!w->call) {
         response_work_free(w);
         return;
     }
-    w->call->previous->work = NULL;
-    w->found(w);
+    struct previous *p = w->call->previous;
+    p->work = NULL;
+    p->done = w;
+    bool may_come = !w->ok && w->err.code == ERR_NOT_FOUND && response_log_is_shared(w->log);
+    if (!may_come || p->tries++ == RETRIES) {
+        w->found(w);
+        return;
+    }
+    w->call->timer.fn = again;
+    timer_set(&w->call->timer, RETRY_MS);
 }
 
 struct response_work *response_work_make(struct call *call, struct str name) {

@@ -45,7 +45,7 @@ struct response_work {
     struct str body; // of a request that goes on
     struct str query;
     void (*look)(struct response_work *w);
-    void (*found)(struct response_work *w); // on the loop, of a call that is still there
+    void (*found)(struct response_work *w); // on the loop, of a call that is still there, which has it from here on
     struct str out;
     bool ok;
     struct err err;

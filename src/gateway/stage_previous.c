@@ -6,9 +6,6 @@
 #include "gateway/responses.h"
 #include "model/responses/responses.h"
 
-#define RETRIES 3
-#define RETRY_MS 200 // another server may be about to write it
-
 // --- on the pool ---
 
 struct finding {
@@ -64,18 +61,6 @@ static void look(struct response_work *w) {
 
 // --- on the loop ---
 
-static enum stage_result start(struct call *call, struct err *err);
-
-static void again(struct timer *timer) {
-    struct call *call = CONTAINER_OF(timer, struct call, timer);
-    struct err err;
-    if (start(call, &err) == STAGE_FAIL) call_fail(call, &err);
-}
-
-static bool may_come(const struct response_work *w) {
-    return w->err.code == ERR_NOT_FOUND && w->call->previous->tries < RETRIES && response_log_is_shared(w->log);
-}
-
 static void tell_missing(struct err *err, struct str id) {
     err_set(err, ERR_PREVIOUS_RESPONSE, "Previous response with id '%.*s' not found.",
             STR_ARG(str_head(id, RESPONSE_NAME_MAX)));
@@ -94,14 +79,6 @@ static void found(struct response_work *w) {
     struct call *call = w->call;
     struct previous *p = call->previous;
     struct err err = w->err;
-    if (!w->ok && may_come(w)) {
-        response_work_free(w);
-        p->tries++;
-        call->timer.fn = again;
-        timer_set(&call->timer, RETRY_MS);
-        return;
-    }
-    p->done = w;
     if (!w->ok && err.code == ERR_NOT_FOUND) tell_missing(&err, p->id);
     if (!w->ok || !take_body(call, w->out, &err)) {
         call_fail(call, &err);

@@ -39,7 +39,6 @@ static void look_cancel(struct response_work *w) {
 static void found(struct response_work *w) {
     struct call *call = w->call;
     struct err err = w->err;
-    call->previous->done = w;
     if (w->ok)
         call_reply(call, 200, STR("application/json"), w->out);
     else

@@ -2,12 +2,15 @@
 # OpenAI's Responses API: answers and streams, passed through and translated, and conversations that go on from what is kept.
 import json
 import os
+import subprocess
 import sys
-import unittest
 
-from harness import Suite, eventually, fake_provider, main, sse_data
+from harness import HERE, FakeUpstream, Suite, clean_environment, eventually, fake_provider, main
 
+from anthropic_upstream import AnthropicUpstream
+from postgres import Postgres
 from responses_upstream import ResponsesFake
+from test_postgres import Replica
 
 WEATHER = {'type': 'function', 'name': 'weather', 'strict': False,
            'parameters': {'type': 'object', 'properties': {'city': {'type': 'string'}}}}
@@ -283,6 +286,61 @@ class Places(Responses):
                              'previous_response_not_found', param='previous_response_id')
             self.check_error(self.delete(made['id'], keys[other], server), 404, 'not_found')
         self.assertEqual(self.get(made['id'], server=server, key=keys['acme']).status, 200)
+
+
+class TwoServers(Responses):
+    """On one PostgreSQL."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.postgres = Postgres().start()
+        cls.addClassCleanup(cls.postgres.__exit__)
+        super().setUpClass()
+
+    def test_goes_on_at_the_other(self):
+        url = self.postgres.url('responses')
+        a = Replica(self.config(), url)
+        self.addCleanup(a.remove)
+        b = Replica(self.config(), url, first=a)
+        self.addCleanup(b.remove)
+        a.start()
+        b.start()
+        eventually(lambda: b.get('/v1/models', key=a.key).status == 200)
+        previous, servers = None, [a, b]
+        for i in range(6):  # at once: the one may not have written yet what the other is asked for
+            more = {'previous_response_id': previous} if previous else {}
+            reply = self.ask(server=servers[i % 2], key=a.key, input=f'turn {i}', **more)
+            self.assertEqual(reply.status, 200, reply)
+            previous = reply.json()['id']
+        self.assertEqual(len(self.last()['input']), 11)
+        self.assertEqual(self.get(previous, key=a.key, server=a).status, 200)
+        self.assertEqual(self.delete(previous, a.key, a).status, 200)
+        self.assertEqual(self.get(previous, key=a.key, server=b).status, 404)
+        for server in servers:
+            server.stop()
+
+
+class Libraries(Responses):
+    @classmethod
+    def config(cls):
+        cls.fakes = {'chat': FakeUpstream, 'claude': AnthropicUpstream}
+        cls.fakes = {name: kind().start() for name, kind in cls.fakes.items()}
+        for fake in cls.fakes.values():
+            cls.addClassCleanup(fake.stop)
+        kinds = {'chat': 'openai', 'claude': 'anthropic'}
+        keys = {'chat': 'sk-fake', 'claude': cls.fakes['claude'].key}
+        return {'providers': [{**fake_provider(cls.fake, 'own'), 'dialect': 'responses'}] + [
+            {'name': name, 'kind': kinds[name], 'base_url': fake.base_url, 'api_key': keys[name]}
+            for name, fake in cls.fakes.items()]}
+
+    def test_openai_for_javascript(self):
+        self.assertTrue(os.path.isdir(os.path.join(HERE, 'node_modules', 'openai')), 'npm ci was not run in ' + HERE)
+        env = clean_environment(PENSTOCK_URL=f'http://127.0.0.1:{self.server.port}/v1', PENSTOCK_KEY=self.server.key,
+                                TARGETS=','.join(['own', *self.fakes]))
+        done = subprocess.run(['node', '--test', 'test_responses_sdk.mjs'], cwd=HERE, env=env, stdout=sys.stderr, timeout=120)
+        for name, fake in self.fakes.items():
+            self.assertEqual(fake.violations, [], name)
+        self.assertEqual(done.returncode, 0)
 
 
 if __name__ == '__main__':
