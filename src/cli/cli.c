@@ -83,6 +83,7 @@ static int (*const HANDLERS[CLI_COMMAND_COUNT])(const struct cli_args *args) = {
     [CLI_CMD_USAGE] = cmd_usage,
     [CLI_CMD_CHAT] = cmd_chat,
     [CLI_CMD_MODELS] = cmd_models,
+    [CLI_CMD_ESTIMATE] = cmd_estimate,
     [CLI_CMD_TOKENS] = cmd_tokens,
     [CLI_CMD_CONFIG_INIT] = cmd_config_init,
     [CLI_CMD_CONFIG_VALIDATE] = cmd_config_validate,

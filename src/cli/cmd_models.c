@@ -15,7 +15,7 @@
 int cli_models_here(const struct cli_args *args, bool fetched, struct conf **out_conf,
                     struct model_catalog **out_models) {
     struct cli_conf_wanted wanted = {0};
-    struct conf *conf;
+    struct conf *conf = NULL;
     struct err err;
     int code = cli_conf_load(args, &wanted, CLI_CONFIG_INVALID, &conf);
     if (code != CLI_OK) return code;
@@ -97,7 +97,7 @@ static void put_param(struct buf *out, const char *name, struct str value) {
 
 static int list_of_server(const struct cli_args *args, const struct model_query_text *text) {
     BUF_AUTO struct buf query = BUF_INIT(8192);
-    struct cli_answer answer;
+    struct cli_answer answer = {0};
     struct cli_api api;
     int code = cli_api_open(args, false, &api);
     if (code != CLI_OK) return code;
@@ -115,9 +115,9 @@ static int list_of_server(const struct cli_args *args, const struct model_query_
 
 static int list_here(const struct cli_args *args, const struct model_query_text *text) {
     BUF_AUTO struct buf answer = BUF_INIT(TEXT_MAX);
-    struct model_catalog *models;
+    struct model_catalog *models = NULL;
     struct model_query query;
-    struct conf *conf;
+    struct conf *conf = NULL;
     struct arena a;
     struct err err;
     if (!model_query_read(text, &query, &err)) return cli_fail(args->io, CLI_USAGE, err.message, NULL, NULL);
@@ -137,7 +137,7 @@ static int list_here(const struct cli_args *args, const struct model_query_text 
 // --- reading it again ---
 
 static int refresh_of_server(const struct cli_args *args) {
-    struct cli_answer answer;
+    struct cli_answer answer = {0};
     struct cli_api api;
     int code = cli_api_open(args, true, &api);
     if (code != CLI_OK) return code;
@@ -171,8 +171,8 @@ static int refresh_beside(const struct cli_args *args, struct arena *a, bool *ou
 }
 
 static int refresh_here(const struct cli_args *args) {
-    struct model_catalog *models;
-    struct conf *conf;
+    struct model_catalog *models = NULL;
+    struct conf *conf = NULL;
     int code = cli_models_here(args, true, &conf, &models);
     if (code != CLI_OK) return code;
     fprintf(args->io->out, "%zu models, %zu of them from: %.*s\n", model_catalog_count(models),

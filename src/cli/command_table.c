@@ -345,6 +345,23 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                         .examples = {{"tokens --model gpt-4o prompt.txt", "how many tokens GPT-4o sees"},
                                      {"tokens --tokenizer llama3 --ids - <prompt.txt", "the ids of Llama 3"},
                                      {"tokens", "which tokenizers there are"}}},
+    [CLI_CMD_ESTIMATE] = {.name = "estimate",
+                          .operands = "FILE...",
+                          .operands_min = 1,
+                          .operands_max = CLI_OPERANDS_MAX,
+                          .operand_kind = CLI_VALUE_FILE,
+                          .options = LOAD_OPTIONS | CLI_BIT(CLI_CAN) | CLI_BIT(CLI_MODE) | CLI_BIT(CLI_PROVIDER) |
+                                     CLI_BIT(CLI_SEARCH) | CLI_BIT(CLI_MODEL) | CLI_BIT(CLI_ALL),
+                          .summary = "Say what requests would use and cost, before they are sent",
+                          .details = "A FILE is a request as JSON, a .jsonl file of them such as a batch, or plain "
+                                     "text, which is one message; \"-\" is standard input. --model takes names with "
+                                     "commas between. --all is all that are configured, or all of the catalogue. "
+                                     "Nothing is sent to anybody.",
+                          .examples = {{"estimate --model gpt-4o-mini question.txt", "of one question"},
+                                       {"estimate --model gpt-4o,claude-sonnet-4-5 batch.jsonl", "of a batch, for two"},
+                                       {"estimate --all --can vision --provider openai request.json",
+                                        "who is cheapest"},
+                                       {"estimate --all request.json --json", "one JSON object a model"}}},
     [CLI_CMD_CONFIG_INIT] = {.name = "config init",
                              .operands = "",
                              .options = CLI_BIT(CLI_TEMPLATE) | CLI_BIT(CLI_LIST) | CLI_BIT(CLI_INTERACTIVE) |

@@ -6,7 +6,7 @@
 #define GATEWAY_COUNTING_H
 
 #include "gateway/pipeline.h"
-#include "model/token/tokenizer.h"
+#include "model/prompt_tokens.h"
 
 #define COUNTING_ARENA 32 // bytes of arena for each of the body: a conversation of many short turns
 
@@ -16,8 +16,7 @@ struct counting {
                  struct err *err);
     const struct dialect_ops *dialect; // of the request, where it is a conversation
     enum operation operation;
-    const struct tokenizer *tokenizer;
-    bool exact; // it is the vendor's own
+    struct prompt_way way; // how its model counts
 };
 
 // A stage's whole work.

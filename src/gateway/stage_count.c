@@ -1,7 +1,6 @@
 // The endpoints that count a request's tokens without sending it to a model: a provider that speaks the client's
 // dialect and has such an endpoint is asked, for others the tokenizer of their model counts.
 #include "gateway/counting.h"
-#include "model/chat_tokens.h"
 #include "model/provider.h"
 
 static bool make(const struct counting *c, struct str body, unsigned depth, struct arena *arena, struct buf *out,
@@ -9,10 +8,10 @@ static bool make(const struct counting *c, struct str body, unsigned depth, stru
     const struct model_request_in in = {.operation = c->operation, .body = body, .depth = depth};
     struct model_request request;
     struct chat chat;
-    uint64_t tokens;
+    struct prompt_tokens tokens;
     if (!c->dialect->peek(&in, arena, &request, err) || !c->dialect->read(&request, arena, &chat, err)) return false;
-    if (!chat_tokens(&chat, c->tokenizer, arena, &tokens, err)) return false;
-    c->dialect->put_count(tokens, out);
+    if (!prompt_count_chat(&c->way, &chat, arena, &tokens)) return err_no_memory(err);
+    c->dialect->put_count(tokens.total, out);
     return !out->failed || err_no_memory(err);
 }
 
@@ -34,6 +33,6 @@ enum stage_result stage_count(struct call *call, struct err *err) {
     const struct counting counting = {.make = make,
                                       .dialect = call->dialect,
                                       .operation = OPERATION_COUNT_TOKENS,
-                                      .tokenizer = tokenizer_for_model(call->route.targets[0].model, NULL)};
+                                      .way = prompt_way_of(call->route.targets[0].model)};
     return counting_answer(call, &counting, err);
 }

@@ -4,7 +4,6 @@
 #include "base/json_write.h"
 #include "base/text.h"
 #include "gateway/answer.h"
-#include "gateway/model_facts.h"
 #include "gateway/model_list.h"
 #include "os/clock.h"
 
@@ -16,14 +15,17 @@ struct shown {
 
 static void put_model(void *arg, struct str name, struct str owner) {
     const struct shown *shown = arg;
-    struct model_entry facts;
+    const struct call *call = shown->call;
+    struct model_named named;
     struct json_writer *w = shown->w;
     json_put_object(w);
     json_put_member_str(w, STR("id"), name);
     json_put_member_str(w, STR("object"), STR("model"));
     json_put_member_i64(w, STR("created"), shown->call->ts / (int64_t)NS_PER_SEC);
     json_put_member_str(w, STR("owned_by"), owner);
-    if (model_facts_named(shown->call->runtime, shown->call->tenant, name, &facts)) model_entry_put(w, &facts);
+    if (model_facts_named(call->runtime->models, call->runtime->conf, call->tenant, name, &named) &&
+        model_entry_known(&named.facts))
+        model_entry_put(w, &named.facts);
     json_put_object_end(w);
 }
 
@@ -44,18 +46,18 @@ static void put_count(struct json_writer *w, struct str key, uint64_t n) {
 
 static void put_anthropic_model(void *arg, struct str name, struct str owner) {
     struct shown *shown = arg;
-    struct model_entry facts = {.context_window = 0};
+    const struct runtime *rt = shown->call->runtime;
+    struct model_named named;
     struct json_writer *w = shown->w;
     (void)owner;
-    if (!model_facts_named(shown->call->runtime, shown->call->tenant, name, &facts))
-        facts = (struct model_entry){.context_window = 0};
+    if (!model_facts_named(rt->models, rt->conf, shown->call->tenant, name, &named)) named = (struct model_named){0};
     json_put_object(w);
     json_put_member_str(w, STR("type"), STR("model"));
     json_put_member_str(w, STR("id"), name);
     json_put_member_str(w, STR("display_name"), name);
     put_time(w, STR("created_at"), shown->call->ts);
-    put_count(w, STR("max_input_tokens"), facts.context_window);
-    put_count(w, STR("max_tokens"), facts.max_output);
+    put_count(w, STR("max_input_tokens"), named.facts.context_window);
+    put_count(w, STR("max_tokens"), named.facts.max_output);
     json_put_object_end(w);
     shown->last = arena_str(&shown->call->req->arena, name);
     if (!shown->first.p) shown->first = shown->last;

@@ -7,9 +7,9 @@ static bool make(const struct counting *counting, struct str body, unsigned dept
                  struct err *err) {
     struct tokenize_request request;
     if (!tokenize_read(body, depth, arena, &request, err)) return false;
-    if (request.by_model && counting->tokenizer) {
-        request.tokenizer = counting->tokenizer;
-        request.exact = counting->exact;
+    if (request.by_model && counting->way.tokenizer) {
+        request.tokenizer = counting->way.tokenizer;
+        request.exact = counting->way.tokenizer_exact;
     }
     return tokenize_answer(&request, out, err);
 }
@@ -23,7 +23,7 @@ static void model_resolve(const struct call *call, struct counting *counting) {
     if (!conf_tenant_allows(call->tenant, model)) return;
     if (call->key && !keyring_allows_model(call->ring, call->key, model, call->ts)) return;
     if (!route_resolve(call->runtime->models, call->runtime->conf, call->tenant, model, 0, &route, &ignored)) return;
-    counting->tokenizer = tokenizer_for_model(route.targets[0].model, &counting->exact);
+    counting->way = prompt_way_of(route.targets[0].model);
 }
 
 enum stage_result stage_tokenize(struct call *call, struct err *err) {

@@ -63,3 +63,51 @@ bool model_facts(const struct model_catalog *catalog, const struct conf *conf, c
     if (of->model) facts_overlay(out_facts, of->model);
     return entry != NULL;
 }
+
+// --- by name ---
+
+static uint64_t least(uint64_t a, uint64_t b) { return !a || !b ? a + b : MIN(a, b); }
+
+static void join(struct model_entry *all, const struct model_entry *one) {
+    all->can &= one->can;
+    all->context_window = least(all->context_window, one->context_window);
+    all->max_output = least(all->max_output, one->max_output);
+    if (!all->deprecated.n || (one->deprecated.n && str_cmp(one->deprecated, all->deprecated) < 0))
+        all->deprecated = one->deprecated;
+}
+
+// The targets that are not taken out; that of the lowest priority number is the first.
+static bool of_targets(const struct model_catalog *catalog, const struct conf *conf, const struct conf_tenant *tenant,
+                       const struct conf_model *model, struct model_named *out_named) {
+    struct model_entry *facts = &out_named->facts;
+    const struct conf_target *first = NULL;
+    struct model_entry one;
+    for (size_t i = 0; i < model->targets.n; i++) {
+        const struct conf_target *t = &model->targets.p[i];
+        if (t->weight > 0 && (!first || t->priority < first->priority)) first = t;
+    }
+    if (!first) return false;
+    out_named->target = (struct model_target){model, first->peer, first->model};
+    (void)model_facts(catalog, conf, tenant, &out_named->target, facts);
+    for (size_t i = 0; i < model->targets.n; i++) {
+        const struct conf_target *t = &model->targets.p[i];
+        if (t->weight <= 0 || t == first) continue;
+        (void)model_facts(catalog, conf, tenant, &(struct model_target){model, t->peer, t->model}, &one);
+        join(facts, &one);
+    }
+    return true;
+}
+
+bool model_facts_named(const struct model_catalog *catalog, const struct conf *conf, const struct conf_tenant *tenant,
+                       struct str name, struct model_named *out_named) {
+    struct conf_choice choice;
+    if (!conf_resolve(conf, tenant, name, &choice)) return false;
+    if (choice.model) return of_targets(catalog, conf, tenant, choice.model, out_named);
+    out_named->target = (struct model_target){NULL, choice.peer, choice.upstream};
+    (void)model_facts(catalog, conf, tenant, &out_named->target, &out_named->facts);
+    return true;
+}
+
+bool model_entry_known(const struct model_entry *e) {
+    return e->name.n || e->price.known || e->context_window || e->max_output || e->can;
+}

@@ -21,4 +21,15 @@ struct price model_price(const struct model_catalog *catalog, const struct conf 
 bool model_facts(const struct model_catalog *catalog, const struct conf *conf, const struct conf_tenant *tenant,
                  const struct model_target *of, struct model_entry *out_facts);
 
+// By the name that it is asked for: what holds for all of its targets, with the price of the first.
+struct model_named {
+    struct model_entry facts;
+    struct model_target target; // the first
+};
+// False: there is no such model, or it has no target.
+bool model_facts_named(const struct model_catalog *catalog, const struct conf *conf, const struct conf_tenant *tenant,
+                       struct str name, struct model_named *out_named);
+// Whether there is anything to tell.
+bool model_entry_known(const struct model_entry *entry);
+
 #endif
