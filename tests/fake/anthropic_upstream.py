@@ -230,6 +230,8 @@ class Check:
 
 
 class AnthropicAnswer(Answer):
+    id_field = 'request-id'
+
     def error(self, status, message, fields=()):
         if self.plan.has('html'):
             super().error(status, message, fields)
@@ -241,8 +243,7 @@ class AnthropicAnswer(Answer):
         self.whole(status, json_text(error).encode(), fields=fields)
 
     def head(self, status, fields, length=None):
-        super().head(status, [('request-id', f'req_fake{self.seen.n}'),
-                              ('anthropic-ratelimit-requests-remaining', '49')] + list(fields), length)
+        super().head(status, [('anthropic-ratelimit-requests-remaining', '49'), *fields], length)
 
     def run(self):
         plan, seen = self.plan, self.seen

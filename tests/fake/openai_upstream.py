@@ -174,6 +174,7 @@ def json_text(value):
 
 class Answer:
     """The answer to one request."""
+    id_field = 'X-Request-Id'
 
     def __init__(self, peer, seen):
         self.peer, self.seen, self.fake = peer, seen, peer.fake
@@ -185,7 +186,7 @@ class Answer:
 
     def head(self, status, fields, length=None):
         reason = {200: 'OK', 429: 'Too Many Requests', 503: 'Service Unavailable'}.get(status, 'Something')
-        lines = [f'HTTP/1.1 {status} {reason}', f'X-Request-Id: fake_{self.seen.n}', 'Server: fake', 'Set-Cookie: a=b']
+        lines = [f'HTTP/1.1 {status} {reason}', f'{self.id_field}: fake_{self.seen.n}', 'Server: fake', 'Set-Cookie: a=b']
         lines += [f'{k}: {v}' for k, v in fields]
         self.chunked = length is None
         lines.append('Transfer-Encoding: chunked' if self.chunked else f'Content-Length: {length}')

@@ -3,7 +3,7 @@
 # OpenAI's clients against Anthropic; errors, streams, what is dropped, strict mode, models, counting of tokens.
 import json
 
-from harness import Suite, fake_provider, main
+from harness import Suite, eventually, fake_provider, main
 
 from anthropic_upstream import REDACTED, SIGNATURE, THOUGHTS, AnthropicUpstream
 
@@ -99,7 +99,7 @@ class Anthropic(Suite):
         self.assertEqual(self.seen().header('anthropic-beta'), 'some-2026-01-01')
         self.assertEqual(self.seen().header('anthropic-version'), '2023-06-01')
         self.assertEqual(reply.header('request-id'), reply.request_id)
-        self.assertEqual(reply.header('x-penstock-upstream-request-id'), 'req_fake0')
+        self.assertEqual(reply.header('x-penstock-upstream-request-id'), 'fake_0')
         self.assertEqual(reply.header('anthropic-ratelimit-requests-remaining'), '49')
 
     def test_streams_pass_through(self):
@@ -110,10 +110,12 @@ class Anthropic(Suite):
 
     def test_usage_is_recorded(self):
         for stream in (False, True):
-            self.messages('claude/x;cache', stream=stream)
+            reply = self.messages('claude/x;cache', stream=stream)
             counts = self.seen().usage
-            row = self.server.wait_usage(1 + stream)[0]
-            self.assertEqual([row[k] for k in ('tokens_in', 'tokens_out', 'tokens_cached')], list(counts[:3]))
+            rows = eventually(lambda: [r for r in self.server.usage('--limit', '3')
+                                       if r['request_id'] == reply.request_id])
+            self.assertEqual([rows[0][k] for k in ('input_tokens', 'output_tokens', 'cached_tokens', 'cache_write_tokens')],
+                             [*counts[:3], 300])
 
     def test_max_tokens_is_supplied(self):
         reply = self.server.post('/v1/messages', b'{"model":"claude/claude-3-haiku-x","messages":[{"role":"user","content":"a"}]}',
