@@ -12,9 +12,11 @@
 #   events=N gap=MS pad=BYTES      of a stream                  endless: it never ends
 #   usage=trailing|null|always|none      how a stream tells its token counts
 #   write=N             pieces of N bytes    eol=crlf    comments    multiline    nodone    error_event
-#   words=N size=BYTES  of an answer         tools: calls tools    body=invalid|empty|array: not what it should be
+#   words=N size=BYTES  of an answer         tools: calls a tool    parallel: calls it twice, interleaved
+#   body=invalid|empty|array: not what it should be
 #   idle=MS             close the connection that long after the answer, unannounced
 #   type=TEXT           another content-type
+# A request for JSON is answered with {"tide": "high"}.
 import argparse
 import base64
 import json
@@ -339,20 +341,30 @@ class Answer:
         name = (self.seen.json.get('tools') or [{'function': {'name': 'none'}}])[0]['function']['name']
         return name, '{"city": "Zürich", "unit": "°C", "n": 1.50}'
 
+    def calls(self):
+        """How many calls of tools the answer has."""
+        return 2 if self.plan.has('parallel') else 1 if self.plan.has('tools') else 0
+
+    def words(self, total):
+        if (self.seen.json.get('response_format') or {}).get('type', 'text') != 'text':
+            return ['{"tide"', ': "high"}']
+        return [WORDS[i % len(WORDS)] for i in range(total)]
+
     def chat(self):
         plan = self.plan
         words = plan.number('words', 5)
-        text = ''.join(WORDS[i % len(WORDS)] for i in range(words)) + 'x' * plan.number('size')
+        text = ''.join(self.words(words)) + 'x' * plan.number('size')
         message = {'role': 'assistant', 'content': text, 'refusal': None}
-        if plan.has('tools'):
+        if self.calls():
             name, arguments = self.tool_call()
             message = {'role': 'assistant', 'content': None, 'tool_calls': [
-                {'id': 'call_1', 'type': 'function', 'function': {'name': name, 'arguments': arguments}}]}
+                {'id': f'call_{i + 1}', 'type': 'function', 'function': {'name': name, 'arguments': arguments}}
+                for i in range(self.calls())]}
         counts = self.counts(words)
         answer = {'id': f'chatcmpl-{self.seen.n}', 'object': 'chat.completion', 'created': 1700000000,
                   'model': self.seen.model + '-0613', 'choices': [{
                       'index': 0, 'message': message, 'logprobs': None,
-                      'finish_reason': 'tool_calls' if plan.has('tools') else 'stop'}],
+                      'finish_reason': 'tool_calls' if self.calls() else 'stop'}],
                   'usage': self.usage_json(counts), 'x_unknown': [1.0, 1e30, -0.0]}
         if plan.text('usage') == 'none':
             del answer['usage']
@@ -411,19 +423,22 @@ class Answer:
                 yield {'text': WORDS[i % len(WORDS)] + pad, 'index': 0, 'logprobs': None, 'finish_reason': None}
             yield {'text': '', 'index': 0, 'logprobs': None, 'finish_reason': 'stop'}
             return
-        if self.plan.has('tools'):
+        if self.calls():
             name, arguments = self.tool_call()
             deltas = [{'role': 'assistant', 'content': None, 'tool_calls': [
-                {'index': 0, 'id': 'call_1', 'type': 'function', 'function': {'name': name, 'arguments': ''}}]}]
-            deltas += [{'tool_calls': [{'index': 0, 'function': {'arguments': arguments[i:i + 3]}}]}
-                       for i in range(0, len(arguments), 3)]
+                {'index': i, 'id': f'call_{i + 1}', 'type': 'function', 'function': {'name': name, 'arguments': ''}}]}
+                for i in range(self.calls())]
+            deltas += [{'tool_calls': [{'index': k, 'function': {'arguments': arguments[i:i + 3]}}]}
+                       for i in range(0, len(arguments), 3) for k in range(self.calls())]
+        elif 'response_format' in self.seen.json:
+            deltas = [{'role': 'assistant', 'content': ''}] + [{'content': word} for word in self.words(2)]
         else:
             deltas = ({'content': WORDS[i % len(WORDS)] + pad} if i else {'role': 'assistant', 'content': ''}
                       for i in range(total))
         for delta in deltas:
             yield {'index': 0, 'delta': delta, 'logprobs': None, 'finish_reason': None}
         yield {'index': 0, 'delta': {}, 'logprobs': None,
-               'finish_reason': 'tool_calls' if self.plan.has('tools') else 'stop'}
+               'finish_reason': 'tool_calls' if self.calls() else 'stop'}
 
     def stream(self):
         plan = self.plan
