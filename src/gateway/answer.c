@@ -376,6 +376,8 @@ static void data_stream(struct call *call, struct str data, bool last) {
         reply_head(call, call->status, stream_type(call), HTTP_LENGTH_UNKNOWN);
     }
     size_t queued = http_reply_data(call->req, parts, count, false);
+    // What is told of an error later must not tell this again.
+    if (call->translated) buf_clear(&call->translation->translator.out);
     if (queued > (size_t)call->runtime->conf->limits.stream_buffer) answer_pause(call);
 }
 

@@ -47,8 +47,8 @@ def need(condition, message):
 class Check:
     """One request, looked at as the real API does."""
 
-    def __init__(self, q, name, counting):
-        self.q, self.counting = q, counting
+    def __init__(self, q, name, counting, version):
+        self.q, self.counting, self.version = q, counting, version
         self.new = bool(re.search(r'(opus-4-[78]|opus-5|sonnet-5|haiku-5|fable|mythos)', name))
         self.marks = 0
 
@@ -203,7 +203,8 @@ class Check:
 
     def sampling(self):
         q = self.q
-        need(not self.new or not any(n in q for n in ('temperature', 'top_p', 'top_k')),
+        old = not self.new and self.version == '2023-06-01'
+        need(old or not any(n in q for n in ('temperature', 'top_p', 'top_k')),
              '`temperature` is deprecated for this model.')
         need(0 <= q.get('temperature', 1) <= 1, 'temperature: range: 0..1')
 
@@ -251,8 +252,9 @@ class AnthropicAnswer(Answer):
             self.fake.violation(f'x-api-key is {seen.header("x-api-key")!r}')
             self.error(401, 'invalid x-api-key')
             return
-        if seen.header('anthropic-version') != '2023-06-01':
-            self.fake.violation('anthropic-version is missing')
+        version = seen.header('anthropic-version')
+        if version not in ('2023-06-01', '2026-10-21'):
+            self.fake.violation(f'anthropic-version is {version!r}')
             self.error(400, 'anthropic-version: header is required')
             return
         self.peer.step = plan.number('write')
@@ -270,7 +272,7 @@ class AnthropicAnswer(Answer):
             self.error(plan.number('status'), messages.get(plan.number('status'), 'The fake was told to fail'), fields)
             return
         try:
-            Check(seen.json, plan.name, counting).run()
+            Check(seen.json, plan.name, counting, version).run()
         except Wrong as wrong:
             if not plan.has('loose'):
                 self.fake.violation('the real API would refuse: ' + str(wrong))

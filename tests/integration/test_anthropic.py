@@ -332,6 +332,7 @@ class Anthropic(Suite):
         for model in ('fake/x;fault=close;when=body', 'claude/x;fault=close;when=body'):
             events = sse(self.messages(model, stream=True).body)
             self.assertEqual((events[-1][0], events[-1][1]['type']), ('error', 'error'), model)
+            self.assertEqual([name for name, _ in events].count('message_start'), 1, model)
         chunks = self.server.chat('claude/x;error_event', stream=True).events()
         self.assertEqual(json.loads(chunks[-1] if chunks[-1] != '[DONE]' else chunks[-2])['error']['message'], 'Overloaded')
 
