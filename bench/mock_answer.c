@@ -120,6 +120,38 @@ static void add_stream_tail(struct writer *w, const char *model, uint32_t events
     writer_printf(w, "0\r\n\r\n");
 }
 
+/* The same stream as add_event and add_stream_tail make, as Anthropic says it. */
+static void add_anthropic(struct writer *w, const char *name, const char *data) {
+    struct writer event = {0};
+    writer_printf(&event, "event: %s\ndata: {\"type\":\"%s\"%s}\n\n", name, name, data);
+    add_http_chunk(w, &event);
+    free(event.p);
+}
+
+static void add_anthropic_event(struct writer *w, const char *model, uint32_t i, uint32_t events) {
+    char text[512];
+    if (i == 0) {
+        snprintf(text, sizeof text,
+                 ",\"message\":{\"id\":\"msg_01BqT7mock4vN2cZk8RwYx\",\"type\":\"message\",\"role\":\"assistant\","
+                 "\"model\":\"%s\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{"
+                 "\"input_tokens\":352,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,"
+                 "\"output_tokens\":1}}",
+                 model);
+        add_anthropic(w, "message_start", text);
+        add_anthropic(w, "content_block_start", ",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}");
+    } else if (i + 1 == events) {
+        add_anthropic(w, "content_block_stop", ",\"index\":0");
+        snprintf(text, sizeof text,
+                 ",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":%u}", events);
+        add_anthropic(w, "message_delta", text);
+        add_anthropic(w, "message_stop", "");
+    } else {
+        snprintf(text, sizeof text, ",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"%s\"}",
+                 WORDS[i % WORD_COUNT]);
+        add_anthropic(w, "content_block_delta", text);
+    }
+}
+
 /* Cuts the stream after whole events, so that each write carries about as many as the others. */
 static void build_stream(struct answer *a, const char *model, uint32_t writes) {
     struct writer w = {0};
@@ -128,11 +160,17 @@ static void build_stream(struct answer *a, const char *model, uint32_t writes) {
     if (pieces > ANSWER_WRITES_MAX) pieces = ANSWER_WRITES_MAX;
     add_stream_head(&w);
     for (uint32_t i = 0; i < a->script.size; i++) {
-        add_event(&w, model, i, a->script.size);
+        if (a->script.anthropic)
+            add_anthropic_event(&w, model, i, a->script.size);
+        else
+            add_event(&w, model, i, a->script.size);
         uint64_t due = (uint64_t)(i + 1) * pieces / a->script.size;
         if (due > a->cuts && a->cuts + 1 < pieces) a->cut[a->cuts++] = w.n;
     }
-    add_stream_tail(&w, model, a->script.size, a->script.usage);
+    if (a->script.anthropic)
+        writer_printf(&w, "0\r\n\r\n");
+    else
+        add_stream_tail(&w, model, a->script.size, a->script.usage);
     a->cut[a->cuts++] = w.n;
     a->whole = writer_take(&w);
 }
@@ -179,6 +217,7 @@ static bool take_word(const char **at, const char *word) {
 /* Fills kind, size and delay from the model's name. */
 static bool script_parse(const char *model, struct answer_script *a) {
     const char *at = model;
+    a->anthropic = take_word(&at, "a-");
     if (take_word(&at, "plain-")) {
         a->kind = ANSWER_PLAIN;
         if (!take_number(&at, 1U << 20, &a->size)) return false;
@@ -203,7 +242,8 @@ static bool script_parse(const char *model, struct answer_script *a) {
 }
 
 static bool script_same(const struct answer_script *a, const struct answer_script *b) {
-    return a->kind == b->kind && a->size == b->size && a->delay_ms == b->delay_ms && a->usage == b->usage;
+    return a->kind == b->kind && a->size == b->size && a->delay_ms == b->delay_ms && a->usage == b->usage &&
+           a->anthropic == b->anthropic;
 }
 
 const struct answer *answer_find(struct answer_book *book, const char *model, size_t n, bool with_usage) {

@@ -240,9 +240,12 @@ class Penstock(Proxy):
         conf = self.bench.path("penstock.yaml")
         with open(conf, "w", encoding="ascii") as f:
             f.write("providers:\n  - {name: mock, kind: openai, api_key: sk-mock, "
+                    f"base_url: \"http://127.0.0.1:{self.bench.mock_port}/v1\"}}\n"
+                    "  - {name: mock-anthropic, kind: anthropic, api_key: sk-mock, "
                     f"base_url: \"http://127.0.0.1:{self.bench.mock_port}/v1\"}}\nmodels:\n")
             for model in self._models:
-                f.write(f"  - {{name: {model}, targets: [{{provider: mock, model: {model}}}]}}\n")
+                provider = "mock-anthropic" if model.startswith("a-") else "mock"
+                f.write(f"  - {{name: {model}, targets: [{{provider: {provider}, model: {model}}}]}}\n")
             f.write("log: {format: json, access: true}\n")
         made = subprocess.run([self.binary, "key", "create", "--name", "bench", "--data", data, "--json"],
                               capture_output=True, text=True, env=self.env(), timeout=30, check=False)
