@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 
-from harness import HERE, FakeUpstream, Suite, clean_environment, eventually, fake_provider, main
+from harness import HERE, ROOT, FakeUpstream, Suite, clean_environment, eventually, fake_provider, main
 
 from anthropic_upstream import AnthropicUpstream
 from postgres import Postgres
 from responses_upstream import ResponsesFake
 from test_postgres import Replica
 
+PYTHON = os.environ.get('PENSTOCK_PYTHON') or os.path.join(ROOT, 'build', 'python', 'bin', 'python3')
 WEATHER = {'type': 'function', 'name': 'weather', 'strict': False,
            'parameters': {'type': 'object', 'properties': {'city': {'type': 'string'}}}}
 TEXT = 'Wasser strömt durch das'
@@ -333,14 +334,21 @@ class Libraries(Responses):
             {'name': name, 'kind': kinds[name], 'base_url': fake.base_url, 'api_key': keys[name]}
             for name, fake in cls.fakes.items()]}
 
-    def test_openai_for_javascript(self):
-        self.assertTrue(os.path.isdir(os.path.join(HERE, 'node_modules', 'openai')), 'npm ci was not run in ' + HERE)
+    def run_suite(self, *command):
         env = clean_environment(PENSTOCK_URL=f'http://127.0.0.1:{self.server.port}/v1', PENSTOCK_KEY=self.server.key,
                                 TARGETS=','.join(['own', *self.fakes]))
-        done = subprocess.run(['node', '--test', 'test_responses_sdk.mjs'], cwd=HERE, env=env, stdout=sys.stderr, timeout=120)
+        done = subprocess.run(command, cwd=HERE, env=env, stdout=sys.stderr, timeout=120)
         for name, fake in self.fakes.items():
             self.assertEqual(fake.violations, [], name)
         self.assertEqual(done.returncode, 0)
+
+    def test_openai_for_javascript(self):
+        self.assertTrue(os.path.isdir(os.path.join(HERE, 'node_modules', 'openai')), 'npm ci was not run in ' + HERE)
+        self.run_suite('node', '--test', 'test_responses_sdk.mjs')
+
+    def test_openai_for_python(self):
+        self.assertTrue(os.path.exists(PYTHON), './dev test installs the Python packages into build/python')
+        self.run_suite(PYTHON, '-B', 'responses_client.py')
 
 
 if __name__ == '__main__':
