@@ -3,6 +3,7 @@
 
 #include "base/json_read.h"
 #include "gateway/content.h"
+#include "gateway/credential.h"
 #include "gateway/fan.h"
 #include "gateway/pipeline.h"
 #include "gateway/record.h"
@@ -153,11 +154,21 @@ static void finish_whole(struct call *call, int status, struct str type, struct 
 
 static struct str request_id(const struct call *call) { return str_of(call->id_text, REQUEST_ID_TEXT_LEN); }
 
+// Some say within the body when to try again; clients look for it in the head.
+static void tell_retry(struct call *call, unsigned seconds) {
+    if (!seconds || call->passed_count == CALL_FIELDS_MAX ||
+        http_field_get(call->passed, call->passed_count, STR("retry-after")).p)
+        return;
+    struct str value = arena_printf(&call->req->arena, "%u", seconds);
+    if (value.p) call->passed[call->passed_count++] = (struct http_field){STR("retry-after"), value};
+}
+
 // The provider's error, told in the client's dialect.
 static void tell_failure(struct call *call, const struct chat_failure *failure) {
     struct buf *out = &call->answer;
     struct buf body = BUF_INIT(MAX(out->max, (size_t)64 * 1024));
     call->dialect->put_failure(failure, request_id(call), &body);
+    tell_retry(call, failure->retry_s);
     buf_free(out); // the failure's texts may lie in it
     *out = body;
     finish_whole(call, failure->status, STR("application/json"), buf_str(out));
@@ -174,6 +185,7 @@ static void finish_upstream_error(struct call *call, struct str body) {
     bool known = call->upstream->read_failure(body, status, &call->req->arena, &failure);
     // Some proxies tell what they were sent.
     if (secret.n >= SECRET_TOLD_MIN && str_find(body, secret) < body.n) known = false;
+    if (status == 401 && call->provider->credential) credential_refused(call->provider->credential);
     if (status == 401 || status == 403) {
         err_set(&err, ERR_UPSTREAM_STATUS,
                 "provider \"%.*s\" refused the credentials configured for it (status %d); check its api_key",

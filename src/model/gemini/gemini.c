@@ -72,7 +72,7 @@ const struct dialect_ops dialect_gemini = {
     .decode_end = gemini_decode_end,
     .decode_answer = gemini_decode_answer,
     .read_failure = gemini_read_failure,
-    .usage_mark = STR_INIT("\"usageMetadata\""),
+    .usage_mark = STR_INIT("usageMetadata\""),
     .usage_of = gemini_usage_of,
     .embed = &gemini_embed,
 };
