@@ -144,6 +144,11 @@ void chat_drop(struct chat_report *report, struct str name);
 
 // The text between the quotes of a JSON string: escaped, as it stands.
 static inline struct str chat_inner(struct str json) { return json.n >= 2 ? str_of(json.p + 1, json.n - 2) : STR_NONE; }
+// What begins so is a thought that OpenAI has sealed: it means something to nobody else.
+#define CHAT_SEALED_BY_OPENAI "openai:"
+static inline bool chat_is_sealed_by_openai(struct str signature) {
+    return str_starts(chat_inner(signature), STR(CHAT_SEALED_BY_OPENAI));
+}
 // A decoded text as a JSON string in the arena; p is NULL without memory.
 struct str chat_quote(struct arena *arena, struct str text);
 // The arguments of a call that came as text: its JSON object, "{}" for an empty text. What is no JSON object, cut off

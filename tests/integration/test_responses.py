@@ -334,6 +334,19 @@ class Libraries(Responses):
             {'name': name, 'kind': kinds[name], 'base_url': fake.base_url, 'api_key': keys[name]}
             for name, fake in cls.fakes.items()]}
 
+    def test_what_one_has_sealed_no_other_is_sent(self):
+        fakes = {'own': self.fake, **self.fakes}
+        asked = {'input': 'Think', 'reasoning': {'effort': 'medium'}, 'include': ['reasoning.encrypted_content'],
+                 'max_output_tokens': 20000}
+        for model, secret in (('own/x;reasoning', b'gAAAA'), ('claude/x;thinking', b'EqQB'), ('claude/x;redacted', b'EmwK')):
+            first = self.post('', {'model': model, **asked}).json()
+            self.assertTrue(any(item.get('encrypted_content') for item in first['output']), model)
+            for name, fake in fakes.items():
+                reply = self.post('', {'model': name + '/x', **asked, 'previous_response_id': first['id']})
+                self.assertEqual(reply.status, 200, reply)
+                self.assertEqual(secret in fake.seen[-1].body, name == model.split('/')[0], (model, name))
+                self.assertNotIn(b'penstock:1', fake.seen[-1].body)
+
     def run_suite(self, *command):
         env = clean_environment(PENSTOCK_URL=f'http://127.0.0.1:{self.server.port}/v1', PENSTOCK_KEY=self.server.key,
                                 TARGETS=','.join(['own', *self.fakes]))

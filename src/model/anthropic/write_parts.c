@@ -148,7 +148,9 @@ static void put_file(struct anthropic_writing *x, const struct chat_part *p) {
 // --- what can be said ---
 
 // Reasoning of OpenAI's, which is encrypted in a way of its own.
-static bool is_foreign(struct str signature) { return str_starts(chat_inner(signature), STR("gAAAA")); }
+static bool is_foreign(struct str signature) {
+    return chat_is_sealed_by_openai(signature) || str_starts(chat_inner(signature), STR("gAAAA"));
+}
 
 bool anthropic_part_fits(const struct chat_part *p) {
     const struct chat_media *m = &p->media;

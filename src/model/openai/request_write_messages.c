@@ -304,8 +304,9 @@ static void put_details(struct openai_writing *x, const struct chat_turn *t) {
         bool plain = p->kind == CHAT_THINKING;
         put_type(x, plain ? STR("reasoning.text") : STR("reasoning.encrypted"));
         json_put_member_raw(x->w, plain ? STR("text") : STR("data"), p->text);
-        if (p->signature.p) json_put_member_raw(x->w, STR("signature"), p->signature);
-        if (p->signature.p || !plain) json_put_member_str(x->w, STR("format"), STR("anthropic-claude-v1"));
+        bool sealed = p->signature.p && !chat_is_sealed_by_openai(p->signature);
+        if (sealed) json_put_member_raw(x->w, STR("signature"), p->signature);
+        if (sealed || !plain) json_put_member_str(x->w, STR("format"), STR("anthropic-claude-v1"));
         json_put_object_end(x->w);
     }
     json_put_array_end(x->w);

@@ -22,7 +22,7 @@
 extern const struct dialect_ops dialect_responses;
 
 #define RESPONSES_MARK "penstock:1:"
-#define RESPONSES_OWN "openai:"
+#define RESPONSES_OWN CHAT_SEALED_BY_OPENAI
 
 // --- what the store of responses needs ---
 
