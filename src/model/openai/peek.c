@@ -121,7 +121,8 @@ static bool peek_form(struct model_request *q, const struct shape *shape, const 
     if (!multipart_boundary(in->content_type, &q->boundary))
         return err_set(err, ERR_INVALID_REQUEST, "the body must be multipart/form-data with a boundary");
     if (!multipart_scan(in->body, q->boundary, f, ARRAY_LEN(f), err)) return false;
-    q->body = in->body;
+    // Without the line end before the first delimiter, so that a part can be put first.
+    q->body = str_starts(in->body, STR("\r\n")) ? str_from(in->body, 2) : in->body;
     q->model = f[0].found ? f[0].value : shape->model;
     q->model_raw = f[0].found ? f[0].value : STR_NONE;
     q->stream = shape->streams && f[1].found && str_eq_nocase(f[1].value, STR("true"));
