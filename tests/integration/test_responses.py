@@ -8,6 +8,7 @@ import sys
 from harness import HERE, ROOT, FakeUpstream, Suite, clean_environment, eventually, fake_provider, main
 
 from anthropic_upstream import AnthropicUpstream
+from gemini_upstream import GeminiUpstream
 from postgres import Postgres
 from responses_upstream import ResponsesFake
 from test_postgres import Replica
@@ -324,12 +325,12 @@ class TwoServers(Responses):
 class Libraries(Responses):
     @classmethod
     def config(cls):
-        cls.fakes = {'chat': FakeUpstream, 'claude': AnthropicUpstream}
+        cls.fakes = {'chat': FakeUpstream, 'claude': AnthropicUpstream, 'gemini': GeminiUpstream}
         cls.fakes = {name: kind().start() for name, kind in cls.fakes.items()}
         for fake in cls.fakes.values():
             cls.addClassCleanup(fake.stop)
-        kinds = {'chat': 'openai', 'claude': 'anthropic'}
-        keys = {'chat': 'sk-fake', 'claude': cls.fakes['claude'].key}
+        kinds = {'chat': 'openai', 'claude': 'anthropic', 'gemini': 'gemini'}
+        keys = {'chat': 'sk-fake', 'claude': cls.fakes['claude'].key, 'gemini': cls.fakes['gemini'].key}
         return {'providers': [{**fake_provider(cls.fake, 'own'), 'dialect': 'responses'}] + [
             {'name': name, 'kind': kinds[name], 'base_url': fake.base_url, 'api_key': keys[name]}
             for name, fake in cls.fakes.items()]}
