@@ -67,6 +67,14 @@ static bool is_openai(const struct conf_provider *p) {
     return false;
 }
 
+// Responses: the vendor has them, and Azure in the newer form of its interface.
+static bool has_responses(const struct conf_provider *p) {
+    if (p->dialect) return true;
+    if (p->kind == PROVIDER_OPENAI) return is_openai(p);
+    if (p->kind != PROVIDER_AZURE) return true;
+    return !p->api_version.n && str_find(p->url.path, STR("/deployments/")) == p->url.path.n;
+}
+
 bool provider_speaks(const struct conf_provider *provider, enum dialect dialect, enum operation operation) {
     const struct provider_traits *t = provider_traits_get((enum provider_kind)provider->kind);
     enum dialect said;
@@ -75,8 +83,7 @@ bool provider_speaks(const struct conf_provider *provider, enum dialect dialect,
     // What else is asked of a server of an unknown make, it may well have.
     bool has = operation == OPERATION_CHAT || (t->operations & 1u << operation) ||
                (provider->kind == PROVIDER_OPENAI && dialect == DIALECT_OPENAI);
-    if (dialect == DIALECT_RESPONSES && provider->kind == PROVIDER_OPENAI && !provider->dialect)
-        speaks = speaks && is_openai(provider);
+    if (dialect == DIALECT_RESPONSES) speaks = speaks && has_responses(provider);
     return speaks && has;
 }
 
