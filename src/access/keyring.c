@@ -74,7 +74,7 @@ COLD static bool unusable(const struct key_entry *entry, const char *what, int64
                    STR_ARG(entry->prefix), what, TIME_TEXT_LEN, when);
 }
 
-static bool usable(const struct key_entry *entry, int64_t now_ns, struct err *err) {
+bool keyring_usable(const struct key_entry *entry, int64_t now_ns, struct err *err) {
     if (UNLIKELY(entry->revoked_at != 0)) return unusable(entry, "was revoked on", entry->revoked_at, err);
     if (UNLIKELY(entry->expires_at != 0 && entry->expires_at <= now_ns))
         return unusable(entry, "expired on", entry->expires_at, err);
@@ -91,7 +91,7 @@ bool keyring_check(const struct keyring *ring, struct str presented, int64_t now
             "The API key %.*s… is not known here: check that it was made on this server and copied whole, or "
             "ask the operator for a new one (`penstock key create`).",
             KEY_PREFIX_LEN, presented.p);
-    if (!usable(entry, now_ns, err)) return false;
+    if (!keyring_usable(entry, now_ns, err)) return false;
     *out_entry = entry;
     return true;
 }
@@ -122,7 +122,7 @@ bool keyring_check_memo(const struct keyring *ring, struct keyring_memo *memo, s
     size_t slot = tag[0] % KEYRING_MEMO_SLOTS;
     const struct key_entry *entry = memo->slots[slot].entry;
     if (LIKELY(entry && sodium_memcmp(tag, memo->slots[slot].tag, sizeof tag) == 0)) {
-        if (!usable(entry, now_ns, err)) return false;
+        if (!keyring_usable(entry, now_ns, err)) return false;
         *out_entry = entry;
         return true;
     }

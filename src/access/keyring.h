@@ -102,6 +102,12 @@ struct token_claims;
 NODISCARD bool keyring_of_token(struct sql *db, const struct datadir *dir, const struct token_claims *claims,
                                 int64_t now_ns, struct keyring **out_ring, const struct key_entry **out_entry,
                                 struct err *err);
+// A ring of one entry: the key of that id, or what took its place by rotation, as the database now has it, ended or
+// not; for work that goes on without its text. ERR_NOT_FOUND: it is gone.
+NODISCARD bool keyring_of_key(struct sql *db, const struct datadir *dir, int64_t tenant, int64_t id,
+                              struct keyring **out_ring, const struct key_entry **out_entry, struct err *err);
+// Whether a key has ended: ERR_UNAUTHENTICATED.
+NODISCARD bool keyring_usable(const struct key_entry *entry, int64_t now_ns, struct err *err);
 // The rights of all owners of keys, as they were when all keys were read.
 const struct policy *keyring_policy(const struct keyring *ring);
 

@@ -1,8 +1,10 @@
-// Makes a ring of one entry for whoever presents an access token.
+// Makes a ring of one entry: for whoever presents an access token, or for a key by its number.
 #include "access/keyring_impl.h"
 
 #include "access/policy_load.h"
 #include "access/token.h"
+
+#define ROTATIONS_MAX 1000
 
 static bool ended(struct err *err) {
     return err_set(err, ERR_UNAUTHENTICATED, "what the access token was made with has ended or was revoked");
@@ -110,5 +112,48 @@ bool keyring_of_token(struct sql *db, const struct datadir *dir, const struct to
     e->subject.project = e->project_id;
     *out_ring = ring;
     *out_entry = e;
+    return true;
+}
+
+// The key itself, or what its rotation has put in its place.
+static bool latest_key(struct sql *db, int64_t tenant, int64_t *io_id, struct err *err) {
+    for (int i = 0; i < ROTATIONS_MAX; i++) {
+        struct sql_stmt *st;
+        bool row;
+        if (!sql_prepare(sql_tenant(db, tenant),
+                         STR("SELECT replaced_by FROM api_key WHERE tenant_id = ?1 AND id = ?2 AND replaced_by > 0"),
+                         &st, err))
+            return false;
+        sql_bind_i64(st, 2, *io_id);
+        if (!sql_step(st, &row, err)) return false;
+        if (!row) return true;
+        *io_id = sql_col_i64(st, 0);
+        sql_reset(st);
+    }
+    return true;
+}
+
+static bool key_entry_alone(struct key_table *table, struct sql *db, int64_t tenant, int64_t id, struct err *err) {
+    struct key_row row;
+    if (!latest_key(db, tenant, &id, err) || !key_find_id(db, id, &table->arena, &row, err)) return false;
+    if (row.tenant_id != tenant) return err_set(err, ERR_NOT_FOUND, "there is no such key");
+    if (!key_table_add(table, &row, err)) return false;
+    const struct key_entry *e = &table->entries.p[0];
+    struct principal who[] = {{PRINCIPAL_TENANT, tenant}, e->owner};
+    return policy_load_principals(db, who, e->owner.kind == PRINCIPAL_NOBODY ? 1 : 2, &table->policy, err) &&
+           key_table_finish(table, err);
+}
+
+bool keyring_of_key(struct sql *db, const struct datadir *dir, int64_t tenant, int64_t id, struct keyring **out_ring,
+                    const struct key_entry **out_entry, struct err *err) {
+    struct keyring *ring = keyring_new(dir);
+    if (ring) ring->all = key_table_new();
+    bool ok = (ring && ring->all) || err_no_memory(err);
+    if (!ok || !key_entry_alone(ring->all, db, tenant, id, err)) {
+        keyring_unref(ring);
+        return false;
+    }
+    *out_ring = ring;
+    *out_entry = &ring->all->entries.p[0];
     return true;
 }

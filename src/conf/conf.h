@@ -132,6 +132,14 @@ struct conf_translation { // between dialects
     bool strict;
 };
 
+struct conf_files { // that clients put in
+    int64_t max_size, max_total;
+};
+struct conf_batches {
+    int64_t concurrency, server_concurrency; // lines at a time: of a batch, of the server
+    int64_t max_lines, max_open, retries;
+};
+
 enum conf_second_factor { SECOND_FACTOR_OPTIONAL, SECOND_FACTOR_REQUIRED };
 struct conf_sign_in {
     int64_t max_failures, max_address_failures; // before an e-mail address, a client's address is locked
@@ -333,6 +341,8 @@ struct conf {
     struct conf_quota quota;
     struct conf_translation translation;
     struct conf_responses responses;
+    struct conf_files files;
+    struct conf_batches batches;
     OPT_LIST_OF(struct conf_webhook) webhooks;
     struct conf_audit audit;
     OPT_LIST_OF(struct conf_content) content_log;

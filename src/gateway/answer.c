@@ -2,6 +2,7 @@
 #include "gateway/answer.h"
 
 #include "base/json_read.h"
+#include "gateway/clerk.h"
 #include "gateway/content.h"
 #include "gateway/credential.h"
 #include "gateway/fan.h"
@@ -322,7 +323,7 @@ static void finish_stream(struct call *call, const struct str *parts, size_t cou
 }
 
 // Nothing can be said within bytes that are no text: the client sees that they end too early.
-static void cut_off(struct call *call) {
+void call_cut(struct call *call) {
     struct http_req *req = call->req;
     stream_usage(call);
     record_price(call);
@@ -337,7 +338,7 @@ static void fail_stream(struct call *call, const struct err *err) {
     struct str event;
     call->error = err_info(err->code)->wire_code;
     if (!call->translated && call->relay.kind == RELAY_BYTES) {
-        cut_off(call);
+        call_cut(call);
         return;
     }
     if (call->translated) {
@@ -468,6 +469,7 @@ void call_reply(struct call *call, int status, struct str content_type, struct s
 
 void call_abort(struct call *call) {
     wait_leave(call);
+    clerk_leave(call);
     stop_upstream(call);
     reply_forget_sync(call);
     if (!call->recorded) {

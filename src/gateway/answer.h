@@ -23,6 +23,8 @@ void answer_resume(struct call *call);
 void call_fail(struct call *call, const struct err *err);
 // Ends the call with a body of our own making.
 void call_reply(struct call *call, int status, struct str content_type, struct str body);
+// Ends the call in the middle of its answer.
+void call_cut(struct call *call);
 // The client left.
 void call_abort(struct call *call);
 

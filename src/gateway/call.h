@@ -18,6 +18,8 @@ struct translation;
 struct fan;
 struct meter_series;
 struct previous;
+struct clerk_job;
+struct inner_caller;
 
 enum answer_mode {
     ANSWER_NONE,   // no answer has begun
@@ -51,6 +53,8 @@ struct call {
     uint64_t id;
     int64_t ts; // unix ns
     char id_text[REQUEST_ID_TEXT_LEN];
+    const struct inner_caller *inner; // NULL: it came over a connection
+    struct clerk_job *job;            // that it waits for, or that sends its answer; NULL: none
     // stage_auth
     struct keyring *ring;
     const struct key_entry *key;      // NULL: none was needed

@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "gateway/admit.h"
 #include "gateway/answer.h"
+#include "gateway/batch_lines.h"
 #include "gateway/catalog.h"
+#include "gateway/clerk.h"
 #include "gateway/keys.h"
 #include "gateway/meter.h"
 #include "gateway/pipeline.h"
@@ -14,6 +16,8 @@
 #include "model/openai_error.h"
 #include "os/clock.h"
 #include "os/rand.h"
+
+#define FORM_SLACK ((size_t)64 * 1024) // of form data, beside the file
 
 bool gateway_create(const struct gateway_options *options, struct gateway **out_gateway, struct err *err) {
     struct gateway *g = mem_zalloc(1, sizeof *g);
@@ -91,6 +95,7 @@ static void forget_origins(struct gateway_loop *gl) {
 
 void gateway_loop_free(struct gateway_loop *gl) {
     if (!gl) return;
+    batch_lines_free(gl->lines);
     catalog_free(gl->catalog);
     http_client_free(gl->client);
     meter_free(gl->meter);
@@ -138,7 +143,9 @@ static enum dialect dialect_of(const struct call *call) {
     return call->endpoint->dialect;
 }
 
-void gateway_on_request(struct gateway_loop *gl, struct http_req *req) {
+void gateway_on_request(struct gateway_loop *gl, struct http_req *req) { gateway_on_inner(gl, req, NULL); }
+
+void gateway_on_inner(struct gateway_loop *gl, struct http_req *req, const struct inner_caller *caller) {
     struct call *call = call_create(gl, req);
     struct err err;
     bool other;
@@ -147,6 +154,7 @@ void gateway_on_request(struct gateway_loop *gl, struct http_req *req) {
         refuse(req, &err);
         return;
     }
+    call->inner = caller;
     call->endpoint = endpoint_find(req->method, req->path, &other);
     if (call->endpoint) {
         call->dialect = dialect_get(dialect_of(call));
@@ -166,7 +174,20 @@ void gateway_on_request(struct gateway_loop *gl, struct http_req *req) {
 
 void gateway_on_abort(struct http_req *req) { call_abort(req->user); }
 
-void gateway_on_drained(struct http_req *req) { answer_resume(req->user); }
+void gateway_on_drained(struct http_req *req) {
+    struct call *call = req->user;
+    if (!call->job)
+        answer_resume(call);
+    else if (call->job->drained && !call->job->away)
+        call->job->drained(call->job);
+}
+
+size_t gateway_max_body(const struct gateway_loop *gl, enum http_method method, struct str path) {
+    const struct conf *conf = gl->runtime->conf;
+    bool upload = method == HTTP_POST && str_eq(path, STR("/v1/files"));
+    size_t max = (size_t)conf->limits.max_body;
+    return upload ? MAX(max, (size_t)conf->files.max_size + FORM_SLACK) : max;
+}
 
 void gateway_on_reject(struct gateway_loop *gl, const struct err *err, struct str peer, struct arena *arena,
                        struct buf *out_body, struct http_field *out_fields, size_t *io_count) {

@@ -33,6 +33,9 @@ struct keys;
 struct content_log;
 struct credential_job;
 struct response_log;
+struct clerk;
+struct batches;
+struct batch_lines;
 
 struct gateway_options {
     struct log *log;    // NULL is silent
@@ -44,6 +47,9 @@ struct gateway_options {
     struct key_watch *watch;        // NULL: uses of keys are not watched
     struct content_log *content;    // NULL: contents are not kept
     struct response_log *responses; // NULL: none is kept
+    const struct datadir *dir;      // of the files
+    struct clerk *clerk;            // NULL: no files are kept
+    struct batches *batches;        // NULL: none are run
     struct str version;
     bool sync; // durability: an answer's last byte waits for the disk
 };
@@ -88,6 +94,8 @@ struct gateway_loop {
     bool refreshing;
     struct wait_list tokenize_waiting; // calls with long texts; the latest goes first
     bool tokenizing;                   // one of them is being counted
+    struct batch_lines *lines;         // of batches; NULL: none were here yet
+    uint64_t jobs;                     // at the clerk's
     uint64_t seed;                     // for weighted draws
     uint64_t active;                   // calls
     uint64_t syncing;                  // answers whose last bytes wait for the disk, also of clients that left
@@ -115,6 +123,18 @@ void gateway_loop_free(struct gateway_loop *gl);
 void gateway_loop_set_runtime(struct gateway_loop *gl, struct runtime *runtime);
 // Whether the data plane has this path, whatever the method: below /api/ too, where the rest is the control plane's.
 bool gateway_takes(struct str path);
+// A request that this server makes itself, as the caller says, who is not asked for a key. It lives as long as the
+// request.
+struct inner_caller {
+    struct keyring *ring; // NULL: nobody
+    const struct key_entry *key;
+    bool gone;         // whose request it was is not there any more
+    struct str origin; // as the field
+};
+void gateway_on_inner(struct gateway_loop *gl, struct http_req *req, const struct inner_caller *caller);
+// The largest body of a request, as of struct http_handler.
+size_t gateway_max_body(const struct gateway_loop *gl, enum http_method method, struct str path);
+
 // As those of struct http_handler.
 void gateway_on_request(struct gateway_loop *gl, struct http_req *req);
 void gateway_on_abort(struct http_req *req);

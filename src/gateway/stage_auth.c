@@ -132,8 +132,29 @@ static enum stage_result admit(struct call *call, struct err *err) {
     return find_tenant(call, err) ? STAGE_DONE : STAGE_FAIL;
 }
 
+// Of a request that the server makes itself, on behalf of a key whose text it does not have.
+static enum stage_result auth_inner(struct call *call, struct err *err) {
+    const struct inner_caller *by = call->inner;
+    if (by->gone) {
+        err_set(err, ERR_UNAUTHENTICATED, "the API key that this was asked for with is gone");
+        return STAGE_FAIL;
+    }
+    if (!by->ring) {
+        if (!call->runtime->conf->auth.required) return STAGE_DONE;
+        err_set(err, ERR_UNAUTHENTICATED, "this was asked for without an API key, and one is needed now");
+        return STAGE_FAIL;
+    }
+    if (!keyring_usable(by->key, call->ts, err)) return STAGE_FAIL;
+    call->ring = keyring_ref(by->ring);
+    call->key = by->key;
+    if (!keyring_admits(call->ring, call->key, call->req->peer, by->origin, err)) return STAGE_FAIL;
+    key_seat_used(&call->gl->uses, call->key, call->req->peer, call->ts);
+    return find_tenant(call, err) ? STAGE_DONE : STAGE_FAIL;
+}
+
 enum stage_result stage_auth(struct call *call, struct err *err) {
     struct gateway_loop *gl = call->gl;
+    if (call->inner) return auth_inner(call, err);
     struct str key = presented_key(call->req);
     bool required = call->runtime->conf->auth.required;
     if (keyring_stale(gl->ring)) return wait_for_ring(call, err);

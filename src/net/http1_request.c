@@ -59,11 +59,11 @@ static struct str origin_form(struct str target) {
 }
 
 // The head's text moves into the request's arena, so that the connection's buffer can go.
-static struct http_req *req_new(struct http_conn *conn, const struct http1_head *head, const char *text) {
+static struct http_req *req_new(struct http_conn *conn, const struct http1_head *head, const char *text,
+                                size_t max_body) {
     const struct http_server *server = conn->server;
     struct arena arena;
-    arena_init(&arena, loop_pool(server->loop), 4096 - 16,
-               server->options.max_body + server->options.max_head + ARENA_SLACK);
+    arena_init(&arena, loop_pool(server->loop), 4096 - 16, max_body + server->options.max_head + ARENA_SLACK);
     struct http1_req *wrapper = ARENA_NEW(&arena, struct http1_req);
     char *copy = wrapper ? arena_alloc(&arena, head->size) : NULL;
     struct http_field *fields = copy ? arena_alloc(&arena, sizeof *fields * (head->field_count + 1)) : NULL;
@@ -111,10 +111,10 @@ static void dispatch(struct http_conn *conn) {
 }
 
 // A body of known length goes into one piece of memory, read straight from the socket once the first part is in.
-static void body_start(struct http_conn *conn, const struct http1_head *head) {
+static void body_start(struct http_conn *conn, const struct http1_head *head, size_t max_body) {
     if (head->framing == HTTP1_CHUNKED) {
         http1_chunked_init(&conn->chunked);
-        buf_init(&conn->chunked_body, conn->server->options.max_body);
+        buf_init(&conn->chunked_body, max_body);
         return;
     }
     char *body = arena_alloc(&conn->req->arena, (size_t)head->content_length);
@@ -123,17 +123,18 @@ static void body_start(struct http_conn *conn, const struct http1_head *head) {
 }
 
 static bool head_done(struct http_conn *conn, const struct http1_head *head, const char *text) {
-    if (head->framing == HTTP1_LENGTH && head->content_length > conn->server->options.max_body) {
+    size_t max_body = http_server_max_body(conn->server, head->method, origin_form(head->target));
+    if (head->framing == HTTP1_LENGTH && head->content_length > max_body) {
         struct err err;
         err_set(&err, ERR_BODY_TOO_LARGE, "the body is %llu bytes; the limit is %zu (limits.max_body)",
-                (unsigned long long)head->content_length, conn->server->options.max_body);
+                (unsigned long long)head->content_length, max_body);
         conn_reject(conn, &err);
         return false;
     }
-    conn->req = req_new(conn, head, text);
+    conn->req = req_new(conn, head, text, max_body);
     conn->keep_alive = head->keep_alive;
     conn->http10 = head->minor == 0;
-    if (conn->req && head->framing != HTTP1_NO_BODY) body_start(conn, head);
+    if (conn->req && head->framing != HTTP1_NO_BODY) body_start(conn, head, max_body);
     if (!conn->req || (head->framing == HTTP1_LENGTH && !conn->req->body.p)) {
         conn_reject_with(conn, ERR_NO_MEMORY, "there was no memory for the request");
         return false;

@@ -161,7 +161,7 @@ static void check_host(struct http2_stream *s) {
 }
 
 static void check_length(struct http2_stream *s) {
-    size_t max = s->h2->server->options.max_body;
+    size_t max = s->body.max = http_server_max_body(s->h2->server, s->req.method, s->req.target);
     if (s->fault || s->content_length == HTTP_LENGTH_UNKNOWN || s->content_length <= max) return;
     s->fault = ARENA_NEW(&s->req.arena, struct err);
     if (s->fault)
@@ -213,7 +213,7 @@ static void reject_with(struct http2_stream *s, enum err_code code, const char *
 void http2_stream_data(struct http2_stream *s, struct str data) {
     struct http2 *h2 = s->h2;
     if (s->phase != HTTP2_BODY || data.n == 0) return; // the rest of a body that was rejected
-    size_t max = h2->server->options.max_body;
+    size_t max = s->body.max;
     if (data.n > max || s->body.n > max - data.n) {
         reject_with(s, ERR_BODY_TOO_LARGE, "the body is larger than the limit (limits.max_body)");
         return;

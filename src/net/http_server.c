@@ -135,6 +135,13 @@ void http_server_stats_get(const struct http_server *server, struct http_server_
     *out_stats = server->stats;
 }
 
+size_t http_server_max_body(const struct http_server *server, enum http_method method, struct str target) {
+    struct str path, query;
+    if (!server->handler.max_body) return server->options.max_body;
+    http_target_split(target, &path, &query);
+    return server->handler.max_body(server->handler.ctx, method, path);
+}
+
 struct str http_server_date(struct http_server *server) {
     uint64_t second = (uint64_t)clock_unix_ns() / NS_PER_SEC;
     if (second != server->date_second) {

@@ -51,6 +51,8 @@ struct http_req {
 struct http_handler {
     void *ctx; // reached through http_server_ctx(req->server)
     void (*on_request)(struct http_req *req);
+    // The largest body that a request may have; NULL: options.max_body, of all. Asked when the head is there.
+    size_t (*max_body)(void *ctx, enum http_method method, struct str path);
     // The client left, or the server is stopping, before the reply was complete. No reply call may follow; req is gone
     // when this returns.
     void (*on_abort)(struct http_req *req);

@@ -81,6 +81,8 @@ void conn_close(struct http_conn *conn);
 void conn_abort(struct http_conn *conn);
 // Some bytes wait for a slow client: watch that they move.
 void conn_watch_write(struct http_conn *conn);
+// The largest body of this request, by its head alone.
+size_t http_server_max_body(const struct http_server *server, enum http_method method, struct str target);
 // "date: …" of this second.
 struct str http_server_date(struct http_server *server);
 

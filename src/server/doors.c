@@ -36,9 +36,18 @@ static void on_reject(void *ctx, const struct err *err, struct str peer, struct 
     gateway_on_reject(sl->gl, err, peer, arena, out_body, out_fields, io_count);
 }
 
+static size_t max_body(void *ctx, enum http_method method, struct str path) {
+    const struct server_loop *sl = ctx;
+    return gateway_max_body(sl->gl, method, path);
+}
+
 struct http_handler doors_handler(struct server_loop *sl) {
-    return (struct http_handler){
-        .ctx = sl, .on_request = on_request, .on_abort = on_abort, .on_drained = on_drained, .on_reject = on_reject};
+    return (struct http_handler){.ctx = sl,
+                                 .on_request = on_request,
+                                 .max_body = max_body,
+                                 .on_abort = on_abort,
+                                 .on_drained = on_drained,
+                                 .on_reject = on_reject};
 }
 
 static bool next_id(void *ctx, uint64_t *out_id) {

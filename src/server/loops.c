@@ -9,6 +9,11 @@
 
 static void finish(struct server_loop *sl);
 
+static void abort_all(struct server_loop *sl) {
+    http_server_stop(sl->http);
+    batch_lines_stop(sl->gl);
+}
+
 // Every second: the loop's figures. While draining, more often: whether all is done.
 static void on_tick(struct timer *timer) {
     struct server_loop *sl = CONTAINER_OF(timer, struct server_loop, tick);
@@ -18,10 +23,11 @@ static void on_tick(struct timer *timer) {
         return;
     }
     bool late = loop_now_ms(sl->loop) >= sl->drain_until_ms;
-    if (http_server_open(sl->http) == 0 && sl->gl->active == 0 && sl->gl->syncing == 0 && !admin_loop_busy(sl->al))
+    if (http_server_open(sl->http) == 0 && sl->gl->active == 0 && sl->gl->syncing == 0 && sl->gl->jobs == 0 &&
+        !admin_loop_busy(sl->al))
         finish(sl);
     else if (late)
-        http_server_stop(sl->http);
+        abort_all(sl);
     if (!sl->done) timer_set(timer, DRAIN_LOOK_MS);
 }
 
@@ -71,6 +77,10 @@ static void loop_main(void *arg) {
 }
 
 bool loops_start(struct server *s, struct err *err) {
+    s->gls = mem_zalloc(s->n_loops, sizeof *s->gls);
+    if (!s->gls) return err_no_memory(err);
+    for (unsigned i = 0; i < s->n_loops; i++) s->gls[i] = s->loops[i].gl;
+    if (!batches_start(s->batches, s->gls, s->n_loops, err)) return false;
     atomic_store(&s->running, s->n_loops);
     for (unsigned i = 0; i < s->n_loops; i++) {
         struct server_loop *sl = &s->loops[i];
@@ -107,7 +117,7 @@ static void stop(struct task *task) {
     struct server_loop *sl = CONTAINER_OF(task, struct server_loop, stop);
     if (sl->done) return; // a loop that has finished is counted once
     sl->drain_until_ms = 1;
-    http_server_stop(sl->http);
+    abort_all(sl);
     timer_set(&sl->tick, 0);
 }
 
@@ -131,6 +141,7 @@ static void quiesce(struct server_loop *sl) {
     if (!sl->loop) return;
     if (sl->tick.loop) timer_stop(&sl->tick);
     if (sl->http) http_server_stop(sl->http);
+    if (sl->gl) batch_lines_stop(sl->gl);
     if (sl->gl) gateway_loop_quiesce(sl->gl);
     if (sl->redis) redis_stop(sl->redis);
     admin_loop_quiesce(sl->al);

@@ -122,6 +122,8 @@ static bool build(struct server *s, struct err *err) {
         return false;
     if (!response_log_start(&(struct response_log_options){.dir = &s->dir, .log = s->log}, &s->responses, err))
         return false;
+    struct batches_options b = {.dir = &s->dir, .log = s->log, .conf = sinks_conf, .ctx = s};
+    if (!clerk_start(&s->dir, &s->clerk, err) || !batches_create(&b, &s->batches, err)) return false;
     struct gateway_options g = {.log = s->log,
                                 .access = s->access,
                                 .metrics = s->metrics,
@@ -131,6 +133,9 @@ static bool build(struct server *s, struct err *err) {
                                 .watch = s->watch,
                                 .content = s->content,
                                 .responses = s->responses,
+                                .dir = &s->dir,
+                                .clerk = s->clerk,
+                                .batches = s->batches,
                                 .version = s->o->version,
                                 .sync = c->storage.durability == DURABILITY_SYNC};
     s->host = server_host(s);
@@ -149,7 +154,11 @@ static void save_uses(struct server *s) {
 }
 
 static void tear_down(struct server *s) {
+    batches_stop(s->batches);
+    clerk_end(s->clerk);
     loops_free(s);
+    batches_free(s->batches);
+    mem_free(s->gls);
     admin_free(s->admin);
     gateway_free(s->gateway);
     response_log_end(s->responses);
@@ -192,6 +201,7 @@ static void on_signal(void *ctx, enum signal_kind kind) {
     log_info(s->log, LOG_MSG("draining: requests in progress are finished, new ones are refused"),
              LOG_INT("timeout_ms", s->setting->conf->server.drain_timeout));
     atomic_store(&s->gateway->draining, true);
+    batches_drain(s->batches);
     loops_drain(s);
 }
 

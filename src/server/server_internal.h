@@ -4,6 +4,9 @@
 
 #include "admin/admin.h"
 #include "admin/wish_text.h"
+#include "gateway/batch_lines.h"
+#include "gateway/batches.h"
+#include "gateway/clerk.h"
 #include "gateway/gateway.h"
 #include "gateway/keys.h"
 #include "govern/audit_note.h"
@@ -56,6 +59,9 @@ struct server {
     struct audit_sinks *audit_sinks;
     struct content_log *content;
     struct response_log *responses;
+    struct clerk *clerk;
+    struct batches *batches;
+    struct gateway_loop **gls; // of the loops, for the batches
     struct gateway *gateway;
     struct server_loop *loops;
     unsigned n_loops;

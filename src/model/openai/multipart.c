@@ -57,7 +57,7 @@ static bool parameter(struct str *rest, struct str *out_name, struct str *out_va
 
 struct part_name {
     bool named, is_file;
-    struct str name;
+    struct str name, filename;
 };
 
 static bool read_disposition(struct str value, struct part_name *out) {
@@ -71,6 +71,7 @@ static bool read_disposition(struct str value, struct part_name *out) {
             out->named = true;
             out->name = text;
         }
+        if (str_eq_nocase(name, STR("filename"))) out->filename = text;
         if (str_eq_nocase(name, STR("filename")) || str_eq_nocase(name, STR("filename*"))) out->is_file = true;
     }
     return str_trim(value).n == 0;
@@ -106,13 +107,15 @@ static bool note_field(struct multipart_field *fields, size_t count, const struc
                        struct err *err) {
     for (size_t i = 0; i < count; i++) {
         if (!str_eq(fields[i].name, name->name)) continue;
-        if (fields[i].found || name->is_file) {
-            err_set(err, ERR_INVALID_FIELD, "\"%.*s\" must be one field of text", STR_ARG(name->name));
+        if (fields[i].found || name->is_file != fields[i].file) {
+            err_set(err, ERR_INVALID_FIELD, "\"%.*s\" must be one %s", STR_ARG(name->name),
+                    fields[i].file ? "file, with a filename" : "field of text");
             memcpy(err->param, name->name.p, MIN(name->name.n, sizeof err->param - 1));
             return false;
         }
         fields[i].found = true;
         fields[i].value = value;
+        fields[i].filename = name->filename;
     }
     return true;
 }

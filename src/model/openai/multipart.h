@@ -15,6 +15,8 @@
 
 struct multipart_field {
     struct str name;
+    bool file;           // a file is wanted: a part with a filename
+    struct str filename; // out: of a file, as it is written
     bool found;
     struct str value; // out: where it stands in the body
 };

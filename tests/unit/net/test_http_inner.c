@@ -1,0 +1,101 @@
+// Tests of net/http_inner.h: whole replies, streamed ones, cut ones, too large ones.
+#include "check.h"
+
+#include "net/http_inner.h"
+
+static struct err err;
+static struct loop *loop;
+static struct {
+    int calls, status;
+    bool whole;
+    char body[64], id[64], retry[64];
+} got;
+
+static void copy(char out[64], struct str s) { snprintf(out, 64, "%.*s", STR_ARG(s)); }
+
+static void done(struct http_inner *inner) {
+    got.calls++;
+    got.status = inner->status;
+    got.whole = inner->whole;
+    copy(got.body, buf_str(&inner->body));
+    copy(got.id, inner->request_id);
+    copy(got.retry, inner->retry_after);
+    CHECK(inner->user == &got);
+}
+
+static struct http_inner *make(size_t max) {
+    struct http_inner_options o = {.loop = loop,
+                                   .method = HTTP_POST,
+                                   .path = STR("/v1/x"),
+                                   .content_type = STR("application/json"),
+                                   .body = STR("{}"),
+                                   .peer = STR("192.0.2.1"),
+                                   .max_reply = max,
+                                   .done = done,
+                                   .user = &got};
+    memset(&got, 0, sizeof got);
+    struct http_inner *inner = http_inner_create(&o);
+    REQUIRE(inner);
+    return inner;
+}
+
+static void test_request(void) {
+    struct http_inner *inner = make(10);
+    struct http_req *req = &inner->req;
+    CHECK_STR(req->path, STR("/v1/x"));
+    CHECK_STR(req->method_text, STR("POST"));
+    CHECK_STR(req->body, STR("{}"));
+    CHECK_STR(req->peer, STR("192.0.2.1"));
+    CHECK_STR(http_field_get(req->fields, req->field_count, STR("Content-Type")), STR("application/json"));
+    CHECK(arena_alloc(&req->arena, 10000));
+    http_inner_free(inner);
+    CHECK_INT(got.calls, 0);
+}
+
+static void test_reply(void) {
+    const struct http_field f[] = {{STR("x-request-id"), STR("req_1")}, {STR("retry-after"), STR("3")}};
+    http_reply(&make(10)->req, 429, f, 2, STR("body"));
+    CHECK_INT(got.calls, 1);
+    CHECK_INT(got.status, 429);
+    CHECK(got.whole);
+    CHECK_STR(str_c(got.body), STR("body"));
+    CHECK_STR(str_c(got.id), STR("req_1"));
+    CHECK_STR(str_c(got.retry), STR("3"));
+}
+
+static void test_pieces(void) {
+    struct http_req *req = &make(10)->req;
+    http_reply_head(req, 200, NULL, 0, HTTP_LENGTH_UNKNOWN);
+    http_reply_flush(req);
+    CHECK_INT(http_reply_data(req, (const struct str[]){STR("a"), STR("b")}, 2, false), 0);
+    CHECK_INT(got.calls, 0);
+    http_reply_data(req, NULL, 0, true);
+    CHECK_INT(got.calls, 1);
+    CHECK(got.whole);
+    CHECK_STR(str_c(got.body), STR("ab"));
+    CHECK_STR(str_c(got.id), STR(""));
+}
+
+static void test_cut(void) {
+    struct http_req *req = &make(10)->req;
+    http_reply_head(req, 200, NULL, 0, HTTP_LENGTH_UNKNOWN);
+    http_reply_abort(req);
+    CHECK_INT(got.calls, 1);
+    CHECK(!got.whole);
+    http_reply(&make(3)->req, 200, NULL, 0, STR("four"));
+    CHECK_INT(got.calls, 1);
+    CHECK_INT(got.status, 200);
+    CHECK(!got.whole);
+}
+
+static void all(void) {
+    REQUIRE(loop_create(0, &loop, &err));
+    test_request();
+    test_reply();
+    test_pieces();
+    test_cut();
+    loop_drain_handles(loop);
+    loop_free(loop);
+}
+
+TEST_MAIN(all)
