@@ -83,6 +83,37 @@ static void put_anthropic_list(struct shown *shown) {
     json_put_object_end(w);
 }
 
+// --- in Google's ---
+
+static void put_gemini_model(void *arg, struct str name, struct str owner) {
+    struct shown *shown = arg;
+    const struct runtime *rt = shown->call->runtime;
+    struct model_named named;
+    struct json_writer *w = shown->w;
+    (void)owner;
+    if (!model_facts_named(rt->models, rt->conf, shown->call->tenant, name, &named)) named = (struct model_named){0};
+    struct str full = arena_printf(&shown->call->req->arena, "models/%.*s", STR_ARG(name));
+    json_put_object(w);
+    json_put_member_str(w, STR("name"), full);
+    json_put_member_str(w, STR("displayName"), name);
+    if (named.facts.context_window) json_put_member_u64(w, STR("inputTokenLimit"), named.facts.context_window);
+    if (named.facts.max_output) json_put_member_u64(w, STR("outputTokenLimit"), named.facts.max_output);
+    json_put_member_array(w, STR("supportedGenerationMethods"));
+    json_put_str(w, STR("generateContent"));
+    json_put_str(w, STR("countTokens"));
+    json_put_str(w, STR("embedContent"));
+    json_put_array_end(w);
+    json_put_object_end(w);
+}
+
+static void put_gemini_list(struct shown *shown) {
+    json_put_object(shown->w);
+    json_put_member_array(shown->w, STR("models"));
+    model_list(shown->call, STR(""), put_gemini_model, shown);
+    json_put_array_end(shown->w);
+    json_put_object_end(shown->w);
+}
+
 // --- in OpenAI's ---
 
 static void put_list(struct shown *shown) {
@@ -98,13 +129,17 @@ enum stage_result stage_models(struct call *call, struct err *err) {
     struct json_writer w;
     struct str wanted = STR("");
     struct shown shown = {.call = call, .w = &w};
-    bool anthropic = call->dialect->dialect == DIALECT_ANTHROPIC;
+    bool anthropic = call->dialect->dialect == DIALECT_ANTHROPIC, gemini = call->dialect->dialect == DIALECT_GEMINI;
     if (model_list_waits(call)) return STAGE_WAIT;
     if (endpoint_is_below(call->endpoint))
         wanted = http_path_decode(&call->req->arena, str_from(call->req->path, call->endpoint->path.n));
     json_writer_init(&w, &call->answer);
     if (wanted.n) {
-        if (model_list(call, wanted, anthropic ? put_anthropic_model : put_model, &shown) == 0) {
+        if (model_list(call, wanted,
+                       anthropic ? put_anthropic_model
+                       : gemini  ? put_gemini_model
+                                 : put_model,
+                       &shown) == 0) {
             err_set(err, ERR_MODEL_NOT_FOUND,
                     "there is no model \"%.*s\" that this key may use; GET /v1/models lists those there are",
                     STR_ARG(str_head(wanted, 100)));
@@ -112,6 +147,8 @@ enum stage_result stage_models(struct call *call, struct err *err) {
         }
     } else if (anthropic) {
         put_anthropic_list(&shown);
+    } else if (gemini) {
+        put_gemini_list(&shown);
     } else {
         put_list(&shown);
     }

@@ -23,6 +23,13 @@ void gemini_put_usage(struct buf *out, const struct usage *usage) {
     buf_printf(out, ",\"totalTokenCount\":%" PRIu64 "}", usage->prompt + usage->output);
 }
 
+void gemini_put_count(uint64_t tokens, struct buf *out) {
+    buf_printf(out,
+               "{\"totalTokens\":%" PRIu64 ",\"promptTokensDetails\":[{\"modality\":\"TEXT\",\"tokenCount\":%" PRIu64
+               "}]}",
+               tokens, tokens);
+}
+
 static void put_key(struct buf *out, const char *key, struct str escaped) {
     buf_printf(out, "\"%s\":\"", key);
     buf_put(out, escaped);

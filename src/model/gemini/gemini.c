@@ -54,6 +54,7 @@ const struct dialect_ops dialect_gemini = {
     .name = STR_INIT("gemini"),
     .peek = gemini_peek,
     .read = gemini_read,
+    .put_count = gemini_put_count,
     .stream_type = STR_INIT("text/event-stream"),
     .choices = CHAT_CHOICES_MAX,
     .encoder_size = sizeof(struct gemini_encoder),

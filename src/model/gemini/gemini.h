@@ -129,6 +129,7 @@ void gemini_encoder_init(struct chat_sink *sink, const struct chat_reply *reply,
 void gemini_put_answer(const struct chat_answer *answer, const struct chat_reply *reply, struct buf *out);
 // Appends "usageMetadata":{…}.
 void gemini_put_usage(struct buf *out, const struct usage *usage);
+void gemini_put_count(uint64_t tokens, struct buf *out);
 struct str gemini_finish_name(enum chat_finish finish);
 void gemini_put_failure(const struct chat_failure *failure, struct str request_id, struct buf *out);
 void gemini_put_failure_event(const struct chat_failure *failure, struct str request_id, struct buf *out);

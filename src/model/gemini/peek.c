@@ -72,7 +72,8 @@ bool gemini_peek(const struct model_request_in *in, struct arena *arena, struct 
     if (!q.body.n) return err_set(err, ERR_INVALID_JSON, "the body is empty; a JSON object was expected");
     if (!gemini_object(&rd, q.body, NULL, k_members, ARRAY_LEN(k_members), f)) return false;
     q.model = str_starts(in->model, STR("models/")) ? str_from(in->model, 7) : in->model;
-    if (q.model.n == 0 || q.model.n > 256) return missing(err, "model");
+    bool counted = in->operation == OPERATION_COUNT_TOKENS; // its body is read a second time, without the path
+    if ((q.model.n == 0 && !counted) || q.model.n > 256) return missing(err, "model");
     q.action = in->action;
     q.stream = in->operation == OPERATION_CHAT && str_eq(in->action, STR("streamGenerateContent"));
     q.array = q.stream && !has_param(in->query, STR("alt"), STR("sse"));

@@ -37,7 +37,10 @@ static void name_models(struct changes *c, struct str raw, struct str name, bool
     if (!json_enter_object(&r)) return;
     while (json_member(&r, &key, &kind)) {
         bool requests = outer && kind == JSON_ARRAY && json_string_eq(key, STR("requests"));
-        if (kind == JSON_STRING && json_string_eq(key, STR("model"))) {
+        bool inner = outer && kind == JSON_OBJECT && json_string_eq(key, STR("generateContentRequest"));
+        if (inner && json_skip(&r, &value)) {
+            name_models(c, value, name, false);
+        } else if (kind == JSON_STRING && json_string_eq(key, STR("model"))) {
             if (json_skip(&r, &value)) change_add(c, value, name);
         } else if (requests && json_enter_array(&r)) {
             while (json_element(&r, &kind))
@@ -125,7 +128,7 @@ static struct str joined(const struct changes *c, struct str body) {
 bool gemini_rewrite(const struct model_request *request, const struct chat_target *target, struct arena *arena,
                     struct str out_slices[JSON_EDIT_SLICES_MAX], size_t *out_count, struct err *err) {
     struct changes c = {.arena = arena};
-    if (request->operation == OPERATION_EMBEDDINGS) {
+    if (request->operation == OPERATION_EMBEDDINGS || request->operation == OPERATION_COUNT_TOKENS) {
         struct str name = chat_quote(arena, arena_printf(arena, "models/%.*s", STR_ARG(target->model)));
         if (!name.p) return err_no_memory(err);
         name_models(&c, request->body, name, true);

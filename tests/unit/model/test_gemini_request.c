@@ -48,7 +48,7 @@ static void peek_refuses(void) {
         CHECK(!gemini_peek(&in, &g.arena, &q, &g.err));
         CHECK_STR(str_c(g.err.param), str_c(bad[i].param));
     }
-    struct model_request_in in = {.body = STR("{\"contents\":[]}")};
+    struct model_request_in in = {.operation = OPERATION_CHAT, .body = STR("{\"contents\":[]}")};
     CHECK(!gemini_peek(&in, &g.arena, &q, &g.err)); // no model
     rig_end(&g);
 }
