@@ -431,6 +431,8 @@ class AnthropicUpstream(FakeUpstream):
             self.control(answer)
             return
         if seen.method == 'GET':
+            if seen.header('x-api-key') != self.key or not seen.header('anthropic-version'):
+                self.violation(f'asked for models with {seen.headers}')
             answer.whole(200, json_text({'data': [{'type': 'model', 'id': 'claude-fake', 'display_name': 'Claude Fake',
                                                    'created_at': '2025-02-19T00:00:00Z'}], 'has_more': False,
                                          'first_id': 'claude-fake', 'last_id': 'claude-fake'}).encode())
