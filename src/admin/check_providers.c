@@ -1,6 +1,7 @@
 // Tries providers: asks each for its models, with the credentials that requests carry.
 #include "admin/check_impl.h"
 #include "base/json_read.h"
+#include "model/provider.h"
 
 #define FIELDS_MAX 32
 #define LIST_MAX ((size_t)16 << 20)
@@ -13,11 +14,6 @@ struct ask {
     struct buf url, bearer;
 };
 
-// Anthropic's own list wants the key in its own way; what stands before it, and requests, take a bearer token.
-static bool is_anthropic(const struct conf_provider *p) {
-    return p->kind == PROVIDER_ANTHROPIC && str_ends(p->url.host, STR("anthropic.com"));
-}
-
 static void add_field(struct ask *a, struct str name, struct str value) {
     if (a->n_fields < FIELDS_MAX) a->fields[a->n_fields++] = (struct http_field){name, value};
 }
@@ -28,12 +24,14 @@ static bool ask_init(struct ask *a, const struct conf_provider *p) {
     while (base.n && base.p[base.n - 1] == '/') base.n--;
     buf_put(&a->url, base);
     buf_lit(&a->url, "/models");
-    if (is_anthropic(p)) {
-        add_field(a, STR("anthropic-version"), STR("2023-06-01"));
-        if (key.n) add_field(a, STR("x-api-key"), key);
-    } else if (key.n && p->preset->auth == PROVIDER_AUTH_X_API_KEY) {
-        add_field(a, STR("x-api-key"), key);
-    } else if (key.n && p->preset->auth == PROVIDER_AUTH_BEARER && buf_reserve(&a->bearer, key.n + 7)) {
+    const struct dialect_ops *speaks = dialect_get(provider_dialect(p));
+    enum provider_auth auth = provider_auth_of(p);
+    if (speaks->dialect == DIALECT_ANTHROPIC) buf_lit(&a->url, "?limit=1000");
+    if (speaks->dialect_field.n) add_field(a, speaks->dialect_field, speaks->dialect_version);
+    if (key.n && auth == PROVIDER_AUTH_X_API_KEY) add_field(a, STR("x-api-key"), key);
+    if (key.n && auth == PROVIDER_AUTH_API_KEY) add_field(a, STR("api-key"), key);
+    if (key.n && auth == PROVIDER_AUTH_GOOG) add_field(a, STR("x-goog-api-key"), key);
+    if (key.n && auth == PROVIDER_AUTH_BEARER && buf_reserve(&a->bearer, key.n + 7)) {
         buf_lit(&a->bearer, "Bearer ");
         buf_put(&a->bearer, key);
         add_field(a, STR("authorization"), buf_str(&a->bearer));

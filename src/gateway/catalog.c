@@ -162,18 +162,27 @@ static void on_error(struct http_exchange *x, const struct err *err) {
 
 // --- asking ---
 
+// All on one page; else there are 20 or 50.
+static const char *one_page(enum dialect dialect) {
+    if (dialect == DIALECT_GEMINI) return "?pageSize=1000";
+    return dialect == DIALECT_ANTHROPIC ? "?limit=1000" : "";
+}
+
 static void ask(struct catalog *c, struct asking *a, const struct runtime_provider *p) {
     static const struct http_exchange_ops ops = {.on_head = on_head, .on_data = on_data, .on_error = on_error};
+    const struct dialect_ops *speaks = dialect_get(provider_dialect(p->conf));
+    struct http_field fields[RUNTIME_FIELDS_MAX + 1];
     struct err err;
     *a = (struct asking){.catalog = c, .provider = p};
     buf_init(&a->body, ANSWER_MAX);
-    const char *pages = provider_dialect(p->conf) == DIALECT_GEMINI ? "?pageSize=1000" : ""; // else 50
-    struct http_request request = {.method = STR("GET"),
-                                   .target =
-                                       arena_printf(&c->arena, "%.*s/models%s", STR_ARG(p->conf->url.path), pages),
-                                   .authority = p->authority,
-                                   .fields = p->fields,
-                                   .field_count = p->field_count};
+    memcpy(fields, p->fields, p->field_count * sizeof *fields);
+    fields[p->field_count] = (struct http_field){speaks->dialect_field, speaks->dialect_version};
+    struct http_request request = {
+        .method = STR("GET"),
+        .target = arena_printf(&c->arena, "%.*s/models%s", STR_ARG(p->conf->url.path), one_page(speaks->dialect)),
+        .authority = p->authority,
+        .fields = fields,
+        .field_count = p->field_count + (speaks->dialect_field.n > 0)};
     a->failed = !request.target.p || !http_client_send(c->gl->client, &p->origin, &request, &ops, a, &a->x, &err);
     if (!a->failed) c->pending++;
 }

@@ -22,19 +22,10 @@ static void add_field(struct runtime_provider *rp, struct str name, struct str v
     if (rp->field_count < RUNTIME_FIELDS_MAX) rp->fields[rp->field_count++] = (struct http_field){name, value};
 }
 
-// How the key is sent: as the kind's own dialect has it, and as a compatibility address wants it.
-static enum provider_auth auth_of(const struct conf_provider *p) {
-    const struct dialect_ops *speaks = dialect_get(provider_dialect(p));
-    if (p->preset->auth == PROVIDER_AUTH_NONE || p->access_key_id.n) return PROVIDER_AUTH_NONE;
-    if (speaks->auth != PROVIDER_AUTH_NONE) return speaks->auth;
-    bool own = p->preset->auth == PROVIDER_AUTH_X_API_KEY || p->preset->auth == PROVIDER_AUTH_GOOG;
-    return own ? PROVIDER_AUTH_BEARER : p->preset->auth;
-}
-
 static bool provider_fields(struct runtime *rt, struct runtime_provider *rp, struct err *err) {
     const struct conf_provider *p = rp->conf;
     struct str key = secret_str(&p->api_key);
-    enum provider_auth auth = auth_of(p);
+    enum provider_auth auth = provider_auth_of(p);
     if (key.n && auth == PROVIDER_AUTH_X_API_KEY) add_field(rp, STR("x-api-key"), key);
     if (key.n && auth == PROVIDER_AUTH_API_KEY) add_field(rp, STR("api-key"), key);
     if (key.n && auth == PROVIDER_AUTH_GOOG) add_field(rp, STR("x-goog-api-key"), key);

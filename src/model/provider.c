@@ -96,6 +96,14 @@ bool provider_only_responses(const struct conf_provider *provider, struct str mo
     return false;
 }
 
+enum provider_auth provider_auth_of(const struct conf_provider *p) {
+    const struct dialect_ops *speaks = dialect_get(provider_dialect(p));
+    if (p->preset->auth == PROVIDER_AUTH_NONE || p->access_key_id.n) return PROVIDER_AUTH_NONE;
+    if (speaks->auth != PROVIDER_AUTH_NONE) return speaks->auth;
+    bool own = p->preset->auth == PROVIDER_AUTH_X_API_KEY || p->preset->auth == PROVIDER_AUTH_GOOG;
+    return own ? PROVIDER_AUTH_BEARER : p->preset->auth;
+}
+
 // --- where ---
 
 static const struct str k_openai_paths[OPERATION_COUNT] = {

@@ -23,6 +23,8 @@ const struct provider_traits *provider_traits_get(enum provider_kind kind);
 // The dialect in which this provider is spoken to: as configured, else as its kind says, and OpenAI's where base_url
 // is a vendor's compatibility address.
 enum dialect provider_dialect(const struct conf_provider *provider);
+// How its key is sent: as the kind's own dialect has it, and as a compatibility address wants it.
+enum provider_auth provider_auth_of(const struct conf_provider *provider);
 // Whether a client's bytes in `dialect` can be passed through.
 bool provider_speaks(const struct conf_provider *provider, enum dialect dialect, enum operation operation);
 // Whether this model is spoken to in OpenAI's Responses dialect alone, whatever its provider speaks else: those that

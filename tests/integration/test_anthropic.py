@@ -3,7 +3,7 @@
 # OpenAI's clients against Anthropic; errors, streams, what is dropped, strict mode, models, counting of tokens.
 import json
 
-from harness import Suite, eventually, fake_provider, main
+from harness import Suite, eventually, fake_provider, main, run_cli
 
 from anthropic_upstream import REDACTED, SIGNATURE, THOUGHTS, AnthropicUpstream
 
@@ -357,6 +357,12 @@ class Anthropic(Suite):
         none = self.server.get('/v1/models/nothing', self.server.key, VERSION)
         self.assertEqual((none.status, none.json()['error']['type']), (404, 'not_found_error'))
         self.assertEqual(self.server.get('/v1/models', self.server.key).json()['object'], 'list')
+
+    def test_a_provider_is_tried(self):
+        """`config test` asks for its models as Anthropic wants to be asked."""
+        done = run_cli('config', 'test', self.server.config_path)
+        self.assertIn('claude', done.stdout)
+        self.assertTrue(any(s.path == '/v1/models?limit=1000' for s in self.claude.seen), self.claude.seen)
 
     def test_thoughts_and_signatures_come_back(self):
         """What an answer says can be sent back byte for byte."""
