@@ -1,6 +1,7 @@
 // OpenAI's dialect: chat completions, embeddings, and what is relayed to those who speak it.
 #include "model/openai/openai.h"
 
+#include "model/cohere/cohere.h"
 #include "model/embed.h"
 
 const struct dialect_ops dialect_openai = {
@@ -28,4 +29,5 @@ const struct dialect_ops dialect_openai = {
     .usage_of = openai_usage_of,
     .only_usage = openai_only_usage,
     .embed = &openai_embed,
+    .rerank = &jina_rerank,
 };

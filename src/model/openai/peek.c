@@ -15,6 +15,7 @@ static const struct shape k_shapes[OPERATION_COUNT] = {
     [OPERATION_CHAT] = {STR_INIT("messages"), JSON_IS(JSON_ARRAY), true, true, false, STR_INIT("")},
     [OPERATION_COMPLETIONS] = {STR_INIT("prompt"), TEXT_OR_LIST | JSON_OR_NULL, false, true, false, STR_INIT("")},
     [OPERATION_EMBEDDINGS] = {STR_INIT("input"), TEXT_OR_LIST, true, false, false, STR_INIT("")},
+    [OPERATION_RERANK] = {STR_INIT("documents"), JSON_IS(JSON_ARRAY), true, false, false, STR_INIT("")},
     [OPERATION_MODERATIONS] = {STR_INIT("input"), TEXT_OR_LIST, true, false, false, STR_INIT("omni-moderation-latest")},
     [OPERATION_IMAGE] = {STR_INIT("prompt"), JSON_IS(JSON_STRING), true, true, false, STR_INIT("dall-e-2")},
     [OPERATION_IMAGE_EDIT] = {STR_INIT("prompt"), JSON_IS(JSON_STRING), true, true, true, STR_INIT("dall-e-2")},
