@@ -93,6 +93,7 @@ struct whole {
     struct chat_sink *sink;
     struct str citations;
     bool cited;
+    unsigned part; // that they are of
 };
 
 static void put_part(struct chat_sink *sink, unsigned part, enum chat_part_kind kind, struct str json_text) {
@@ -110,7 +111,7 @@ static void end_part(struct chat_sink *sink, unsigned part) {
 static bool visit_citation(void *arg, size_t index, struct str raw, struct err *err) {
     struct whole *x = arg;
     (void)index, (void)err;
-    cohere_emit_citation(raw, cohere_content_part(0), x->sink);
+    cohere_emit_citation(raw, x->part, x->sink);
     return true;
 }
 
@@ -125,7 +126,7 @@ static bool visit_content(void *arg, size_t index, struct str raw, struct err *e
         put_part(x->sink, part, CHAT_THINKING, f[2].raw);
     } else if (chat_given(&f[1]).p) {
         put_part(x->sink, part, CHAT_TEXT, f[1].raw);
-        struct whole at = {.sink = x->sink};
+        struct whole at = {.sink = x->sink, .part = part};
         if (x->citations.p && !x->cited && !chat_each(x->citations, visit_citation, &at, err)) return false;
         x->cited = true;
     } else {

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# Cohere behind Penstock: chats for clients of other dialects, embeddings in pieces, rerankings in both shapes.
+import json
+
+from harness import Suite, chat_body, fake_provider, main  # first: it finds the fakes
+
+from cohere_upstream import CohereUpstream
+
+WEATHER = {'type': 'function', 'function': {'name': 'weather', 'parameters': {
+    'type': 'object', 'properties': {'city': {'type': 'string'}}}}}
+NOW = {'type': 'function', 'function': {'name': 'now'}}
+
+
+class Cohere(Suite):
+    @classmethod
+    def setUpClass(cls):
+        cls.cohere = CohereUpstream().start()
+        cls.addClassCleanup(cls.cohere.stop)
+        super().setUpClass()
+
+    @classmethod
+    def config(cls):
+        return {'providers': [{'name': 'co', 'kind': 'cohere', 'base_url': cls.cohere.base_url, 'api_key': 'co-fake'},
+                              fake_provider(cls.fake)],
+                'models': [{'name': 'ranker', 'targets': [{'provider': 'co', 'model': 'rerank-v3.5'}]}],
+                'log': {'level': 'debug', 'format': 'json'}}
+
+    def setUp(self):
+        super().setUp()
+        self.cohere.reset()
+
+    def tearDown(self):
+        super().tearDown()
+        self.assertEqual(self.cohere.violations, [])
+
+    def ask(self, path, **body):
+        return self.server.post(path, json.dumps(body).encode())
+
+    def test_a_chat(self):
+        reply = self.server.chat('co/command-a', max_tokens=9, top_p=0.9, stop=['x'], seed=3)
+        answer = reply.json()
+        self.assertEqual(reply.status, 200, reply)
+        self.assertEqual(answer['choices'][0]['message']['content'], 'Wasser strömt durch das Tor')
+        told = self.cohere.seen[0]
+        self.assertEqual((answer['usage']['prompt_tokens'], answer['usage']['completion_tokens']), told.usage[:2])
+        self.assertEqual((told.json['p'], told.json['max_tokens'], told.json['stop_sequences'], told.json['seed']),
+                         (0.9, 9, ['x'], 3))
+        self.assertIsNone(reply.header('x-penstock-dropped-params'))
+
+    def test_tools_and_their_results(self):
+        reply = self.server.post('/v1/chat/completions', chat_body('co/command-a;tools', tools=[WEATHER, NOW], stream=True))
+        calls = {}
+        *events, done = reply.events()
+        self.assertEqual(done, '[DONE]')
+        for choice in (c for e in events for c in json.loads(e)['choices']):
+            for part in choice['delta'].get('tool_calls') or []:
+                call = calls.setdefault(part['index'], {'id': '', 'type': 'function', 'function': {'name': '', 'arguments': ''}})
+                call['id'] += part.get('id') or ''
+                for member in 'name', 'arguments':
+                    call['function'][member] += part['function'].get(member) or ''
+            finish = choice['finish_reason']
+        self.assertEqual(finish, 'tool_calls')
+        self.assertEqual([c['function']['name'] for c in calls.values()], ['weather', 'now'])
+        self.assertEqual(json.loads(calls[0]['function']['arguments'])['city'], 'Zürich')
+        history = [{'role': 'user', 'content': 'q'}, {'role': 'assistant', 'content': None, 'tool_calls': list(calls.values())},
+                   *({'role': 'tool', 'tool_call_id': c['id'], 'content': 'r'} for c in calls.values())]
+        again = self.ask('/v1/chat/completions', model='co/command-a', messages=history, tools=[WEATHER, NOW])
+        self.assertEqual(again.status, 200, again)
+
+    def test_thoughts_and_citations_for_a_client_of_anthropic(self):
+        for stream in False, True:
+            reply = self.ask('/v1/messages', model='co/command-a;thinking;citations', max_tokens=3000, stream=stream,
+                             messages=[{'role': 'user', 'content': 'q'}],
+                             thinking={'type': 'enabled', 'budget_tokens': 1024})
+            self.assertEqual(reply.status, 200, reply)
+            text = reply.body.decode()
+            self.assertIn('The tide ', text)
+            self.assertIn('https://x.example/t', text)
+            self.assertIn('"end_turn"', text)
+        self.assertEqual(self.cohere.seen[0].json['thinking'], {'type': 'enabled', 'token_budget': 1024})
+
+    def test_a_client_of_ollama(self):
+        reply = self.ask('/api/chat', model='co/command-a', messages=[{'role': 'user', 'content': 'q'}],
+                         format={'type': 'object'})
+        *pieces, last = [json.loads(line) for line in reply.body.decode().split('\n') if line]
+        self.assertEqual(''.join(p['message']['content'] for p in pieces), 'Wasser strömt durch das Tor')
+        self.assertEqual((last['prompt_eval_count'], last['eval_count']), self.cohere.seen[0].usage[:2])
+
+    def test_failures(self):
+        busy = self.server.chat('co/command-a;status=429')
+        self.assertEqual(busy.status, 429, busy)
+        self.assertIn('told to fail', busy.error()['message'])
+        for model in 'command-a;error_event', 'command-a;fault=close':
+            reply = self.server.post('/v1/chat/completions', chat_body('co/' + model, stream=True))
+            self.assertIn('"error"', reply.body.decode(), reply)
+
+    def test_embeddings_go_in_pieces_of_96(self):
+        texts = ['x' * (i % 7) for i in range(200)]
+        reply = self.ask('/v1/embeddings', model='co/embed-v4.0', input=texts)
+        answer = reply.json()
+        self.assertEqual(reply.status, 200, reply)
+        self.assertEqual([d['embedding'][0] for d in answer['data']], [0.25 * (len(t) + 1) for t in texts])
+        self.assertEqual(sorted(len(s.json['texts']) for s in self.cohere.seen), [8, 96, 96])
+        self.assertEqual(answer['usage']['prompt_tokens'], sum(len(t) for t in texts))
+        packed = self.ask('/v1/embeddings', model='co/embed-v4.0', input='x', encoding_format='base64', dimensions=4,
+                          input_type='search_query').json()
+        self.assertIsInstance(packed['data'][0]['embedding'], str)
+        sent = self.cohere.seen[-1].json
+        self.assertEqual((sent['input_type'], sent['output_dimension']), ('search_query', 4))
+
+    DOCUMENTS = ['a', {'text': 'a long one'}, 'longer']
+
+    def test_rerankings(self):
+        reply = self.ask('/v1/rerank', model='ranker', query='q', documents=self.DOCUMENTS, top_n=2, return_documents=True)
+        self.assertEqual(reply.status, 200, reply)
+        answer = reply.json()
+        self.assertEqual([(r['index'], r['document']) for r in answer['results']],
+                         [(1, {'text': 'a long one'}), (2, {'text': 'longer'})])
+        self.assertEqual((answer['object'], answer['model']), ('list', 'ranker'))
+        self.assertEqual(answer['meta']['billed_units'], {'search_units': 1})
+        passed = self.ask('/v2/rerank', model='ranker', query='q', documents=['a', 'bb'])
+        self.assertEqual([r['index'] for r in passed.json()['results']], [1, 0])
+        self.assertIn('id', passed.json())
+        self.assertEqual(self.cohere.seen[-1].json, {'model': 'rerank-v3.5', 'query': 'q', 'documents': ['a', 'bb']})
+
+    def test_wrong_rerankings(self):
+        for path, where in ('/v1/rerank', lambda r: r.error()['message']), ('/v2/rerank', lambda r: r.json()['message']):
+            reply = self.ask(path, model='fake/x', query='q', documents=[1])
+            self.assertEqual(reply.status, 400 if path == '/v2/rerank' else reply.status, reply)
+            reply = self.ask(path, model='ranker', query='q')
+            self.assertEqual(reply.status, 400, reply)
+            self.assertIn('documents', where(reply))
+
+
+if __name__ == '__main__':
+    main()
