@@ -28,6 +28,9 @@ import sys
 import threading
 import time
 
+import openai_media
+import openai_rules
+
 WORDS = ['Wasser', ' strömt', ' durch', ' das', ' Tor', ' ☃', ' und', ' "treibt"', ' die', ' Räder', '\n', ' 🌊']
 MAX_HEAD = 64 * 1024
 
@@ -315,12 +318,16 @@ class Answer:
         elif plan.has('body'):
             body = {'invalid': b'{"id": "x", "choices": [', 'empty': b'', 'array': b'[1, 2]'}[plan.text('body')]
             self.whole(200, body)
+        elif openai_rules.problem(seen, plan):
+            self.error(400, openai_rules.problem(seen, plan))
         elif seen.path.endswith('/chat/completions'):
             self.stream() if seen.json.get('stream') else self.chat()
         elif seen.path.endswith('/completions'):
             self.stream() if seen.json.get('stream') else self.completion()
         elif seen.path.endswith('/embeddings'):
             self.embeddings()
+        elif openai_media.answer(self):
+            pass
         else:
             self.error(404, 'Not found')
 
@@ -337,7 +344,10 @@ class Answer:
                 'prompt_tokens_details': {'cached_tokens': counts[2], 'audio_tokens': 0},
                 'completion_tokens_details': {'reasoning_tokens': counts[3]}}
 
-    def tool_call(self):
+    def tool_call(self, n=0):
+        tools = [t for t in self.seen.json.get('tools') or [] if t.get('type') == 'function']
+        if n:
+            return tools[n % len(tools)]['function']['name'] if tools else 'none', '{"n": %d}' % n
         name = (self.seen.json.get('tools') or [{'function': {'name': 'none'}}])[0]['function']['name']
         return name, '{"city": "Zürich", "unit": "°C", "n": 1.50}'
 
@@ -370,6 +380,11 @@ class Answer:
             del answer['usage']
             counts = None
         self.whole(200, json_text(answer).encode(), usage=counts)
+
+    def structured(self):
+        asked = (self.seen.json.get('response_format') or {}).get('json_schema', {}).get('schema', {})
+        kinds = {'string': 'text', 'number': 1.5, 'integer': 7, 'boolean': True, 'array': [], 'object': {}}
+        return json.dumps({k: kinds.get(v.get('type')) for k, v in asked.get('properties', {}).items()})
 
     def completion(self):
         counts = self.counts(3)
@@ -424,6 +439,9 @@ class Answer:
             yield {'text': '', 'index': 0, 'logprobs': None, 'finish_reason': 'stop'}
             return
         if self.calls():
+            if plan_tools := (self.plan.number('tools') if self.plan.text('tools') else 0):
+                yield from self.parallel(plan_tools)
+                return
             name, arguments = self.tool_call()
             deltas = [{'role': 'assistant', 'content': None, 'tool_calls': [
                 {'index': i, 'id': f'call_{i + 1}', 'type': 'function', 'function': {'name': name, 'arguments': ''}}]}
@@ -435,10 +453,35 @@ class Answer:
         else:
             deltas = ({'content': WORDS[i % len(WORDS)] + pad} if i else {'role': 'assistant', 'content': ''}
                       for i in range(total))
+        if self.plan.has('structured'):
+            deltas = [{'role': 'assistant', 'content': ''}] + [{'content': c} for c in self.structured()]
+        if self.plan.has('reasoning'):
+            deltas = [{'role': 'assistant', self.plan.text('reasoning'): piece}
+                      for piece in ('Hm,', ' let me', ' "think"')] + list(deltas)
+        if self.plan.has('picture'):
+            deltas = list(deltas) + [{'images': [openai_media.PICTURE]}]
         for delta in deltas:
             yield {'index': 0, 'delta': delta, 'logprobs': None, 'finish_reason': None}
         yield {'index': 0, 'delta': {}, 'logprobs': None,
                'finish_reason': 'tool_calls' if self.calls() else 'stop'}
+
+    def parallel(self, count):
+        """Several calls, one after the other or in turns."""
+        yield {'index': 0, 'delta': {'role': 'assistant', 'content': None}, 'logprobs': None, 'finish_reason': None}
+        lists = []
+        for n in range(count):
+            name, text = self.tool_call(n)
+            pieces = [{'index': n, 'id': f'call_{n + 1}', 'type': 'function', 'function': {'name': name, 'arguments': ''}}]
+            pieces += [{'index': n, 'function': {'arguments': text[i:i + 3]}} for i in range(0, len(text), 3)]
+            lists.append(pieces)
+        if self.plan.has('interleaved'):
+            longest = max(map(len, lists))
+            order = [pieces[i] for i in range(longest) for pieces in lists if i < len(pieces)]
+        else:
+            order = [piece for pieces in lists for piece in pieces]
+        for piece in order:
+            yield {'index': 0, 'delta': {'tool_calls': [piece]}, 'logprobs': None, 'finish_reason': None}
+        yield {'index': 0, 'delta': {}, 'logprobs': None, 'finish_reason': 'tool_calls'}
 
     def stream(self):
         plan = self.plan
@@ -608,7 +651,7 @@ class FakeUpstream:
                 {'id': 'fake', 'object': 'model', 'created': 1, 'owned_by': 'fake'}]}).encode())
             return
         try:
-            seen.json = json.loads(seen.body)
+            seen.json = openai_media.form(seen) or json.loads(seen.body)
             seen.model = seen.json['model']
         except (ValueError, KeyError, TypeError):
             raise Refused('passed on a body that is not a request: ' + repr(seen.body[:200])) from None
