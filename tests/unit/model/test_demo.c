@@ -3,7 +3,6 @@
 #include "check.h"
 #include "model/demo.h"
 #include "model/dialect.h"
-#include "model/openai_usage.h"
 
 struct run {
     struct arena arena;
@@ -57,14 +56,13 @@ static void test_whole(void) {
                                          ""};
     for (size_t i = 0; i < ARRAY_LEN(models); i++) {
         struct run r;
-        struct usage usage;
-        bool valid;
+        struct usage usage = {0};
         run_open(&r, OPERATION_CHAT, models[i], STR(HI "}"));
         run_all(&r);
         CHECK(r.last == DEMO_LAST && r.pieces == 1);
         CHECK_INT(r.demo.status, 200);
         CHECK_STR(demo_content_type(&r.demo), STR("application/json"));
-        CHECK(openai_usage_of_answer(buf_str(&r.out), &valid, &usage) && valid && usage.prompt && usage.output);
+        CHECK(dialect_get(DIALECT_OPENAI)->usage_of(buf_str(&r.out), &usage) && usage.prompt && usage.output);
         CHECK(holds(&r, STR("hi \xc3\xa9")) || holds(&r, STR("hi \\u00e9")));
         if (i) CHECK(holds(&r, STR("demonstration"))); // says what it is
         CHECK((r.waited > 0) == (i == 1 || i == 2));

@@ -2,8 +2,8 @@
 #include "base/buf.h"
 #include "base/json_read.h"
 #include "check.h"
+#include "model/openai/openai.h"
 #include "model/openai_error.h"
-#include "model/openai_usage.h"
 
 struct counted {
     struct str raw;
@@ -52,7 +52,7 @@ static const struct counted k_counted[] = {
 static void test_usage(void) {
     for (size_t i = 0; i < ARRAY_LEN(k_counted); i++) {
         struct usage u = {0};
-        bool known = openai_usage_read(k_counted[i].raw, &u);
+        bool known = openai_usage_merge(k_counted[i].raw, &u);
         if (known != k_counted[i].known || memcmp(&u, &k_counted[i].usage, sizeof u) != 0)
             fprintf(stderr, "%.*s\n", STR_ARG(k_counted[i].raw));
         CHECK(known == k_counted[i].known);
@@ -63,24 +63,24 @@ static void test_usage(void) {
 static void test_usage_of_answer(void) {
     static const struct {
         struct str body;
-        bool valid, known;
+        bool known;
     } cases[] = {
-        {STR_INIT("{\"x\":1,\"usage\":{\"prompt_tokens\":7}}"), true, true},
-        {STR_INIT(" {\"usage\":null} "), true, false},
-        {STR_INIT("{}"), true, false},
-        {STR_INIT("{\"y\":{\"usage\":{\"prompt_tokens\":7}}}"), true, false},
-        {STR_INIT("{\"usage\":{\"prompt_tokens\":7}}x"), false, false},
-        {STR_INIT("{\"usage\":{\"prompt_tokens\":7}"), false, false},
-        {STR_INIT("{\"usage\":{\"prompt_tokens\":7},\"z\":\"\xff\"}"), false, false},
-        {STR_INIT("<html>"), false, false},
-        {STR_INIT(""), false, false},
-        {STR_INIT("[]"), false, false},
+        {STR_INIT("{\"x\":1,\"usage\":{\"prompt_tokens\":7}}"), true},
+        {STR_INIT(" {\"usage\":null} "), false},
+        {STR_INIT("{}"), false},
+        {STR_INIT("{\"y\":{\"usage\":{\"prompt_tokens\":7}}}"), false},
+        {STR_INIT("{\"usage\":{\"prompt_tokens\":7}}x"), false},
+        {STR_INIT("{\"usage\":{\"prompt_tokens\":7}"), false},
+        {STR_INIT("{\"usage\":{\"prompt_tokens\":7},\"z\":\"\xff\"}"), false},
+        {STR_INIT("<html>"), false},
+        {STR_INIT(""), false},
+        {STR_INIT("[]"), false},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct usage u;
-        bool valid, known = openai_usage_of_answer(cases[i].body, &valid, &u);
-        if (valid != cases[i].valid) fprintf(stderr, "%.*s\n", STR_ARG(cases[i].body));
-        CHECK(valid == cases[i].valid && known == cases[i].known);
+        struct usage u = {0};
+        bool known = dialect_get(DIALECT_OPENAI)->usage_of(cases[i].body, &u);
+        if (known != cases[i].known) fprintf(stderr, "%.*s\n", STR_ARG(cases[i].body));
+        CHECK(known == cases[i].known && u.prompt == (known ? 7 : 0));
     }
 }
 
