@@ -10,7 +10,7 @@ URL, KEY = os.environ['PENSTOCK_URL'], os.environ['PENSTOCK_KEY']
 HELLO = [{'role': 'user', 'content': 'Hello'}]
 WEATHER = {'name': 'weather', 'input_schema': {'type': 'object', 'properties': {'city': {'type': 'string'}}}}
 ARGUMENTS = {'city': 'Zürich', 'unit': '°C', 'n': 1.5}
-PROVIDERS = ('claude', 'fake')
+PROVIDERS = ('claude', 'fake', 'gemini')
 
 
 def text_of(message):
@@ -84,9 +84,10 @@ class Client(unittest.TestCase):
             self.assertEqual(limited.exception.response.headers['retry-after'], '1')
             with self.assertRaises(anthropic.BadRequestError):
                 self.ask(provider + '/x;status=400')
+            status = 503 if provider == 'gemini' else 529
             with self.assertRaises(anthropic.APIStatusError) as overloaded:
-                self.ask(provider + '/x;status=529')
-            self.assertEqual(overloaded.exception.status_code, 529)
+                self.ask(f'{provider}/x;status={status}')
+            self.assertEqual(overloaded.exception.status_code, status)
             with self.assertRaises(anthropic.APIError):
                 with self.client.messages.stream(model=provider + '/x;error_event', max_tokens=100, messages=HELLO) as s:
                     s.get_final_message()
@@ -100,7 +101,7 @@ class Client(unittest.TestCase):
         async def run():
             async with anthropic.AsyncAnthropic(base_url=URL, api_key=KEY, max_retries=0) as client:
                 return await asyncio.gather(*(client.messages.create(
-                    model=f'{PROVIDERS[i % 2]}/many-{i}', max_tokens=100, messages=HELLO) for i in range(20)))
+                    model=f'{PROVIDERS[i % 3]}/many-{i}', max_tokens=100, messages=HELLO) for i in range(24)))
         self.assertEqual({text_of(m) for m in asyncio.run(run())}, {'Wasser strömt durch das Tor'})
 
 

@@ -8,6 +8,7 @@ import sys
 from harness import HERE, ROOT, Suite, clean_environment, fake_provider, main
 
 from anthropic_upstream import AnthropicUpstream
+from gemini_upstream import GeminiUpstream
 
 PYTHON = os.environ.get('PENSTOCK_PYTHON') or os.path.join(ROOT, 'build', 'python', 'bin', 'python3')
 
@@ -15,19 +16,23 @@ PYTHON = os.environ.get('PENSTOCK_PYTHON') or os.path.join(ROOT, 'build', 'pytho
 class AnthropicSdk(Suite):
     @classmethod
     def config(cls):
-        cls.claude = AnthropicUpstream().start()
+        cls.claude, cls.gemini = AnthropicUpstream().start(), GeminiUpstream().start()
         cls.addClassCleanup(cls.claude.stop)
-        return {'providers': [fake_provider(cls.fake), {'name': 'claude', 'kind': 'anthropic', 'api_key': 'sk-ant-fake',
-                                                        'base_url': cls.claude.base_url}],
+        cls.addClassCleanup(cls.gemini.stop)
+        return {'providers': [
+            fake_provider(cls.fake),
+            {'name': 'claude', 'kind': 'anthropic', 'api_key': cls.claude.key, 'base_url': cls.claude.base_url},
+            {'name': 'gemini', 'kind': 'gemini', 'api_key': cls.gemini.key, 'base_url': cls.gemini.base_url}],
                 'models': [{'name': 'small', 'targets': [{'provider': 'claude', 'model': 'claude-small'}]}]}
 
     def run_suite(self, *command):
         env = clean_environment(PENSTOCK_URL=f'http://127.0.0.1:{self.server.port}', PENSTOCK_KEY=self.server.key,
                                 OPENAI_FAKE=f'http://127.0.0.1:{self.fake.port}',
-                                ANTHROPIC_FAKE=f'http://127.0.0.1:{self.claude.port}')
+                                ANTHROPIC_FAKE=f'http://127.0.0.1:{self.claude.port}',
+                                GEMINI_FAKE=f'http://127.0.0.1:{self.gemini.port}')
         done = subprocess.run(command, cwd=HERE, env=env, stdout=sys.stderr, timeout=120)
         self.assertEqual(done.returncode, 0)
-        self.assertEqual(self.claude.violations, [])
+        self.assertEqual(self.claude.violations + self.gemini.violations, [])
 
     def test_javascript(self):
         self.assertTrue(os.path.isdir(os.path.join(HERE, 'node_modules', '@anthropic-ai', 'sdk')), 'npm ci was not run')
