@@ -13,6 +13,7 @@ enum check_kind {
     CHECK_VAULT,
     CHECK_DATABASE, // storage.url
     CHECK_REDIS,
+    CHECK_MODELS,
     CHECK_WEBHOOK,
     CHECK_LISTENER,
     CHECK_CERTIFICATE, // of a listener: its files

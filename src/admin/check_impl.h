@@ -48,6 +48,7 @@ void check_add_providers(struct check_list *l);
 void check_add_vault(struct check_list *l);
 void check_add_database(struct check_list *l);
 void check_add_redis(struct check_list *l);
+void check_add_models(struct check_list *l);
 void check_add_webhooks(struct check_list *l);
 void check_add_listeners(struct check_list *l);
 void check_add_certificates(struct check_list *l);

@@ -1,4 +1,5 @@
 // penstock models: what models there are, what they can do and cost; and having the catalogue read again.
+#include "admin/models.h"
 #include "admin/wish_text.h"
 #include "base/json_read.h"
 #include "cli/api_client.h"
@@ -6,7 +7,6 @@
 #include "cli/models.h"
 #include "model/catalog_query.h"
 #include "net/fetch.h"
-#include "server/models.h"
 #include "store/ledger.h"
 
 #define ARENA_MAX ((size_t)256 << 20)
@@ -20,7 +20,8 @@ int cli_models_here(const struct cli_args *args, bool fetched, struct conf **out
     int code = cli_conf_load(args, &wanted, CLI_CONFIG_INVALID, &conf);
     if (code != CLI_OK) return code;
     bool ok = !fetched || fetch_global_begin(&err);
-    ok = ok && (fetched ? models_load(conf, out_models, &err) : models_load_kept(conf, out_models, &err));
+    ok = ok && (fetched ? models_load(conf, !cli_given(args, CLI_DRY_RUN), out_models, &err)
+                        : models_load_kept(conf, out_models, &err));
     if (!ok) {
         conf_unref(conf);
         return cli_fail_err(args->io, &err, "the catalogue of models cannot be used", NULL);

@@ -158,8 +158,10 @@ static bool take_models(struct server *s, struct job *job, const struct conf *co
     const struct conf_catalog *old = &s->setting->conf->catalog, *next = &conf->catalog;
     bool same = str_eq(old->file, next->file) && str_eq(old->url, next->url);
     struct model_catalog *now = s->setting->runtime->models;
-    if (!same) return models_load(conf, out_models, &job->err);
-    if ((next->file.n || (next->url.n && models_asked(job))) && models_load(conf, out_models, &job->models_missed))
+    bool keep = !job->wish || !job->wish->dry_run;
+    if (!same) return models_load(conf, keep, out_models, &job->err);
+    if ((next->file.n || (next->url.n && models_asked(job))) &&
+        models_load(conf, keep, out_models, &job->models_missed))
         return true;
     *out_models = model_catalog_ref(now);
     return true;
@@ -184,7 +186,7 @@ static void tell_models(struct job *job, const struct model_catalog *models) {
 static bool run_models(struct server *s, struct job *job) {
     struct model_catalog *models;
     struct conf *conf = s->setting->conf;
-    if (!models_load(conf, &models, &job->err)) return false;
+    if (!models_load(conf, !job->wish->dry_run, &models, &job->err)) return false;
     bool ok = setting_prepare(s, conf, models, s->setting, &job->setting, &job->err);
     if (ok) tell_models(job, models);
     job->version = atomic_load(&s->gateway->config_version);

@@ -99,6 +99,13 @@ static void tell_models(struct server *s, const struct job *job) {
              LOG_STR("source", model_catalog_source(models)), LOG_INT("models", (int64_t)model_catalog_count(models)));
 }
 
+static void tell_bases(struct server *s) {
+    const struct conf_model *m = models_without_base(s->setting->conf, s->setting->runtime->models);
+    if (m)
+        log_warn(s->log, LOG_MSG("a model's base is not in the catalogue: nothing is known of it, nor its price"),
+                 LOG_STR("model", m->name), LOG_STR("base", m->base));
+}
+
 // --- the switch ---
 
 static void watch_files(struct reload *r) {
@@ -143,6 +150,7 @@ static void switch_over(struct reload *r) {
     setting_unref(old);
     vault_retain(s->vault, s->setting->conf->vault_refs.p, s->setting->conf->vault_refs.n);
     watch_files(r);
+    tell_bases(s);
 }
 
 // --- jobs, one after the other ---
@@ -327,6 +335,7 @@ bool reload_start(struct server *s, struct err *err) {
         !watch_create(s->loops[0].loop, DEBOUNCE_MS, LOOK_MS, on_watch, s, &r->watch, err))
         return false;
     watch_files(r);
+    tell_bases(s);
     reload_ask(s, JOB_START);
     return true;
 }

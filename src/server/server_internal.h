@@ -3,6 +3,7 @@
 #define SERVER_SERVER_INTERNAL_H
 
 #include "admin/admin.h"
+#include "admin/models.h"
 #include "admin/wish_text.h"
 #include "gateway/batch_lines.h"
 #include "gateway/batches.h"
@@ -18,7 +19,6 @@
 #include "os/signals.h"
 #include "os/watch.h"
 #include "server/job.h"
-#include "server/models.h"
 #include "server/server.h"
 #include "store/config_env.h"
 #include "store/config_wish.h"

@@ -157,6 +157,9 @@ class Models(Suite):
         self.assertEqual(self.one(server, 'openai/gpt-4o')['context_window'], 55)
         self.file('{', path)
         self.assertIn('invalid JSON', server.cli('models', 'refresh').stderr)
+        tried = server.cli('config', 'test', server.config_path)
+        self.assertEqual(tried.returncode, 1)
+        self.assertRegex(tried.stdout, r'failed +models .*invalid JSON')
         server.stop()
 
     def test_a_file_that_is_wrong_from_the_start(self):
@@ -174,6 +177,8 @@ class Models(Suite):
         address.text = json.dumps(LITELLM).encode()
         self.assertEqual(self.refresh(server, query='?dry_run=true')['own'], 1)
         self.assertEqual(self.one(server, 'openai/gpt-4o')['context_window'], 77)
+        with open(os.path.join(server.data, 'models.json'), encoding='utf-8') as kept:
+            self.assertEqual(json.load(kept), OWN)
         self.assertEqual(self.refresh(server)['source'], address.url)
         self.assertEqual(self.one(server, 'openai/gpt-4o')['context_window'], 55)
         for text, status in ((b'<html>', 200), (b'', 404), (b'{"a": ' + b'[' * 400, 200)):
@@ -255,6 +260,8 @@ class Models(Suite):
         record, upstream = last()
         self.assertEqual(upstream, 'ft:gpt-4o-mini:acme:support:v1')
         check_cost(record, 150, 75, 600)
+        patch({'name': 'lost', 'base': 'openai/no-such', 'targets': [{'provider': 'openai', 'model': 'x'}]})
+        self.assertTrue(eventually(lambda: 'base is not in the catalogue' in server.log()))
         versions = [v['version'] for v in
                     server.get('/api/v1/config/history', key=self.admin(server)).json()['versions']]
         self.assertGreaterEqual(len(versions), 4)
