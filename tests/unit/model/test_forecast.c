@@ -27,22 +27,24 @@ static void reading(void) {
     CHECK(!forecast_fits_mode(&q, MODEL_CHAT));
     REQUIRE(read_text("{\"model\":\"m\",\"prompt\":\"x\"}", &a, &q, &err));
     CHECK(q.operation == OPERATION_COMPLETIONS);
-    static const char *const wrong[] = {"",
-                                        "[]",
-                                        "{}",
-                                        "{" HI "}",
-                                        "{\"models\":[]," HI "}",
-                                        "{\"models\":\"some\"," HI "}",
-                                        "{\"models\":[1]," HI "}",
-                                        "{\"models\":{}," HI "}",
-                                        "{\"model\":7," HI "}",
-                                        "{\"model\":\"m\",\"messages\":3}",
-                                        "{\"model\":\"m\",\"messages\":[]}",
-                                        "{\"model\":\"m\"," HI ",\"model\":\"n\"}",
-                                        "{\"model\":\"m\"," HI};
+    static const struct {
+        const char *text;
+    } wrong[] = {{""},
+                 {"[]"},
+                 {"{}"},
+                 {"{" HI "}"},
+                 {"{\"models\":[]," HI "}"},
+                 {"{\"models\":\"some\"," HI "}"},
+                 {"{\"models\":[1]," HI "}"},
+                 {"{\"models\":{}," HI "}"},
+                 {"{\"model\":7," HI "}"},
+                 {"{\"model\":\"m\",\"messages\":3}"},
+                 {"{\"model\":\"m\",\"messages\":[]}"},
+                 {"{\"model\":\"m\"," HI ",\"model\":\"n\"}"},
+                 {"{\"model\":\"m\"," HI}};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-        bool ok = read_text(wrong[i], &a, &q, &err);
-        if (ok) fprintf(stderr, "%s\n", wrong[i]);
+        bool ok = read_text(wrong[i].text, &a, &q, &err);
+        if (ok) fprintf(stderr, "%s\n", wrong[i].text);
         CHECK(!ok);
     }
     arena_free(&a);
