@@ -9,6 +9,7 @@ struct encoder {
     bool told_usage;
     bool started, called, finished, failed;
     bool in_text;   // of a block that is told in one event: its text is being appended
+    bool unsaid;    // of a part that has no block: sound
     unsigned index; // of the open block
     enum chat_part_kind kind;
 };
@@ -49,6 +50,8 @@ static void put_start(struct encoder *e) {
 
 static void put_block_start(struct encoder *e, const struct chat_event *event) {
     e->kind = event->part_kind;
+    e->unsaid = e->kind == CHAT_AUDIO || e->kind == CHAT_VIDEO || e->kind == CHAT_FILE;
+    if (e->unsaid) return;
     buf_lit(e->out, EVENT("content_block_start"));
     put_index(e);
     switch (e->kind) {
@@ -95,6 +98,7 @@ static void put_delta(struct encoder *e, struct str before, struct str text) {
 }
 
 static void put_text(struct encoder *e, struct str text) {
+    if (e->unsaid) return;
     if (e->in_text)
         buf_put(e->out, text);
     else if (e->kind == CHAT_TOOL_CALL)
@@ -106,7 +110,7 @@ static void put_text(struct encoder *e, struct str text) {
 }
 
 static void put_citation(struct encoder *e, struct str raw) {
-    if (e->in_text || e->kind == CHAT_TOOL_CALL || e->kind == CHAT_THINKING) return;
+    if (e->in_text || e->unsaid || e->kind == CHAT_TOOL_CALL || e->kind == CHAT_THINKING) return;
     buf_lit(e->out, EVENT("content_block_delta"));
     put_index(e);
     buf_lit(e->out, ",\"delta\":{\"type\":\"citations_delta\",\"citation\":");
@@ -115,6 +119,7 @@ static void put_citation(struct encoder *e, struct str raw) {
 }
 
 static void put_block_stop(struct encoder *e) {
+    if (e->unsaid) return;
     close_text(e);
     buf_lit(e->out, EVENT("content_block_stop"));
     put_index(e);

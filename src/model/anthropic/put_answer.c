@@ -79,7 +79,8 @@ void anthropic_put_answer(const struct chat_answer *answer, const struct chat_re
     buf_lit(out, "\",\"content\":[");
     for (size_t i = 0; i < answer->count; i++) {
         const struct chat_answer_part *p = &answer->parts[i];
-        if (p->choice) continue;
+        // There is no block for sound.
+        if (p->choice || p->kind == CHAT_AUDIO || p->kind == CHAT_VIDEO || p->kind == CHAT_FILE) continue;
         if (n) buf_putc(out, ',');
         put_part(p, n++, reply, out);
         called = called || p->kind == CHAT_TOOL_CALL;

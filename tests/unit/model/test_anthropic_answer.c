@@ -60,6 +60,7 @@ static void test_put_answer(void) {
         {.kind = CHAT_TOOL_CALL, .id = STR("call_1"), .name = STR("f"), .text = STR("{\\\"x\\\": \\\"\\\\n\\\"}")},
         {.kind = CHAT_TOOL_CALL, .name = STR("g"), .text = STR("")},
         {.kind = CHAT_TOOL_CALL, .id = STR("c3"), .name = STR("h"), .text = STR("{\\\"cut")},
+        {.kind = CHAT_AUDIO, .text = STR("UklGR")},
         {.kind = CHAT_TEXT, .choice = 1, .text = STR("another answer")},
     };
     struct chat_answer answer = {.parts = parts, .count = ARRAY_LEN(parts), .choices = 2, .has_usage = true};

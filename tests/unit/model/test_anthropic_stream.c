@@ -254,7 +254,7 @@ static void test_encoded_bytes(void) {
 
 static void emit(struct chat_sink *sink, struct chat_event event) { chat_emit(sink, &event); }
 
-// A picture among the answer, a call without an id, usage that nobody told.
+// A picture and sound in the answer, a call without an id, usage that nobody told.
 static void test_what_others_have(void) {
     char encoder[ANTHROPIC_ENCODER_SIZE] __attribute__((aligned(16)));
     struct chat_sink *sink = (struct chat_sink *)encoder;
@@ -265,6 +265,9 @@ static void test_what_others_have(void) {
     emit(sink, (struct chat_event){.kind = CHAT_PART_BEGIN, .part_kind = CHAT_IMAGE, .mime = STR("image/png")});
     emit(sink, (struct chat_event){.kind = CHAT_DELTA, .text = STR("AAAA")});
     emit(sink, (struct chat_event){.kind = CHAT_PART_END});
+    emit(sink, (struct chat_event){.kind = CHAT_PART_BEGIN, .part = 1, .part_kind = CHAT_AUDIO});
+    emit(sink, (struct chat_event){.kind = CHAT_DELTA, .part = 1, .text = STR("UklGR")});
+    emit(sink, (struct chat_event){.kind = CHAT_PART_END, .part = 1});
     emit(sink, (struct chat_event){.kind = CHAT_PART_BEGIN, .part = 1, .part_kind = CHAT_TOOL_CALL, .name = STR("f")});
     emit(sink, (struct chat_event){.kind = CHAT_SIGNATURE, .part = 1, .text = STR("of Gemini's")});
     emit(sink, (struct chat_event){.kind = CHAT_PART_END, .part = 1});
