@@ -126,6 +126,11 @@ static inline uint32_t image_order(const struct image *im, uint32_t made) {
     return made - im->equal_first < im->equal_count ? im->equal_first : made;
 }
 
+// Whether what is made follows from the order alone.
+static inline bool image_order_is_made(const struct image *im, uint32_t order) {
+    return order - im->equal_first >= im->equal_count;
+}
+
 // What two symbols side by side merge into, or SYMBOL_NONE.
 static inline uint32_t image_pair(const struct image *im, uint32_t left, uint32_t right) {
     const uint64_t key = (uint64_t)left << SYMBOL_BITS | right;

@@ -26,6 +26,10 @@ static uint32_t order_of(const struct image *im, uint32_t left, uint32_t right) 
     return image_order(im, image_pair(im, left, right));
 }
 
+static uint32_t made_of(const struct image *im, uint32_t order, uint32_t left, uint32_t right) {
+    return image_order_is_made(im, order) ? order : image_pair(im, left, right);
+}
+
 // Merges in place; returns how many symbols are left.
 static size_t merge_short(const struct image *im, uint32_t *symbol, size_t n) {
     uint32_t order[SHORT_PIECE]; // order[i]: when symbols i and i + 1 would be merged
@@ -33,7 +37,7 @@ static size_t merge_short(const struct image *im, uint32_t *symbol, size_t n) {
     while (n > 1) {
         const size_t i = smallest(order, n - 1);
         if (order[i] == SYMBOL_NONE) break;
-        symbol[i] = image_pair(im, symbol[i], symbol[i + 1]);
+        symbol[i] = made_of(im, order[i], symbol[i], symbol[i + 1]);
         n--;
         memmove(symbol + i + 1, symbol + i + 2, (n - i - 1) * sizeof *symbol);
         if (i + 1 < n) {
@@ -110,7 +114,7 @@ static size_t merge_window(const struct image *im, struct window *w, size_t n) {
         const uint32_t i = (uint32_t)entry;
         if (w->order[i] != entry >> 32) continue; // one of the two has been merged otherwise since
         const uint32_t gone = w->next[i];
-        w->symbol[i] = image_pair(im, w->symbol[i], w->symbol[gone]);
+        w->symbol[i] = made_of(im, w->order[i], w->symbol[i], w->symbol[gone]);
         w->next[i] = w->next[gone];
         if (w->next[i] < none) w->prev[w->next[i]] = i;
         w->order[gone] = SYMBOL_NONE;
