@@ -42,6 +42,8 @@ enum cli_option_id {
     // tokens
     CLI_TOKENIZER,
     CLI_IDS,
+    // batches
+    CLI_CONCURRENCY,
     // config, secret
     CLI_SOURCES,
     CLI_EFFECTIVE,
@@ -116,6 +118,14 @@ enum cli_command_id {
     CLI_CMD_MODELS,
     CLI_CMD_ESTIMATE,
     CLI_CMD_TOKENS,
+    CLI_CMD_BATCH_RUN,
+    CLI_CMD_BATCH_LIST,
+    CLI_CMD_BATCH_SHOW,
+    CLI_CMD_BATCH_CANCEL,
+    CLI_CMD_FILE_LIST,
+    CLI_CMD_FILE_PUT,
+    CLI_CMD_FILE_GET,
+    CLI_CMD_FILE_DELETE,
     CLI_CMD_CONFIG_INIT,
     CLI_CMD_CONFIG_VALIDATE,
     CLI_CMD_CONFIG_SHOW,
@@ -208,7 +218,7 @@ struct cli_group {
     const char *name;
     const char *summary;
 };
-#define CLI_GROUP_COUNT 16
+#define CLI_GROUP_COUNT 18
 extern const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT];
 
 struct cli_status {

@@ -45,7 +45,7 @@ bool server_call(const struct server_call *call, struct cli_answer *out, struct 
     struct str url = arena_printf(&a, "%.*s%.*s", STR_ARG(call->server), STR_ARG(call->target)), bearer = STR("");
     if (call->bearer.n) bearer = arena_printf(&a, "Bearer %.*s", STR_ARG(call->bearer));
     add(fields, &n, "authorization", bearer);
-    add(fields, &n, "content-type", STR("application/json"));
+    add(fields, &n, "content-type", call->type.n ? call->type : STR("application/json"));
     add(fields, &n, "x-penstock-tenant", call->tenant);
     add(fields, &n, "cookie", call->cookie);
     add(fields, &n, "x-csrf-token", call->csrf);
@@ -56,7 +56,9 @@ bool server_call(const struct server_call *call, struct cli_answer *out, struct 
                                           .body = call->body,
                                           .sink = call->sink,
                                           .sink_ctx = call->sink_ctx,
-                                          .timeout_ms = call->sink ? SINK_TIMEOUT_MS : TIMEOUT_MS,
+                                          .timeout_ms = call->sink         ? SINK_TIMEOUT_MS
+                                                        : call->timeout_ms ? call->timeout_ms
+                                                                           : TIMEOUT_MS,
                                           .max_body = ANSWER_MAX};
     bool ok = url.p && bearer.p ? fetch(&request, &answer, err) : err_no_memory(err);
     if (ok) {

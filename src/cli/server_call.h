@@ -14,9 +14,11 @@ typedef bool cli_sink(void *ctx, struct str piece);
 struct server_call {
     struct str server; // "https://penstock.example.com", without a slash at its end
     enum http_method method;
-    struct str target; // path and query
-    struct str body;   // JSON, or empty
-    struct str bearer; // a key or an access token
+    struct str target;   // path and query
+    struct str body;     // JSON, or empty
+    struct str type;     // of the body; empty = application/json
+    unsigned timeout_ms; // 0 = a minute
+    struct str bearer;   // a key or an access token
     struct str cookie, csrf;
     struct str tenant;
     cli_sink *sink; // of a successful answer's body; NULL: it is gathered

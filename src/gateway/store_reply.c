@@ -5,11 +5,17 @@
 #include "os/clock.h"
 #include "store/tenant.h"
 
+static struct store_place place_of(const struct key_entry *key) {
+    if (key->project_id) return (struct store_place){STORE_PLACE_PROJECT, key->project_id};
+    if (key->owner.kind == PRINCIPAL_USER) return (struct store_place){STORE_PLACE_USER, key->owner.id};
+    if (key->owner.kind == PRINCIPAL_SERVICE_ACCOUNT)
+        return (struct store_place){STORE_PLACE_SERVICE_ACCOUNT, key->owner.id};
+    return (struct store_place){STORE_PLACE_TENANT, 0};
+}
+
 struct store_caller store_caller_of(const struct call *call) {
-    struct store_caller c = {.tenant = TENANT_DEFAULT};
-    if (call->key)
-        c = (struct store_caller){call->key->tenant_id, call->key->id, {call->key->team_id, call->key->project_id}};
-    return c;
+    if (!call->key) return (struct store_caller){.tenant = TENANT_DEFAULT};
+    return (struct store_caller){call->key->tenant_id, call->key->id, place_of(call->key)};
 }
 
 bool store_query(const struct call *call, struct str name, struct str *out_value, struct err *err) {

@@ -8,7 +8,8 @@
 #include "gateway/call.h"
 #include "store/stored_file.h"
 
-// Whose: of a key, its tenant, and there its project or team; without keys, the default tenant's.
+// Whose: of a key, its tenant, and there its project, or else its owner, or else the tenant at large; without keys, the
+// default tenant's.
 struct store_caller {
     int64_t tenant, key;
     struct store_place place;

@@ -79,15 +79,16 @@ static bool check_open(struct sql_scope scope, int64_t max_open, struct err *err
 static bool insert(struct sql_scope scope, struct batch *b, struct err *err) {
     struct sql_stmt *st;
     bool row;
-    if (!sql_prepare(scope,
-                     STR("INSERT INTO batch (tenant_id, team_id, project_id, key_id, address, origin, endpoint, status,"
-                         " metadata, concurrency, output_ttl_s, input_file_id, created_at, expires_at)"
-                         " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 'validating', ?8, ?9, ?10, ?11, ?12, ?13 FROM tenant t"
-                         " WHERE t.id = ?1 AND t.status <> 'deleting' RETURNING id"),
-                     &st, err))
+    if (!sql_prepare(
+            scope,
+            STR("INSERT INTO batch (tenant_id, place_kind, place_id, key_id, address, origin, endpoint, status,"
+                " metadata, concurrency, output_ttl_s, input_file_id, created_at, expires_at)"
+                " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 'validating', ?8, ?9, ?10, ?11, ?12, ?13 FROM tenant t"
+                " WHERE t.id = ?1 AND t.status <> 'deleting' RETURNING id"),
+            &st, err))
         return false;
-    sql_bind_i64(st, 2, b->place.team);
-    sql_bind_i64(st, 3, b->place.project);
+    sql_bind_i64(st, 2, b->place.kind);
+    sql_bind_i64(st, 3, b->place.id);
     sql_bind_i64(st, 4, b->key_id);
     sql_bind_text(st, 5, b->address);
     sql_bind_text(st, 6, b->origin);
@@ -127,7 +128,7 @@ bool batch_insert(struct sql_scope scope, struct batch *b, int64_t max_open, str
 // --- reading ---
 
 #define COLUMNS                                                                                                        \
-    "id, tenant_id, key_id, team_id, project_id, address, origin, endpoint, status, outcome, metadata, errors,"        \
+    "id, tenant_id, key_id, place_kind, place_id, address, origin, endpoint, status, outcome, metadata, errors,"       \
     " concurrency, output_ttl_s, input_file_id, output_file_id, error_file_id, created_at, expires_at,"                \
     " in_progress_at, finalizing_at, completed_at, failed_at, expired_at, cancelling_at, cancelled_at, total,"         \
     " completed, failed FROM batch"
@@ -182,7 +183,7 @@ bool batch_get(struct sql_scope scope, const struct store_place *place, int64_t 
     bool kept = keep_texts(arena, &b);
     sql_reset(st);
     if (!kept) return err_no_memory(err);
-    if (place && (b.place.team != place->team || b.place.project != place->project)) return not_there(err);
+    if (place && (b.place.kind != place->kind || b.place.id != place->id)) return not_there(err);
     *out = b;
     return true;
 }
@@ -191,12 +192,12 @@ bool batch_each(struct sql_scope scope, const struct store_place *place, int64_t
                 batch_visit *visit, void *arg, struct err *err) {
     struct sql_stmt *st;
     if (!sql_prepare(scope,
-                     STR("SELECT " COLUMNS " WHERE tenant_id = ?1 AND team_id = ?2 AND project_id = ?3 AND id < ?4"
+                     STR("SELECT " COLUMNS " WHERE tenant_id = ?1 AND place_kind = ?2 AND place_id = ?3 AND id < ?4"
                          " ORDER BY id DESC LIMIT ?5"),
                      &st, err))
         return false;
-    sql_bind_i64(st, 2, place->team);
-    sql_bind_i64(st, 3, place->project);
+    sql_bind_i64(st, 2, place->kind);
+    sql_bind_i64(st, 3, place->id);
     sql_bind_i64(st, 4, after ? after : INT64_MAX);
     sql_bind_i64(st, 5, limit);
     for (bool row;;) {

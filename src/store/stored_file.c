@@ -53,13 +53,13 @@ static bool insert(struct sql_scope scope, struct stored_file *f, struct err *er
     struct sql_stmt *st;
     bool row;
     if (!sql_prepare(scope,
-                     STR("INSERT INTO stored_file (tenant_id, team_id, project_id, key_id, created_at, expires_at,"
+                     STR("INSERT INTO stored_file (tenant_id, place_kind, place_id, key_id, created_at, expires_at,"
                          " purpose, name, bytes) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM tenant t"
                          " WHERE t.id = ?1 AND t.status <> 'deleting' RETURNING id"),
                      &st, err))
         return false;
-    sql_bind_i64(st, 2, f->place.team);
-    sql_bind_i64(st, 3, f->place.project);
+    sql_bind_i64(st, 2, f->place.kind);
+    sql_bind_i64(st, 3, f->place.id);
     sql_bind_i64(st, 4, f->key_id);
     sql_bind_i64(st, 5, f->created_at);
     sql_bind_i64(st, 6, f->expires_at);
@@ -130,7 +130,7 @@ static void read_row(struct sql_stmt *st, struct stored_file *out) {
 }
 
 static bool is_of(const struct stored_file *f, const struct store_place *place) {
-    return !place || (f->place.team == place->team && f->place.project == place->project);
+    return !place || (f->place.kind == place->kind && f->place.id == place->id);
 }
 
 bool stored_file_get(struct sql_scope scope, const struct store_place *place, int64_t id, int64_t now_ns,
@@ -139,7 +139,7 @@ bool stored_file_get(struct sql_scope scope, const struct store_place *place, in
     struct stored_file f;
     bool row;
     if (!sql_prepare(scope,
-                     STR("SELECT id, team_id, project_id, key_id, created_at, expires_at, purpose, name, bytes"
+                     STR("SELECT id, place_kind, place_id, key_id, created_at, expires_at, purpose, name, bytes"
                          " FROM stored_file WHERE tenant_id = ?1 AND id = ?2 AND complete = 1"
                          " AND (expires_at = 0 OR expires_at > ?3)"),
                      &st, err))
@@ -178,18 +178,18 @@ bool stored_file_piece(struct sql_scope scope, const struct datadir *dir, int64_
 
 bool stored_file_each(struct sql_scope scope, const struct stored_file_list *l, stored_file_visit *visit, void *arg,
                       struct err *err) {
-    static const struct str up =
-        STR_INIT("SELECT id, team_id, project_id, key_id, created_at, expires_at, purpose, name, bytes FROM stored_file"
-                 " WHERE tenant_id = ?1 AND team_id = ?2 AND project_id = ?3 AND id > ?4 AND complete = 1"
-                 " AND (expires_at = 0 OR expires_at > ?5) AND (?6 = '' OR purpose = ?6) ORDER BY id LIMIT ?7");
-    static const struct str down =
-        STR_INIT("SELECT id, team_id, project_id, key_id, created_at, expires_at, purpose, name, bytes FROM stored_file"
-                 " WHERE tenant_id = ?1 AND team_id = ?2 AND project_id = ?3 AND id < ?4 AND complete = 1"
-                 " AND (expires_at = 0 OR expires_at > ?5) AND (?6 = '' OR purpose = ?6) ORDER BY id DESC LIMIT ?7");
+    static const struct str up = STR_INIT(
+        "SELECT id, place_kind, place_id, key_id, created_at, expires_at, purpose, name, bytes FROM stored_file"
+        " WHERE tenant_id = ?1 AND place_kind = ?2 AND place_id = ?3 AND id > ?4 AND complete = 1"
+        " AND (expires_at = 0 OR expires_at > ?5) AND (?6 = '' OR purpose = ?6) ORDER BY id LIMIT ?7");
+    static const struct str down = STR_INIT(
+        "SELECT id, place_kind, place_id, key_id, created_at, expires_at, purpose, name, bytes FROM stored_file"
+        " WHERE tenant_id = ?1 AND place_kind = ?2 AND place_id = ?3 AND id < ?4 AND complete = 1"
+        " AND (expires_at = 0 OR expires_at > ?5) AND (?6 = '' OR purpose = ?6) ORDER BY id DESC LIMIT ?7");
     struct sql_stmt *st;
     if (!sql_prepare(scope, l->oldest_first ? up : down, &st, err)) return false;
-    sql_bind_i64(st, 2, l->place.team);
-    sql_bind_i64(st, 3, l->place.project);
+    sql_bind_i64(st, 2, l->place.kind);
+    sql_bind_i64(st, 3, l->place.id);
     sql_bind_i64(st, 4, l->after ? l->after : l->oldest_first ? 0 : INT64_MAX);
     sql_bind_i64(st, 5, l->now_ns);
     sql_bind_text(st, 6, l->purpose);

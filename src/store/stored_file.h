@@ -2,7 +2,7 @@
 //
 // A file is made in three steps, each a transaction of its own: begin, add for each piece, finish; until then nobody
 // sees it, and what was left in the middle goes after an hour. Whose it is: a tenant's, and within it of one place, the
-// project or team of the key that made it.
+// project of the key that made it, or else that key's owner, or else the tenant at large.
 //
 // Ownership: texts read are the arena's or the caller's buf. Thread rule: the connection's; blocks. Units: bytes, unix
 // nanoseconds, 0 = never. Errors: those of sql.h and sealed.h; ERR_NOT_FOUND; ERR_QUOTA_EXCEEDED when the tenant's
@@ -19,9 +19,10 @@
 #define STORED_FILE_PIECES_MAX (INT64_C(1) << 20)
 #define STORED_FILE_ID_LEN (5 + BASE32_U64_LEN) // "file-" and 13 digits of base 32
 
-// Whose row.
+// Whose row, within a tenant.
+enum store_place_kind { STORE_PLACE_TENANT, STORE_PLACE_PROJECT, STORE_PLACE_USER, STORE_PLACE_SERVICE_ACCOUNT };
 struct store_place {
-    int64_t team, project; // 0 = none
+    int64_t kind, id; // enum store_place_kind; id 0: the tenant at large
 };
 
 struct stored_file {

@@ -7,9 +7,11 @@ import json
 import os
 import random
 import re
+import signal
+import subprocess
 import time
 
-from harness import Suite, eventually, fake_provider, main
+from harness import BINARY, WAIT, Suite, clean_environment, eventually, fake_provider, main, run_cli
 
 LINES = int(os.environ.get('PENSTOCK_BATCH_LINES', '1200'))
 BOUNDARY = 'xxBOUNDARYxx'
@@ -298,7 +300,85 @@ class Batches(Suite):
         self.assertEqual(other.make(file).status, 404)
         self.assertEqual(self.server.post(f'/v1/batches/{batch["id"]}/cancel', b'', key=tenant).status, 404)
         self.assertEqual(other.get('/v1/files').json()['data'], [])
+        self.server.cli('project', 'create', 'name=apart')
+        done = self.server.cli('key', 'create', 'project=apart', '--json')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        apart = Client(self.server, json.loads(done.stdout)['key'])
+        self.assertEqual([apart.get(p).status for p in ('/v1/files/' + file, '/v1/batches/' + batch['id'])], [404, 404])
+        self.assertEqual(apart.get('/v1/files').json()['data'], [])
         self.assertEqual(other.get('/v1/batches').json()['data'], [])
+
+    # --- the command ---
+
+    def command(self, *args, **more):
+        env = clean_environment(PENSTOCK_SERVER=f'http://127.0.0.1:{self.server.port}', PENSTOCK_API_KEY=self.server.key)
+        return run_cli(*args, env=env, cwd=self.server.folder, timeout=60, **more)
+
+    def in_folder(self, name, content=None):
+        path = os.path.join(self.server.folder, name)
+        if content is not None:
+            with open(path, 'wb') as f:
+                f.write(content)
+        return path
+
+    def read_lines(self, name):
+        with open(self.in_folder(name), encoding='utf-8') as f:
+            return [json.loads(x) for x in f]
+
+    def test_the_command_runs_a_file(self):
+        self.in_folder('q.jsonl', jsonl([line(str(i)) for i in range(40)]))
+        done = self.command('batch', 'run', 'q.jsonl', '--concurrency', '4')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([x['custom_id'] for x in self.read_lines('q.out.jsonl')], [str(i) for i in range(40)])
+        self.assertIn('completed: 40 of 40 lines answered, in q.out.jsonl', done.stderr)
+        self.assertFalse(os.path.exists(self.in_folder('q.out.jsonl.batch')))
+        self.in_folder('bad.jsonl', jsonl([line('a'), line('b', model='gpt-small;status=400')]))
+        done = self.command('batch', 'run', 'bad.jsonl', '--output', 'answers', '--json')
+        self.assertEqual((done.returncode, json.loads(done.stdout)['request_counts']['failed']), (7, 1), done.stderr)
+        self.assertEqual([x['custom_id'] for x in self.read_lines('answers.errors')], ['b'])
+        rows = [json.loads(x) for x in self.command('batch', 'list', '--json').stdout.split('\n') if x]
+        self.assertEqual(rows[0]['request_counts'], {'total': 2, 'completed': 1, 'failed': 1})
+        self.assertIn(rows[0]['id'], self.command('batch', 'show', rows[0]['id']).stdout)
+        self.assertEqual(self.command('batch', 'cancel', rows[0]['id']).returncode, 1)
+        self.assertEqual(self.command('batch', 'show', 'batch_x').returncode, 4)
+
+    def test_the_command_goes_on_where_it_was(self):
+        self.in_folder('long.jsonl', jsonl([line(str(i), model='gpt-small;delay=100') for i in range(200)]))
+        env = clean_environment(PENSTOCK_SERVER=f'http://127.0.0.1:{self.server.port}', PENSTOCK_API_KEY=self.server.key)
+        before = len(self.client.get('/v1/batches?limit=100').json()['data'])
+        with subprocess.Popen([BINARY, 'batch', 'run', 'long.jsonl'], env=env, cwd=self.server.folder,
+                              stderr=subprocess.DEVNULL) as first:
+            self.assertTrue(eventually(lambda: os.path.exists(self.in_folder('long.out.jsonl.batch'))))
+            first.send_signal(signal.SIGINT)
+            self.assertNotEqual(first.wait(WAIT), 0)
+        done = self.command('batch', 'run', 'long.jsonl')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('is under way', done.stderr)
+        self.assertEqual(len(self.read_lines('long.out.jsonl')), 200)
+        self.assertEqual(len(self.client.get('/v1/batches?limit=100').json()['data']), before + 1)
+
+    def test_the_command_says_what_is_wrong(self):
+        self.in_folder('twice.jsonl', jsonl([line('a'), line('a')]))
+        done = self.command('batch', 'run', 'twice.jsonl')
+        self.assertEqual(done.returncode, 2)
+        self.assertIn('line 2: this custom_id is used by an earlier line', done.stderr)
+        self.in_folder('not.jsonl', b'hello')
+        self.assertEqual(self.command('batch', 'run', 'not.jsonl').returncode, 2)
+        self.assertNotEqual(self.command('batch', 'run', 'absent.jsonl').returncode, 0)
+        self.assertEqual(run_cli('batch', 'list', '--server', 'http://127.0.0.1:1').returncode, 2)
+        env = clean_environment(PENSTOCK_API_KEY='ps-x')
+        self.assertEqual(run_cli('batch', 'list', '--server', 'http://127.0.0.1:1', env=env).returncode, 6)
+
+    def test_the_command_keeps_files(self):
+        path = self.in_folder('some "name".txt', b'content')
+        done = self.command('file', 'put', path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        file = done.stdout.strip()
+        self.assertEqual(self.command('file', 'get', file).stdout, 'content')
+        self.assertEqual(self.command('file', 'get', file, '--output', 'copy').returncode, 0)
+        self.assertIn(file, self.command('file', 'list').stdout)
+        self.assertEqual(self.command('file', 'delete', file).returncode, 0)
+        self.assertEqual(self.command('file', 'get', file).returncode, 4)
 
     # --- crashes ---
 

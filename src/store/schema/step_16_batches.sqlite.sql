@@ -1,9 +1,10 @@
--- Files that clients put in, and batches of requests that are made of them.
+-- Files that clients put in, and batches of requests that are made of them. Each is of a place in its tenant:
+-- place_kind 0 is the tenant at large, 1 a project, 2 a user, 3 a service account (place_id).
 CREATE TABLE stored_file (
  id INTEGER PRIMARY KEY AUTOINCREMENT,
  tenant_id INTEGER NOT NULL,
- team_id INTEGER NOT NULL,
- project_id INTEGER NOT NULL,
+ place_kind INTEGER NOT NULL,
+ place_id INTEGER NOT NULL,
  key_id INTEGER NOT NULL,
  created_at INTEGER NOT NULL,
  expires_at INTEGER NOT NULL,
@@ -12,7 +13,7 @@ CREATE TABLE stored_file (
  bytes INTEGER NOT NULL,
  complete INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE INDEX stored_file_by_place ON stored_file (tenant_id, team_id, project_id, id);
+CREATE INDEX stored_file_by_place ON stored_file (tenant_id, place_kind, place_id, id);
 CREATE INDEX stored_file_by_expiry ON stored_file (expires_at) WHERE expires_at > 0;
 CREATE INDEX stored_file_incomplete ON stored_file (created_at) WHERE complete = 0;
 
@@ -29,8 +30,8 @@ CREATE INDEX stored_file_piece_by_tenant ON stored_file_piece (tenant_id, id);
 CREATE TABLE batch (
  id INTEGER PRIMARY KEY AUTOINCREMENT,
  tenant_id INTEGER NOT NULL,
- team_id INTEGER NOT NULL,
- project_id INTEGER NOT NULL,
+ place_kind INTEGER NOT NULL,
+ place_id INTEGER NOT NULL,
  key_id INTEGER NOT NULL,
  address TEXT NOT NULL,
  origin TEXT NOT NULL,
@@ -59,7 +60,7 @@ CREATE TABLE batch (
  held_by INTEGER NOT NULL DEFAULT 0,
  held_until INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE INDEX batch_by_place ON batch (tenant_id, team_id, project_id, id);
+CREATE INDEX batch_by_place ON batch (tenant_id, place_kind, place_id, id);
 CREATE INDEX batch_by_input ON batch (tenant_id, input_file_id);
 CREATE INDEX batch_open ON batch (id) WHERE status IN ('validating', 'in_progress', 'finalizing', 'cancelling');
 
