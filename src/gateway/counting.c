@@ -52,9 +52,12 @@ static void job_done(struct work *work) {
     while (!gl->tokenizing && (call = wait_take(&gl->tokenize_waiting))) pipeline_resume(call);
 }
 
+// What was before a response has been put into its request.
+static struct str body_of(const struct call *call) { return call->previous ? call->request.body : call->req->body; }
+
 static enum stage_result job_begin(struct call *call, const struct counting *counting, struct err *err) {
     struct gateway_loop *gl = call->gl;
-    const struct str body = call->req->body;
+    const struct str body = body_of(call);
     struct counting_job *job = mem_zalloc(1, sizeof *job);
     if (job) {
         *job = (struct counting_job){.work = {.run = job_run, .done = job_done},
@@ -78,7 +81,7 @@ static enum stage_result job_begin(struct call *call, const struct counting *cou
 }
 
 enum stage_result counting_answer(struct call *call, const struct counting *counting, struct err *err) {
-    const struct str body = call->req->body;
+    const struct str body = body_of(call);
     unsigned depth = (unsigned)call->runtime->conf->limits.json_depth;
     if (body.n > INLINE_MAX) {
         if (!call->gl->tokenizing) return job_begin(call, counting, err);

@@ -114,7 +114,7 @@ enum stage_result stage_previous(struct call *call, struct err *err) {
     if (!responses_ask_read(call->request.body, &call->req->arena, &ask, err)) return STAGE_FAIL;
     p->id = ask.previous;
     p->input = ask.input_list;
-    p->keep = kept && ask.store;
+    p->keep = kept && ask.store && call->request.operation == OPERATION_CHAT;
     if (!ask.previous.n && !(ask.references && kept)) return STAGE_DONE;
     if (kept) return start(call, err);
     tell_missing(err, p->id);

@@ -145,6 +145,14 @@ test("errors have the library's own classes", async () => {
   await rejected(client.responses.cancel(made.id), OpenAI.BadRequestError);
 });
 
+test("counted tokens", async () => {
+  const short = await client.responses.inputTokens.count({ model: "own/gpt-4o", input: "Hello" });
+  assert.equal(short.object, "response.input_tokens");
+  const first = await client.responses.create({ model: "own/gpt-4o", input: "Hello, there are more words here" });
+  const long = await client.responses.inputTokens.count({ model: "own/gpt-4o", input: "Hello", previous_response_id: first.id });
+  assert.ok(short.input_tokens > 0 && long.input_tokens > short.input_tokens + 6);
+});
+
 test("an error in the middle of a stream", async () => {
   for (const model of ["own/x;words=12;fault=reset", "chat/x;events=9;fault=reset;when=body"]) {
     const stream = await client.responses.create({ model, input: "Hello", stream: true });

@@ -43,10 +43,18 @@ struct str responses_string(struct str object, struct str name) {
     return raw;
 }
 
+void responses_put_count(uint64_t tokens, struct buf *out) {
+    buf_lit(out, "{\"object\":\"response.input_tokens\",\"input_tokens\":");
+    buf_put_u64(out, tokens);
+    buf_lit(out, "}");
+}
+
 bool responses_path(const struct provider_call *call, struct arena *arena, struct str *out_path, struct err *err) {
     (void)arena;
     (void)err;
-    *out_path = call->operation == OPERATION_CHAT ? STR("/responses") : STR("");
+    *out_path = call->operation == OPERATION_CHAT           ? STR("/responses")
+                : call->operation == OPERATION_COUNT_TOKENS ? STR("/responses/input_tokens")
+                                                            : STR("");
     return true;
 }
 
@@ -59,6 +67,7 @@ const struct dialect_ops dialect_responses = {
     .encoder_size = sizeof(struct responses_encoder),
     .encoder_init = responses_encoder_init,
     .put_answer = responses_put_answer,
+    .put_count = responses_put_count,
     .put_failure = responses_put_failure,
     .put_failure_event = responses_put_failure_event,
     .path = responses_path,

@@ -68,6 +68,7 @@ void responses_decode_end(void *decoder, struct chat_sink *sink);
 bool responses_decode_answer(struct str body, struct arena *arena, struct chat_sink *sink, struct err *err);
 bool responses_usage_of(struct str data, struct usage *io_usage);
 bool responses_path(const struct provider_call *call, struct arena *arena, struct str *out_path, struct err *err);
+void responses_put_count(uint64_t tokens, struct buf *out);
 void responses_put_failure(const struct chat_failure *failure, struct str request_id, struct buf *out);
 void responses_put_failure_event(const struct chat_failure *failure, struct str request_id, struct buf *out);
 bool responses_read_failure(struct str body, int status, struct arena *arena, struct chat_failure *out_failure);
