@@ -290,6 +290,25 @@ class Places(Responses):
         self.assertEqual(self.get(made['id'], server=server, key=keys['acme']).status, 200)
 
 
+    def test_projects_and_owners(self):
+        server = self.spawn(self.config())
+
+        def made(*args):
+            done = server.cli(*args, '--json')
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return json.loads(done.stdout)['id']
+        red, blue = (made('project', 'create', 'name=' + name) for name in ('red', 'blue'))
+        made('service-account', 'create', 'name=robot')
+        made('grant', 'create', 'principal=service_account/robot', 'role=developer')
+        keys = {'red': 'project_id=' + red, 'red too': 'project_id=' + red, 'blue': 'project_id=' + blue,
+                'robot': 'owner=service_account/robot', 'robot too': 'owner=service_account/robot', 'none': 'name=x', 'none too': 'name=y'}
+        keys = {name: server.create_key(field)['key'] for name, field in keys.items()}
+        for maker in ('red', 'blue', 'robot', 'none'):
+            name = self.ask(server=server, key=keys[maker]).json()['id']
+            found = {other for other in keys if self.get(name, key=keys[other], server=server).status == 200}
+            self.assertEqual(found, {other for other in keys if other.split()[0] == maker})
+
+
 class TwoServers(Responses):
     """On one PostgreSQL."""
 
