@@ -13,6 +13,9 @@
 #   usage=trailing|null|always|none      how a stream tells its token counts
 #   write=N             pieces of N bytes    eol=crlf    comments    multiline    nodone    error_event
 #   words=N size=BYTES  of an answer         tools: calls a tool    parallel: calls it twice, interleaved
+#   tools=N: calls N times, with other arguments each; interleaved: the pieces of these in turns
+#   reasoning=MEMBER: thinks aloud first    picture: makes one    strict: refuses what OpenAI refuses of members
+#                       (messages that nobody takes are always refused, see openai_rules.py)
 #   body=invalid|empty|array: not what it should be
 #   idle=MS             close the connection that long after the answer, unannounced
 #   type=TEXT           another content-type
@@ -353,7 +356,7 @@ class Answer:
 
     def calls(self):
         """How many calls of tools the answer has."""
-        return 2 if self.plan.has('parallel') else 1 if self.plan.has('tools') else 0
+        return 2 if self.plan.has('parallel') else int(self.plan.text('tools') or 1) if self.plan.has('tools') else 0
 
     def words(self, total):
         if (self.seen.json.get('response_format') or {}).get('type', 'text') != 'text':
@@ -366,10 +369,14 @@ class Answer:
         text = ''.join(self.words(words)) + 'x' * plan.number('size')
         message = {'role': 'assistant', 'content': text, 'refusal': None}
         if self.calls():
-            name, arguments = self.tool_call()
+            calls = [self.tool_call(i if plan.text('tools') else 0) for i in range(self.calls())]
             message = {'role': 'assistant', 'content': None, 'tool_calls': [
                 {'id': f'call_{i + 1}', 'type': 'function', 'function': {'name': name, 'arguments': arguments}}
-                for i in range(self.calls())]}
+                for i, (name, arguments) in enumerate(calls)]}
+        if plan.has('reasoning'):
+            message[plan.text('reasoning')] = 'Hm, let me "think"'
+        if plan.has('picture'):
+            message['images'] = [openai_media.PICTURE]
         counts = self.counts(words)
         answer = {'id': f'chatcmpl-{self.seen.n}', 'object': 'chat.completion', 'created': 1700000000,
                   'model': self.seen.model + '-0613', 'choices': [{
@@ -380,11 +387,6 @@ class Answer:
             del answer['usage']
             counts = None
         self.whole(200, json_text(answer).encode(), usage=counts)
-
-    def structured(self):
-        asked = (self.seen.json.get('response_format') or {}).get('json_schema', {}).get('schema', {})
-        kinds = {'string': 'text', 'number': 1.5, 'integer': 7, 'boolean': True, 'array': [], 'object': {}}
-        return json.dumps({k: kinds.get(v.get('type')) for k, v in asked.get('properties', {}).items()})
 
     def completion(self):
         counts = self.counts(3)
@@ -439,8 +441,8 @@ class Answer:
             yield {'text': '', 'index': 0, 'logprobs': None, 'finish_reason': 'stop'}
             return
         if self.calls():
-            if plan_tools := (self.plan.number('tools') if self.plan.text('tools') else 0):
-                yield from self.parallel(plan_tools)
+            if self.plan.text('tools'):
+                yield from self.several(self.calls())
                 return
             name, arguments = self.tool_call()
             deltas = [{'role': 'assistant', 'content': None, 'tool_calls': [
@@ -453,8 +455,6 @@ class Answer:
         else:
             deltas = ({'content': WORDS[i % len(WORDS)] + pad} if i else {'role': 'assistant', 'content': ''}
                       for i in range(total))
-        if self.plan.has('structured'):
-            deltas = [{'role': 'assistant', 'content': ''}] + [{'content': c} for c in self.structured()]
         if self.plan.has('reasoning'):
             deltas = [{'role': 'assistant', self.plan.text('reasoning'): piece}
                       for piece in ('Hm,', ' let me', ' "think"')] + list(deltas)
@@ -465,7 +465,7 @@ class Answer:
         yield {'index': 0, 'delta': {}, 'logprobs': None,
                'finish_reason': 'tool_calls' if self.calls() else 'stop'}
 
-    def parallel(self, count):
+    def several(self, count):
         """Several calls, one after the other or in turns."""
         yield {'index': 0, 'delta': {'role': 'assistant', 'content': None}, 'logprobs': None, 'finish_reason': None}
         lists = []

@@ -1,0 +1,70 @@
+# OpenAI's client library for Python, unmodified, against Penstock before providers of several dialects. Run by
+# test_openai_upstreams_sdk.py.
+import json
+import os
+import unittest
+
+import openai
+
+CLIENT = openai.OpenAI(base_url=os.environ['PENSTOCK_URL'], api_key=os.environ['PENSTOCK_KEY'], max_retries=0)
+MESSAGES = [{'role': 'user', 'content': 'Hello'}]
+TOOLS = [{'type': 'function', 'function': {'name': 'weather', 'parameters': {'type': 'object', 'properties': {
+    'city': {'type': 'string'}}}}}]
+PROVIDERS = ('fake', 'claude', 'google', 'co')
+
+
+class OpenAIClient(unittest.TestCase):
+    def each(self):
+        for provider in PROVIDERS:
+            with self.subTest(provider):
+                yield provider
+
+    def test_chat(self):
+        for provider in self.each():
+            answer = CLIENT.chat.completions.create(model=provider + '/x', messages=MESSAGES)
+            self.assertEqual(answer.choices[0].message.content, 'Wasser strömt durch das Tor')
+            self.assertEqual(answer.choices[0].finish_reason, 'stop')
+            self.assertGreater(answer.usage.total_tokens, 0)
+
+    def test_stream(self):
+        for provider in self.each():
+            chunks = list(CLIENT.chat.completions.create(model=provider + '/x', messages=MESSAGES, stream=True,
+                                                         stream_options={'include_usage': True}))
+            text = ''.join(c.choices[0].delta.content or '' for c in chunks if c.choices)
+            self.assertIn(' strömt durch', text)
+            self.assertGreater(chunks[-1].usage.completion_tokens, 0)
+
+    def test_tools(self):
+        for provider in self.each():
+            message = CLIENT.chat.completions.create(model=provider + '/x;tools', messages=MESSAGES,
+                                                     tools=TOOLS).choices[0].message
+            self.assertEqual(json.loads(message.tool_calls[0].function.arguments)['city'], 'Zürich')
+            results = [{'role': 'tool', 'tool_call_id': c.id, 'content': 'rain'} for c in message.tool_calls]
+            CLIENT.chat.completions.create(model=provider + '/x', messages=[*MESSAGES, message, *results], tools=TOOLS)
+            with CLIENT.chat.completions.stream(model=provider + '/x;tools', messages=MESSAGES, tools=TOOLS) as stream:
+                streamed = stream.get_final_completion().choices[0].message
+            self.assertEqual(json.loads(streamed.tool_calls[0].function.arguments)['city'], 'Zürich')
+
+    def test_errors(self):
+        for provider in self.each():
+            with self.assertRaises(openai.RateLimitError):
+                CLIENT.chat.completions.create(model=provider + '/x;status=429', messages=MESSAGES)
+            with self.assertRaises(openai.BadRequestError):
+                CLIENT.chat.completions.create(model=provider + '/x;status=400', messages=MESSAGES)
+
+    def test_completions(self):
+        for provider in ('claude', 'google', 'co'):
+            answer = CLIENT.completions.create(model=provider + '/x', prompt='Once')
+            self.assertEqual(answer.choices[0].text, 'Wasser strömt durch das Tor')
+            pieces = CLIENT.completions.create(model=provider + '/x', prompt='Once', stream=True)
+            self.assertIn(' strömt', ''.join(p.choices[0].text for p in pieces))
+
+    def test_embeddings(self):
+        for provider in ('fake', 'google', 'co'):
+            answer = CLIENT.embeddings.create(model=provider + '/embed', input=['a', 'b'])
+            self.assertEqual([len(d.embedding) for d in answer.data], [len(answer.data[0].embedding)] * 2)
+            self.assertTrue(all(isinstance(v, float) for v in answer.data[0].embedding))
+
+
+if __name__ == '__main__':
+    unittest.main()
