@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "gateway/answer.h"
 #include "gateway/model_list.h"
+#include "model/facts.h"
 #include "os/clock.h"
 
 // The version of Ollama's interface that is followed: tools refuse what is too old for them.
@@ -70,8 +71,25 @@ enum stage_result stage_ollama_tags(struct call *call, struct err *err) {
 
 static void ignore_model(void *arg, struct str name, struct str owner) { (void)arg, (void)name, (void)owner; }
 
-static void put_show(struct call *call) {
+// Of a model that nothing is known of, the most usual is said: tools turn off what is not there.
+static void put_capabilities(struct json_writer *w, const struct model_entry *facts, bool known) {
+    json_put_member_array(w, STR("capabilities"));
+    if (known && facts->mode == MODEL_EMBEDDING) {
+        json_put_str(w, STR("embedding"));
+    } else {
+        json_put_str(w, STR("completion"));
+        if (!known || (facts->can & MODEL_CAN_TOOLS)) json_put_str(w, STR("tools"));
+        if (known && (facts->can & MODEL_CAN_VISION)) json_put_str(w, STR("vision"));
+        if (known && (facts->can & MODEL_CAN_REASONING)) json_put_str(w, STR("thinking"));
+    }
+    json_put_array_end(w);
+}
+
+static void put_show(struct call *call, struct str name) {
+    const struct runtime *rt = call->runtime;
+    struct model_named named;
     struct json_writer w;
+    bool known = model_facts_named(rt->models, rt->conf, call->tenant, name, &named) && model_entry_known(&named.facts);
     json_writer_init(&w, &call->answer);
     json_put_object(&w);
     json_put_member_str(&w, STR("license"), STR(""));
@@ -80,11 +98,12 @@ static void put_show(struct call *call) {
     json_put_member_str(&w, STR("template"), STR(""));
     put_details(&w);
     json_put_member_object(&w, STR("model_info"));
+    if (known && named.facts.context_window) {
+        json_put_member_str(&w, STR("general.architecture"), STR("penstock"));
+        json_put_member_u64(&w, STR("penstock.context_length"), named.facts.context_window);
+    }
     json_put_object_end(&w);
-    json_put_member_array(&w, STR("capabilities"));
-    json_put_str(&w, STR("completion"));
-    json_put_str(&w, STR("tools"));
-    json_put_array_end(&w);
+    put_capabilities(&w, &named.facts, known);
     put_time(&w, STR("modified_at"), call->ts);
     json_put_object_end(&w);
 }
@@ -110,7 +129,7 @@ enum stage_result stage_ollama_show(struct call *call, struct err *err) {
                 STR_ARG(str_head(name, 100)));
         return STAGE_FAIL;
     }
-    put_show(call);
+    put_show(call, name);
     return reply(call);
 }
 

@@ -9,7 +9,8 @@ class Ollama(Suite):
     @classmethod
     def config(cls):
         return {'providers': [fake_provider(cls.fake), {'name': 'offline', 'kind': 'demo'}],
-                'models': [{'name': 'small', 'targets': [{'provider': 'fake', 'model': 'gpt-small'}]},
+                'models': [{'name': 'known', 'targets': [{'provider': 'fake', 'model': 'gpt-4o'}]},
+                           {'name': 'small', 'targets': [{'provider': 'fake', 'model': 'gpt-small'}]},
                            {'name': 'tools', 'targets': [{'provider': 'fake', 'model': 'gpt;tools'}]},
                            {'name': 'broken', 'targets': [{'provider': 'fake', 'model': 'gpt;error_event'}]},
                            {'name': 'busy', 'targets': [{'provider': 'fake', 'model': 'gpt;status=429'}]},
@@ -66,6 +67,7 @@ class Ollama(Suite):
         self.assertIn('options.mirostat', reply.header('x-penstock-dropped-params'))
         refused = self.server.post('/api/chat', json.dumps(body).encode(), {'x-penstock-strict': 'true'})
         self.assertEqual(refused.status, 400, refused)
+        self.assertEqual(self.ask('/api/chat', **body, strict=True).status, 400)
         self.assertIn('options.min', refused.json()['error'])
 
     def test_tools_thoughts_images_and_results_go_over(self):
@@ -147,6 +149,9 @@ class Ollama(Suite):
         self.assertTrue(all(m['model'] == m['name'] and m['details']['families'] == [] for m in tags))
         shown = self.ask('/api/show', model='small').json()
         self.assertIn('completion', shown['capabilities'])
+        known = self.ask('/api/show', model='known').json()
+        self.assertEqual(known['capabilities'], ['completion', 'tools', 'vision'])
+        self.assertEqual(known['model_info']['penstock.context_length'], 128000)
         unknown = self.ask('/api/show', model='gone')
         self.assertEqual(unknown.status, 404)
         self.assertIn("'gone' not found", unknown.json()['error'])

@@ -51,7 +51,7 @@ const struct dialect_ops dialect_ollama = {
 
 const struct dialect_ops dialect_ollama_generate = {
     .dialect = DIALECT_OLLAMA_GENERATE,
-    .name = STR_INIT("ollama-generate"),
+    .name = STR_INIT("ollama_generate"),
     .peek = ollama_generate_peek,
     .read = ollama_generate_read,
     .stream_type = STR_INIT("application/x-ndjson"),

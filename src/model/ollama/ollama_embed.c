@@ -23,7 +23,7 @@ static bool read_dimensions(const struct json_field *field, struct embed_request
 
 static bool embed_read(const struct model_request *request, struct arena *arena, struct embed_request *out,
                        struct err *err) {
-    enum { MODEL, INPUT, TRUNCATE, DIMENSIONS, OPTIONS, KEEP_ALIVE };
+    enum { MODEL, INPUT, TRUNCATE, DIMENSIONS, OPTIONS, KEEP_ALIVE, STRICT };
     struct chat_path top = chat_path_of("%s", "");
     struct json_field f[] = {
         [MODEL] = {.name = STR_INIT("model")},
@@ -33,6 +33,7 @@ static bool embed_read(const struct model_request *request, struct arena *arena,
         // How the server is to run the model.
         [OPTIONS] = {.name = STR_INIT("options")},
         [KEEP_ALIVE] = {.name = STR_INIT("keep_alive")},
+        [STRICT] = {.name = STR_INIT("strict")},
     };
     *out = (struct embed_request){0};
     if (!chat_scan(request->body, &top, f, ARRAY_LEN(f), err) || !read_dimensions(&f[DIMENSIONS], out, err))
@@ -57,6 +58,7 @@ static bool embeddings_read(const struct model_request *request, struct arena *a
         {.name = STR_INIT("model")},
         {.name = STR_INIT("options")},
         {.name = STR_INIT("keep_alive")},
+        {.name = STR_INIT("strict")},
     };
     *out = (struct embed_request){.single = true};
     if (!chat_scan(request->body, &top, f, ARRAY_LEN(f), err)) return false;

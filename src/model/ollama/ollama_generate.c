@@ -17,7 +17,22 @@ static void note_unknown(struct chat *chat, const struct json_field *field) {
     if (!empty) chat_note_other((struct chat_names){chat->others, &chat->other_count}, field->name);
 }
 
-enum { MODEL, PROMPT, SYSTEM, IMAGES, OPTIONS, FORMAT, THINK, STREAM, KEEP_ALIVE, SUFFIX, TEMPLATE, RAW, CONTEXT };
+enum {
+    MODEL,
+    PROMPT,
+    SYSTEM,
+    IMAGES,
+    OPTIONS,
+    FORMAT,
+    THINK,
+    STREAM,
+    KEEP_ALIVE,
+    STRICT,
+    SUFFIX,
+    TEMPLATE,
+    RAW,
+    CONTEXT
+};
 
 static bool read_turns(struct chat *chat, const struct json_field *f, struct arena *arena, struct err *err) {
     struct chat_path top = chat_path_of("%s", "");
@@ -47,6 +62,7 @@ bool ollama_generate_read(const struct model_request *request, struct arena *are
         [THINK] = {.name = STR_INIT("think"), .kinds = JSON_IS(JSON_STRING) | JSON_IS(JSON_BOOL) | JSON_OR_NULL},
         [STREAM] = {.name = STR_INIT("stream"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL},
         [KEEP_ALIVE] = {.name = STR_INIT("keep_alive")},
+        [STRICT] = {.name = STR_INIT("strict")},
         [SUFFIX] = {.name = STR_INIT("suffix"), .kinds = JSON_IS(JSON_STRING) | JSON_OR_NULL},
         [TEMPLATE] = {.name = STR_INIT("template"), .kinds = JSON_IS(JSON_STRING) | JSON_OR_NULL},
         [RAW] = {.name = STR_INIT("raw"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL},

@@ -17,7 +17,7 @@ static bool read_name(struct str raw, struct arena *arena, struct str *out_name,
     return chat_wrong(err, &top, "model", "must be a name of 1 to 256 bytes");
 }
 
-enum { MODEL, STREAM, OPTIONS, INPUT, FIELDS };
+enum { MODEL, STREAM, OPTIONS, INPUT, STRICT, FIELDS };
 
 static bool peek(const struct model_request_in *in, struct json_field fields[FIELDS], enum dialect dialect,
                  struct arena *arena, struct model_request *out_request, struct err *err) {
@@ -29,6 +29,8 @@ static bool peek(const struct model_request_in *in, struct json_field fields[FIE
     q.model_raw = fields[MODEL].raw;
     if (!read_name(fields[MODEL].raw, arena, &q.model, err)) return false;
     q.input = chat_given(&fields[INPUT]);
+    q.strict = fields[STRICT].raw;
+    q.strict_member = fields[STRICT].member;
     if (in->operation == OPERATION_EMBEDDINGS) {
         q.inputs = fields[INPUT].kind == JSON_ARRAY ? chat_count(q.input) : 1;
     } else {
@@ -43,6 +45,8 @@ static bool peek(const struct model_request_in *in, struct json_field fields[FIE
     { .name = STR_INIT("model"), .kinds = JSON_IS(JSON_STRING), .required = true }
 #define STREAM_FIELD                                                                                                   \
     { .name = STR_INIT("stream"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL }
+#define STRICT_FIELD                                                                                                   \
+    { .name = STR_INIT("strict") }
 #define OPTIONS_FIELD                                                                                                  \
     { .name = STR_INIT("options"), .kinds = JSON_IS(JSON_OBJECT) | JSON_OR_NULL }
 
@@ -53,6 +57,7 @@ bool ollama_peek(const struct model_request_in *in, struct arena *arena, struct 
         [MODEL] = MODEL_FIELD,
         [STREAM] = STREAM_FIELD,
         [OPTIONS] = OPTIONS_FIELD,
+        [STRICT] = STRICT_FIELD,
         [INPUT] = {.name = embed ? STR("input") : STR("messages"),
                    .kinds = JSON_IS(JSON_ARRAY) | (embed ? JSON_IS(JSON_STRING) : JSON_OR_NULL),
                    .required = embed},
@@ -66,6 +71,7 @@ bool ollama_generate_peek(const struct model_request_in *in, struct arena *arena
         [MODEL] = MODEL_FIELD,
         [STREAM] = STREAM_FIELD,
         [OPTIONS] = OPTIONS_FIELD,
+        [STRICT] = STRICT_FIELD,
         [INPUT] = {.name = STR_INIT("prompt"),
                    .kinds = JSON_IS(JSON_STRING) | JSON_OR_NULL,
                    .required = in->operation == OPERATION_EMBEDDINGS},

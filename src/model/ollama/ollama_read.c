@@ -191,7 +191,7 @@ static bool read_lists(struct reader *rd, struct str messages, struct str tools,
 }
 
 bool ollama_read(const struct model_request *request, struct arena *arena, struct chat *out_chat, struct err *err) {
-    enum { MODEL, MESSAGES, TOOLS, OPTIONS, FORMAT, THINK, STREAM, KEEP_ALIVE };
+    enum { MODEL, MESSAGES, TOOLS, OPTIONS, FORMAT, THINK, STREAM, KEEP_ALIVE, STRICT };
     struct chat_path top = chat_path_of("%s", "");
     struct json_field f[] = {
         [MODEL] = {.name = STR_INIT("model")},
@@ -202,6 +202,7 @@ bool ollama_read(const struct model_request *request, struct arena *arena, struc
         [THINK] = {.name = STR_INIT("think"), .kinds = JSON_IS(JSON_STRING) | JSON_IS(JSON_BOOL) | JSON_OR_NULL},
         [STREAM] = {.name = STR_INIT("stream"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL},
         [KEEP_ALIVE] = {.name = STR_INIT("keep_alive")},
+        [STRICT] = {.name = STR_INIT("strict")},
     };
     struct ollama_common common = {&f[OPTIONS], &f[FORMAT], &f[THINK], &f[STREAM]};
     struct reader rd = {.arena = arena, .chat = out_chat};

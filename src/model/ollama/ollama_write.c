@@ -205,6 +205,7 @@ bool ollama_rewrite(const struct model_request *q, const struct chat_target *tar
                     struct str out_slices[JSON_EDIT_SLICES_MAX], size_t *out_count, struct err *err) {
     struct json_edits e;
     json_edits_init(&e, q->body);
+    if (q->strict_member.p) json_edit_delete(&e, q->strict_member);
     if (q->renamed || !str_eq(target->model, q->model)) {
         struct str name = chat_quote(arena, target->model);
         if (!name.p) return err_no_memory(err);
