@@ -53,6 +53,7 @@ struct dialect_ops {
     bool (*read)(const struct model_request *request, struct arena *arena, struct chat *out_chat, struct err *err);
     struct str id_field;    // of a reply's head: the request's id, besides x-request-id: "request-id"; or empty
     struct str stream_type; // content type of a stream: "text/event-stream"
+    bool numbered;          // its events are numbered or dated: no two of a text are alike
     unsigned choices;       // how many answers to one request it can tell of, up to CHAT_CHOICES_MAX; 0: one
     // An encoder is a sink whose memory the caller gives. It appends to `out`; events keep the grammar.
     size_t encoder_size;

@@ -30,6 +30,8 @@ static size_t blank_line(struct str s, size_t from) {
     }
 }
 
+size_t frame_event_len(struct str data) { return blank_line(data, 0); }
+
 static struct str value_of(struct str line, size_t name) {
     struct str v = str_from(line, name);
     return v.n && v.p[0] == ' ' ? str_from(v, 1) : v;
@@ -37,7 +39,7 @@ static struct str value_of(struct str line, size_t name) {
 
 static bool sse_event(struct framer *f, struct str event, frame_visit *visit, void *arg, struct err *err) {
     struct frame frame = {.event = STR("")};
-    struct str line;
+    struct str line, all = event;
     size_t lines = 0;
     while (str_split(&event, '\n', &line)) {
         if (line.n && line.p[line.n - 1] == '\r') line.n--;
@@ -55,6 +57,7 @@ static bool sse_event(struct framer *f, struct str event, frame_visit *visit, vo
         buf_putc(&f->data, '\n');
         buf_put(&f->data, data);
     }
+    if (lines == 1) frame.raw = all;
     if (lines > 1) frame.data = buf_str(&f->data);
     if (lines > 1 && f->data.failed) return err_no_memory(err);
     return !lines || visit(arg, &frame, err);

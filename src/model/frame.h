@@ -19,6 +19,7 @@ struct frame {
     struct str event; // SSE: its name, or empty; AWS: ":event-type", or ":exception-type"
     struct str data;
     bool exception; // AWS: ":message-type" is "exception" or "error"
+    struct str raw; // SSE, and an event with one line of data: all of it, blank line included; else p is NULL
 };
 // False with *err set ends the feeding.
 typedef bool frame_visit(void *arg, const struct frame *frame, struct err *err);
@@ -37,6 +38,8 @@ struct framer {
 
 void framer_init(struct framer *f, enum frame_kind kind, size_t max);
 void framer_free(struct framer *f);
+// How many bytes at the front of data are one whole event of server-sent events, blank line included; 0: not one.
+size_t frame_event_len(struct str data);
 // last: no more will come; what has begun and can stand as a frame is given out too.
 NODISCARD bool framer_feed(struct framer *f, struct str data, bool last, frame_visit *visit, void *arg,
                            struct err *err);

@@ -9,6 +9,10 @@ static void tap(struct chat_sink *sink, const struct chat_event *e) {
         t->usage = *e->usage;
         t->has_usage = true;
     }
+    bool text = e->kind == CHAT_DELTA && e->part_kind == CHAT_TEXT; // what is else gathered by some encoders
+    t->telling++;
+    t->told = text ? e->text : STR_NONE;
+    if (!text) stencil_reset(&t->stencil);
     if (e->kind == CHAT_DELTA) t->events++;
     if (e->kind == CHAT_FAIL) {
         t->failed = true;
@@ -29,6 +33,7 @@ bool translator_init(struct translator *t, const struct dialect_ops *from, const
     if (!t->decoder || !t->encoder) return err_no_memory(err);
     framer_init(&t->framer, from->frames, max);
     buf_init(&t->out, SIZE_MAX);
+    stencil_init(&t->stencil);
     chat_order_init(&t->order, &t->tap, choices_of(to), max);
     from->decoder_init(t->decoder);
     to->encoder_init(t->encoder, &t->reply, &t->out);
@@ -40,16 +45,41 @@ void translator_free(struct translator *t) {
     if (!t->open) return;
     t->open = false;
     framer_free(&t->framer);
+    stencil_free(&t->stencil);
     chat_order_free(&t->order);
     buf_free(&t->out);
 }
 
 static bool on_frame(void *arg, const struct frame *frame, struct err *err) {
     struct translator *t = arg;
-    return t->from->decode(t->decoder, frame, &t->order.sink, err);
+    size_t before = t->out.n;
+    t->telling = 0;
+    if (!t->from->decode(t->decoder, frame, &t->order.sink, err)) return false;
+    // What told nothing but a text that stands in it is learned from.
+    bool plain = t->telling == 1 && t->told.p && frame->raw.p && t->told.p >= frame->raw.p &&
+                 t->told.p + t->told.n <= frame->raw.p + frame->raw.n && !t->to->numbered && !t->out.failed;
+    if (plain) stencil_learn(&t->stencil, frame->raw, t->told, str_of(t->out.p + before, t->out.n - before));
+    return true;
+}
+
+// Events that match are copied, others go through the framer one by one.
+static bool feed_events(struct translator *t, struct str data, struct err *err) {
+    while (data.n) {
+        bool ready = t->stencil.state == STENCIL_READY && t->framer.rest.n == 0;
+        if (ready) data = str_from(data, stencil_run(&t->stencil, data, &t->out, &t->events));
+        size_t one = frame_event_len(data);
+        if (!one) one = data.n;
+        if (one && !framer_feed(&t->framer, str_head(data, one), false, on_frame, t, err)) return false;
+        data = str_from(data, one);
+    }
+    return true;
 }
 
 bool translator_feed(struct translator *t, struct str data, bool last, struct err *err) {
+    if (t->framer.kind == FRAME_SSE) {
+        if (!feed_events(t, data, err)) return false;
+        data = STR("");
+    }
     if (!framer_feed(&t->framer, data, last, on_frame, t, err)) return false;
     if (last) {
         t->from->decode_end(t->decoder, &t->order.sink);

@@ -10,6 +10,7 @@
 
 #include "model/chat_order.h"
 #include "model/dialect.h"
+#include "model/stencil.h"
 
 struct translator {
     const struct dialect_ops *from, *to;
@@ -24,6 +25,9 @@ struct translator {
     bool has_usage, open, failed; // failed: the provider told an error within its stream
     struct chat_failure failure;  // then; its texts are not kept
     uint64_t events;              // deltas seen
+    struct stencil stencil;
+    struct str told;  // of the frame being decoded: the text of its one event, if that is all it tells
+    unsigned telling; // how many events it has told
 };
 
 // reply is copied. max: of one event, and of what is held back.

@@ -64,6 +64,7 @@ const struct dialect_ops dialect_responses = {
     .peek = responses_peek,
     .read = responses_read,
     .stream_type = STR_INIT("text/event-stream"),
+    .numbered = true,
     .encoder_size = sizeof(struct responses_encoder),
     .encoder_init = responses_encoder_init,
     .put_answer = responses_put_answer,
