@@ -94,7 +94,7 @@ static void put_statement(const struct tenant_export *x, struct buf *out) {
     buf_lit(out, "SELECT ");
     for (size_t i = 0; i < x->n_columns; i++) {
         const struct tenant_column *c = &x->columns[i];
-        sealed |= c->mark == '!';
+        sealed |= c->mark == '!' || c->mark == '&';
         buf_put(out, i ? STR(", ") : STR(""));
         buf_printf(out, c->mark == '$' ? "(SELECT n.text FROM name n WHERE n.id = %.*s)" : "%.*s", STR_ARG(c->name));
     }
@@ -178,9 +178,16 @@ static void put_bytes(struct json_writer *w, struct str bytes) {
     json_put_str(w, buf_str(&hex));
 }
 
+static void put_base64(struct json_writer *w, struct str bytes) {
+    BUF_AUTO struct buf text = BUF_INIT(2 * OPENED_MAX);
+    base64_put(&text, bytes);
+    if (text.failed) w->out->failed = true;
+    json_put_str(w, buf_str(&text));
+}
+
 // What does not open any more is null. The row's number is the label.
 static bool put_opened(struct tenant_export *x, struct json_writer *w, struct sql_stmt *st, int column,
-                       struct str purpose, struct err *err) {
+                       struct str purpose, void (*put)(struct json_writer *w, struct str text), struct err *err) {
     BUF_AUTO struct buf text = BUF_INIT(OPENED_MAX);
     char label[24];
     struct err why;
@@ -193,7 +200,7 @@ static bool put_opened(struct tenant_export *x, struct json_writer *w, struct sq
         return false;
     }
     if (ok)
-        put_text(w, buf_str(&text));
+        put(w, buf_str(&text));
     else
         json_put_null(w);
     return true;
@@ -228,7 +235,9 @@ static bool put_value(struct tenant_export *x, struct json_writer *w, struct sql
         put_bytes(w, sql_col_blob(st, column));
         return true;
     case '!':
-        return put_opened(x, w, st, column, c->purpose, err);
+        return put_opened(x, w, st, column, c->purpose, put_text, err);
+    case '&':
+        return put_opened(x, w, st, column, c->purpose, put_base64, err);
     default:
         put_text(w, sql_col_text(st, column));
         return true;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Files and batches over HTTP: what is put in comes out, each line of a batch once whatever crashes, faults of every kind.
 #
-# PENSTOCK_BATCH_LINES says how many lines the batch has in whose middle the server is killed (1,200; the row has 10,000).
+# PENSTOCK_BATCH_LINES says how many lines the batch has in whose middle the server is killed (800; the row has 10,000).
 import collections
 import json
 import os
@@ -13,7 +13,7 @@ import time
 
 from harness import BINARY, WAIT, Suite, clean_environment, eventually, fake_provider, main, run_cli
 
-LINES = int(os.environ.get('PENSTOCK_BATCH_LINES', '1200'))
+LINES = int(os.environ.get('PENSTOCK_BATCH_LINES', '800'))
 BOUNDARY = 'xxBOUNDARYxx'
 ENDED = ('completed', 'failed', 'expired', 'cancelled')
 

@@ -8,7 +8,7 @@ import sys
 
 from harness import HERE, Suite, clean_environment, eventually, fake_provider, main
 
-LINES = int(os.environ.get('PENSTOCK_BATCH_LINES', '800'))
+LINES = int(os.environ.get('PENSTOCK_BATCH_LINES', '600'))
 CONCURRENCY = 24
 
 

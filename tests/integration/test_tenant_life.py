@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # The end of a tenant: refused while active, everything deleted and proven, gone on with after a kill; names and takeovers.
+import base64
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ from harness import BINARY, Suite, chat_body, clean_environment, eventually, fak
 from postgres import Postgres
 from redis_server import RedisServer
 from test_postgres import Replica
+
+BYTES = bytes(range(256))  # of a file that is no text
 
 
 def usage_rows(server, number, n):
@@ -66,7 +69,20 @@ class Life(Suite):
         self.assertTrue(eventually(lambda: self.call('GET', 'content/' + reply.request_id, **act).status == 200))
         self.assertTrue(eventually(lambda: self.count('usage', tenant) == 3))
         self.assertTrue(grant['id'])
+        self.put_file(made['key'])
         return made['key']
+
+    def put_file(self, key):
+        """A file, and a batch that was made of it: a failed one, for it is no list of requests."""
+        body = (b'--x\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
+                b'--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + BYTES + b'\r\n--x--\r\n')
+        reply = self.server.request('POST', '/v1/files', body, {'Content-Type': 'multipart/form-data; boundary=x'}, key)
+        self.assertEqual(reply.status, 200, reply)
+        wanted = {'input_file_id': reply.json()['id'], 'endpoint': '/v1/chat/completions', 'completion_window': '24h'}
+        reply = self.server.request('POST', '/v1/batches', json.dumps(wanted).encode(), key=key)
+        self.assertEqual(reply.status, 200, reply)
+        path = '/v1/batches/' + reply.json()['id']
+        self.assertTrue(eventually(lambda: self.server.get(path, key=key).json()['status'] == 'failed'))
 
     # The tables as the database has them.
     def rows(self, sql):
@@ -217,6 +233,8 @@ class Export(Life):
         self.assertEqual(rows['api_key'][0]['tags'], {'env': 'prod'})
         self.assertEqual(sorted(r['model'] for r in rows['usage_dim']), ['m'])
         self.assertIn('said by acme', rows['content_log'][0]['request'])
+        self.assertEqual(base64.b64decode(rows['stored_file_piece'][0]['bytes']), BYTES)
+        self.assertEqual(rows['batch'][0]['status'], 'failed')
         self.assertEqual(rows['audit_event'][-1]['action'], 'tenant.export')
         text = reply.body.decode()
         for secret in (key, 'sk-x', 'password_hash', '"hash":null', 'totp_secret', 'beta', '$argon2'):
