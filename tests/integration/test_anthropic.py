@@ -67,8 +67,10 @@ class Anthropic(Suite):
     def config(cls):
         cls.claude = AnthropicUpstream().start()
         cls.addClassCleanup(cls.claude.stop)
-        return {'providers': [fake_provider(cls.fake), {'name': 'claude', 'kind': 'anthropic', 'api_key': 'sk-ant-fake',
-                                                        'base_url': cls.claude.base_url}]}
+        claude = {'api_key': 'sk-ant-fake', 'base_url': cls.claude.base_url}
+        return {'providers': [fake_provider(cls.fake), {'name': 'claude', 'kind': 'anthropic', **claude},
+                              fake_provider(cls.fake, 'compatible', kind='anthropic', dialect='openai'),
+                              {'name': 'other', 'kind': 'vllm', 'dialect': 'anthropic', **claude}]}
 
     def setUp(self):
         super().setUp()
@@ -357,6 +359,13 @@ class Anthropic(Suite):
         none = self.server.get('/v1/models/nothing', self.server.key, VERSION)
         self.assertEqual((none.status, none.json()['error']['type']), (404, 'not_found_error'))
         self.assertEqual(self.server.get('/v1/models', self.server.key).json()['object'], 'list')
+
+    def test_the_dialect_is_said(self):
+        for client in (self.messages, self.server.chat):
+            self.assertEqual(client('compatible/x').status, 200)
+            self.assertEqual(self.fake.seen[-1].path, '/v1/chat/completions')
+            self.assertEqual(client('other/x').status, 200)
+            self.assertEqual(self.seen().path, '/v1/messages')
 
     def test_a_provider_is_tried(self):
         """`config test` asks for its models as Anthropic wants to be asked."""
