@@ -39,10 +39,14 @@ static void look_cancel(struct response_work *w) {
 static void found(struct response_work *w) {
     struct call *call = w->call;
     struct err err = w->err;
-    if (w->ok)
-        call_reply(call, 200, STR("application/json"), w->out);
-    else
+    if (!w->ok) {
         call_fail(call, &err);
+        return;
+    }
+    // What was found goes with the call, before its last bytes do.
+    call->answer.max = MAX(call->answer.max, w->out.n);
+    buf_put(&call->answer, w->out);
+    call_reply(call, 200, STR("application/json"), buf_str(&call->answer));
 }
 
 static struct str response_id(const struct call *call) {

@@ -235,6 +235,17 @@ class Kept(Responses):
         self.check_error(self.get(second['id'] + '/input_items?after=msg_x'), 404, 'not_found', param='after')
         self.check_error(self.get('resp_nothing/input_items'), 404, 'not_found')
 
+    def test_without_input(self):
+        name = self.ask().json()['id']
+        for more in ({}, {'input': None}, {'input': []}):
+            reply = self.post('', {'model': 'fake/x', 'previous_response_id': name, **more})
+            self.assertEqual(reply.status, 200, reply)
+            name = reply.json()['id']
+        for _ in range(20):  # what was found is sent whole, whatever becomes of its memory
+            page = self.get(name + '/input_items').json()
+            self.assertEqual([i['role'] for i in page['data']], ['assistant'] * 3 + ['user'])
+            self.assertEqual(self.get(name).json()['id'], name)
+
     def test_over_a_restart(self):
         server = self.spawn(self.config())
         first = self.ask(server=server, input='My name is Ada').json()
