@@ -79,6 +79,7 @@ bool provider_speaks(const struct conf_provider *provider, enum dialect dialect,
     const struct provider_traits *t = provider_traits_get((enum provider_kind)provider->kind);
     enum dialect said;
     if (dialect == DIALECT_COMPLETIONS) dialect = DIALECT_OPENAI; // another endpoint of the same
+    if (dialect == DIALECT_OLLAMA_GENERATE) dialect = DIALECT_OLLAMA;
     bool speaks = said_dialect(provider, &said) ? said == dialect : (t->natives & 1u << dialect) != 0;
     // What else is asked of a server of an unknown make, it may well have.
     bool has = operation == OPERATION_CHAT || (t->operations & 1u << operation) ||

@@ -16,7 +16,7 @@ const SCHEMA = { type: "object", properties: { a: { type: "string" } }, required
 for (const [name, model, tools] of JSON.parse(MODELS)) {
   test(`${name}: a chat`, async () => {
     const answer = await client.chat({ model, messages, options: { temperature: 0.5, num_predict: 500 } });
-    assert.match(answer.message.content, /strömt durch das/);
+    assert.match(answer.message.content, /strömt durch/);
     assert.equal(answer.message.role, "assistant");
     assert.equal(answer.done, true);
     assert.equal(answer.done_reason, "stop");
@@ -29,16 +29,16 @@ for (const [name, model, tools] of JSON.parse(MODELS)) {
       text += part.message.content;
       last = part;
     }
-    assert.match(text, /strömt durch das/);
+    assert.match(text, /strömt durch/);
     assert.ok(last.done && last.eval_count > 0);
   });
 
   test(`${name}: a prompt`, async () => {
     const answer = await client.generate({ model, prompt: "Hello", system: "Be brief" });
-    assert.match(answer.response, /strömt durch das/);
+    assert.match(answer.response, /strömt durch/);
     let text = "";
     for await (const part of await client.generate({ model, prompt: "Hello", stream: true })) text += part.response;
-    assert.match(text, /strömt durch das/);
+    assert.match(text, /strömt durch/);
   });
 
   test(`${name}: tools and their results`, async () => {

@@ -8,7 +8,9 @@ import sys
 
 from harness import HERE, Suite, clean_environment, fake_provider, main  # first: it finds the fakes
 
+from anthropic_upstream import AnthropicUpstream
 from bedrock_upstream import BedrockUpstream
+from gemini_upstream import GeminiUpstream
 
 CLAUDE = 'anthropic.claude-sonnet-4-20250514-v1:0'
 
@@ -16,8 +18,9 @@ CLAUDE = 'anthropic.claude-sonnet-4-20250514-v1:0'
 class OllamaSdk(Suite):
     @classmethod
     def setUpClass(cls):
-        cls.aws = BedrockUpstream().start()
-        cls.addClassCleanup(cls.aws.stop)
+        cls.aws, cls.claude, cls.google = BedrockUpstream().start(), AnthropicUpstream().start(), GeminiUpstream().start()
+        for other in cls.aws, cls.claude, cls.google:
+            cls.addClassCleanup(other.stop)
         super().setUpClass()
 
     @classmethod
@@ -26,7 +29,10 @@ class OllamaSdk(Suite):
             return {'name': name, 'targets': [{'provider': 'fake', 'model': model}]}
         return {'providers': [fake_provider(cls.fake),
                               {'name': 'aws', 'kind': 'bedrock', 'base_url': cls.aws.base_url, 'region': 'eu-central-1',
-                               'access_key_id': 'AKIDFAKE', 'api_key': 'bedrock/secret+fake'}],
+                               'access_key_id': 'AKIDFAKE', 'api_key': 'bedrock/secret+fake'},
+                              {'name': 'claude', 'kind': 'anthropic', 'base_url': cls.claude.base_url,
+                               'api_key': 'sk-ant-fake'},
+                              {'name': 'google', 'kind': 'gemini', 'base_url': cls.google.base_url, 'api_key': 'AIza-fake'}],
                 'models': [named('vectors', 'embed'), named('broken', 'gpt;error_event')]}
 
     def setUp(self):
@@ -41,11 +47,14 @@ class OllamaSdk(Suite):
                                 MODELS=json.dumps(models))
         done = subprocess.run(['node', '--test', 'test_ollama_sdk.mjs'], cwd=HERE, env=env, stdout=sys.stderr, timeout=120)
         self.assertEqual(done.returncode, 0)
-        self.assertEqual(self.aws.violations, [])
+        for other in self.aws, self.claude, self.google:
+            self.assertEqual(other.violations, [])
 
     def test_suite(self):
         self.run_suite(self.server, [
             ('openai', 'fake/gpt;events=6', 'fake/gpt;tools'),
+            ('anthropic', 'claude/claude-sonnet-4-20250514;events=6', 'claude/claude-sonnet-4-20250514;tools'),
+            ('gemini', 'google/gemini-2.5-flash;events=6', 'google/gemini-2.5-flash;tools'),
             ('bedrock', f'aws/{CLAUDE}', f'aws/{CLAUDE};tools;words=0')])
 
     def test_ollama_behind_it(self):
@@ -59,6 +68,13 @@ class OllamaSdk(Suite):
         (record,) = [r for r in self.front.usage() if r['request_id'] == reply.request_id]
         self.assertEqual((record['input_tokens'], record['output_tokens']),
                          (lines[-1]['prompt_eval_count'], lines[-1]['eval_count']))
+        # A template has no place in other dialects.
+        reply = self.front.post('/api/generate', json.dumps({'model': 'own/fake/gpt', 'prompt': 'x', 'raw': True,
+                                                             'stream': False}).encode())
+        self.assertEqual(reply.json()['response'], 'Wasser strömt durch das Tor')
+        self.assertIsNone(reply.header('x-penstock-dropped-params'))
+        reply = self.front.post('/api/embeddings', json.dumps({'model': 'own/vectors', 'prompt': 'x'}).encode())
+        self.assertEqual(reply.json(), {'embedding': [0.25, -1.5, 0, 3]})
         for stream in False, True:
             more = {'stream': True, 'stream_options': {'include_usage': True}} if stream else {}
             answer = self.front.chat('own/fake/gpt;tools', tools=[{'type': 'function', 'function': {'name': 'f'}}], **more)

@@ -1,0 +1,74 @@
+// What a provider of kind bedrock takes from the environment, and what it lacks.
+#include "world.h"
+
+#include <stdlib.h>
+
+static struct world world(const char *text) { return (struct world){.files = {{"main.yaml", text}}}; }
+
+static void keys_of_the_environment(void) {
+    struct world w = world("providers: [{name: bedrock}]\n");
+    w.vars[0] = "AWS_ACCESS_KEY_ID=AKID";
+    w.vars[1] = "AWS_SECRET_ACCESS_KEY=very/secret+";
+    w.vars[2] = "AWS_SESSION_TOKEN=temporary";
+    w.vars[3] = "AWS_DEFAULT_REGION=eu-central-1";
+    struct conf *c = load_good(&w);
+    const struct conf_provider *p = &c->providers.p[0];
+    CHECK_STR(p->access_key_id, STR("AKID"));
+    CHECK_STR(secret_str(&p->api_key), STR("very/secret+"));
+    CHECK_STR(secret_str(&p->session_token), STR("temporary"));
+    CHECK_STR(p->region, STR("eu-central-1"));
+    CHECK_STR(p->base_url, STR("https://bedrock-runtime.eu-central-1.amazonaws.com"));
+    CHECK_STR(p->url.host, STR("bedrock-runtime.eu-central-1.amazonaws.com"));
+    done(&w, c);
+}
+
+static void a_bearer_token_goes_before(void) {
+    struct world w = world("providers: [{name: bedrock, region: us-east-1}]\n");
+    w.vars[0] = "AWS_ACCESS_KEY_ID=AKID";
+    w.vars[1] = "AWS_SECRET_ACCESS_KEY=s";
+    w.vars[2] = "AWS_BEARER_TOKEN_BEDROCK=bearer";
+    w.vars[3] = "AWS_REGION=elsewhere";
+    struct conf *c = load_good(&w);
+    const struct conf_provider *p = &c->providers.p[0];
+    CHECK_STR(p->access_key_id, STR(""));
+    CHECK_STR(secret_str(&p->api_key), STR("bearer"));
+    CHECK_STR(p->region, STR("us-east-1"));
+    done(&w, c);
+}
+
+static void what_is_given_stays(void) {
+    struct world w =
+        world("providers: [{name: a, kind: bedrock, base_url: \"http://127.0.0.1:1\", region: r, api_key: k}]\n");
+    w.vars[0] = "AWS_ACCESS_KEY_ID=AKID";
+    w.vars[1] = "AWS_SECRET_ACCESS_KEY=s";
+    struct conf *c = load_good(&w);
+    const struct conf_provider *p = &c->providers.p[0];
+    CHECK_STR(p->access_key_id, STR(""));
+    CHECK_STR(secret_str(&p->api_key), STR("k"));
+    CHECK_STR(p->base_url, STR("http://127.0.0.1:1"));
+    done(&w, c);
+}
+
+// The first line of the problems.
+static void expect_problem(struct world *w, const char *part) {
+    BUF_AUTO struct buf text = BUF_INIT(1 << 20);
+    struct conf *c = load(w, &text);
+    CHECK(!c);
+    if (str_find(buf_str(&text), str_c(part)) == text.n) fprintf(stderr, "%.*s", STR_ARG(buf_str(&text)));
+    CHECK(str_find(buf_str(&text), str_c(part)) < text.n);
+    done(w, c);
+}
+
+static void what_is_missing_is_said(void) {
+    struct world w = world("providers: [{name: bedrock}]\n");
+    expect_problem(&w, "base_url");
+    w = world("providers: [{name: bedrock, access_key_id: a, region: r}]\n");
+    expect_problem(&w, "it is the secret that belongs to access_key_id");
+    w = world("providers: [{name: bedrock, access_key_id: a, api_key: s, base_url: \"http://127.0.0.1:1\"}]\n");
+    expect_problem(&w, "\"region\" is missing");
+    w = world("providers: [{name: bedrock, region: r}]\n");
+    w.vars[0] = "AWS_BEARER_TOKEN_BEDROCK=two words";
+    expect_problem(&w, "AWS_BEARER_TOKEN_BEDROCK holds a space");
+}
+
+TEST_MAIN(keys_of_the_environment, a_bearer_token_goes_before, what_is_given_stays, what_is_missing_is_said)
