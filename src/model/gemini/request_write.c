@@ -206,19 +206,20 @@ static size_t match_results(struct gemini_write *w, struct calls *c, struct run 
     return results;
 }
 
-// Results whose call is not among the model's last ones stand behind, if it is known what they are of.
-static bool put_unmatched(struct gemini_write *w, const struct calls *c, struct run run) {
+// A result whose call is not among the model's last ones stands behind, if it is known what it is of.
+static bool put_unmatched(struct gemini_write *w, const struct calls *c, const struct chat_part *part) {
+    size_t at = part->id.p ? (size_t)(uintptr_t)map_get(&c->by_id, part->id) : 0;
+    if (part->kind != CHAT_TOOL_RESULT || (at && c->results[at - 1] == part)) return true;
+    struct str name = part->name.p ? part->name : at ? c->list[at - 1]->name : STR_NONE;
+    if (!name.p) return write_fault(w, "messages", "a tool's result answers no call of the turn before it");
+    return put_result(w, part, name);
+}
+
+static bool put_all_unmatched(struct gemini_write *w, const struct calls *c, struct run run) {
     for (size_t i = run.from; i < run.to; i++) {
         const struct chat_turn *turn = &w->chat->turns[i];
-        for (size_t k = 0; turn->role != CHAT_SYSTEM && k < turn->count; k++) {
-            const struct chat_part *part = &turn->parts[k];
-            if (part->kind != CHAT_TOOL_RESULT) continue;
-            size_t at = part->id.p ? (size_t)(uintptr_t)map_get(&c->by_id, part->id) : 0;
-            if (at && c->results[at - 1] == part) continue;
-            struct str name = part->name.p ? part->name : at ? c->list[at - 1]->name : STR_NONE;
-            if (!name.p) return write_fault(w, "messages", "a tool's result answers no call of the turn before it");
-            if (!put_result(w, part, name)) return false;
-        }
+        for (size_t k = 0; turn->role != CHAT_SYSTEM && k < turn->count; k++)
+            if (!put_unmatched(w, c, &turn->parts[k])) return false;
     }
     return true;
 }
@@ -230,7 +231,7 @@ static bool put_results(struct gemini_write *w, struct calls *c, struct run run)
     json_put_member_array(&w->json, STR("parts"));
     for (size_t i = 0; i < c->n; i++)
         if (c->results[i] && !put_result(w, c->results[i], c->list[i]->name)) return false;
-    if (!put_unmatched(w, c, run)) return false;
+    if (!put_all_unmatched(w, c, run)) return false;
     json_put_array_end(&w->json);
     json_put_object_end(&w->json);
     return true;

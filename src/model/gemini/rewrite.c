@@ -77,31 +77,36 @@ static struct str without_id(struct arena *arena, struct str object) {
     return had ? str_of(text, n) : object;
 }
 
-// Below the members of these names, from the outside in; the last two are the same thing in either spelling.
+static void drop_id(struct changes *c, struct str call) {
+    struct str bare = without_id(c->arena, call);
+    if (!bare.p) c->failed = true;
+    if (bare.p && bare.p != call.p) change_add(c, call, bare);
+}
+
+static bool is_call(struct str key) {
+    static const struct str names[] = {STR_INIT("functionCall"), STR_INIT("function_call"),
+                                       STR_INIT("functionResponse"), STR_INIT("function_response")};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (json_string_eq(key, names[i])) return true;
+    return false;
+}
+
+// Level 0: a request, 1: a content, 2: a part.
 static void drop_ids(struct changes *c, struct str raw, unsigned level) {
-    static const struct str names[][4] = {
-        {STR_INIT("contents"), STR_INIT("contents"), STR_INIT("contents"), STR_INIT("contents")},
-        {STR_INIT("parts"), STR_INIT("parts"), STR_INIT("parts"), STR_INIT("parts")},
-        {STR_INIT("functionCall"), STR_INIT("function_call"), STR_INIT("functionResponse"),
-         STR_INIT("function_response")},
-    };
+    static const struct str lists[] = {STR_INIT("contents"), STR_INIT("parts")};
     struct json_reader r;
     struct str key, value;
     enum json_kind kind;
     json_reader_init(&r, raw, JSON_DEPTH_MAX);
     if (!json_enter_object(&r)) return;
     while (json_member(&r, &key, &kind)) {
-        bool wanted = false;
-        for (size_t i = 0; i < 4; i++) wanted = wanted || json_string_eq(key, names[level][i]);
-        if (!wanted) continue;
-        if (level == 2 && kind == JSON_OBJECT && json_skip(&r, &value)) {
-            struct str bare = without_id(c->arena, value);
-            if (!bare.p) c->failed = true;
-            if (bare.p && bare.p != value.p) change_add(c, value, bare);
-        } else if (level < 2 && kind == JSON_ARRAY && json_enter_array(&r)) {
-            while (json_element(&r, &kind))
-                if (kind == JSON_OBJECT && json_skip(&r, &value)) drop_ids(c, value, level + 1);
+        if (level == 2) {
+            if (kind == JSON_OBJECT && is_call(key) && json_skip(&r, &value)) drop_id(c, value);
+            continue;
         }
+        if (kind != JSON_ARRAY || !json_string_eq(key, lists[level]) || !json_enter_array(&r)) continue;
+        while (json_element(&r, &kind))
+            if (kind == JSON_OBJECT && json_skip(&r, &value)) drop_ids(c, value, level + 1);
     }
 }
 
