@@ -65,7 +65,11 @@ static uint64_t streamed(const struct call *call) {
 
 void record_price(struct call *call) {
     const struct route_target *t = call_target(call);
-    if (!t || call->request.operation == OPERATION_COUNT_TOKENS) return; // which is free
+    if (!t) return;
+    if (call->request.operation == OPERATION_COUNT_TOKENS) {
+        call->cost_known = true; // it is free
+        return;
+    }
     if (!call->usage_known) {
         // The upstream did not count: what was asked, and what was streamed so far, an event about a token.
         call->usage = (struct usage){.prompt = model_request_estimate(&call->request), .output = streamed(call)};

@@ -130,6 +130,7 @@ class Anthropic(Suite):
         reply = self.server.post('/v1/messages/count_tokens', body, VERSION)
         self.assertEqual(reply.body, self.seen().answer_body)
         self.assertEqual(self.seen().path, '/v1/messages/count_tokens')
+        self.assertEqual(reply.header('x-penstock-cost-usd'), '0')
 
     # --- Anthropic's client, OpenAI's provider ---
 

@@ -31,9 +31,13 @@ struct anthropic_family {
 };
 // By the longest prefix; a name of somebody else's model gives the most widely understood one. Never NULL.
 const struct anthropic_family *anthropic_family_of(struct str model);
+// What "max_tokens" is where the client has not said it: the most that the model gives. Older models refuse what might
+// not fit into their window together with the prompt; of these, no more than leaves room for one.
+uint64_t anthropic_max_tokens(const struct chat_target *target);
 
 // The most output tokens that are asked for where neither client nor catalogue nor family say.
 #define ANTHROPIC_OUTPUT_DEFAULT 8192
+#define ANTHROPIC_OUTPUT_OLDER 16384
 
 // --- requests ---
 

@@ -30,3 +30,10 @@ const struct anthropic_family *anthropic_family_of(struct str model) {
         if (fits(name, k_families[i].prefix) && k_families[i].prefix.n > best->prefix.n) best = &k_families[i];
     return best;
 }
+
+uint64_t anthropic_max_tokens(const struct chat_target *target) {
+    const struct anthropic_family *family = anthropic_family_of(target->model);
+    uint64_t max = target->max_output ? target->max_output : family->max_output;
+    if (!max) return ANTHROPIC_OUTPUT_DEFAULT;
+    return family->flags & ANTHROPIC_SCHEMA ? max : MIN(max, (uint64_t)ANTHROPIC_OUTPUT_OLDER);
+}

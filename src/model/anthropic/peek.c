@@ -52,8 +52,7 @@ static bool edit_max(const struct model_request *q, const struct chat_target *ta
     struct str null;
     bool said = says_max(q->body, &null);
     if (said && !null.p) return true;
-    uint64_t max = target->max_output ? target->max_output : anthropic_family_of(target->model)->max_output;
-    struct str number = arena_printf(arena, "%llu", (unsigned long long)(max ? max : ANTHROPIC_OUTPUT_DEFAULT));
+    struct str number = arena_printf(arena, "%llu", (unsigned long long)anthropic_max_tokens(target));
     struct str member = arena_printf(arena, "\"max_tokens\":%.*s", STR_ARG(number));
     if (null.p)
         json_edit_replace(e, null, number);

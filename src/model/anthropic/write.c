@@ -111,8 +111,7 @@ bool anthropic_write(const struct chat *chat, const struct chat_target *target, 
     struct anthropic_writing x = {
         .chat = chat, .family = anthropic_family_of(target->model), .arena = arena, .report = report, .err = err};
     x.forces = forces(chat, x.family);
-    x.max_tokens = chat->max_output ? chat->max_output : target->max_output;
-    if (!x.max_tokens) x.max_tokens = x.family->max_output ? x.family->max_output : ANTHROPIC_OUTPUT_DEFAULT;
+    x.max_tokens = chat->max_output ? chat->max_output : anthropic_max_tokens(target);
     if (!anthropic_plan_turns(&x)) return false;
     plan_output(&x);
     anthropic_plan_thinking(&x);

@@ -491,8 +491,8 @@ static void test_max_tokens_by_model(void) {
         const char *model, *want;
     } k_models[] = {{"claude-3-haiku-20240307", "4096"},
                     {OLD, "8192"},
-                    {"claude-opus-4-20250514", "32000"},
-                    {"claude-opus-4-1-20250805", "32000"},
+                    {"claude-opus-4-20250514", "16384"},
+                    {"claude-opus-4-1-20250805", "16384"},
                     {MID, "64000"},
                     {"us.anthropic.claude-haiku-4-5-20251001-v1:0", "64000"},
                     {ALWAYS, "128000"},
