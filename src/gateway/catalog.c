@@ -201,6 +201,11 @@ static void on_late(struct timer *timer) {
     all_answered(c);
 }
 
+// Beside where the models are called, that is.
+static bool has_list(const struct runtime_provider *p) {
+    return !p->demo && p->conf->kind != PROVIDER_BEDROCK && p->conf->kind != PROVIDER_COHERE;
+}
+
 bool catalog_refresh(struct catalog *c, struct call *call) {
     if (!c->asking || c->runtime != c->gl->runtime) {
         forget(c);
@@ -212,7 +217,7 @@ bool catalog_refresh(struct catalog *c, struct call *call) {
             return false;
         }
         for (size_t i = 0; i < conf->providers.n; i++)
-            if (!c->runtime->providers[i].demo) ask(c, &c->asking[i], &c->runtime->providers[i]);
+            if (has_list(&c->runtime->providers[i])) ask(c, &c->asking[i], &c->runtime->providers[i]);
         timer_set(&c->timer, WAIT_MS);
     }
     if (c->pending == 0) {

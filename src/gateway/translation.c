@@ -76,7 +76,7 @@ static bool write_embed(struct call *call, struct translation *t, const struct c
 static bool write_rerank(struct call *call, struct translation *t, const struct chat_target *target,
                          struct chat_report *report, struct err *err) {
     const struct rerank_ops *from = call->dialect->rerank, *to = call->upstream->rerank;
-    if (!from || !from->read || !to || !to->write) return unsupported(call, err);
+    if (!from || !from->read || !to || !to->write || call->provider->demo) return unsupported(call, err);
     if (!t->read && !from->read(&call->request, &call->req->arena, &t->rerank, err)) return false;
     t->read = true;
     for (size_t i = 0; i < t->rerank.other_count; i++) chat_drop(report, t->rerank.others[i]);

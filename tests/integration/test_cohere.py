@@ -21,7 +21,7 @@ class Cohere(Suite):
     @classmethod
     def config(cls):
         return {'providers': [{'name': 'co', 'kind': 'cohere', 'base_url': cls.cohere.base_url, 'api_key': 'co-fake'},
-                              fake_provider(cls.fake)],
+                              fake_provider(cls.fake), {'name': 'offline', 'kind': 'demo'}],
                 'models': [{'name': 'ranker', 'targets': [{'provider': 'co', 'model': 'rerank-v3.5'}]}],
                 'log': {'level': 'debug', 'format': 'json'}}
 
@@ -127,6 +127,8 @@ class Cohere(Suite):
         for path, where in ('/v1/rerank', lambda r: r.error()['message']), ('/v2/rerank', lambda r: r.json()['message']):
             reply = self.ask(path, model='fake/x', query='q', documents=[1])
             self.assertEqual(reply.status, 400 if path == '/v2/rerank' else reply.status, reply)
+            reply = self.ask(path, model='offline/x', query='q', documents=['a'])
+            self.assertEqual(reply.status, 400, reply)
             reply = self.ask(path, model='ranker', query='q')
             self.assertEqual(reply.status, 400, reply)
             self.assertIn('documents', where(reply))

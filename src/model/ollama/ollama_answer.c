@@ -47,7 +47,8 @@ static struct str finish_name(enum chat_finish finish) {
 
 void ollama_put_done(enum chat_finish finish, const struct ollama_times *times, const struct usage *usage,
                      struct buf *out) {
-    uint64_t prompt = MIN(times->prompt_ns, times->total_ns);
+    // Of an answer that came at once it is not known; clients divide by the latter.
+    uint64_t prompt = times->prompt_ns < times->total_ns ? times->prompt_ns : 0;
     struct str reason = finish_name(finish);
     buf_printf(out, "\"done\":true,\"done_reason\":\"%.*s\",\"total_duration\":%" PRIu64 ",\"load_duration\":0",
                STR_ARG(reason), times->total_ns);

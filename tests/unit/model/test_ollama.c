@@ -233,7 +233,7 @@ static void replay(const char *file, const struct dialect_ops *to, struct buf *o
 #define HEAD "{\"model\":\"m\",\"created_at\":\"2023-11-14T22:13:20.000Z\","
 #define TAIL(in, out)                                                                                                  \
     "\"done\":true,\"done_reason\":\"stop\",\"total_duration\":5000000,\"load_duration\":0,\"prompt_eval_count\":" in  \
-    ",\"prompt_eval_duration\":5000000,\"eval_count\":" out ",\"eval_duration\":0}\n"
+    ",\"prompt_eval_duration\":0,\"eval_count\":" out ",\"eval_duration\":5000000}\n"
 #define MESSAGE(rest) HEAD "\"message\":{\"role\":\"assistant\",\"content\":" rest
 
 static void a_stream_with_thinking(void) {
