@@ -6,7 +6,7 @@
 #include "os/clock.h"
 #include "os/rand.h"
 
-#define ACTIVE_MAX 16
+#define ACTIVE_MAX 64
 #define LOOK_NS (500 * NS_PER_MS)
 #define IDLE_NS (2 * NS_PER_SEC)
 #define TIDY_NS (60 * NS_PER_SEC)
@@ -395,7 +395,8 @@ static void one_round(struct batches *b, const struct batch_work *w, struct batc
     save_all(b, w);
     if (woken || now - b->looked_ns >= (b->runs ? LOOK_NS : IDLE_NS)) {
         b->looked_ns = now;
-        if (!atomic_load(&b->draining)) look_at_batches(b, w);
+        // While lines are under way their batches are kept from other servers.
+        if (b->in_flight || !atomic_load(&b->draining)) look_at_batches(b, w);
     }
     if (atomic_load(&b->draining)) return;
     for (struct batch_run *run = b->runs; run; run = run->next) {

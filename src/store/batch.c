@@ -270,9 +270,10 @@ bool batch_claim(struct sql *db, int64_t holder, int64_t now_ns, size_t max, str
     if (!any_to_claim(db, holder, now_ns, &any, err)) return false;
     if (!any) return true;
     if (!sql_prepare(sql_platform(db),
-                     STR("UPDATE batch SET held_by = ?1, held_until = ?2 WHERE id IN (SELECT id FROM batch"
+                     STR("UPDATE batch SET held_by = ?1, held_until = ?2 WHERE id IN (SELECT o.id FROM (SELECT id,"
+                         " row_number() OVER (PARTITION BY tenant_id ORDER BY id) AS turn FROM batch"
                          " WHERE status IN ('validating', 'in_progress', 'finalizing', 'cancelling')"
-                         " AND (held_by = ?1 OR held_until <= ?3) ORDER BY id LIMIT ?4)"
+                         " AND (held_by = ?1 OR held_until <= ?3)) AS o ORDER BY o.turn, o.id LIMIT ?4)"
                          " AND (held_by = ?1 OR held_until <= ?3) RETURNING tenant_id, id, status"),
                      &st, err))
         return false;

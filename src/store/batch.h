@@ -67,8 +67,8 @@ struct batch_claim {
     int64_t tenant, id;
     enum batch_status status;
 };
-// Those that have not ended and that nobody else holds, the oldest first, up to max; they are this holder's then, or
-// stay it, for BATCH_LEASE_NS.
+// Those that have not ended and that nobody else holds, each tenant's oldest before anybody's second, up to max; they
+// are this holder's then, or stay it, for BATCH_LEASE_NS.
 NODISCARD bool batch_claim(struct sql *db, int64_t holder, int64_t now_ns, size_t max, struct batch_claim *out_claims,
                            size_t *out_n, struct err *err);
 // So that others need not wait for the lease's end.

@@ -81,7 +81,7 @@ class Batches(Suite):
     @classmethod
     def config(cls):
         return {'providers': [fake_provider(cls.fake), {'name': 'offline', 'kind': 'demo'}],
-                'tenants': [{'name': 'elsewhere'}],
+                'tenants': [{'name': 'elsewhere'}], 'limits': {'max_body': '1 MiB'},
                 'files': {'max_size': '3 MiB', 'max_total': '40 MiB'},
                 'batches': {'concurrency': 24, 'max_lines': max(LINES, 2000), 'retries': 2}}
 
@@ -160,6 +160,37 @@ class Batches(Suite):
         self.assertEqual(self.server.get('/v1/files').status, 401)
         self.assertEqual(self.server.get('/v1/batches').status, 401)
 
+    def test_a_file_may_be_larger_than_other_bodies(self):
+        content = random.Random(5).randbytes(2 * 1024 * 1024 + 77)
+        file = self.client.put(content, purpose='user_data').json()
+        self.assertEqual(self.client.get(f'/v1/files/{file["id"]}/content').body, content)
+        body = form(content, purpose='user_data')
+        chunks = b''.join(b'%x\r\n%s\r\n' % (len(p), p) for p in (body[:1500000], body[1500000:]))
+        with self.server.conn() as c:
+            c.send(f'POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.server.key}\r\nTransfer-Encoding: chunked\r\n'
+                   f'Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n'.encode() + chunks + b'0\r\n\r\n')
+            self.assertEqual(c.read().json()['bytes'], len(content))
+        for method, path in (('POST', '/v1/chat/completions'), ('PUT', '/v1/files'), ('POST', '/v1/files/x'), ('POST', '/v1/batches')):
+            self.assertEqual(self.server.request(method, path, content, key=self.server.key).status, 413, path)
+        self.assertEqual(self.server.request('POST', '/v1/files', b'x' * (4 * 1024 * 1024), key=self.server.key).status, 413)
+
+    def test_those_who_leave_in_the_middle(self):
+        file = self.client.put(random.Random(6).randbytes(3 * 1024 * 1024 - 5), purpose='user_data').json()
+        for _ in range(5):
+            with self.server.conn(rcvbuf=4096) as c:
+                c.send(f'GET /v1/files/{file["id"]}/content HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.server.key}\r\n\r\n')
+                c.read_head()
+                c.reset()
+            body = form(b'x' * (2 * 1024 * 1024))
+            with self.server.conn() as c:
+                c.send(f'POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.server.key}\r\nContent-Length: {len(body)}'
+                       f'\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n'.encode() + body)
+                c.reset()
+        self.assertEqual(self.client.get(f'/v1/files/{file["id"]}').status, 200)
+        with self.server.conn(rcvbuf=4096) as c:  # a slow reader gets all of it
+            c.send(f'GET /v1/files/{file["id"]}/content HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.server.key}\r\n\r\n')
+            self.assertEqual(len(c.read().body), file['bytes'])
+
     def test_a_file_that_expires(self):
         file = self.client.put(b'x', **{'expires_after[anchor]': 'created_at', 'expires_after[seconds]': '3600'}).json()
         self.assertEqual(file['expires_at'], file['created_at'] + 3600)
@@ -233,6 +264,18 @@ class Batches(Suite):
             [{'custom_id': 'e', 'method': 'POST', 'url': '/v1/embeddings', 'body': {'model': 'gpt-embed', 'input': ['x']}}],
             endpoint='/v1/embeddings'))
         self.assertEqual(batch['request_counts']['completed'], 1)
+
+    def test_other_dialects(self):
+        said = {'model': 'gpt-small', 'max_tokens': 10, 'messages': [{'role': 'user', 'content': 'Hello'}]}
+        for endpoint, body, kind in (('/v1/messages', said, ('type', 'message')),
+                                     ('/v1/responses', {'model': 'gpt-small', 'input': 'Hello'}, ('object', 'response')),
+                                     ('/v1/completions', {'model': 'gpt-small', 'prompt': 'Hello'}, ('object', 'text_completion'))):
+            batch = self.client.ended(self.client.run([{'custom_id': 'a', 'method': 'POST', 'url': endpoint, 'body': body}],
+                                                      endpoint=endpoint))
+            self.assertEqual(batch['request_counts'], {'total': 1, 'completed': 1, 'failed': 0},
+                             self.client.lines(batch['error_file_id']))
+            [out] = self.client.lines(batch['output_file_id'])
+            self.assertEqual(out['response']['body'][kind[0]], kind[1])
 
     def test_batches_that_are_refused(self):
         file = self.client.put(jsonl([line('a')])).json()['id']

@@ -177,6 +177,26 @@ static void test_claims(void) {
     close_data();
 }
 
+static void test_claims_are_fair(void) {
+    struct batch_claim claims[3];
+    struct sql_stmt *st;
+    size_t n;
+    open_data("fair");
+    REQUIRE(sql_exec(db, STR("INSERT INTO tenant (id, name, created_at) VALUES (50, 'other', 1)"), &err));
+    int64_t file = make_file("batch", "a", 0);
+    for (int i = 0; i < 4; i++) (void)make_batch(file);
+    struct batch last = make_batch(file);
+    REQUIRE(sql_prepare(sql_platform(db), STR("UPDATE batch SET tenant_id = 50 WHERE id = ?1"), &st, &err));
+    sql_bind_i64(st, 1, last.id);
+    REQUIRE(sql_run(st, &err));
+    CHECK(batch_claim(db, 7, NOW, 3, claims, &n, &err));
+    CHECK_INT(n, 3);
+    bool found = false;
+    for (size_t i = 0; i < n; i++) found |= claims[i].tenant == 50 && claims[i].id == last.id;
+    CHECK(found); // before another tenant's second
+    close_data();
+}
+
 static int seen_lines;
 static bool see(void *arg, int64_t line, struct str result, struct err *e) {
     (void)e;
@@ -242,4 +262,5 @@ static void test_cancel_and_refusals(void) {
     close_data();
 }
 
-TEST_MAIN(test_states, test_ids, test_files, test_tidy, test_claims, test_lines_once, test_cancel_and_refusals)
+TEST_MAIN(test_states, test_ids, test_files, test_tidy, test_claims, test_claims_are_fair, test_lines_once,
+          test_cancel_and_refusals)
