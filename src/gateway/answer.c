@@ -337,7 +337,8 @@ static void fail_stream(struct call *call, const struct err *err) {
     struct chat_failure failure = chat_failure_of_err(err, &call->req->arena);
     struct str event;
     call->error = err_info(err->code)->wire_code;
-    if (!call->translated && call->relay.kind == RELAY_BYTES) {
+    // Nor can an array of Google's be ended well within an element.
+    if (!call->translated && (call->relay.kind == RELAY_BYTES || call->request.array)) {
         call_cut(call);
         return;
     }

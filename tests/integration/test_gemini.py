@@ -5,7 +5,7 @@ import json
 import time
 import urllib.parse
 
-from harness import FakeUpstream, Penstock, Suite, eventually, fake_provider, in_parallel, main
+from harness import FakeUpstream, Incomplete, Penstock, Suite, eventually, fake_provider, in_parallel, main
 
 from anthropic_upstream import AnthropicUpstream
 from gemini_upstream import ARGUMENTS, SIGNATURE, GeminiUpstream, VertexUpstream
@@ -87,6 +87,13 @@ class PassedThrough(GeminiSuite):
             self.assertEqual(reply.body, seen.answer_body)
             record = self.record_of(reply.request_id)
             self.assertEqual((record['input_tokens'], record['output_tokens']), seen.usage[:2])
+
+    def test_an_array_that_breaks_off_is_not_made_whole(self):
+        with self.assertRaises(Incomplete) as broken:
+            self.google('google/x;fault=reset;when=body;events=5', 'streamGenerateContent')
+        self.assertNotIn(b'data:', broken.exception.answer.body)
+        reply = self.google('google/x;fault=reset;when=body;events=5', 'streamGenerateContent', '?alt=sse')
+        self.assertIn('error', json.loads(reply.events()[-1]), reply)
 
     def test_keys_where_google_has_them(self):
         self.assertEqual(self.google('google/x', headers={'x-goog-api-key': ''}, query='?key=' + self.server.key).status, 200)
