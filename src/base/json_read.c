@@ -255,8 +255,10 @@ bool json_end(struct json_reader *r, struct err *err) {
 }
 
 static struct json_field *field_of(struct json_field *fields, size_t n, struct str key) {
+    struct str text;
+    bool plain = json_string_borrow(key, &text); // looked through for escapes once, not for each field
     for (size_t i = 0; i < n; i++)
-        if (json_string_eq(key, fields[i].name)) return &fields[i];
+        if (plain ? str_eq(text, fields[i].name) : json_string_eq(key, fields[i].name)) return &fields[i];
     return NULL;
 }
 

@@ -60,6 +60,19 @@ static struct openai_call_seen *begin_call(const struct openai_saying *s, uint32
     return c;
 }
 
+// More calls than anybody makes.
+static void fail_full(const struct openai_saying *s) {
+    static const struct chat_failure full = {.kind = CHAT_FAIL_SERVER,
+                                             .status = 502,
+                                             .message = STR_INIT("the provider's answer calls too many tools"),
+                                             .code = STR_INIT("upstream_too_large"),
+                                             .type = STR_INIT(""),
+                                             .param = STR_INIT("")};
+    if (s->d->failed) return;
+    s->d->failed = true;
+    chat_emit(s->sink, &(struct chat_event){.kind = CHAT_FAIL, .failure = &full});
+}
+
 void openai_decode_call(const struct openai_saying *s, const struct json_field *index, struct str id, struct str name,
                         struct str args, struct str signature) {
     uint64_t number = 0;
@@ -68,7 +81,10 @@ void openai_decode_call(const struct openai_saying *s, const struct json_field *
     uint64_t id_hash = id.n ? hash_bytes(id, 3) | 1 : 0;
     struct openai_call_seen *c = find(s->d, s->choice, indexed, (uint32_t)number);
     if (is_new(c, indexed, id, name, id_hash)) c = begin_call(s, (uint32_t)number, id, name, id_hash);
-    if (!c) return;
+    if (!c) {
+        fail_full(s);
+        return;
+    }
     if (!c->id_hash) c->id_hash = id_hash;
     enum json_kind kind = args.p ? json_raw_kind(args) : JSON_NULL;
     if (kind == JSON_STRING) emit(s, c, CHAT_DELTA, chat_inner(args));

@@ -86,7 +86,7 @@ static bool completions_read(const struct model_request *request, struct arena *
     if (!openai_members_of(&x, request->body, k_members, MEMBERS, "", m)) return false;
     if (!read_prompt(&x, m[PROMPT]) || !openai_read_stop(&x, m[STOP])) return false;
     if (!openai_whole(&x, STR("max_tokens"), m[MAX_TOKENS], 1, UINT64_MAX, &chat.max_output)) return false;
-    if (!openai_whole(&x, STR("n"), m[CHOICES], 1, 128, &choices)) return false;
+    if (!openai_whole(&x, STR("n"), m[CHOICES], 1, CHAT_CHOICES_MAX, &choices)) return false;
     chat.choices = (unsigned)choices;
     chat.stream = request->stream;
     chat.sampling = (struct chat_sampling){.temperature = m[TEMPERATURE],

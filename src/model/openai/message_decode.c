@@ -214,7 +214,7 @@ static void say_function(const struct openai_saying *s, struct str object) {
     openai_decode_call(s, &index, STR(""), string_at(object, STR("name")), args, STR(""));
 }
 
-bool openai_decode_message(const struct openai_saying *s, struct str object, struct err *err) {
+bool openai_decode_message(const struct openai_saying *s, struct json_reader *r, struct err *err) {
     struct json_field f[COUNT] = {
         [CONTENT] = {.name = STR_INIT("content")},
         [REFUSAL] = {.name = STR_INIT("refusal")},
@@ -229,7 +229,7 @@ bool openai_decode_message(const struct openai_saying *s, struct str object, str
         [ANNOTATIONS] = {.name = STR_INIT("annotations")},
         [CITATIONS] = {.name = STR_INIT("citations")},
     };
-    if (!json_scan(object, f, COUNT, err)) return false;
+    if (!json_object_scan(r, f, COUNT, err)) return false;
     struct str thoughts = text_of(&f[REASONING_CONTENT]);
     if (!thoughts.n) thoughts = text_of(&f[REASONING]);
     struct str blocks = raw_of(&f[BLOCKS], JSON_ARRAY);

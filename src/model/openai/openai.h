@@ -143,7 +143,8 @@ struct openai_saying {
     unsigned choice;
     bool whole; // a message, not a delta
 };
-bool openai_decode_message(const struct openai_saying *s, struct str object, struct err *err);
+// The object under the cursor.
+bool openai_decode_message(const struct openai_saying *s, struct json_reader *r, struct err *err);
 void openai_part_begin(const struct openai_saying *s, enum chat_part_kind kind, struct str id, struct str name,
                        struct str mime);
 // Text that goes on in the open part where that is of the same kind.

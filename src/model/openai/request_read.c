@@ -197,7 +197,7 @@ static bool take_numbers(struct openai_reading *x, const struct str *m) {
     bool unlimited = str_eq(m[MAX_TOKENS], STR("-1"));
     if (!unlimited && !openai_whole(x, STR("max_tokens"), m[MAX_TOKENS], 1, UINT64_MAX, &c->max_output)) return false;
     if (!openai_whole(x, STR("max_completion_tokens"), m[MAX_COMPLETION], 1, UINT64_MAX, &c->max_output)) return false;
-    if (!openai_whole(x, STR("n"), m[CHOICES], 1, 128, &choices)) return false;
+    if (!openai_whole(x, STR("n"), m[CHOICES], 1, CHAT_CHOICES_MAX, &choices)) return false;
     c->choices = (unsigned)choices;
     return true;
 }

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/json_write.h"
 #include "base/text.h"
+#include "model/chat_scan.h"
 #include "model/openai/openai.h"
 
 static bool keeps_marks(const struct openai_writing *x) { return x->vendor.kind == PROVIDER_OPENROUTER; }
@@ -57,6 +58,11 @@ static void put_url_part(struct openai_writing *x, const struct chat_part *p, st
     json_put_object_end(x->w);
     put_mark(x, p);
     json_put_object_end(x->w);
+}
+
+static void put_image(struct openai_writing *x, const struct chat_part *p) {
+    struct str looks = p->media.mime.n ? STR("") : chat_image_type(p->media.data);
+    put_url_part(x, p, STR("image_url"), looks.n ? looks : STR("image/png"));
 }
 
 static void put_audio(struct openai_writing *x, const struct chat_part *p) {
@@ -118,7 +124,7 @@ static void put_part(struct openai_writing *x, const struct chat_part *p) {
         if (p->media.file_id.p && !p->media.url.p && !p->media.data.p)
             put_file(x, p);
         else
-            put_url_part(x, p, STR("image_url"), STR("image/png"));
+            put_image(x, p);
         break;
     case CHAT_AUDIO:
         put_audio(x, p);

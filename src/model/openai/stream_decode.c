@@ -95,28 +95,73 @@ struct str openai_finish_name(enum chat_finish finish) {
 
 // --- one choice ---
 
+struct choice {
+    uint64_t index;
+    bool has_index, has_delta, said;
+    struct str delta, message, finish; // raw; what could not be told as it was read
+};
+
+static bool say(struct openai_decoder *d, struct choice *c, bool whole, struct json_reader *r, struct chat_sink *sink,
+                struct err *err) {
+    const struct openai_saying s = {.d = d, .sink = sink, .choice = (unsigned)c->index, .whole = whole};
+    c->said = true;
+    return openai_decode_message(&s, r, err);
+}
+
+static bool say_raw(struct openai_decoder *d, struct choice *c, bool whole, struct str raw, struct chat_sink *sink,
+                    struct err *err) {
+    struct json_reader r;
+    if (json_raw_kind(raw) != JSON_OBJECT) return true;
+    json_reader_init(&r, raw, 0);
+    return say(d, c, whole, &r, sink, err);
+}
+
+// One member. The usual order, the index first, has a delta told in the one pass over the text.
+static bool choice_member(struct openai_decoder *d, struct choice *c, struct json_reader *r, struct str key,
+                          enum json_kind kind, bool whole, struct chat_sink *sink, struct err *err) {
+    struct str raw;
+    if (!json_string_borrow(key, &key)) return true;
+    if (str_eq(key, STR("index")) && kind == JSON_NUMBER) {
+        c->has_index = json_skip(r, &raw) && json_raw_u64(raw, &c->index);
+        if (!c->has_index) c->index = 0;
+    } else if (str_eq(key, STR("delta")) && kind == JSON_OBJECT) {
+        c->has_delta = true;
+        if (!c->has_index || whole || c->index >= CHAT_CHOICES_MAX)
+            return json_skip(r, &c->delta) || json_error(r, err);
+        return say(d, c, false, r, sink, err);
+    } else if (str_eq(key, STR("message"))) {
+        json_skip(r, &c->message);
+    } else if (str_eq(key, STR("finish_reason")) && kind == JSON_STRING) {
+        json_skip(r, &c->finish);
+    }
+    return true;
+}
+
+static void finish_choice(const struct choice *c, struct chat_sink *sink, struct str *out_broken) {
+    bool broken;
+    if (c->finish.n <= 2) return;
+    enum chat_finish finish = openai_finish_of(c->finish, &broken);
+    if (broken)
+        *out_broken = chat_inner(c->finish);
+    else
+        chat_emit(sink, &(struct chat_event){.kind = CHAT_FINISH, .choice = (unsigned)c->index, .finish = finish});
+}
+
 static bool decode_choice(struct openai_decoder *d, struct json_reader *r, bool whole, struct chat_sink *sink,
                           struct str *out_broken, struct err *err) {
-    struct json_field f[] = {{.name = STR_INIT("index")},
-                             {.name = STR_INIT("delta")},
-                             {.name = STR_INIT("message")},
-                             {.name = STR_INIT("finish_reason")}};
-    uint64_t index = 0;
-    if (!json_object_scan(r, f, ARRAY_LEN(f), err)) return false;
-    if (f[0].found && f[0].kind == JSON_NUMBER && !json_raw_u64(f[0].raw, &index)) index = 0;
-    if (index >= CHAT_CHOICES_MAX) return true;
-    struct openai_saying s = {.d = d, .sink = sink, .choice = (unsigned)index, .whole = whole};
+    struct choice c = {0};
+    struct str key;
+    enum json_kind kind;
+    if (!json_enter_object(r)) return json_error(r, err);
+    while (json_member(r, &key, &kind))
+        if (!choice_member(d, &c, r, key, kind, whole, sink, err)) return false;
+    if (!json_ok(r)) return json_error(r, err);
+    if (c.index >= CHAT_CHOICES_MAX) return true;
+    if (!c.said && c.has_delta && !whole && !say_raw(d, &c, false, c.delta, sink, err)) return false;
     // Perplexity sends the message so far beside each delta; a few send nothing but the message at last.
-    struct json_field *said = whole || !f[1].found || f[1].kind != JSON_OBJECT ? &f[2] : &f[1];
-    if (said == &f[2] && !whole && d->choices[index].seen) said = NULL;
-    if (said && said->found && said->kind == JSON_OBJECT && !openai_decode_message(&s, said->raw, err)) return false;
-    if (!f[3].found || f[3].kind != JSON_STRING || f[3].raw.n == 2) return true;
-    bool broken;
-    enum chat_finish finish = openai_finish_of(f[3].raw, &broken);
-    if (broken)
-        *out_broken = chat_inner(f[3].raw);
-    else
-        chat_emit(sink, &(struct chat_event){.kind = CHAT_FINISH, .choice = (unsigned)index, .finish = finish});
+    bool only = whole || (!c.has_delta && !d->choices[c.index].seen);
+    if (only && c.message.p && !say_raw(d, &c, whole, c.message, sink, err)) return false;
+    finish_choice(&c, sink, out_broken);
     return true;
 }
 
@@ -146,36 +191,65 @@ static void tell_usage(struct openai_decoder *d, struct str raw, struct chat_sin
         chat_emit(sink, &(struct chat_event){.kind = CHAT_USAGE, .usage = &d->usage});
 }
 
-// A chunk or a whole answer.
+// A chunk or a whole answer while it is read.
+struct object {
+    struct openai_decoder *d;
+    struct chat_sink *sink;
+    struct str data;
+    bool whole, has_choices, is_error;
+    struct str usage, x_groq, sources, broken;
+};
+
+static bool decode_choices(struct object *o, struct json_reader *r, struct err *err) {
+    enum json_kind kind;
+    o->has_choices = true;
+    if (!json_enter_array(r)) return json_error(r, err);
+    while (json_element(r, &kind)) {
+        if (kind != JSON_OBJECT) return err_set(err, ERR_UPSTREAM_INVALID, "a choice is no object");
+        begin(o->d, o->data, o->sink);
+        if (!decode_choice(o->d, r, o->whole, o->sink, &o->broken, err)) return false;
+    }
+    return json_ok(r) || json_error(r, err);
+}
+
+static bool object_member(struct object *o, struct json_reader *r, struct str key, enum json_kind kind,
+                          struct err *err) {
+    struct str raw;
+    if (!json_string_borrow(key, &key)) return true;
+    if (str_eq(key, STR("choices")) && kind == JSON_ARRAY) return decode_choices(o, r, err);
+    if (str_eq(key, STR("usage")))
+        json_skip(r, &o->usage);
+    else if (str_eq(key, STR("x_groq")))
+        json_skip(r, &o->x_groq);
+    else if (str_eq(key, STR("error")))
+        o->is_error |= kind != JSON_NULL;
+    else if (str_eq(key, STR("object")) && json_skip(r, &raw))
+        o->is_error |= json_string_eq(raw, STR("error"));
+    else if (str_eq(key, STR("search_results")) && kind == JSON_ARRAY)
+        json_skip(r, &o->sources);
+    return true;
+}
+
 static bool decode_object(struct openai_decoder *d, struct str data, bool whole, struct chat_sink *sink,
                           struct err *err) {
-    enum { CHOICES, USAGE, X_GROQ, ERROR, OBJECT, SOURCES, COUNT };
-    struct json_field f[COUNT] = {
-        [CHOICES] = {.name = STR_INIT("choices")}, [USAGE] = {.name = STR_INIT("usage")},
-        [X_GROQ] = {.name = STR_INIT("x_groq")},   [ERROR] = {.name = STR_INIT("error")},
-        [OBJECT] = {.name = STR_INIT("object")},   [SOURCES] = {.name = STR_INIT("search_results")}};
+    struct object o = {.d = d, .sink = sink, .data = data, .whole = whole};
     struct json_reader r;
     struct chat_failure failure;
-    struct str broken = STR_NONE;
+    struct str key;
     enum json_kind kind;
-    if (!json_scan(data, f, COUNT, err)) return false;
-    bool is_error = (f[ERROR].found && f[ERROR].kind != JSON_NULL) || json_string_eq(f[OBJECT].raw, STR("error"));
-    bool has_choices = f[CHOICES].found && f[CHOICES].kind == JSON_ARRAY;
-    json_reader_init(&r, f[CHOICES].raw, 0);
-    if (has_choices && json_enter_array(&r))
-        while (json_element(&r, &kind)) {
-            if (kind != JSON_OBJECT) return err_set(err, ERR_UPSTREAM_INVALID, "a choice is no object");
-            begin(d, data, sink);
-            if (!decode_choice(d, &r, whole, sink, &broken, err)) return false;
-        }
-    if (f[SOURCES].found && f[SOURCES].kind == JSON_ARRAY && whole) decode_sources(d, f[SOURCES].raw, sink);
-    if (f[USAGE].found) tell_usage(d, f[USAGE].raw, sink);
-    if (f[X_GROQ].found && !f[USAGE].found) tell_usage(d, f[X_GROQ].raw, sink);
-    if ((is_error || (whole && !has_choices)) && openai_failure_of(data, 200, &failure))
+    json_reader_init(&r, data, 0);
+    if (!json_enter_object(&r)) return json_error(&r, err);
+    while (json_member(&r, &key, &kind))
+        if (!object_member(&o, &r, key, kind, err)) return false;
+    if (!json_end(&r, err)) return false;
+    if (o.sources.p && whole) decode_sources(d, o.sources, sink);
+    if (o.usage.n > 4) tell_usage(d, o.usage, sink);
+    if (o.x_groq.n > 4 && !o.usage.p) tell_usage(d, o.x_groq, sink);
+    if ((o.is_error || (whole && !o.has_choices)) && openai_failure_of(data, 200, &failure))
         fail(d, &failure, sink);
-    else if (whole && !has_choices)
+    else if (whole && !o.has_choices)
         return err_set(err, ERR_UPSTREAM_INVALID, "the answer has no choices");
-    if (broken.p) fail_broken(d, broken, sink);
+    if (o.broken.p) fail_broken(d, o.broken, sink);
     return true;
 }
 

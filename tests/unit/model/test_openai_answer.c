@@ -131,6 +131,18 @@ static void test_hostile(void) {
         }
 }
 
+// More calls than can be told apart end the answer.
+static void test_too_many_calls(void) {
+    BUF_AUTO struct buf body = BUF_INIT(65536), out = BUF_INIT((size_t)1 << 20);
+    buf_lit(&body, "{\"choices\":[{\"message\":{\"tool_calls\":[");
+    for (int i = 0; i < 300; i++)
+        buf_printf(&body, "%s{\"id\":\"c%d\",\"function\":{\"name\":\"f\"}}", i ? "," : "", i);
+    buf_lit(&body, "]}}]}");
+    translate(buf_str(&body), DIALECT_OPENAI, &out);
+    CHECK_STR(buf_str(&out), STR("UPSTREAM_STATUS: the provider's answer is an error: the provider's answer calls too "
+                                 "many tools"));
+}
+
 // --- failures ---
 
 struct failed {
@@ -376,5 +388,5 @@ static void test_vectors(void) {
     check_vectors(STR("{}"), false, "the provider's embeddings have no \"data\"");
 }
 
-TEST_MAIN(test_answers, test_hostile, test_failures, test_failures_written, test_usage, test_embed_requests,
-          test_vectors)
+TEST_MAIN(test_answers, test_hostile, test_too_many_calls, test_failures, test_failures_written, test_usage,
+          test_embed_requests, test_vectors)
