@@ -33,6 +33,14 @@ static bool wrap_invalid(struct str json_string, struct arena *arena, struct str
     return out_args->n || err_no_memory(err);
 }
 
+// Line ends within JSON are white space; streams of lines and of events end at them.
+static struct str on_one_line(struct str json, struct arena *arena) {
+    if (str_find_char(json, '\n') == json.n && str_find_char(json, '\r') == json.n) return json;
+    char *p = arena_alloc(arena, json.n);
+    for (size_t i = 0; p && i < json.n; i++) p[i] = (char)(json.p[i] == '\n' || json.p[i] == '\r' ? ' ' : json.p[i]);
+    return str_of(p, p ? json.n : 0);
+}
+
 bool chat_args_of_text(struct str json_string, struct arena *arena, struct str *out_args, struct err *err) {
     struct str text;
     if (!json_string_text(json_string, arena, &text)) return err_no_memory(err);
@@ -42,8 +50,8 @@ bool chat_args_of_text(struct str json_string, struct arena *arena, struct str *
         return true;
     }
     if (!is_object(text)) return wrap_invalid(json_string, arena, out_args, err);
-    *out_args = text;
-    return true;
+    *out_args = on_one_line(text, arena);
+    return out_args->p || err_no_memory(err);
 }
 
 // --- data URLs ---

@@ -151,8 +151,9 @@ static inline bool chat_is_sealed_by_openai(struct str signature) {
 }
 // A decoded text as a JSON string in the arena; p is NULL without memory.
 struct str chat_quote(struct arena *arena, struct str text);
-// The arguments of a call that came as text: its JSON object, "{}" for an empty text. What is no JSON object, cut off
-// at max_tokens say, becomes {"_invalid": "the text"}, so that nothing is lost and every dialect can carry it.
+// The arguments of a call that came as text: its JSON object on one line, "{}" for an empty text. What is no JSON
+// object, cut off at max_tokens say, becomes {"_invalid": "the text"}, so that nothing is lost and every dialect can
+// carry it.
 NODISCARD bool chat_args_of_text(struct str json_string, struct arena *arena, struct str *out_args, struct err *err);
 // "data:image/png;base64,AAAA" of a JSON string: true, media->mime and data set (parameters and case as RFC 2397 has
 // them); false: it is no data URL, and media->url is the string.

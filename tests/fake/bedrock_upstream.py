@@ -233,6 +233,8 @@ class BedrockAnswer(Answer):
         if self.plan.has('thinking'):
             yield 'thinking', ['The tide ', 'goes out.'], 'EqQBCgIYAhIM'
         words = [WORDS[i % len(WORDS)] for i in range(self.plan.number('words', 5))]
+        if 'outputConfig' in self.seen.json:
+            words = ['{"tide"', ': "high"}']
         if words:
             yield 'text', words, None
         if self.plan.has('tools'):

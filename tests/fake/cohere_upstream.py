@@ -94,6 +94,8 @@ class CohereAnswer(Answer):
         self.stream() if self.seen.json.get('stream') else self.message()
 
     def words(self):
+        if self.seen.json.get('response_format', {}).get('type') == 'json_object':
+            return ['{"tide"', ': "high"}']
         return [WORDS[i % len(WORDS)] for i in range(self.plan.number('words', 5))]
 
     def calls(self):
