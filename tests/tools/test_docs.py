@@ -56,6 +56,24 @@ class Docs(unittest.TestCase):
             bad = [link.rsplit(' ', 1)[1] for link in broken_links(path)]
         self.assertEqual(bad, ['#no-heading', 'none.md'])
 
+    def test_a_provider_is_added_as_the_page_says(self):
+        with open(os.path.join(ROOT, 'docs', 'adding-a-provider.md'), encoding='utf-8') as f:
+            page = f.read()
+        preset, traits = re.findall(r'^```c\n(.*)\n```$', page, re.M)
+        with tempfile.TemporaryDirectory(prefix='penstock-docs-') as folder:
+            for path, line, before in (('conf/provider_preset.def', preset, 'PRESET(DEMO'), ('model/provider.def', traits, None)):
+                with open(os.path.join(ROOT, 'src', path), encoding='utf-8') as f:
+                    text = f.read()
+                text = text.replace(before, line + '\n' + before, 1) if before else text + line + '\n'
+                os.makedirs(os.path.join(folder, os.path.dirname(path)), exist_ok=True)
+                with open(os.path.join(folder, path), 'w', encoding='utf-8') as f:
+                    f.write(text)
+            for source in ('conf/provider_preset.c', 'model/provider.c'):
+                ran = subprocess.run(['cc', '-std=gnu17', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-fsyntax-only', '-I', folder,
+                                      '-I', os.path.join(ROOT, 'src'), os.path.join(ROOT, 'src', source)],
+                                     capture_output=True, text=True)
+                self.assertEqual((ran.returncode, ran.stderr), (0, ''))
+
 
 if __name__ == '__main__':
     unittest.main()
