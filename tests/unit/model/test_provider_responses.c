@@ -2,6 +2,8 @@
 #include "check.h"
 #include "model/provider.h"
 
+#include <stdlib.h>
+
 static struct conf_provider at(enum provider_kind kind, const char *host, const char *path) {
     struct conf_provider p = {.name = STR("p"), .kind = (int)kind};
     p.url.host = str_c(host);

@@ -489,8 +489,10 @@ static struct str encoded(const char *body, const struct chat_event *events, siz
     return text;
 }
 
-#define BEGIN(what, ...)                                                                                               \
-    { .kind = CHAT_PART_BEGIN, .part_kind = CHAT_##what, __VA_ARGS__ }
+#define BEGIN(what)                                                                                                    \
+    { .kind = CHAT_PART_BEGIN, .part_kind = CHAT_##what }
+#define CALL(its, named)                                                                                               \
+    { .kind = CHAT_PART_BEGIN, .part_kind = CHAT_TOOL_CALL, .id = STR_INIT(its), .name = STR_INIT(named) }
 #define DELTA(said)                                                                                                    \
     { .kind = CHAT_DELTA, .text = STR_INIT(said) }
 #define SIGNED(said)                                                                                                   \
@@ -515,11 +517,11 @@ static void carries_signatures(void) {
         DELTA("Hello"),
         SIGNED("sigT"),
         OVER,
-        BEGIN(TOOL_CALL, .id = STR_INIT("c1"), .name = STR_INIT("f")),
+        CALL("c1", "f"),
         DELTA("{}"),
         SIGNED("sigC"),
         OVER,
-        BEGIN(TOOL_CALL, .id = STR_INIT("c2"), .name = STR_INIT("g")),
+        CALL("c2", "g"),
         DELTA("{}"),
         OVER,
         FINISHED(TOOLS),
@@ -555,7 +557,7 @@ static void carries_signatures(void) {
 static void calls_free_tools(void) {
     const struct chat_event events[] = {
         {.kind = CHAT_BEGIN},
-        BEGIN(TOOL_CALL, .id = STR_INIT("c1"), .name = STR_INIT("patch")),
+        CALL("c1", "patch"),
         DELTA("{\\\"inp"),
         DELTA("ut\\\":\\\"*** \\\\\\\"A\\\\\\\"\\\\n\\\"}"),
         OVER,
