@@ -136,6 +136,7 @@ void bedrock_emit_citation(struct str raw, unsigned part, struct chat_sink *sink
 
 struct block_list {
     struct chat_sink *sink;
+    bool json; // the answer's schema was a tool's, and it was called
 };
 
 static void begin(struct chat_sink *sink, size_t index, enum chat_part_kind kind) {
@@ -151,17 +152,20 @@ static struct str string_at(struct str raw, struct str first, struct str second)
     return found && json_raw_kind(value) == JSON_STRING ? chat_inner(value) : STR("");
 }
 
-static bool put_call(struct chat_sink *sink, size_t index, struct str raw, struct err *err) {
+static bool put_call(struct block_list *l, size_t index, struct str raw, struct err *err) {
+    struct chat_sink *sink = l->sink;
     enum { ID, NAME, INPUT };
     struct json_field f[] = {[ID] = {.name = STR_INIT("toolUseId"), .kinds = JSON_IS(JSON_STRING), .required = true},
                              [NAME] = {.name = STR_INIT("name"), .kinds = JSON_IS(JSON_STRING), .required = true},
                              [INPUT] = {.name = STR_INIT("input")}};
     if (!json_scan(raw, f, ARRAY_LEN(f), err)) return false;
+    bool json = json_string_eq(f[NAME].raw, STR(ANTHROPIC_JSON_TOOL)); // what is asked for as text
+    l->json = l->json || json;
     chat_emit(sink, &(struct chat_event){.kind = CHAT_PART_BEGIN,
                                          .part = (unsigned)index,
-                                         .part_kind = CHAT_TOOL_CALL,
-                                         .id = chat_inner(f[ID].raw),
-                                         .name = chat_inner(f[NAME].raw)});
+                                         .part_kind = json ? CHAT_TEXT : CHAT_TOOL_CALL,
+                                         .id = json ? STR("") : chat_inner(f[ID].raw),
+                                         .name = json ? STR("") : chat_inner(f[NAME].raw)});
     if (chat_given(&f[INPUT]).p) chat_emit_json(f[INPUT].raw, (unsigned)index, sink);
     return true;
 }
@@ -216,7 +220,7 @@ static bool visit_block(void *arg, size_t index, struct str raw, struct err *err
                              [IMAGE] = {.name = STR_INIT("image")}};
     if (!json_scan(raw, f, ARRAY_LEN(f), err)) return false;
     if (chat_given(&f[CALL]).p) {
-        if (!put_call(sink, index, f[CALL].raw, err)) return false;
+        if (!put_call(arg, index, f[CALL].raw, err)) return false;
     } else if (chat_given(&f[REASONING]).p) {
         put_thoughts(sink, index, f[REASONING].raw);
     } else if (chat_given(&f[CITED]).p) {
@@ -238,7 +242,7 @@ static bool decode_whole(struct str body, struct chat_sink *sink, struct err *er
     enum { OUTPUT, REASON };
     struct json_field f[] = {[OUTPUT] = {.name = STR_INIT("output"), .kinds = JSON_IS(JSON_OBJECT), .required = true},
                              [REASON] = {.name = STR_INIT("stopReason")}};
-    struct block_list l = {sink};
+    struct block_list l = {.sink = sink};
     struct str content;
     struct usage usage = {0};
     if (!json_scan(body, f, ARRAY_LEN(f), err)) return false;
@@ -247,7 +251,9 @@ static bool decode_whole(struct str body, struct chat_sink *sink, struct err *er
         !chat_each(content, visit_block, &l, err))
         return false;
     if (bedrock_usage_of(body, &usage)) chat_emit(sink, &(struct chat_event){.kind = CHAT_USAGE, .usage = &usage});
-    chat_emit(sink, &(struct chat_event){.kind = CHAT_FINISH, .finish = bedrock_finish_of(f[REASON].raw)});
+    enum chat_finish finish = bedrock_finish_of(f[REASON].raw);
+    if (l.json && finish == CHAT_FINISH_TOOLS) finish = CHAT_FINISH_STOP;
+    chat_emit(sink, &(struct chat_event){.kind = CHAT_FINISH, .finish = finish});
     return true;
 }
 

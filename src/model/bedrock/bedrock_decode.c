@@ -112,6 +112,11 @@ static bool put_start(struct bedrock_decoder *d, unsigned index, struct str raw,
     if (chat_given(&f[1]).p) begin_image(d, index, f[1].raw, sink);
     if (!chat_given(&f[0]).p) return true;
     if (!json_scan(f[0].raw, call, ARRAY_LEN(call), err)) return false;
+    if (json_string_eq(call[1].raw, STR(ANTHROPIC_JSON_TOOL))) { // what is asked for as text
+        d->json = true;
+        begin_part(d, index, CHAT_TEXT, STR(""), STR(""), sink);
+        return true;
+    }
     begin_part(d, index, CHAT_TOOL_CALL, chat_inner(call[0].raw), chat_inner(call[1].raw), sink);
     return true;
 }
@@ -170,10 +175,13 @@ static void put_exception(const struct frame *frame, struct chat_sink *sink) {
     chat_emit(sink, &(struct chat_event){.kind = CHAT_FAIL, .failure = &failure});
 }
 
-static bool put_stop(const struct frame *frame, struct chat_sink *sink, struct err *err) {
+static bool put_stop(const struct bedrock_decoder *d, const struct frame *frame, struct chat_sink *sink,
+                     struct err *err) {
     struct json_field f[] = {{.name = STR_INIT("stopReason")}};
     if (!json_scan(frame->data, f, 1, err)) return invalid(err);
-    chat_emit(sink, &(struct chat_event){.kind = CHAT_FINISH, .finish = bedrock_finish_of(f[0].raw)});
+    enum chat_finish finish = bedrock_finish_of(f[0].raw);
+    if (d->json && finish == CHAT_FINISH_TOOLS) finish = CHAT_FINISH_STOP;
+    chat_emit(sink, &(struct chat_event){.kind = CHAT_FINISH, .finish = finish});
     return true;
 }
 
@@ -187,7 +195,7 @@ bool bedrock_decode(void *decoder, const struct frame *frame, struct chat_sink *
     if (!d->begun) chat_emit(sink, &(struct chat_event){.kind = CHAT_BEGIN});
     d->begun = true;
     if (str_starts(frame->event, STR("contentBlock"))) return read_block(d, frame, sink, err);
-    if (str_eq(frame->event, STR("messageStop"))) return put_stop(frame, sink, err);
+    if (str_eq(frame->event, STR("messageStop"))) return put_stop(d, frame, sink, err);
     if (str_eq(frame->event, STR("metadata")) && bedrock_usage_of(frame->data, &usage))
         chat_emit(sink, &(struct chat_event){.kind = CHAT_USAGE, .usage = &usage});
     return true;

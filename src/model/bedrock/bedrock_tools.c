@@ -51,9 +51,24 @@ static void put_choice(struct bedrock_writer *b) {
     json_put_object_end(&b->w);
 }
 
+// The answer as the arguments of a call that has to be made.
+static void put_json_tool(struct bedrock_writer *b) {
+    const struct chat_tool tool = {.description = STR("\"Gives the answer\""), .schema = b->chat->output_schema};
+    json_put_member_object(&b->w, STR("toolConfig"));
+    json_put_member_array(&b->w, STR("tools"));
+    put_tool(b, STR("\"" ANTHROPIC_JSON_TOOL "\""), &tool);
+    json_put_array_end(&b->w);
+    json_put_member_raw(&b->w, STR("toolChoice"), STR("{\"tool\":{\"name\":\"" ANTHROPIC_JSON_TOOL "\"}}"));
+    json_put_object_end(&b->w);
+}
+
 void bedrock_put_tools(struct bedrock_writer *b) {
     const struct chat *c = b->chat;
     size_t own = 0;
+    if (b->claude.json_tool) {
+        put_json_tool(b);
+        return;
+    }
     for (size_t i = 0; i < c->tool_count; i++) {
         own += !c->tools[i].hosted.p;
         if (c->tools[i].hosted.p) chat_drop(b->report, STR("tools[]"));

@@ -12,6 +12,19 @@ enum bedrock_family bedrock_family_of(struct str model) {
 
 // --- what the model takes ---
 
+static bool any_call(const struct chat *c) {
+    for (size_t t = 0; t < c->count; t++)
+        for (size_t i = 0; i < c->turns[t].count; i++)
+            if (c->turns[t].parts[i].kind == CHAT_TOOL_CALL) return true;
+    return false;
+}
+
+static bool has_object_schema(const struct chat *c) {
+    struct str type;
+    return c->output == CHAT_OUTPUT_SCHEMA && c->output_schema.p && JSON_GET(c->output_schema, &type, STR("type")) &&
+           json_string_eq(type, STR("object"));
+}
+
 static bool plan_claude(struct bedrock_writer *b, const struct chat_target *target) {
     struct anthropic_writing *x = &b->claude;
     struct buf text = BUF_INIT(4096);
@@ -22,6 +35,9 @@ static bool plan_claude(struct bedrock_writer *b, const struct chat_target *targ
                                     .arena = b->arena,
                                     .report = b->report,
                                     .err = b->err};
+    // An older model knows schemas as those of tools alone; of its answer the decoder makes a text.
+    x->json_tool = !(x->family->flags & ANTHROPIC_SCHEMA) && (x->family->flags & ANTHROPIC_FORCES) &&
+                   has_object_schema(b->chat) && !b->chat->tool_count && !any_call(b->chat);
     x->forces = b->chat->tool_choice == CHAT_CHOICE_ANY || b->chat->tool_choice == CHAT_CHOICE_ONE;
     x->max_tokens = b->chat->max_output ? b->chat->max_output : target->max_output;
     if (!x->max_tokens) x->max_tokens = x->family->max_output ? x->family->max_output : ANTHROPIC_OUTPUT_DEFAULT;
@@ -139,6 +155,11 @@ void bedrock_put_fields(struct bedrock_writer *b) {
 
 static void put_schema(struct bedrock_writer *b) {
     const struct chat *c = b->chat;
+    if (b->claude.json_tool) return; // its place is among the tools
+    if (b->family == BEDROCK_CLAUDE && !(b->claude.family->flags & ANTHROPIC_SCHEMA)) {
+        chat_drop(b->report, STR("response_format"));
+        return;
+    }
     BUF_AUTO struct buf schema = BUF_INIT(c->output_schema.n * 4 + 4096);
     struct json_writer w;
     json_writer_init(&w, &schema);

@@ -224,6 +224,39 @@ static void media(void) {
     arena_free(&g_arena);
 }
 
+// Trap: older Claude models know a schema as a tool's alone; the call is then the answer's text.
+static void schemas_of_older_models(void) {
+    struct chat chat = {.parallel_tools = -1,
+                        .output = CHAT_OUTPUT_SCHEMA,
+                        .output_schema = STR("{\"type\":\"object\"}"),
+                        .output_strict = -1};
+    struct chat_tool tool = {.name = STR_INIT("\"f\""), .strict = -1};
+    struct event_text text;
+    struct written w;
+    struct err err;
+    write_chat(&chat, CLAUDE, &w);
+    CHECK_STR(buf_str(&w.body),
+              STR("{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\".\"}]}],\"toolConfig\":{\"tools\":["
+                  "{\"toolSpec\":{\"name\":\"_json_answer\",\"description\":\"Gives the answer\",\"inputSchema\":"
+                  "{\"json\":{\"type\":\"object\"}}}}],\"toolChoice\":{\"tool\":{\"name\":\"_json_answer\"}}}}"));
+    expect_drops(&w, "");
+    buf_free(&w.body);
+    chat.tools = &tool;
+    chat.tool_count = 1;
+    write_chat(&chat, CLAUDE, &w);
+    expect_drops(&w, "response_format");
+    buf_free(&w.body);
+    event_text_init(&text);
+    REQUIRE(bedrock()->decode_answer(
+        STR("{\"output\":{\"message\":{\"content\":[{\"toolUse\":{\"toolUseId\":\"i\",\"name\":\"_json_answer\","
+            "\"input\":{\"a\":1}}}]}},\"stopReason\":\"tool_use\"}"),
+        &g_arena, &text.sink, &err));
+    CHECK_STR(buf_str(&text.text), STR("answer  \nbegin 0.0 text  \ndelta 0.0 {\\\"a\\\":1}\nend 0.0\n"
+                                       "finish 0 stop \n"));
+    buf_free(&text.text);
+    arena_free(&g_arena);
+}
+
 static void the_rest(void) {
     struct chat chat = {.parallel_tools = 0,
                         .output = CHAT_OUTPUT_SCHEMA,
@@ -427,5 +460,6 @@ static void begin(void) { arena_init(&g_arena, NULL, 0, SIZE_MAX); }
 static void end(void) { arena_free(&g_arena); }
 
 TEST_MAIN(begin, a_plain_request, results_come_together_and_first, tools_that_were_called_are_named, ids_keep_pairing,
-          choices_of_tools, thinking, thoughts_go_back_whole, marks_of_the_cache, media, the_rest, streams,
-          to_a_client_of_another_dialect, what_is_no_event_is_refused, whole_answers, failures, addresses, end)
+          choices_of_tools, thinking, thoughts_go_back_whole, marks_of_the_cache, media, schemas_of_older_models,
+          the_rest, streams, to_a_client_of_another_dialect, what_is_no_event_is_refused, whole_answers, failures,
+          addresses, end)
