@@ -44,4 +44,10 @@ struct provider_call {
 NODISCARD bool provider_target(const struct provider_call *call, struct arena *arena, struct str *out_target,
                                struct err *err);
 
+// A model's name as a part of a path; p is NULL when it is too long.
+struct str provider_model_escaped(struct str name, struct arena *arena);
+// Of a model of Vertex AI: "/projects/P/locations/L/publishers/google/models/M:generateContent".
+NODISCARD bool provider_vertex_path(const struct provider_call *call, struct str publisher, struct str model,
+                                    struct str action, struct arena *arena, struct str *out_path, struct err *err);
+
 #endif

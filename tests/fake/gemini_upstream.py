@@ -524,7 +524,40 @@ class VertexUpstream(GeminiUpstream):
             else:
                 self.give_token(answer)
             return
+        if '/publishers/anthropic/' in seen.path:
+            self.answer_claude(self.answer_class(peer, seen), seen)
+            return
         super().answer(peer, seen)
+
+    def answer_claude(self, answer, seen):
+        """Claude of Vertex AI: the version in the body, the model in the path alone."""
+        answer.action = ''
+        seen.json = json.loads(seen.body)
+        found = re.match(r'^/v1/projects/my-project/locations/europe-west4/publishers/anthropic/models/'
+                         r'(claude-[a-z0-9@-]+):(stream)?[rR]awPredict$', seen.path)
+        if not answer.authorized():
+            return
+        if not found or 'model' in seen.json or seen.json.get('anthropic_version') != 'vertex-2023-10-16' or \
+                bool(found[2]) != bool(seen.json.get('stream')):
+            self.violation('Vertex AI would refuse: ' + seen.path + ' ' + repr(seen.body[:200]))
+            answer.error(400, 'Request contains an invalid argument.')
+            return
+        message = {'id': 'msg_vrtx_1', 'type': 'message', 'role': 'assistant', 'model': found[1], 'stop_sequence': None,
+                   'content': [{'type': 'text', 'text': 'Flut'}], 'stop_reason': 'end_turn',
+                   'usage': {'input_tokens': 4, 'output_tokens': 2}}
+        if not found[2]:
+            answer.whole(200, json_text(message).encode())
+            return
+        answer.head(200, [('Content-Type', 'text/event-stream; charset=utf-8')])
+        for name, value in (('message_start', {'message': {**message, 'content': [], 'stop_reason': None}}),
+                            ('content_block_start', {'index': 0, 'content_block': {'type': 'text', 'text': ''}}),
+                            ('content_block_delta', {'index': 0, 'delta': {'type': 'text_delta', 'text': 'Flut'}}),
+                            ('content_block_stop', {'index': 0}),
+                            ('message_delta', {'delta': {'stop_reason': 'end_turn', 'stop_sequence': None},
+                                               'usage': {'output_tokens': 2}}),
+                            ('message_stop', {})):
+            answer.data(f'event: {name}\ndata: {json.dumps({"type": name, **value})}\n\n'.encode())
+        answer.end()
 
 
 def main():

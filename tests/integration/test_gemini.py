@@ -344,8 +344,9 @@ class Vertex(Suite):
 
     @staticmethod
     def config_of(fake, credentials=None):
-        return {'providers': [{'name': 'vertex', 'kind': 'vertex', 'base_url': fake.base_url, 'project': 'my-project',
-                               'location': 'europe-west4', 'credentials': credentials or json.dumps(fake.credentials)},
+        vertex = {'kind': 'vertex', 'base_url': fake.base_url, 'project': 'my-project', 'location': 'europe-west4',
+                  'credentials': credentials or json.dumps(fake.credentials)}
+        return {'providers': [{'name': 'vertex', **vertex}, {'name': 'vertex-claude', 'dialect': 'anthropic', **vertex},
                               {'name': 'offline', 'kind': 'demo'}],
                 'models': [{'name': 'spare', 'targets': [{'provider': 'vertex', 'model': 'm'},
                                                          {'provider': 'offline', 'model': 'demo'}]}],
@@ -380,6 +381,15 @@ class Vertex(Suite):
             {'model': 'vertex/text-embedding-005', 'input': ['a', 'b']}).encode())
         self.assertEqual([d['embedding'][0] for d in reply.json()['data']], [0.25, 0.5], reply)
         self.assertEqual(reply.json()['usage']['prompt_tokens'], 6)
+
+    def test_claude(self):
+        for stream in (False, True):
+            reply = self.server.chat('vertex-claude/claude-sonnet-4-5@20250929', stream=stream)
+            self.assertIn('Flut', reply.body.decode(), reply)
+            body = {'model': 'vertex-claude/claude-sonnet-4-5@20250929', 'max_tokens': 9, 'stream': stream,
+                    'messages': [{'role': 'user', 'content': 'Hello'}]}
+            reply = self.server.request('POST', '/v1/messages', key=self.server.key, body=json.dumps(body).encode())
+            self.assertIn('Flut', reply.body.decode(), reply)
 
     def test_tokens_are_renewed(self):
         fake, server = self.another_vertex(lifetime=2)

@@ -155,4 +155,8 @@ bool anthropic_usage_of(struct str data, struct usage *io_usage);
 bool anthropic_usage_read(struct str raw, struct usage *io_usage);
 enum chat_finish anthropic_finish_of(struct str json_string);
 
+// --- on Vertex AI ---
+#define ANTHROPIC_VERTEX_VERSION "vertex-2023-10-16"
+bool anthropic_on_vertex(const struct chat_target *target);
+
 #endif

@@ -2,10 +2,18 @@
 #include "model/anthropic/anthropic.h"
 #include "model/provider.h"
 
+// Vertex AI has the model in the path, also of a stream; it counts tokens at a model of its own.
+static bool vertex_path(const struct provider_call *call, struct arena *arena, struct str *out_path, struct err *err) {
+    bool chat = call->operation == OPERATION_CHAT;
+    struct str model = chat ? call->model : STR("count-tokens");
+    struct str action = chat && call->stream ? STR("streamRawPredict") : STR("rawPredict");
+    if (!chat && call->operation != OPERATION_COUNT_TOKENS) return true;
+    return provider_vertex_path(call, STR("anthropic"), model, action, arena, out_path, err);
+}
+
 static bool path_of(const struct provider_call *call, struct arena *arena, struct str *out_path, struct err *err) {
-    (void)arena;
-    (void)err;
     *out_path = STR("");
+    if (call->provider->kind == PROVIDER_VERTEX) return vertex_path(call, arena, out_path, err);
     if (call->operation == OPERATION_CHAT) *out_path = STR("/messages");
     if (call->operation == OPERATION_COUNT_TOKENS) *out_path = STR("/messages/count_tokens");
     return true;

@@ -3,6 +3,8 @@
 #include "base/json_edit.h"
 #include "model/anthropic/anthropic.h"
 
+#include "model/provider.h"
+
 #define MODEL_NAME_MAX 256
 
 bool anthropic_peek(const struct model_request_in *in, struct arena *arena, struct model_request *out_request,
@@ -61,11 +63,26 @@ static bool edit_max(const struct model_request *q, const struct chat_target *ta
     return number.n && member.n;
 }
 
+bool anthropic_on_vertex(const struct chat_target *target) {
+    return target->traits && target->traits->kind == PROVIDER_VERTEX;
+}
+
+// Vertex AI wants the version in the body, and the model in the path alone.
+static bool edit_for_vertex(const struct model_request *q, struct json_edits *e, struct err *err) {
+    struct json_field f[] = {{.name = STR_INIT("model")}, {.name = STR_INIT("anthropic_version")}};
+    if (!json_scan(q->body, f, ARRAY_LEN(f), err)) return false;
+    if (f[0].found) json_edit_delete(e, f[0].member);
+    if (!f[1].found) json_edit_insert(e, q->body, STR("\"anthropic_version\":\"" ANTHROPIC_VERTEX_VERSION "\""));
+    return true;
+}
+
 bool anthropic_rewrite(const struct model_request *q, const struct chat_target *target, struct arena *arena,
                        struct str out_slices[JSON_EDIT_SLICES_MAX], size_t *out_count, struct err *err) {
     struct json_edits e;
     json_edits_init(&e, q->body);
-    if (q->renamed || !str_eq(target->model, q->model)) {
+    if (q->operation == OPERATION_CHAT && anthropic_on_vertex(target)) {
+        if (!edit_for_vertex(q, &e, err)) return false;
+    } else if (q->renamed || !str_eq(target->model, q->model)) {
         struct str name = chat_quote(arena, target->model);
         if (!name.p) return err_no_memory(err);
         json_edit_replace(&e, q->model_raw, name);

@@ -117,7 +117,10 @@ bool anthropic_write(const struct chat *chat, const struct chat_target *target, 
     anthropic_plan_thinking(&x);
     json_writer_init(&x.w, out);
     json_put_object(&x.w);
-    json_put_member_str(&x.w, STR("model"), target->model);
+    if (anthropic_on_vertex(target)) // where the path names the model
+        json_put_member_str(&x.w, STR("anthropic_version"), STR(ANTHROPIC_VERTEX_VERSION));
+    else
+        json_put_member_str(&x.w, STR("model"), target->model);
     json_put_member_u64(&x.w, STR("max_tokens"), x.max_tokens);
     if (chat->stream) json_put_member_bool(&x.w, STR("stream"), true);
     anthropic_put_tools(&x);

@@ -5,22 +5,6 @@
 
 extern const struct dialect_ops dialect_gemini;
 
-// A model's name as a part of a path.
-static struct str escaped_name(struct str name, struct arena *arena) {
-    struct buf b = BUF_INIT(1024);
-    for (size_t i = 0; i < name.n; i++) {
-        unsigned char c = (unsigned char)name.p[i];
-        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || (c && strchr("-._~@", c));
-        if (plain)
-            buf_putc(&b, (char)c);
-        else
-            buf_printf(&b, "%%%02X", c);
-    }
-    struct str out = b.failed ? STR_NONE : arena_str(arena, buf_str(&b));
-    buf_free(&b);
-    return out;
-}
-
 static struct str action_of(const struct provider_call *call, bool vertex) {
     if (call->operation == OPERATION_CHAT)
         return !call->stream ? STR("generateContent")
@@ -36,15 +20,11 @@ static bool path(const struct provider_call *call, struct arena *arena, struct s
     bool vertex = call->provider->kind == PROVIDER_VERTEX;
     struct str action = action_of(call, vertex), model = call->model;
     if (str_starts(model, STR("models/"))) model = str_from(model, 7);
-    model = escaped_name(model, arena);
     *out_path = STR("");
     if (!action.n) return true;
+    if (vertex) return provider_vertex_path(call, STR("google"), model, action, arena, out_path, err);
+    model = provider_model_escaped(model, arena);
     if (!model.n) return err_set(err, ERR_INVALID_FIELD, "the model's name is too long");
-    struct str project = call->provider->project, location = call->provider->location;
-    if (vertex)
-        *out_path = arena_printf(arena, "/projects/%.*s/locations/%.*s/publishers/google/models/%.*s:%.*s",
-                                 STR_ARG(project), STR_ARG(location), STR_ARG(model), STR_ARG(action));
-    if (vertex) return out_path->n || err_no_memory(err);
     *out_path = arena_printf(arena, "/models/%.*s:%.*s", STR_ARG(model), STR_ARG(action));
     return out_path->n || err_no_memory(err);
 }

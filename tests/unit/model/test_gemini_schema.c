@@ -221,6 +221,40 @@ static void trap_3_vertex_gets_no_ids(void) {
     rig_end(&g);
 }
 
+// Claude on Vertex AI: the model in the path, the version in the body.
+static void anthropic_on_vertex_too(void) {
+    const struct dialect_ops *ops = dialect_get(DIALECT_ANTHROPIC);
+    struct conf_provider p = {.kind = PROVIDER_VERTEX, .project = STR("p"), .location = STR("l")};
+    struct provider_call call = {.provider = &p, .operation = OPERATION_CHAT, .model = STR("claude-x@1")};
+    struct provider_traits traits = {.kind = PROVIDER_VERTEX};
+    struct chat_target target = {.model = STR("claude-x@1"), .traits = &traits};
+    struct str path, slices[JSON_EDIT_SLICES_MAX];
+    struct model_request q;
+    struct err err;
+    size_t n = 0;
+    struct rig g;
+    rig_begin(&g);
+    REQUIRE(ops->path(&call, &g.arena, &path, &err));
+    CHECK_STR(path, STR("/projects/p/locations/l/publishers/anthropic/models/claude-x@1:rawPredict"));
+    call.stream = true;
+    REQUIRE(ops->path(&call, &g.arena, &path, &err));
+    CHECK_STR(path, STR("/projects/p/locations/l/publishers/anthropic/models/claude-x@1:streamRawPredict"));
+    struct model_request_in in = {
+        .operation = OPERATION_CHAT,
+        .body = STR("{\"model\":\"c\",\"max_tokens\":5,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}")};
+    REQUIRE(ops->peek(&in, &g.arena, &q, &err));
+    REQUIRE(ops->rewrite(&q, &target, &g.arena, slices, &n, &err));
+    for (size_t i = 0; i < n; i++) buf_put(&g.out, slices[i]);
+    CHECK_STR(buf_str(&g.out),
+              STR("{\"anthropic_version\":\"vertex-2023-10-16\",\"max_tokens\":5,\"messages\":[{\"role\":"
+                  "\"user\",\"content\":\"a\"}]}"));
+    buf_clear(&g.out);
+    REQUIRE(ops->read(&q, &g.arena, &g.chat, &err));
+    REQUIRE(ops->write(&g.chat, &target, &g.arena, &g.out, &g.report, &err));
+    CHECK(str_starts(buf_str(&g.out), STR("{\"anthropic_version\":\"vertex-2023-10-16\",\"max_tokens\":5,")));
+    rig_end(&g);
+}
+
 static void paths(void) {
     static const struct {
         enum provider_kind kind;
@@ -262,4 +296,4 @@ static void paths(void) {
 
 TEST_MAIN(trap_13_the_subset_schema, references_that_grow_without_end_are_refused, deep_schemas_end,
           embeddings_asked_for, embeddings_of_google, rewriting_names_the_model_where_it_stands,
-          trap_3_vertex_gets_no_ids, paths)
+          trap_3_vertex_gets_no_ids, anthropic_on_vertex_too, paths)
