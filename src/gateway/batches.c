@@ -183,15 +183,15 @@ static bool save_one(struct batches *b, const struct batch_work *w, struct batch
 }
 
 static void save_all(struct batches *b, const struct batch_work *w) {
+    bool all = true;
     if (!b->unsaved || clock_mono_ns() < b->save_again_ns) return;
-    for (struct batch_run *run = b->runs; run; run = run->next) {
-        if (!run_has_unsaved(b, run)) continue;
-        if (!save_one(b, w, run)) {
-            b->save_again_ns = clock_mono_ns() + AGAIN_NS;
-            return;
-        }
-    }
-    b->failing = false;
+    // One that cannot be written does not stand in the way of others.
+    for (struct batch_run *run = b->runs; run; run = run->next)
+        if (run_has_unsaved(b, run) && !save_one(b, w, run)) all = false;
+    if (all)
+        b->failing = false;
+    else
+        b->save_again_ns = clock_mono_ns() + AGAIN_NS;
 }
 
 // --- which batches ---
