@@ -66,6 +66,13 @@ bool catalog_is_day(struct str s) {
     return month >= 1 && month <= 12 && day >= 1 && day <= 31;
 }
 
+bool catalog_is_name(struct str s) {
+    size_t slash = str_find_char(s, '/');
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f) return false;
+    return s.n <= CATALOG_NAME_MAX && slash > 0 && slash + 1 < s.n;
+}
+
 bool catalog_add(struct catalog_read *r, const struct model_entry *entry) {
     struct model_catalog *c = r->catalog;
     if (c->entries.n >= CATALOG_MODELS_MAX) return catalog_wrong(r, STR_NONE, "too many models");

@@ -38,7 +38,8 @@ NODISCARD bool catalog_text(struct catalog_read *r, size_t max, struct str *out_
 NODISCARD bool catalog_tokens(struct catalog_read *r, uint64_t *out_tokens);
 // The number under the cursor, from 0 to max, times `unit`, rounded.
 NODISCARD bool catalog_money(struct catalog_read *r, double max, double unit, int64_t *out_value);
-bool catalog_is_day(struct str text); // "2027-01-31"
+bool catalog_is_day(struct str text);  // "2027-01-31"
+bool catalog_is_name(struct str text); // "openai/gpt-4o"
 NODISCARD bool catalog_add(struct catalog_read *r, const struct model_entry *entry);
 // An object as `model_catalog_read` begins it: inside it, before its first member.
 bool catalog_read_own(struct catalog_read *r);

@@ -188,8 +188,8 @@ static void settle_price(struct litellm_model *m) {
     if (rates->cache_write == 0) rates->cache_write = PRICE_NONE;
     if (m->batch_input != PRICE_NONE && rates->input > 0 && m->batch_input <= rates->input)
         p->batch = (int64_t)((double)m->batch_input / (double)rates->input * (double)PRICE_BATCH_SAME + 0.5);
-    if (p->long_from && p->long_rates.input == PRICE_NONE) p->long_from = 0;
-    if (p->long_from && p->long_rates.output == PRICE_NONE) p->long_rates.output = rates->output;
+    if (p->long_rates.output == PRICE_NONE) p->long_rates.output = rates->output;
+    if (p->long_rates.input == PRICE_NONE || p->long_rates.output == PRICE_NONE) p->long_from = 0;
     price_settle(p);
     if (p->known) p->source = PRICE_FROM_TABLE;
 }
@@ -209,7 +209,7 @@ static bool name_it(struct catalog_read *r, struct str key, struct litellm_model
     struct str model = key, word = str_eq(m->vendor, STR("vertex")) ? STR("vertex_ai") : m->theirs;
     if (str_starts(model, word) && model.n > word.n + 1 && model.p[word.n] == '/') model = str_from(model, word.n + 1);
     m->e.name = arena_printf(&r->catalog->arena, "%.*s/%.*s", STR_ARG(m->vendor), STR_ARG(model));
-    return m->e.name.p && m->e.name.n <= CATALOG_NAME_MAX;
+    return m->e.name.p && catalog_is_name(m->e.name);
 }
 
 static bool read_model(struct catalog_read *r, struct litellm_model *m) {

@@ -168,8 +168,7 @@ static bool read_models(struct catalog_read *r) {
         struct model_entry e = {.price = PRICE_UNKNOWN};
         if (!json_string_text(key, &r->catalog->arena, &e.name)) return catalog_wrong(r, key, "out of memory");
         r->name = e.name = arena_str(&r->catalog->arena, e.name);
-        size_t slash = str_find_char(e.name, '/');
-        if (e.name.n > CATALOG_NAME_MAX || slash == 0 || slash + 1 >= e.name.n)
+        if (!catalog_is_name(e.name))
             return catalog_wrong(r, key, "a name is a provider's kind and a model: openai/gpt-4o");
         if (!read_model(r, &e) || !catalog_add(r, &e)) return false;
     }
