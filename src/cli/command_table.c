@@ -376,8 +376,8 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                            .options = CLI_BIT(CLI_SERVER) | CLI_BIT(CLI_OUTPUT) | CLI_BIT(CLI_CONCURRENCY),
                            .summary = "Run a file of requests and fetch the answers",
                            .details =
-                               "A line of FILE is a request: {\"custom_id\": …, \"method\": \"POST\", \"url\": "
-                               "\"/v1/chat/completions\", \"body\": …}. Answers are written to FILE's name with "
+                               "A line of FILE is a request in OpenAI's form: a JSON object with custom_id, method "
+                               "(POST), url (such as /v1/chat/completions) and body. Answers go to FILE's name with "
                                ".out.jsonl, or to --output; lines that failed, to the same with .errors. The server "
                                "(--server, or the one on this machine) runs it: after Ctrl-C the same command comes "
                                "back to it. PENSTOCK_API_KEY holds the key.",
