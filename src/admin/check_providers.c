@@ -159,9 +159,17 @@ static void note_refused(struct check *c, const struct conf_provider *p, int sta
     check_advise(c, "set %.*s.api_key", STR_ARG(c->key));
 }
 
+// Some have no list beside where their models are called; that they answer is then all there is to see.
+static bool has_list(const struct conf_provider *p) {
+    return p->kind != PROVIDER_BEDROCK && p->kind != PROVIDER_COHERE;
+}
+
 static void note_status(struct check *c, const struct conf_provider *p, int status) {
     struct str key = c->key;
-    if (status == 401 || status == 403) {
+    bool reached = status == 404 || (status == 403 && p->kind == PROVIDER_BEDROCK);
+    if (!has_list(p) && reached) {
+        check_note(c, CHECK_OK, "reached; it has no list of models to ask for");
+    } else if (status == 401 || status == 403) {
         note_refused(c, p, status);
     } else if (status == 404 || status == 405) {
         check_note(c, CHECK_FAILED, "there is no list of models at base_url (%d)", status);
