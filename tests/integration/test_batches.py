@@ -82,6 +82,7 @@ class Batches(Suite):
     def config(cls):
         return {'providers': [fake_provider(cls.fake), {'name': 'offline', 'kind': 'demo'}],
                 'tenants': [{'name': 'elsewhere'}], 'limits': {'max_body': '1 MiB'},
+                'server': {'drain_timeout': '2s'},
                 'files': {'max_size': '3 MiB', 'max_total': '40 MiB'},
                 'batches': {'concurrency': 24, 'max_lines': max(LINES, 2000), 'retries': 2}}
 
@@ -458,6 +459,20 @@ class Batches(Suite):
         self.assertEqual(batch['request_counts'], {'total': 300, 'completed': 300, 'failed': 0})
         self.assertLess(len(self.fake.seen) - before, 300)
         self.assertEqual(len(self.client.lines(batch['output_file_id'])), 300)
+
+    def test_lines_that_take_long_do_not_hold_up_the_end(self):
+        batch = self.client.run([line(f'{i}', model='gpt-small;delay=60000') for i in range(40)])
+        self.assertTrue(eventually(lambda: len([s for s in self.fake.seen if s.model.endswith('60000')]) >= 24))
+        start = time.monotonic()
+        self.server.stop()
+        self.assertLess(time.monotonic() - start, 30)  # server.drain_timeout, and not their minute
+        self.server.start()
+        self.assertEqual(self.server.post(f'/v1/batches/{batch["id"]}/cancel', b'').json()['status'], 'cancelling')
+        self.server.stop()
+        self.server.start()
+        batch = self.client.ended(batch)
+        self.assertEqual((batch['status'], batch['request_counts']['completed']), ('cancelled', 0))
+        self.assertEqual(len(self.client.lines(batch['error_file_id'])), 40)
 
 
 if __name__ == '__main__':
