@@ -90,9 +90,9 @@ class PassedThrough(GeminiSuite):
 
     def test_an_array_that_breaks_off_is_not_made_whole(self):
         with self.assertRaises(Incomplete) as broken:
-            self.google('google/x;fault=reset;when=body;events=5', 'streamGenerateContent')
+            self.google('google/x;fault=close;when=body;events=5;gap=30', 'streamGenerateContent')
         self.assertNotIn(b'data:', broken.exception.answer.body)
-        reply = self.google('google/x;fault=reset;when=body;events=5', 'streamGenerateContent', '?alt=sse')
+        reply = self.google('google/x;fault=close;when=body;events=5;gap=30', 'streamGenerateContent', '?alt=sse')
         self.assertIn('error', json.loads(reply.events()[-1]), reply)
 
     def test_keys_where_google_has_them(self):
@@ -208,7 +208,7 @@ class GoogleClients(GeminiSuite):
         self.assertEqual(json.loads(reply.events()[-1])['error']['status'], 'UNAVAILABLE', reply)
         reply = self.google('claude/x;error_event', 'streamGenerateContent')
         self.assertEqual(reply.json()[-1]['error']['status'], 'UNAVAILABLE', reply)
-        reply = self.google('openai/x;fault=reset;when=body;events=5', 'streamGenerateContent')
+        reply = self.google('openai/x;fault=close;when=body;events=5;gap=30', 'streamGenerateContent')
         self.assertIn('error', reply.json()[-1], reply)
 
     def test_embeddings(self):
