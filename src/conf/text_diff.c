@@ -77,7 +77,9 @@ static bool changes_find(const line_vec *a, const line_vec *b, change_vec *out) 
     size_t skip = 0, tail = 0, least = MIN(a->n, b->n);
     while (skip < least && str_eq(a->p[skip], b->p[skip])) skip++;
     while (tail < least - skip && str_eq(a->p[a->n - 1 - tail], b->p[b->n - 1 - tail])) tail++;
-    struct search s = {a->p + skip, b->p + skip, a->n - skip - tail, b->n - skip - tail, NULL};
+    struct search s = {.n = a->n - skip - tail, .m = b->n - skip - tail};
+    if (s.n) s.a = a->p + skip;
+    if (s.m) s.b = b->p + skip;
     s.rows = mem_zalloc((STEPS_MAX + 1) * (2 * STEPS_MAX + 3), sizeof *s.rows);
     if (!s.rows) return false;
     change_vec middle = {0};

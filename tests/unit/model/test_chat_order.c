@@ -22,9 +22,13 @@ static void rig_close(struct rig *r, const char *wanted) {
 }
 
 static void emit(struct rig *r, struct chat_event e) { chat_emit(&r->order.sink, &e); }
-#define PART(number, what, ...)                                                                                        \
-    (struct chat_event) { .kind = CHAT_PART_BEGIN, .part = number, .part_kind = CHAT_##what, __VA_ARGS__ }
-#define CALL(number, its) PART(number, TOOL_CALL, .id = STR_INIT(its), .name = STR_INIT("f"))
+#define PART(number, what)                                                                                             \
+    (struct chat_event) { .kind = CHAT_PART_BEGIN, .part = number, .part_kind = CHAT_##what }
+#define CALL(number, its)                                                                                              \
+    (struct chat_event) {                                                                                              \
+        .kind = CHAT_PART_BEGIN, .part = number, .part_kind = CHAT_TOOL_CALL, .id = STR_INIT(its),                     \
+        .name = STR_INIT("f")                                                                                          \
+    }
 #define DELTA(number, said)                                                                                            \
     (struct chat_event) { .kind = CHAT_DELTA, .part = number, .text = STR_INIT(said) }
 #define PART_END(number)                                                                                               \

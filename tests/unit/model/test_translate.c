@@ -6,8 +6,11 @@
 #include <stdlib.h>
 
 #define MAX_EVENT ((size_t)1 << 20)
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STEP 7 // what sanitizers look for does not need every place
+#if !defined(__has_feature)
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer)
+#define STEP 13 // what sanitizers look for does not need every place
 #else
 #define STEP 1
 #endif
