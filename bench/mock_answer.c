@@ -142,7 +142,8 @@ static void add_anthropic_event(struct writer *w, const char *model, uint32_t i,
     } else if (i + 1 == events) {
         add_anthropic(w, "content_block_stop", ",\"index\":0");
         snprintf(text, sizeof text,
-                 ",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":%u}", events);
+                 ",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":%u}",
+                 events);
         add_anthropic(w, "message_delta", text);
         add_anthropic(w, "message_stop", "");
     } else {

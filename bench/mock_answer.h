@@ -27,7 +27,7 @@ struct answer_script {
     enum answer_kind kind;
     uint32_t size; /* body bytes for PLAIN, else events */
     uint32_t delay_ms;
-    bool usage; /* streams only: with the closing usage chunk */
+    bool usage;     /* streams only: with the closing usage chunk */
     bool anthropic; /* a-stream-EVENTS: the same stream in Anthropic's dialect */
 };
 

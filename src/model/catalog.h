@@ -8,8 +8,9 @@
 //    "models": {"openai/gpt-4o": {"mode": "chat", "context_window": 128000, "max_output_tokens": 16384,
 //      "capabilities": ["vision", "tools"], "price": {"input": 2.5, "output": 10}, "deprecated": "2027-01-31"}}}
 //
-// where null stands for what is not known, and prices are in dollars a million tokens, named as in the configuration's `price`. A name is a
-// provider's kind, or the word for one that Penstock has no kind of, and what that provider calls the model.
+// where null stands for what is not known, and prices are in dollars a million tokens, named as in the configuration's
+// `price`. A name is a provider's kind, or the word for one that Penstock has no kind of, and what that provider calls
+// the model.
 //
 // Ownership: reference-counted; entries and their text live as long as the catalogue. Thread rule: read-only once made.
 // Errors: ERR_INVALID_JSON and ERR_INVALID_FIELD name the model, and the place in the text.

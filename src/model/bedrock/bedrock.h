@@ -50,7 +50,7 @@ void bedrock_put_rest(struct bedrock_writer *b);   // output, tier, metadata
 
 #define BEDROCK_BLOCKS_MAX 256 // of one answer
 struct bedrock_decoder {
-    bool begun, json; // json: the answer's schema was a tool's, and it was called
+    bool begun, json;                  // json: the answer's schema was a tool's, and it was called
     uint8_t kinds[BEDROCK_BLOCKS_MAX]; // enum chat_part_kind + 1 of the blocks that have begun
 };
 void bedrock_decoder_init(void *decoder);
