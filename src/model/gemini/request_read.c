@@ -67,6 +67,19 @@ static enum chat_part_kind kind_of_mime(struct str mime) {
     return CHAT_FILE;
 }
 
+// Google takes base64 in either alphabet, and its library for Python writes the one for addresses; others take only the
+// usual one.
+static bool usual_alphabet(struct str *data, struct arena *arena) {
+    if (str_find_char(*data, '-') == data->n && str_find_char(*data, '_') == data->n) return true;
+    char *p = arena_alloc(arena, data->n);
+    for (size_t i = 0; p && i < data->n; i++) {
+        char c = data->p[i];
+        p[i] = (char)(c == '-' ? '+' : c == '_' ? '/' : c);
+    }
+    if (p) data->p = p;
+    return p;
+}
+
 // inlineData or fileData.
 static bool read_media(const struct gemini_read *rd, struct str raw, const struct gemini_place *up, struct str name,
                        struct chat_part *part) {
@@ -82,7 +95,9 @@ static bool read_media(const struct gemini_read *rd, struct str raw, const struc
     if (inline_data && !f[DATA].p) return gemini_fault(rd, &at, STR("data"), "is missing");
     if (!inline_data && !f[URI].p) return gemini_fault(rd, &at, STR("fileUri"), "is missing");
     if (f[MIME].p && !json_string_text(f[MIME], rd->arena, &part->media.mime)) return err_no_memory(rd->err);
-    if (inline_data && !json_string_text(f[DATA], rd->arena, &part->media.data)) return err_no_memory(rd->err);
+    if (inline_data &&
+        !(json_string_text(f[DATA], rd->arena, &part->media.data) && usual_alphabet(&part->media.data, rd->arena)))
+        return err_no_memory(rd->err);
     if (!inline_data) part->media.url = f[URI];
     part->media.name = f[NAME];
     part->kind = kind_of_mime(part->media.mime);

@@ -325,11 +325,11 @@ static void hosted_tools_of_others(void) {
 static void trap_16_media(void) {
     CHECK_TURNS(
         "gemini-2.5-flash",
-        CONTENTS("{\"parts\":[{\"inline_data\":{\"mime_type\":\"image/png\",\"data\":\"iVBO\"}},"
+        CONTENTS("{\"parts\":[{\"inline_data\":{\"mime_type\":\"image/png\",\"data\":\"iV-_\"}},"
                  "{\"fileData\":{\"fileUri\":\"gs://b/f.pdf\",\"mimeType\":\"application/pdf\"}},"
                  "{\"fileData\":{\"fileUri\":\"https://www.youtube.com/watch?v=1\"}},"
                  "{\"fileData\":{\"fileUri\":\"https://x.example/a.webp?b=c\"}}]}"),
-        CONTENTS("{\"role\":\"user\",\"parts\":[{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"iVBO\"}},"
+        CONTENTS("{\"role\":\"user\",\"parts\":[{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"iV+/\"}},"
                  "{\"fileData\":{\"mimeType\":\"application/pdf\",\"fileUri\":\"gs://b/f.pdf\"}},"
                  "{\"fileData\":{\"mimeType\":\"video/mp4\",\"fileUri\":\"https://www.youtube.com/watch?v=1\"}},"
                  "{\"fileData\":{\"mimeType\":\"image/webp\",\"fileUri\":\"https://x.example/a.webp?b=c\"}}]}"));
