@@ -24,6 +24,10 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
   set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
   # The tests link the rooms' objects as they are: some two hundred whole-program optimisations would be waited for otherwise.
   add_compile_options($<$<C_COMPILER_ID:GNU>:-ffat-lto-objects>)
+  # Without this gcc's linker plugin takes the other half of such an object whatever a target says.
+  if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    set(PENSTOCK_LINK_AS_IT_IS -fno-lto)
+  endif()
   add_link_options(-Wl,--gc-sections -Wl,--as-needed)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     add_compile_options(-fstack-clash-protection -fcf-protection=full)
