@@ -22,6 +22,7 @@ const BEYOND = {
   'the form of a name, address or amount': `listener-no-port listener-port-range model-space price-decimals
     provider-bad-name provider-header-name provider-header-ours provider-key-newline provider-key-space
     provider-proxy-https provider-url-no-host provider-url-query provider-url-scheme provider-url-user
+    catalog-url-not-http model-base-bare model-capability-unknown
     key-as-name level-bad-name tenant-bad-name tenant-pattern vault-url webhook-events webhook-name webhook-url`,
   'the range of a value with a unit': 'size-too-large vault-timeout',
   'what a reference stands for': `ref-env-empty ref-env-missing ref-file-missing ref-in-number ref-nested ref-secret-here
@@ -33,7 +34,8 @@ const BEYOND = {
     tenant-alias-nowhere tenant-circle tenant-limit-above-general tenant-limit-above-parent tenant-model-twice
     tenant-model-unknown-provider tenant-own-parent tenant-parent-unknown tenant-timeouts tenant-too-deep tenant-twice
     level-key-team level-limit-above level-names level-project-unknown level-team-unknown level-timeouts level-twice
-    timeouts-above-total vault-approle-incomplete vault-kubernetes-no-role vault-token-missing webhook-twice`,
+    timeouts-above-total model-output-above-window price-long-prompt-empty price-long-prompt-without-above
+    tenant-price-long-prompt vault-approle-incomplete vault-kubernetes-no-role vault-token-missing webhook-twice`,
 };
 const beyond = new Set(Object.values(BEYOND).flatMap((names) => names.split(/\s+/)));
 
