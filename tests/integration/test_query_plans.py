@@ -25,7 +25,7 @@ NO_LISTS = {'/api/v1/events', '/api/v1/tenants/{id}/export'}
 DML = ('SELECT', 'WITH', 'INSERT', 'UPDATE', 'DELETE')
 PASSWORD = 'a-Long-Enough-9731'
 # What a parameter may want; the first that is taken is asked with.
-VALUES = ('x', 'ai.example.com', '1', '200', 'true', '2026-01-01T00:00:00Z', 'active', 'pending', 'allow', 'tokens', 'month', 'block',
+VALUES = ('x', 'vision', 'ai.example.com', '1', '200', 'true', '2026-01-01T00:00:00Z', 'active', 'pending', 'allow', 'tokens', 'month', 'block',
           'chat', 'success', 'ok', 'denied', '192.0.2.0/24', 'tenant', 'gpt-5', 'a=b', 'model:use', 'csv', 'json', 'jsonl', 'day', 'hour',
           'req_0000000000000', 'team/team', 'project/project', 'user/ada@acme.example', 'ada@acme.example', 'role', 'key', 'all')
 

@@ -293,8 +293,8 @@ class Quotas(Suite):
         record = self.record_of(reply.request_id)
         self.assertEqual((record['model'], record['downgraded']), ('cheap', True))
         self.assertEqual([r['downgraded'] for r in self.server.usage('--model', 'priced', '--limit', '1')], [False])
-        told, = [line for line in self.server.log_lines()
-                 if line.get('request_id') == reply.request_id and line['msg'] == 'request']
+        told, = eventually(lambda: [line for line in self.server.log_lines()
+                                    if line.get('request_id') == reply.request_id and line['msg'] == 'request'])
         self.assertEqual((told['model'], told['downgraded_from']), ('cheap', 'priced'))
         # A stream, and a name that the provider has too.
         b.sql("UPDATE budget SET downgrade_to = 'fake/other'")
