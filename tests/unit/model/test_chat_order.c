@@ -145,7 +145,7 @@ static void bounded(void) {
     rig_open(&r, 1, 2000);
     emit(&r, CALL(0, "a"));
     emit(&r, CALL(1, "b"));
-    for (int i = 0; i < 1000; i++) emit(&r, DELTA(1, "xxxxxxxxxxxxxxxx"));
+    for (int i = 0; i < 1000; i++) emit(&r, DELTA(1, "0123456789abcdef"));
     CHECK(r.order.failed);
     CHECK(r.order.choice[0].held.p[0].text.n <= 2000);
     chat_order_free(&r.order);
