@@ -78,7 +78,6 @@ const struct model_entry *model_catalog_find(const struct model_catalog *catalog
 const struct model_entry *model_catalog_get(const struct model_catalog *catalog, struct str name);
 
 struct str model_mode_name(enum model_mode mode);
-struct str model_can_name(enum model_can bit);
 // False: no such word.
 NODISCARD bool model_can_parse(struct str name, unsigned *out_bit);
 

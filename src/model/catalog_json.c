@@ -17,9 +17,6 @@ static const struct str k_can[] = {
 struct str model_mode_name(enum model_mode mode) {
     return k_modes[mode];
 }
-struct str model_can_name(enum model_can bit) {
-    return k_can[bit];
-}
 
 bool model_can_parse(struct str name, unsigned *out_bit) {
     for (unsigned i = 0; i < MODEL_CAN_COUNT; i++) {

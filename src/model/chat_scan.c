@@ -113,18 +113,6 @@ void chat_drop_extras(const struct chat *chat, struct chat_report *report) {
     for (size_t i = 0; i < chat->other_count; i++) chat_drop(report, chat->others[i]);
 }
 
-void chat_put_joined(struct buf *out, const struct str *strings, size_t n, struct str separator) {
-    bool first = true;
-    buf_putc(out, '"');
-    for (size_t i = 0; i < n; i++) {
-        if (!strings[i].p) continue;
-        if (!first) buf_put(out, separator);
-        first = false;
-        buf_put(out, chat_inner(strings[i]));
-    }
-    buf_putc(out, '"');
-}
-
 struct str chat_image_type(struct str base64) {
     static const struct {
         struct str begin, type;
@@ -136,20 +124,6 @@ struct str chat_image_type(struct str base64) {
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
         if (str_starts(base64, types[i].begin)) return types[i].type;
     return STR("");
-}
-
-void chat_put_result_text(struct buf *out, const struct chat_part *result) {
-    bool first = true;
-    buf_putc(out, '"');
-    for (size_t i = 0; i < result->count; i++) {
-        const struct chat_part *part = &result->parts[i];
-        struct str text = part->kind == CHAT_FILE ? part->media.text : part->text;
-        if (!text.p) continue;
-        if (!first) buf_lit(out, "\\n");
-        first = false;
-        buf_put(out, chat_inner(text));
-    }
-    buf_putc(out, '"');
 }
 
 void chat_emit_json(struct str raw, unsigned part, struct chat_sink *sink) {

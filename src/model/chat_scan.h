@@ -50,8 +50,6 @@ static inline void chat_drop_given(struct chat_report *report, struct str name, 
 // Those members that only OpenAI's dialect and its like have.
 void chat_drop_extras(const struct chat *chat, struct chat_report *report);
 
-// One JSON string of several, with a separator (escaped) between them, as a JSON value.
-void chat_put_joined(struct buf *out, const struct str *strings, size_t n, struct str separator);
 // "key": and a JSON value, when that is given.
 static inline void chat_put_given(struct json_writer *w, struct str key, struct str raw) {
     if (raw.p) json_put_member_raw(w, key, raw);
@@ -64,7 +62,5 @@ void chat_emit_json(struct str raw, unsigned part, struct chat_sink *sink);
 bool chat_is_blank(struct str json_string);
 // The kind of an image, told from the first bytes of its base64; empty when it is none that is known.
 struct str chat_image_type(struct str base64);
-// Texts of a tool's result that is not to be told in parts, one JSON string; its images are left out.
-void chat_put_result_text(struct buf *out, const struct chat_part *result);
 
 #endif

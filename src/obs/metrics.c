@@ -43,8 +43,7 @@ size_t family_labels(enum metric_family family) {
     return n;
 }
 
-// --- Cells
-// ------------------------------------------------------------------------------------------------------------
+// --- cells ---
 
 uint64_t *metric_cell_slow(struct metric_shard *shard, uint32_t cell) {
     uint64_t *chunk = mem_zalloc((size_t)1 << METRIC_CHUNK_BITS, sizeof *chunk);
@@ -92,8 +91,7 @@ static bool cells_take(struct metrics *metrics, enum metric_family family, uint3
     return true;
 }
 
-// --- Series
-// -----------------------------------------------------------------------------------------------------------
+// --- series ---
 
 static struct str label_cut(struct str value) {
     if (value.n <= METRIC_LABEL_BYTES_MAX) return value;
@@ -209,8 +207,7 @@ struct metric metric_find(struct metric_shard *shard, enum metric_family family,
     return metric_of(series, family);
 }
 
-// --- Life
-// -------------------------------------------------------------------------------------------------------------
+// --- life ---
 
 static void shard_init(struct metric_shard *shard, struct metrics *metrics) {
     shard->metrics = metrics;

@@ -1,61 +1,18 @@
 // Reads the sums of hours, and keeps which were written to files.
 #include "store/usage_hours.h"
 
-#define NAME_OF(id) "(SELECT text FROM name WHERE id = " id ")"
-// So that the table's key serves: tenants are few.
-#define IN_HOURS "h.tenant_id IN (SELECT DISTINCT tenant_id FROM usage_dim) AND h.hour >= ?1 AND h.hour < ?2"
-
+// The tenants come from a list so that the table's key serves: tenants are few.
 static const struct str k_each = STR_INIT(
     "SELECT h.hour, h.tenant_id, d.key_id, d.team_id, d.project_id, d.owner_kind, d.owner_id, d.endpoint, d.status,"
     " h.requests, h.unpriced, h.tokens_in, h.tokens_cached, h.tokens_cache_write, h.tokens_out, h.tokens_reasoning,"
-    " h.cost_nano, h.latency_us, h.ttft_us, h.ttft_requests, " NAME_OF("d.provider_id") ", " NAME_OF(
-        "d.model_id") ", " NAME_OF("d.upstream_model_id") ", " NAME_OF("d.error_id") ", " NAME_OF("d.tags_id") ","
-                                                                                                               " t."
-                                                                                                               "name, "
-                                                                                                               "k.name "
-                                                                                                               "FROM "
-                                                                                                               "usage_"
-                                                                                                               "hour h "
-                                                                                                               "JOIN "
-                                                                                                               "usage_"
-                                                                                                               "dim d "
-                                                                                                               "ON "
-                                                                                                               "d.id = "
-                                                                                                               "h.dim_"
-                                                                                                               "id "
-                                                                                                               "LEFT "
-                                                                                                               "JOIN "
-                                                                                                               "tenant "
-                                                                                                               "t ON "
-                                                                                                               "t.id = "
-                                                                                                               "h."
-                                                                                                               "tenant_"
-                                                                                                               "id"
-                                                                                                               " LEFT "
-                                                                                                               "JOIN "
-                                                                                                               "api_"
-                                                                                                               "key k "
-                                                                                                               "ON "
-                                                                                                               "k.id = "
-                                                                                                               "d.key_"
-                                                                                                               "id "
-                                                                                                               "WHERE"
-                                                                                                               " " IN_HOURS
-                                                                                                               " AND "
-                                                                                                               "h.dim_"
-                                                                                                               "id > 0 "
-                                                                                                               "AND "
-                                                                                                               "h."
-                                                                                                               "request"
-                                                                                                               "s > 0"
-                                                                                                               " ORDER "
-                                                                                                               "BY "
-                                                                                                               "h.hour,"
-                                                                                                               " h."
-                                                                                                               "tenant_"
-                                                                                                               "id, "
-                                                                                                               "h.dim_"
-                                                                                                               "id");
+    " h.cost_nano, h.latency_us, h.ttft_us, h.ttft_requests,"
+    " (SELECT text FROM name WHERE id = d.provider_id), (SELECT text FROM name WHERE id = d.model_id),"
+    " (SELECT text FROM name WHERE id = d.upstream_model_id), (SELECT text FROM name WHERE id = d.error_id),"
+    " (SELECT text FROM name WHERE id = d.tags_id), t.name, k.name"
+    " FROM usage_hour h JOIN usage_dim d ON d.id = h.dim_id LEFT JOIN tenant t ON t.id = h.tenant_id"
+    " LEFT JOIN api_key k ON k.id = d.key_id"
+    " WHERE h.tenant_id IN (SELECT DISTINCT tenant_id FROM usage_dim) AND h.hour >= ?1 AND h.hour < ?2"
+    " AND h.dim_id > 0 AND h.requests > 0 ORDER BY h.hour, h.tenant_id, h.dim_id");
 
 static void row_read(struct sql_stmt *st, struct usage_hour_row *out) {
     uint64_t v[20];
@@ -108,11 +65,13 @@ bool usage_hours_each(struct sql *db, int64_t from, int64_t to, usage_hour_visit
 bool usage_hours_mark(struct sql *db, int64_t from, int64_t to, struct usage_mark *out_mark, struct err *err) {
     struct sql_stmt *st;
     bool has;
-    if (!sql_prepare(sql_platform(db),
-                     STR("SELECT CAST(sum(h.requests) AS BIGINT), CAST(sum(h.tokens_in + h.tokens_out) AS BIGINT),"
-                         " CAST(sum(h.cost_nano) AS BIGINT), CAST(sum(h.latency_us) AS BIGINT) FROM usage_hour h"
-                         " WHERE " IN_HOURS " AND h.dim_id IN (0, -1)"),
-                     &st, err))
+    if (!sql_prepare(
+            sql_platform(db),
+            STR("SELECT CAST(sum(h.requests) AS BIGINT), CAST(sum(h.tokens_in + h.tokens_out) AS BIGINT),"
+                " CAST(sum(h.cost_nano) AS BIGINT), CAST(sum(h.latency_us) AS BIGINT) FROM usage_hour h"
+                " WHERE h.tenant_id IN (SELECT DISTINCT tenant_id FROM usage_dim) AND h.hour >= ?1 AND h.hour < ?2"
+                " AND h.dim_id IN (0, -1)"),
+            &st, err))
         return false;
     sql_bind_i64(st, 1, from);
     sql_bind_i64(st, 2, to);

@@ -17,23 +17,32 @@ struct usage_known {
     "tenant_id, key_id, team_id, project_id, owner_kind, owner_id, provider_id, model_id, upstream_model_id, "         \
     "endpoint,"                                                                                                        \
     " status, error_id, tags_id"
-#define SUM_NAMES                                                                                                      \
-    "requests, unpriced, tokens_in, tokens_cached, tokens_cache_write, tokens_out, tokens_reasoning, cost_nano,"       \
-    " latency_us, ttft_us, ttft_requests"
-#define GROWN(table, name) name " = " table "." name " + excluded." name
-#define UPSERT(table, period)                                                                                                                                                                               \
-    "INSERT INTO " table " (tenant_id, " period ", dim_id, " SUM_NAMES                                                                                                                                      \
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT (tenant_id, " period                                                                                                \
-    ", dim_id) DO UPDATE SET " GROWN(table, "requests") ", " GROWN(table, "unpriced") ", " GROWN(table, "tokens_in") ", " GROWN(table, "tokens_cached") ", " GROWN(table, "tokens_cache_write") ", " GROWN( \
-        table,                                                                                                                                                                                              \
-        "tokens_out") ", " GROWN(table,                                                                                                                                                                     \
-                                 "tokens_reasoning") ", " GROWN(table,                                                                                                                                      \
-                                                                "cost_nano") ", " GROWN(table,                                                                                                              \
-                                                                                        "latency_us") ", " GROWN(table,                                                                                     \
-                                                                                                                 "ttf"                                                                                      \
-                                                                                                                 "t_"                                                                                       \
-                                                                                                                 "us") ", " GROWN(table,                                                                    \
-                                                                                                                                  "ttft_requests")
+// The two tables differ in their name and period alone.
+static const struct str k_add_hour =
+    STR_INIT("INSERT INTO usage_hour AS s (tenant_id, hour, dim_id, requests, unpriced, tokens_in, tokens_cached,"
+             " tokens_cache_write, tokens_out, tokens_reasoning, cost_nano, latency_us, ttft_us, ttft_requests)"
+             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+             " ON CONFLICT (tenant_id, hour, dim_id) DO UPDATE SET requests = s.requests + excluded.requests,"
+             " unpriced = s.unpriced + excluded.unpriced, tokens_in = s.tokens_in + excluded.tokens_in,"
+             " tokens_cached = s.tokens_cached + excluded.tokens_cached,"
+             " tokens_cache_write = s.tokens_cache_write + excluded.tokens_cache_write,"
+             " tokens_out = s.tokens_out + excluded.tokens_out,"
+             " tokens_reasoning = s.tokens_reasoning + excluded.tokens_reasoning,"
+             " cost_nano = s.cost_nano + excluded.cost_nano, latency_us = s.latency_us + excluded.latency_us,"
+             " ttft_us = s.ttft_us + excluded.ttft_us, ttft_requests = s.ttft_requests + excluded.ttft_requests");
+
+static const struct str k_add_day =
+    STR_INIT("INSERT INTO usage_day AS s (tenant_id, day, dim_id, requests, unpriced, tokens_in, tokens_cached,"
+             " tokens_cache_write, tokens_out, tokens_reasoning, cost_nano, latency_us, ttft_us, ttft_requests)"
+             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+             " ON CONFLICT (tenant_id, day, dim_id) DO UPDATE SET requests = s.requests + excluded.requests,"
+             " unpriced = s.unpriced + excluded.unpriced, tokens_in = s.tokens_in + excluded.tokens_in,"
+             " tokens_cached = s.tokens_cached + excluded.tokens_cached,"
+             " tokens_cache_write = s.tokens_cache_write + excluded.tokens_cache_write,"
+             " tokens_out = s.tokens_out + excluded.tokens_out,"
+             " tokens_reasoning = s.tokens_reasoning + excluded.tokens_reasoning,"
+             " cost_nano = s.cost_nano + excluded.cost_nano, latency_us = s.latency_us + excluded.latency_us,"
+             " ttft_us = s.ttft_us + excluded.ttft_us, ttft_requests = s.ttft_requests + excluded.ttft_requests");
 
 void usage_rollup_init(struct usage_rollup *r) {
     *r = (struct usage_rollup){0};
@@ -188,9 +197,7 @@ bool usage_rollup_write(struct usage_rollup *r, struct sql *db, struct err *err)
     if (!r->sums.n) return true;
     // In the order of the tables' keys, which several writers then lock in the same order.
     qsort(r->sums.p, r->sums.n, sizeof *r->sums.p, sums_order);
-    if (!table_add(r, db, STR(UPSERT("usage_hour", "hour")), 1, err) ||
-        !table_add(r, db, STR(UPSERT("usage_day", "day")), 24, err))
-        return false;
+    if (!table_add(r, db, k_add_hour, 1, err) || !table_add(r, db, k_add_day, 24, err)) return false;
     usage_rollup_clear(r);
     return true;
 }

@@ -11,8 +11,7 @@
 #define SHORT_PIECE 48
 #define WINDOW 1024
 
-// --- Short pieces
-// -----------------------------------------------------------------------------------------------------
+// --- short pieces ---
 
 static size_t smallest(const uint32_t *order, size_t n) {
     size_t best = 0;
@@ -49,8 +48,7 @@ static size_t merge_short(const struct image *im, uint32_t *symbol, size_t n) {
     return n;
 }
 
-// --- Windows
-// ----------------------------------------------------------------------------------------------------------
+// --- windows ---
 
 struct window {
     size_t size;      // symbols it has room for
@@ -165,8 +163,7 @@ static void merge_long(struct encoder *e, const struct piece *piece) {
     }
 }
 
-// --- Any piece
-// --------------------------------------------------------------------------------------------------------
+// --- any piece ---
 
 void encoder_merge(struct encoder *e, const struct piece *piece) {
     uint32_t symbol[SHORT_PIECE], start[SHORT_PIECE];
@@ -180,8 +177,7 @@ void encoder_merge(struct encoder *e, const struct piece *piece) {
     for (size_t i = 0; i < n; i++) encoder_put(e, symbol[i]);
 }
 
-// --- Pieces that are looked up whole
-// ------------------------------------------------------------------------------------
+// --- pieces that are looked up whole ---
 
 // The tokens of a piece of at most CACHE_PIECE bytes. Returns how many.
 static size_t piece_tokens(const struct image *im, const uint8_t *p, size_t n, uint32_t *symbol) {

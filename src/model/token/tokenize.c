@@ -10,8 +10,7 @@ static bool wrong(struct err *err, const char *param, const char *what) {
     return false;
 }
 
-// --- The request
-// ------------------------------------------------------------------------------------------------------
+// --- the request ---
 
 enum { FIELD_MODEL, FIELD_TOKENIZER, FIELD_INPUT, FIELD_MESSAGES, FIELD_IDS, FIELD_COUNT };
 
@@ -66,8 +65,7 @@ bool tokenize_read(struct str body, unsigned depth, struct arena *arena, struct 
     return true;
 }
 
-// --- Texts
-// ------------------------------------------------------------------------------------------------------------
+// --- texts ---
 
 // The decoded text of a JSON string; `hold` keeps it if it has escapes.
 static bool text_of(struct str raw, struct buf *hold, struct str *out_text, struct err *err) {
@@ -126,8 +124,7 @@ static bool put_input(struct texts *x, struct str input, struct err *err) {
     return json_end(&r, err);
 }
 
-// --- Messages
-// ---------------------------------------------------------------------------------------------------------
+// --- messages ---
 
 struct tally {
     const struct tokenizer *t;
@@ -199,15 +196,6 @@ static bool count_message(struct tally *tally, struct str message, struct err *e
     return json_end(&r, err);
 }
 
-bool tokens_of_messages(const struct tokenizer *t, struct str messages, size_t *out_tokens, size_t *out_uncounted,
-                        struct err *err) {
-    struct tally tally = {.t = t, .tokens = TOKENS_REPLY};
-    if (!each(&tally, messages, count_message, err)) return false;
-    *out_tokens = tally.tokens;
-    *out_uncounted = tally.uncounted;
-    return true;
-}
-
 static bool put_messages(struct texts *x, struct str messages, size_t *out_uncounted, struct err *err) {
     struct tally tally = {.t = x->request->tokenizer};
     struct json_reader r;
@@ -226,8 +214,7 @@ static bool put_messages(struct texts *x, struct str messages, size_t *out_uncou
     return json_end(&r, err);
 }
 
-// --- The answer
-// -------------------------------------------------------------------------------------------------------
+// --- the answer ---
 
 // The rule for messages is of OpenAI's own models.
 static bool messages_exact(const struct tokenizer *t) {

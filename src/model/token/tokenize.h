@@ -30,9 +30,4 @@ NODISCARD bool tokenize_read(struct str body, unsigned depth, struct arena *aren
 // Errors: elements of another kind than text; no memory; an answer past out->max.
 NODISCARD bool tokenize_answer(const struct tokenize_request *request, struct buf *out, struct err *err);
 
-// How many tokens the messages of a chat have, with what OpenAI's rule adds. messages: valid JSON.
-// out_uncounted: parts that are not text.
-NODISCARD bool tokens_of_messages(const struct tokenizer *t, struct str messages, size_t *out_tokens,
-                                  size_t *out_uncounted, struct err *err);
-
 #endif
