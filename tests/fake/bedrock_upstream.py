@@ -2,8 +2,8 @@
 # A stand-in for Amazon Bedrock: Converse and ConverseStream, signatures checked, requests held to the API's rules.
 #
 # As openai_upstream.py; the model's name in the path carries the options of its Plan. Those that mean something here:
-# status=N (retry_after=S), words=N, tools, thinking, stop=REASON, gap=MS, delay=MS, exception=NAME (in a stream),
-# fault=close (in the middle of a stream), damage (a wrong checksum), cached=N.
+# status=N (retry_after=S), words=N, tools, parallel (calls the first tool twice), thinking, stop=REASON, gap=MS, delay=MS,
+# exception=NAME (in a stream), fault=close (in the middle of a stream), damage (a wrong checksum), cached=N.
 import argparse
 import base64
 import hashlib
@@ -235,14 +235,26 @@ class BedrockAnswer(Answer):
         words = [WORDS[i % len(WORDS)] for i in range(self.plan.number('words', 5))]
         if 'outputConfig' in self.seen.json:
             words = ['{"tide"', ': "high"}']
+        if self.is_forced_json():
+            yield 'tool', ['', '{"tide": ', '"high"}'], ('tooluse_J1', '_json_answer')
+            return
         if words:
             yield 'text', words, None
-        if self.plan.has('tools'):
+        if self.calls():
             specs = [t['toolSpec']['name'] for t in self.seen.json.get('toolConfig', {}).get('tools', []) if 'toolSpec' in t]
             arguments = '{"city": "Zürich", "unit": "°C", "n": 1.50}'
-            yield 'tool', [arguments[i:i + 5] for i in range(0, len(arguments), 5)], ('tooluse_A1', (specs or ['none'])[0])
-            if len(specs) > 1:
+            pieces = [arguments[i:i + 5] for i in range(0, len(arguments), 5)]
+            yield 'tool', pieces, ('tooluse_A1', (specs or ['none'])[0])
+            if self.plan.has('parallel'):
+                yield 'tool', ['', *pieces], ('tooluse_B2', (specs or ['none'])[0])
+            elif len(specs) > 1:
                 yield 'tool', [], ('tooluse_B2', specs[1])
+
+    def is_forced_json(self):
+        return self.seen.json.get('toolConfig', {}).get('toolChoice', {}).get('tool', {}).get('name') == '_json_answer'
+
+    def calls(self):
+        return self.plan.has('tools') or self.plan.has('parallel') or self.is_forced_json()
 
     def usage(self):
         text = json.dumps(self.seen.json['messages'])
@@ -254,7 +266,7 @@ class BedrockAnswer(Answer):
         return counts
 
     def reason(self):
-        return self.plan.text('stop') or ('tool_use' if self.plan.has('tools') else 'end_turn')
+        return self.plan.text('stop') or ('tool_use' if self.calls() else 'end_turn')
 
     def counted(self):
         u = self.usage()

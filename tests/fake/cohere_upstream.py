@@ -2,7 +2,8 @@
 # A stand-in for Cohere's API, version 2: chat, embed and rerank, held to the API's rules.
 #
 # As openai_upstream.py; the model's name carries the options of its Plan. Those that mean something here: status=N,
-# words=N, tools, thinking, citations, stop=REASON, error_event, fault=close (in the middle of a stream), delay=MS.
+# words=N, tools, parallel (calls the first tool twice), thinking, citations, stop=REASON, error_event, fault=close (in
+# the middle of a stream), delay=MS.
 import argparse
 import base64
 import json
@@ -98,8 +99,13 @@ class CohereAnswer(Answer):
             return ['{"tide"', ': "high"}']
         return [WORDS[i % len(WORDS)] for i in range(self.plan.number('words', 5))]
 
+    def has_calls(self):
+        return self.plan.has('tools') or self.plan.has('parallel')
+
     def calls(self):
         names = [t['function']['name'] for t in self.seen.json.get('tools', [])] or ['none']
+        if self.plan.has('parallel'):
+            return [(f'{names[0]}_{i}xk', names[0], ARGUMENTS) for i in range(2)]
         return [(f'{n}_{i}xk', n, ARGUMENTS if i == 0 else '{}') for i, n in enumerate(names)]
 
     def usage(self):
@@ -112,7 +118,7 @@ class CohereAnswer(Answer):
         return units['input_tokens'], units['output_tokens'], 0, 0
 
     def reason(self):
-        return self.plan.text('stop') or ('TOOL_CALL' if self.plan.has('tools') else 'COMPLETE')
+        return self.plan.text('stop') or ('TOOL_CALL' if self.has_calls() else 'COMPLETE')
 
     def citation(self):
         return {'start': 0, 'end': 6, 'text': 'Wasser', 'type': 'TEXT_CONTENT',
@@ -123,7 +129,7 @@ class CohereAnswer(Answer):
         message = {'role': 'assistant', 'content': []}
         if self.plan.has('thinking'):
             message['content'].append({'type': 'thinking', 'thinking': 'The tide goes out.'})
-        if self.plan.has('tools'):
+        if self.has_calls():
             message['tool_plan'] = 'I will look.'
             message['tool_calls'] = [{'id': i, 'type': 'function', 'function': {'name': n, 'arguments': a}}
                                      for i, n, a in self.calls()]
@@ -161,7 +167,7 @@ class CohereAnswer(Answer):
             return
         if plan.has('thinking'):
             self.send_content(0, 'thinking', ['The tide ', 'goes out.'])
-        if plan.has('tools'):
+        if self.has_calls():
             for piece in 'I will', ' look.':
                 self.send('tool-plan-delta', delta={'message': {'tool_plan': piece}})
             for i, (call, name, arguments) in enumerate(self.calls()):

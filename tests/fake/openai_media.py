@@ -1,4 +1,4 @@
-# Images, sound and moderations of the stand-in for OpenAI.
+# Images, sound, moderations and rerankings (as vLLM and others have them) of the stand-in for OpenAI.
 import email.parser
 import email.policy
 import json
@@ -73,8 +73,19 @@ def moderations(answer):
     answer.whole(200, json.dumps(body).encode())
 
 
+def rerank(answer):
+    q = answer.seen.json
+    texts = [d if isinstance(d, str) else d['text'] for d in q['documents']]
+    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))[:q.get('top_n') or len(texts)]
+    body = {'id': 'score-1', 'model': answer.seen.model, 'usage': {'prompt_tokens': 20, 'total_tokens': 20}, 'results': [
+        {'index': i, 'document': {'text': texts[i], 'multi_modal': None}, 'relevance_score': round(0.9 / (n + 1), 6)}
+        for n, i in enumerate(order)]}
+    answer.whole(200, json.dumps(body).encode(), usage=(20, 0, 0, 0))
+
+
 KINDS = {'/images/generations': images, '/images/edits': images, '/images/variations': images, '/audio/speech': speech,
-         '/audio/transcriptions': transcription, '/audio/translations': transcription, '/moderations': moderations}
+         '/audio/transcriptions': transcription, '/audio/translations': transcription, '/moderations': moderations,
+         '/rerank': rerank}
 
 
 def answer(of):

@@ -3,6 +3,7 @@
 #
 # How to answer is said by the model's name, as in openai_upstream.py; besides what that has for every path:
 #   words=N             of the text            tools=N       calls the first N tools   refusal     refuses
+#   parallel            calls the first tool twice
 #   reasoning           thinks first, sealed   incomplete    runs out of tokens        failed      fails within the answer
 #   write=N, gap=MS, status=N, fault=…         as there
 import itertools
@@ -125,13 +126,16 @@ class ResponsesAnswer(Answer):
             sealed = 'reasoning.encrypted_content' in (asked.get('include') or [])
             items.append({'id': f'rs_{n:04x}', 'type': 'reasoning', 'summary': [{'type': 'summary_text', 'text': 'I think so'}],
                           **({'encrypted_content': f'gAAAA-{n}'} if sealed else {})})
-        for i, tool in enumerate((asked.get('tools') or [])[:plan.number('tools')]):
+        called = (asked.get('tools') or [])[:plan.number('tools')]
+        if plan.has('parallel'):
+            called = asked['tools'][:1] * 2
+        for i, tool in enumerate(called):
             items.append({'id': f'fc_{n:04x}{i}', 'type': 'function_call', 'status': 'completed', 'call_id': f'call_{n}_{i}',
                           'name': tool['name'], 'arguments': '{"city":"Zürich"}'})
         if plan.has('refusal'):
             items.append({'id': f'msg_{n:04x}', 'type': 'message', 'status': 'completed', 'role': 'assistant',
                           'content': [{'type': 'refusal', 'refusal': 'I would rather not'}]})
-        elif not plan.number('tools'):
+        elif not called:
             text = ''.join(WORDS[i % len(WORDS)] for i in range(plan.number('words', 4)))
             if (asked.get('text') or {}).get('format', {}).get('type') == 'json_schema':
                 text = '{"city":"Zürich","degrees":21}'

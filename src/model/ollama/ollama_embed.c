@@ -80,8 +80,8 @@ static void embed_put(const struct embed_answer *a, const struct embed_request *
         buf_put(out, a->vectors[i]);
     }
     buf_printf(out, "],\"total_duration\":%" PRIu64 ",\"load_duration\":0", reply->elapsed_ns);
-    if (a->has_usage) buf_printf(out, ",\"prompt_eval_count\":%" PRIu64, a->usage.prompt);
-    buf_putc(out, '}');
+    // Clients count on it, and not every provider tells.
+    buf_printf(out, ",\"prompt_eval_count\":%" PRIu64 "}", a->has_usage ? a->usage.prompt : reply->prompt_estimate);
 }
 
 static void embeddings_put(const struct embed_answer *a, const struct embed_request *request,

@@ -386,6 +386,12 @@ static void embeddings_both_ways(void) {
     ollama()->embed->put_answer(&a, &e, &reply, &out);
     CHECK_STR(buf_str(&out), STR("{\"model\":\"m\",\"embeddings\":[[1,2],[3,4e-1]],\"total_duration\":7,"
                                  "\"load_duration\":0,\"prompt_eval_count\":5}"));
+    // Where the provider has not counted, it is an estimate.
+    a.has_usage = false;
+    reply.prompt_estimate = 9;
+    buf_clear(&out);
+    ollama()->embed->put_answer(&a, &e, &reply, &out);
+    CHECK(str_ends(buf_str(&out), STR("\"prompt_eval_count\":9}")));
     REQUIRE(peek_as(generate(), OPERATION_EMBEDDINGS, "{\"model\":\"m\",\"prompt\":\"a\"}", &q, &err));
     REQUIRE(generate()->embed->read(&q, &g_arena, &e, &err));
     CHECK(e.single);
