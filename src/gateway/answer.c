@@ -201,7 +201,8 @@ static void finish_upstream_error(struct call *call, struct str body) {
     } else {
         err_set(&err, ERR_UPSTREAM_STATUS, "provider \"%.*s\" answered with status %d and no error object",
                 STR_ARG(name), status);
-        if ((status >= 500 && status < 600) || status == 429) err.status = status;
+        bool any = call->asks == OPERATION_PASSTHROUGH && status >= 400;
+        if ((status >= 500 && status < 600) || status == 429 || (any && status < 500)) err.status = status;
         call_fail(call, &err);
     }
 }
@@ -251,8 +252,9 @@ static void whole_arrived(struct call *call, struct str body) {
         return;
     }
     if (!call->translated) call->usage_known = call->dialect->usage_of(body, &call->usage);
-    // What tells usage was read to its end.
-    if (!call->usage_known && !json_validate(body, 0, &err)) {
+    // What tells usage was read to its end; what is passed through may be anything, or nothing.
+    bool any = call->asks == OPERATION_PASSTHROUGH;
+    if (!call->usage_known && !any && !json_validate(body, 0, &err)) {
         err_set(&err, ERR_UPSTREAM_INVALID, "provider \"%.*s\" answered with status %d and a body that is not JSON",
                 STR_ARG(call->provider->conf->name), call->upstream_status);
         invalid_answer(call, &err);

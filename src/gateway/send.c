@@ -24,6 +24,7 @@ static bool passes_upstream(struct str name) {
 static struct str passthrough_target(const struct call *call) {
     struct str path = str_from(call->req->path, call->endpoint->path.n + call->provider->conf->name.n);
     struct str query = call->req->query;
+    if (!path.n && !call->provider->conf->url.path.n) path = STR("/");
     return arena_printf(&call->req->arena, "%.*s%.*s%s%.*s", STR_ARG(call->provider->conf->url.path), STR_ARG(path),
                         query.n ? "?" : "", STR_ARG(query));
 }
@@ -38,6 +39,17 @@ static bool is_ours(struct str name) {
     if (http_is_hop_by_hop(name) || str_eq_nocase(str_head(name, 11), STR("x-penstock-"))) return true;
     for (size_t i = 0; i < ARRAY_LEN(exact); i++)
         if (str_eq_nocase(name, exact[i])) return true;
+    return false;
+}
+
+// What the client's "Connection" names is for us alone, too (RFC 9110, 7.6.1).
+static bool is_connections(const struct http_req *req, struct str name) {
+    for (size_t i = 0; i < req->field_count; i++) {
+        struct str rest = req->fields[i].value, part;
+        if (!str_eq_nocase(req->fields[i].name, STR("connection"))) continue;
+        while (rest.n && str_split(&rest, ',', &part))
+            if (str_eq_nocase(str_trim(part), name)) return true;
+    }
     return false;
 }
 
@@ -58,7 +70,7 @@ static size_t request_fields(const struct call *call, struct http_field out[FIEL
         // What the configuration sets is not the client's to choose.
         // A call in several pieces is none that could be repeated under one key.
         if (call->fan && str_eq_nocase(f->name, STR("idempotency-key"))) continue;
-        bool passes = any ? !is_ours(f->name) : passes_upstream(f->name);
+        bool passes = any ? !is_ours(f->name) && !is_connections(call->req, f->name) : passes_upstream(f->name);
         if (passes && !http_field_get(p->fields, p->field_count, f->name).p) out[n++] = *f;
     }
     out[n++] = (struct http_field){STR("accept-encoding"), STR("identity")};

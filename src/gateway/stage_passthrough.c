@@ -2,6 +2,7 @@
 #include "gateway/pipeline.h"
 
 #include "base/json_read.h"
+#include "gateway/read.h"
 #include "govern/audit_note.h"
 #include "model/provider.h"
 
@@ -27,12 +28,36 @@ static const struct conf_provider *find(struct call *call, struct err *err) {
     return NULL;
 }
 
-// A path that leaves the provider's base address would reach what nobody has meant.
+// Also where a provider takes a backslash for a slash.
+static bool leaves(struct str path) {
+    for (size_t i = 0, from = 0; i <= path.n; i++) {
+        if (i < path.n && path.p[i] != '/' && path.p[i] != '\\') continue;
+        struct str part = str_of(path.p + from, i - from);
+        if (str_eq(part, STR("..")) || str_eq(part, STR("."))) return true;
+        from = i + 1;
+    }
+    return false;
+}
+
+// A path that leaves the provider's base address would reach what nobody has meant. There may be a proxy before the
+// provider that decodes as well.
 static bool check_path(const struct call *call, struct err *err) {
-    struct str rest = http_path_decode(&call->req->arena, call->req->path), part;
-    while (rest.n && str_split(&rest, '/', &part))
-        if (str_eq(part, STR("..")) || str_eq(part, STR(".")))
-            return err_set(err, ERR_INVALID_REQUEST, "the path must not hold \".\" or \"..\"");
+    struct str path = call->req->path;
+    for (int times = 0; times < 2; times++) {
+        path = http_path_decode(&call->req->arena, path);
+        if (!path.p) return err_no_memory(err);
+        if (leaves(path)) return err_set(err, ERR_INVALID_REQUEST, "the path must not hold \".\" or \"..\"");
+    }
+    return true;
+}
+
+// Who answers these tells what was sent: the provider's key. CONNECT is no request for something below an address.
+static bool check_method(const struct call *call, struct err *err) {
+    static const struct str never[] = {STR_INIT("TRACE"), STR_INIT("TRACK"), STR_INIT("CONNECT")};
+    struct str method = call->req->method_text;
+    for (size_t i = 0; i < ARRAY_LEN(never); i++)
+        if (str_eq_nocase(method, never[i]))
+            return err_set(err, ERR_METHOD_NOT_ALLOWED, "%.*s is not passed through", STR_ARG(method));
     return true;
 }
 
@@ -63,7 +88,7 @@ static void note(const struct call *call, const struct conf_provider *p) {
 
 enum stage_result stage_passthrough(struct call *call, struct err *err) {
     const struct conf_provider *p = find(call, err);
-    if (!p || !check_path(call, err)) return STAGE_FAIL;
+    if (!p || !check_method(call, err) || !check_path(call, err) || !read_admits(call, err)) return STAGE_FAIL;
     struct str model = model_of(call);
     struct str name = arena_printf(&call->req->arena, "%.*s/%.*s", STR_ARG(p->name), STR_ARG(model));
     if (!name.n) return err_no_memory(err) ? STAGE_DONE : STAGE_FAIL;

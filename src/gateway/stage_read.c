@@ -1,4 +1,6 @@
 // What is asked: reads the body of a model call and checks that key and tenant may use the model.
+#include "gateway/read.h"
+
 #include "conf/value.h"
 #include "gateway/pipeline.h"
 
@@ -43,6 +45,15 @@ static bool check_tenant_body(const struct call *call, struct err *err) {
                    conf_level_word(t->kind), STR_ARG(t->name), STR_ARG(buf_str(&most)));
 }
 
+bool read_admits(struct call *call, struct err *err) {
+    if (came_back(call))
+        return err_set(err, ERR_LOOP,
+                       "the request came back to this server: a provider's base_url points at Penstock itself");
+    if (!check_tenant_body(call, err)) return false;
+    if (call->tenant) call->answer.max = (size_t)call->tenant->limits.max_response;
+    return true;
+}
+
 // Of "/v1beta/models/MODEL:generateContent": model and action, decoded.
 static bool path_parts(const struct call *call, struct model_request_in *in, struct err *err) {
     const struct endpoint *e = call->endpoint;
@@ -71,10 +82,7 @@ static bool read_request(struct call *call, unsigned depth, struct err *err) {
 enum stage_result stage_read(struct call *call, struct err *err) {
     const struct conf_limits *limits = &call->runtime->conf->limits;
     struct http_req *req = call->req;
-    if (came_back(call)) {
-        err_set(err, ERR_LOOP, "the request came back to this server: a provider's base_url points at Penstock itself");
-        return STAGE_FAIL;
-    }
+    if (!read_admits(call, err)) return STAGE_FAIL;
     struct str coding = http_field_get(req->fields, req->field_count, STR("content-encoding"));
     if (coding.n && !str_eq_nocase(coding, STR("identity"))) {
         err_set(err, ERR_INVALID_REQUEST, "bodies with Content-Encoding \"%.*s\" are not accepted; send it as it is",
@@ -82,8 +90,6 @@ enum stage_result stage_read(struct call *call, struct err *err) {
         err->status = 415;
         return STAGE_FAIL;
     }
-    if (!check_tenant_body(call, err)) return STAGE_FAIL;
-    if (call->tenant) call->answer.max = (size_t)call->tenant->limits.max_response;
     if (!read_request(call, (unsigned)limits->json_depth, err)) return STAGE_FAIL;
     if (call->key && !keyring_check_model(call->ring, call->key, call->request.model, call->ts, err)) return STAGE_FAIL;
     if (!check_tenant_model(call, err)) return STAGE_FAIL;

@@ -24,15 +24,19 @@ class Provider(http.server.BaseHTTPRequestHandler):
         elif where == '/v1/events':
             kind, out = 'text/event-stream', (b'data: {"x":1}\n\ndata: {"choices":[],"usage":{"prompt_tokens":3,'
                                               b'"completion_tokens":2}}\n\ndata: [DONE]\n\n')
+        elif where == '/v1/empty':
+            out, status = b'', 204
         elif where == '/v1/none':
             out, status = b'{"error":{"message":"nothing here","type":"invalid_request_error"}}', 404
         self.send_response(status)
-        self.send_header('content-type', kind)
-        self.send_header('content-length', str(len(out)))
+        if status != 204:
+            self.send_header('content-type', kind)
+            self.send_header('content-length', str(len(out)))
         self.end_headers()
-        self.wfile.write(out)
+        if self.command != 'HEAD':
+            self.wfile.write(out)
 
-    do_GET = do_POST = do_DELETE = do_PATCH = answer
+    do_GET = do_POST = do_DELETE = do_PATCH = do_HEAD = do_TRACE = do_PUT = answer
 
     def log_message(self, *_):
         pass
@@ -53,6 +57,7 @@ class Passthrough(Suite):
         url = f'http://127.0.0.1:{cls.other.server_address[1]}/v1'
         return {'providers': [{'name': 'other', 'kind': 'openai', 'base_url': url, 'api_key': 'sk-of-the-provider',
                                'passthrough': True}, fake_provider(cls.fake)],
+                'tenants': [{'name': 'small', 'limits': {'max_body': '2KiB', 'max_response': '2KiB'}}],
                 'prices': {'other/m': {'input': 1000, 'output': 2000}}}
 
     def setUp(self):
@@ -108,6 +113,48 @@ class Passthrough(Suite):
                 conn.send(request_bytes('GET', path, key=self.server.key))
                 self.assertEqual(conn.read().status, 400, path)
         self.assertEqual(Provider.seen, [])
+
+        for path in ('/passthrough/other/a/%252e%252e/%252e%252e/b', '/passthrough/other/a/..%5cb'):
+            with Conn(self.server.port) as conn:
+                conn.send(request_bytes('GET', path, key=self.server.key))
+                self.assertEqual(conn.read().status, 400, path)
+        self.assertEqual(Provider.seen, [])
+
+    def test_answers_without_a_body(self):
+        reply = self.server.request('DELETE', '/passthrough/other/empty', key=self.server.key)
+        self.assertEqual((reply.status, reply.body), (204, b''))
+        with Conn(self.server.port) as conn:
+            for _ in range(2):  # the connection goes on
+                conn.send(request_bytes('HEAD', '/passthrough/other/files', key=self.server.key))
+                self.assertEqual(conn.read(bodyless=True).status, 200)
+
+    def test_nothing_is_traced(self):
+        # A provider that answers TRACE tells what it was sent: its key.
+        with Conn(self.server.port) as conn:
+            conn.send(request_bytes('TRACE', '/passthrough/other/files', key=self.server.key))
+            self.assertEqual(conn.read().status, 405)
+        self.assertEqual(Provider.seen, [])
+
+    def test_what_is_the_connections(self):
+        self.server.request('GET', '/passthrough/other/files', None,
+                            {'X-Hop': '1', 'X-Kept': '2', 'Connection': 'keep-alive, X-Hop'}, key=self.server.key)
+        (_, _, headers, _), = Provider.seen
+        self.assertNotIn('x-hop', headers)
+        self.assertEqual(headers['x-kept'], '2')
+
+    def test_the_tenants_limits_hold(self):
+        small = self.server.create_key('--tenant', 'small')['key']
+        reply = self.server.post('/passthrough/other/files', b'x' * 3000, key=small)
+        self.assertEqual(reply.status, 413)
+        self.assertEqual(Provider.seen, [])
+
+    def test_a_provider_that_is_this_very_server(self):
+        def config(server):
+            return {'auth': {'required': False},
+                    'providers': [{'name': 'me', 'kind': 'openai', 'api_key': 'sk-whatever', 'passthrough': True,
+                                   'base_url': f'http://127.0.0.1:{server.port}/passthrough/me'}]}
+        server = self.spawn(config)
+        self.assertEqual(server.get('/passthrough/me/x').status, 508)
 
     def test_is_audited(self):
         self.server.get('/passthrough/other/files', key=self.server.key)
