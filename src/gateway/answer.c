@@ -478,11 +478,12 @@ void call_abort(struct call *call) {
     if (!call->recorded) {
         struct err err;
         err_set(&err, ERR_CLIENT_GONE, "the client left");
-        if (call->provider) attempt_over(call, &err);
+        bool sent = call->provider && call->sent_ns; // else it still waits for what the provider needs first
+        if (sent) attempt_over(call, &err);
         call->error = err_info(ERR_CLIENT_GONE)->wire_code;
         if (!call->status) call->status = err.status;
         stream_usage(call);
-        if (call->provider) record_price(call);
+        if (sent) record_price(call);
         record_end(call);
     }
     call_release(call);

@@ -80,7 +80,7 @@ struct call {
     struct demo demo;
     struct timer timer;                 // of the demonstration
     bool begun;                         // told to the ledger
-    uint64_t sent_ns;                   // to this target, monotonic
+    uint64_t sent_ns;                   // to this target, monotonic; 0: not yet
     const struct meter_series *series;  // of this target; NULL until it was chosen
     const struct dialect_ops *upstream; // the dialect this target is spoken to in
     struct translation *translation;    // NULL: no target has spoken another dialect than the client yet

@@ -19,6 +19,7 @@ static uint64_t cost_of(const struct route *route, const struct usage *usage) {
 
 static struct quota_ask ask_of(const struct call *call) {
     uint64_t otherwise = (uint64_t)call->runtime->conf->quota.default_output_tokens;
+    if (call->request.operation == OPERATION_COUNT_TOKENS) return (struct quota_ask){.requests = 1}; // it is free
     struct usage usage = {.prompt = model_request_estimate(&call->request),
                           .output = estimate_output(&call->gl->estimates, &call->request, otherwise)};
     return (struct quota_ask){

@@ -110,6 +110,7 @@ static bool is_long(const struct call *call) {
 
 static bool prepare(struct call *call, struct err *err) {
     const struct route_target *t = &call->route.targets[call->target];
+    fan_cancel(call); // pieces that were written for a target before, and could not be sent
     call->upstream = call->dialect;
     call->asks = call->request.operation;
     if (call->asks == OPERATION_PASSTHROUGH) {
@@ -137,6 +138,7 @@ static bool prepare(struct call *call, struct err *err) {
 enum stage_result stage_call(struct call *call, struct err *err) {
     while (true) {
         call->provider = &call->runtime->providers[call->route.targets[call->target].provider->index];
+        call->sent_ns = 0;
         enum credential_state credential = credential_want(call, err);
         if (credential == CREDENTIAL_WAIT) return STAGE_WAIT;
         if (credential == CREDENTIAL_READY && prepare(call, err)) {

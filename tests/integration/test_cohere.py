@@ -22,7 +22,10 @@ class Cohere(Suite):
     def config(cls):
         return {'providers': [{'name': 'co', 'kind': 'cohere', 'base_url': cls.cohere.base_url, 'api_key': 'co-fake'},
                               fake_provider(cls.fake), {'name': 'offline', 'kind': 'demo'}],
-                'models': [{'name': 'ranker', 'targets': [{'provider': 'co', 'model': 'rerank-v3.5'}]}],
+                'models': [{'name': 'ranker', 'targets': [{'provider': 'co', 'model': 'rerank-v3.5'}]},
+                           {'name': 'either',
+                            'targets': [{'provider': 'co', 'model': 'embed-v4.0', 'priority': 0},
+                                        {'provider': 'fake', 'model': 'text-embedding-3-small', 'priority': 1}]}],
                 'log': {'level': 'debug', 'format': 'json'}}
 
     def setUp(self):
@@ -107,6 +110,15 @@ class Cohere(Suite):
         self.assertIsInstance(packed['data'][0]['embedding'], str)
         sent = self.cohere.seen[-1].json
         self.assertEqual((sent['input_type'], sent['output_dimension']), ('search_query', 4))
+
+    def test_pieces_for_one_provider_do_not_go_to_the_next(self):
+        texts = ['x'] * 200
+        reply = self.server.post('/v1/embeddings', json.dumps({'model': 'either', 'input': texts, 'user': 'u'}).encode(),
+                                 {'X-Penstock-Strict': 'true'})
+        self.assertEqual((reply.status, len(reply.json()['data'])), (200, 200), reply)
+        self.assertEqual(self.cohere.seen, [])
+        sent, = self.fake.seen
+        self.assertEqual((sent.json['input'], sent.json['user']), (texts, 'u'))
 
     DOCUMENTS = ['a', {'text': 'a long one'}, 'longer']
 

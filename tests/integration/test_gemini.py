@@ -5,7 +5,8 @@ import json
 import time
 import urllib.parse
 
-from harness import FakeUpstream, Incomplete, Penstock, Suite, eventually, fake_provider, in_parallel, main
+from harness import (FakeUpstream, Incomplete, Penstock, Suite, chat_body, eventually, fake_provider, in_parallel, main,
+                     request_bytes)
 
 from anthropic_upstream import AnthropicUpstream
 from gemini_upstream import ARGUMENTS, SIGNATURE, GeminiUpstream, VertexUpstream
@@ -432,6 +433,18 @@ class Vertex(Suite):
         time.sleep(0.1)
         conn.reset()
         self.assertEqual(server.chat('vertex/gemini-2.5-flash').status, 200)
+
+    def test_who_leaves_before_anything_was_sent_pays_nothing(self):
+        fake, server = self.another_vertex()
+        fake.token_delay = 1
+        with server.conn() as conn:
+            conn.send(request_bytes('POST', '/v1/chat/completions', chat_body('vertex/gemini-2.5-flash'), key=server.key))
+            self.assertTrue(eventually(lambda: fake.seen))
+            conn.reset()
+        def ended():
+            return [line for line in server.log_lines() if line.get('status') == 499]
+        self.assertTrue(eventually(ended))
+        self.assertNotIn('tokens_in', ended()[0])
 
     def test_wrong_credentials_are_found_at_once(self):
         config = self.config_of(self.fake, '{"type": "service_account"}')

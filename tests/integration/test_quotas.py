@@ -178,6 +178,17 @@ class Quotas(Suite):
         self.assertEqual(self.chat(key, max_completion_tokens=150 - total).status, 200)
         self.assertEqual(self.chat(key, max_tokens=10, n=20).status, 429)
 
+    def test_counting_is_a_request_without_tokens(self):
+        b = self.budgets
+        key, number = b.key()
+        b.add('often', 'key', number, 'requests', 'day', 2)
+        b.add('tokens', 'key', number, 'tokens', 'day', 1)
+        b.in_force()
+        body = json.dumps({'model': 'priced', 'messages': [{'role': 'user', 'content': 'Hello ' * 50}]}).encode()
+        replies = [self.server.post('/v1/messages/count_tokens', body, key=key) for _ in range(3)]
+        self.assertEqual([r.status for r in replies], [200, 200, 429], replies)
+        self.assertEqual(replies[1].header('x-ratelimit-remaining-requests'), '0')
+
     def test_money(self):
         b = self.budgets
         key, number = b.key()
