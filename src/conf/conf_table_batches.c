@@ -17,7 +17,9 @@ static const struct opt files_opts[] = {
     SIZE(max_size, "200 MiB", KIB, GIB,
          "The largest file that is taken, whatever `limits.max_body` says; a larger one is refused with 413."),
     SIZE(max_total, "10 GiB", KIB, 1024 * 1024 * GIB,
-         "The bytes of all files that a tenant may keep; what batches give out is not refused, but counts."),
+         "The bytes of all files that a tenant may keep, each with 4 KiB at least; what batches give out is not "
+         "refused, "
+         "but counts."),
 };
 const struct opt_table files_table = OPT_TABLE("files", struct conf_files, files_opts);
 

@@ -116,6 +116,7 @@ static void done(struct clerk_job *job) {
 
 static struct batch_job *job_new(struct call *call, bool (*run)(struct clerk_job *, struct sql *, struct err *),
                                  struct err *err) {
+    if (!store_admits(call, err)) return NULL;
     struct batch_job *b = mem_zalloc(1, sizeof *b);
     if (!b) {
         err_no_memory(err);
@@ -250,7 +251,15 @@ static bool make_run(struct clerk_job *job, struct sql *db, struct err *err) {
     return batch_insert(scope_of(b, db), &b->batch, b->max_open, err) && show(b, db, err);
 }
 
+static void note(const struct clerk_job *job, struct str action) {
+    char id[BATCH_ID_LEN];
+    if (!job->call || !job->ok) return;
+    batch_id_text(id, CONTAINER_OF(job, struct batch_job, job)->batch.id);
+    store_note(job->call, action, STR("batch"), str_of(id, sizeof id));
+}
+
 static void make_done(struct clerk_job *job) {
+    note(job, STR("batch.create"));
     batches_wake(job->gl->gateway->o.batches);
     done(job);
 }
@@ -292,6 +301,7 @@ static enum stage_result with_one(struct call *call, bool (*run)(struct clerk_jo
 enum stage_result stage_batch_get(struct call *call, struct err *err) { return with_one(call, get_run, err); }
 
 static void cancel_done(struct clerk_job *job) {
+    note(job, STR("batch.cancel"));
     batches_wake(job->gl->gateway->o.batches);
     done(job);
 }

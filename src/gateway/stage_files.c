@@ -47,6 +47,7 @@ static void job_free(struct clerk_job *job) {
 }
 
 static struct file_job *job_new(struct call *call, struct err *err) {
+    if (!store_admits(call, err)) return NULL;
     struct file_job *f = mem_zalloc(1, sizeof *f);
     if (!f) {
         err_no_memory(err);
@@ -122,6 +123,12 @@ static void answer_file(struct file_job *f) {
     answer(f);
 }
 
+static void note(const struct file_job *f, struct str action) {
+    char id[STORED_FILE_ID_LEN];
+    stored_file_id_text(id, f->file.id);
+    store_note(f->job.call, action, STR("file"), str_of(id, sizeof id));
+}
+
 // --- putting one in ---
 
 static bool put_bytes(struct file_job *f, struct sql *db, struct err *err) {
@@ -149,6 +156,7 @@ static void put_done(struct clerk_job *job) {
     struct file_job *f = of_job(job);
     if (!is_well(job)) return;
     if (f->step == PUT_END) {
+        note(f, STR("file.create"));
         answer_file(f);
         return;
     }
@@ -281,6 +289,7 @@ static void delete_done(struct clerk_job *job) {
     char id[STORED_FILE_ID_LEN];
     struct json_writer w;
     if (!is_well(job)) return;
+    note(f, STR("file.delete"));
     stored_file_id_text(id, f->file.id);
     json_writer_init(&w, &f->out);
     json_put_object(&w);

@@ -79,7 +79,8 @@ static void note(const struct call *call, const struct conf_provider *p) {
                              .action = STR("provider.passthrough"),
                              .resource_type = STR("provider"),
                              .resource = p->name,
-                             .reason = call->req->method_text,
+                             // Of a fixed set: a reason has events of its own.
+                             .reason = call->req->method == HTTP_METHOD_OTHER ? STR("OTHER") : call->req->method_text,
                              .address = call->req->peer,
                              .request_id = str_of(call->id_text, REQUEST_ID_TEXT_LEN),
                              .was_allowed = true};

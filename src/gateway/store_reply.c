@@ -2,6 +2,7 @@
 #include "gateway/store_reply.h"
 
 #include "gateway/pipeline.h"
+#include "govern/audit_note.h"
 #include "os/clock.h"
 #include "store/tenant.h"
 
@@ -16,6 +17,29 @@ static struct store_place place_of(const struct key_entry *key) {
 struct store_caller store_caller_of(const struct call *call) {
     if (!call->key) return (struct store_caller){.tenant = TENANT_DEFAULT};
     return (struct store_caller){call->key->tenant_id, call->key->id, place_of(call->key)};
+}
+
+bool store_admits(const struct call *call, struct err *err) {
+    const struct key_entry *key = call->key;
+    return !key || permission_has(&key->scopes, RESOURCE_MODEL, ACTION_USE) ||
+           err_set(err, ERR_FORBIDDEN,
+                   "The API key %.*s… may not use files and batches: its scopes do not hold model:use.",
+                   STR_ARG(key->prefix));
+}
+
+void store_note(const struct call *call, struct str action, struct str type, struct str id) {
+    const struct key_entry *key = call->key;
+    struct audit_denial d = {.tenant = key ? key->tenant_id : 0,
+                             .key = key ? key->id : 0,
+                             .name = key ? key->prefix : STR(""),
+                             .action = action,
+                             .resource_type = type,
+                             .resource = id,
+                             .reason = action, // what one key does of a kind in a minute is one event
+                             .address = call->req->peer,
+                             .request_id = str_of(call->id_text, REQUEST_ID_TEXT_LEN),
+                             .was_allowed = true};
+    audit_note_denied(call->gl->gateway->o.audit, &d);
 }
 
 bool store_query(const struct call *call, struct str name, struct str *out_value, struct err *err) {

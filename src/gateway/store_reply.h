@@ -16,6 +16,11 @@ struct store_caller {
 };
 struct store_caller store_caller_of(const struct call *call);
 
+// Files and batches are for the use of models: a key whose scopes do not hold that has none. ERR_FORBIDDEN.
+NODISCARD bool store_admits(const struct call *call, struct err *err);
+// Tells the audit trail what the call has done to the row of this id: "file.create" to a "file".
+void store_note(const struct call *call, struct str action, struct str type, struct str id);
+
 // A parameter of the query, decoded; empty when it is not given. False: out of memory.
 NODISCARD bool store_query(const struct call *call, struct str name, struct str *out_value, struct err *err);
 NODISCARD bool store_query_limit(const struct call *call, int64_t low, int64_t high, int64_t otherwise,

@@ -34,12 +34,16 @@ static bool check_total(struct sql_scope scope, int64_t bytes, int64_t max_total
     struct sql_stmt *st;
     bool row;
     if (!max_total) return true;
-    if (!sql_prepare(scope, STR("SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM stored_file WHERE tenant_id = ?1"),
-                     &st, err) ||
-        !sql_step(st, &row, err))
+    if (!sql_prepare(scope,
+                     STR("SELECT CAST(coalesce(sum(CASE WHEN bytes < ?2 THEN ?2 ELSE bytes END), 0) AS BIGINT)"
+                         " FROM stored_file WHERE tenant_id = ?1"),
+                     &st, err))
         return false;
+    sql_bind_i64(st, 2, STORED_FILE_LEAST);
+    if (!sql_step(st, &row, err)) return false;
     int64_t have = sql_col_i64(st, 0);
     sql_reset(st);
+    bytes = MAX(bytes, (int64_t)STORED_FILE_LEAST);
     if (bytes <= max_total && have <= max_total - bytes) return true;
     err_set(err, ERR_QUOTA_EXCEEDED,
             "the files of this tenant have %lld bytes; with this one they are over the limit of %lld "

@@ -17,6 +17,7 @@
 
 #define STORED_FILE_PIECE ((size_t)256 * 1024) // of each piece but the last
 #define STORED_FILE_PIECES_MAX (INT64_C(1) << 20)
+#define STORED_FILE_LEAST 4096                  // bytes that any file counts for in a limit: its row is there too
 #define STORED_FILE_ID_LEN (5 + BASE32_U64_LEN) // "file-" and 13 digits of base 32
 
 // Whose row, within a tenant.

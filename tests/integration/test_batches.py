@@ -352,6 +352,27 @@ class Batches(Suite):
         self.assertEqual(apart.get('/v1/files').json()['data'], [])
         self.assertEqual(other.get('/v1/batches').json()['data'], [])
 
+    def test_who_may_keep_files(self):
+        done = self.server.cli('key', 'create', 'scopes=usage:read', '--json')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        reader = Client(self.server, json.loads(done.stdout)['key'])
+        file = self.client.put(b'x').json()['id']
+        for reply in (reader.put(b'x'), reader.get('/v1/files'), reader.get('/v1/files/' + file), reader.make(file),
+                      reader.get('/v1/batches'), reader.delete('/v1/files/' + file)):
+            self.check_error(reply, 403, 'permission_denied')
+
+    def test_what_is_done_is_audited(self):
+        admin = self.server.create_key('--admin', '--name', 'ops')['key']
+        file = self.client.put(jsonl([line('a')])).json()['id']
+        batch = self.client.make(file).json()
+        self.client.ended(batch)
+        self.client.delete('/v1/files/' + file)
+        for action in ('file.create', 'batch.create', 'file.delete'):
+            def told():
+                events = self.server.get(f'/api/v1/audit?action={action}', key=admin).json()['data']
+                return [e for e in events if e['outcome'] == 'ok' and e['resource_type'] == action.split('.')[0]]
+            self.assertTrue(eventually(told), action)
+
     # --- the command ---
 
     def command(self, *args, **more):

@@ -101,11 +101,17 @@ static void test_files(void) {
     CHECK(!stored_file_get(scope(), &elsewhere, id, NOW, &arena, &got, &err));
     CHECK_INT(err.code, ERR_NOT_FOUND);
     CHECK(!stored_file_delete(scope(), &elsewhere, id, &err));
-    struct stored_file large = {.bytes = 96, .place = place, .purpose = STR("batch"), .name = STR("n")};
-    CHECK(!stored_file_begin(scope(), &large, 100, &err));
+    // The one there is counts as the least that any does.
+    const int64_t most = STORED_FILE_LEAST + 9000;
+    struct stored_file large = {.bytes = 9001, .place = place, .purpose = STR("batch"), .name = STR("n")};
+    CHECK(!stored_file_begin(scope(), &large, most, &err));
     CHECK_INT(err.status, 413);
-    large.bytes = 95;
-    CHECK(stored_file_begin(scope(), &large, 100, &err));
+    large.bytes = 9000;
+    CHECK(stored_file_begin(scope(), &large, most, &err));
+    struct stored_file empty = {.place = place, .purpose = STR("batch"), .name = STR("n")};
+    CHECK(!stored_file_begin(scope(), &empty, most, &err));
+    CHECK(!stored_file_begin(scope(), &empty, most + STORED_FILE_LEAST - 1, &err));
+    CHECK(stored_file_begin(scope(), &empty, most + STORED_FILE_LEAST, &err));
     CHECK(stored_file_delete(scope(), &place, id, &err));
     CHECK(!stored_file_delete(scope(), &place, id, &err));
     close_data();
