@@ -9,7 +9,7 @@
 
 #include "base/ip.h"
 #include "base/map.h"
-#include "conf/opt.h"
+#include "conf/conf_routing.h"
 #include "conf/url.h"
 
 #include <stdatomic.h>
@@ -84,6 +84,8 @@ struct conf_provider {
     bool tls_verify;
     int64_t max_idle_connections; // per event loop
     struct conf_provider_timeouts timeouts;
+    struct conf_rate_limits limits;
+    int privacy; // enum conf_privacy; after loading not PRIVACY_AUTO
     // Derived.
     const struct provider_preset *preset;
     struct conf_url url;       // of base_url; unused for kind demo
@@ -109,8 +111,15 @@ struct conf_target {
     struct str provider;
     struct str model; // what the provider calls it; the model's own name when not given
     int64_t weight;
-    int64_t priority;           // lower ones first
-    struct conf_provider *peer; // derived: never NULL
+    int64_t priority;  // lower ones first
+    struct str when;   // a condition, or empty
+    struct str region; // after loading the provider's where it has none
+    struct str arm;    // of an experiment
+    OPT_LIST_OF(struct str) tags, tiers;
+    struct conf_rate_limits limits;
+    // Derived.
+    struct conf_provider *peer; // never NULL
+    unsigned tier_set;          // 1 << enum conf_tier; 0: any
 };
 struct conf_model {
     struct str name;
@@ -119,6 +128,12 @@ struct conf_model {
     int64_t context_window, max_output;   // tokens; OPT_UNSET where not given
     OPT_LIST_OF(struct str) capabilities; // names of capability.def; empty = those of the catalogue
     struct conf_price price;
+    int strategy; // enum conf_strategy
+    struct conf_routing routing;        // as stated: what is left unset is the general value
+    OPT_LIST_OF(struct opt_pair) tasks; // a task's name to the model that is asked for it
+    // Derived.
+    struct conf_routing policy; // what holds: routing, with the general values where it says nothing
+    size_t index;               // among all models of all levels
 };
 struct conf_named_price { // `prices`: "provider/model" or a model's name
     struct str name;
@@ -347,6 +362,7 @@ struct conf {
     struct conf_audit audit;
     OPT_LIST_OF(struct conf_content) content_log;
     struct conf_usage usage;
+    struct conf_routing routing;
     OPT_LIST_OF(struct conf_tenant) tenants;
 
     // Derived.
@@ -360,7 +376,8 @@ struct conf {
     // where a value came from, its `under` what it took the place of. `stated` is without what was found, `base`
     // without the live changes too.
     const struct conf_node *root, *base, *stated;
-    bool discovered; // no providers were configured: these were found
+    size_t model_count; // of all levels
+    bool discovered;    // no providers were configured: these were found
     struct map provider_map, model_map, alias_map, price_map, tenant_map;
     struct arena arena;
     struct arena tree_arena;            // of root and base and their sources; wiped at the end

@@ -171,6 +171,7 @@ static void provider_finish(struct opt_bind *b, struct conf *c, struct conf_prov
     provider_key_default(b, p, i);
     check_key_text(b, p, i);
     provider_address(b, p, i);
+    conf_check_privacy(p);
     inherit(&p->timeouts.connect, c->timeouts.connect);
     inherit(&p->timeouts.first_byte, c->timeouts.first_byte);
     inherit(&p->timeouts.idle, c->timeouts.idle);
@@ -209,6 +210,7 @@ void conf_check(struct opt_bind *b, struct conf *c) {
     for (size_t i = 0; i < c->prices.n; i++)
         conf_index_put(b, &c->price_map, c->prices.p[i].name, &c->prices.p[i].price);
     conf_check_prices(b, c->prices.p, c->prices.n, "");
+    if (!b->failed) conf_check_general_routing(b, c);
     if (!b->failed) conf_check_level(b, c, &general);
     if (!b->failed) conf_check_tenants(b, c);
 }

@@ -20,8 +20,8 @@ static size_t names_add(struct str names[CONF_SUGGEST_MAX], size_t n, struct str
 }
 
 // Of those that can be seen from the level.
-static struct str nearest_model(const struct opt_bind *b, const struct conf *c, const struct conf_tenant *tenant,
-                                struct str name) {
+struct str conf_nearest_model(const struct opt_bind *b, const struct conf *c, const struct conf_tenant *tenant,
+                              struct str name) {
     struct str names[CONF_SUGGEST_MAX];
     size_t n = 0;
     if (!conf_may_suggest(b)) return STR_NONE;
@@ -114,7 +114,7 @@ static void check_end(struct opt_bind *b, const struct conf *c, const struct con
     struct conf_named named;
     conf_name_find(c, l->tenant, alias->value, &named);
     if (named.model || names_provider(c, alias->value)) return;
-    struct str near = nearest_model(b, c, l->tenant, alias->value);
+    struct str near = conf_nearest_model(b, c, l->tenant, alias->value);
     conf_complain(b, CONF_ERROR, &alias->value, alias, "%saliases.%.*s: there is no model \"%.*s\"%s%.*s%s", l->where,
                   STR_ARG(alias->name), STR_ARG(alias->value), near.n ? "; did you mean \"" : "", STR_ARG(near),
                   near.n ? "\"?" : "");
@@ -158,4 +158,5 @@ void conf_check_level(struct opt_bind *b, struct conf *c, const struct conf_leve
         check_facts(b, l, i);
     }
     for (size_t i = 0; i < l->n_aliases; i++) check_alias(b, c, l, &l->aliases[i]);
+    conf_check_routing(b, c, l);
 }

@@ -54,6 +54,13 @@ void conf_index_level(struct opt_bind *b, const struct conf_level *level);
 void conf_check_prices(struct opt_bind *b, const struct conf_named_price *list, size_t n, const char *where);
 // Targets and aliases lead somewhere; the maps of all levels above are filled.
 void conf_check_level(struct opt_bind *b, struct conf *c, const struct conf_level *level);
+// Of the models that can be seen from the level the one nearest to a name, to be suggested; empty: none is near.
+struct str conf_nearest_model(const struct opt_bind *b, const struct conf *c, const struct conf_tenant *tenant,
+                              struct str name);
+// How a level's models are routed; what they leave unset is filled in. Their targets were checked.
+void conf_check_routing(struct opt_bind *b, struct conf *c, const struct conf_level *level);
+void conf_check_general_routing(struct opt_bind *b, const struct conf *c);
+void conf_check_privacy(struct conf_provider *p);
 // False: out of memory, which was said.
 bool conf_index_put(struct opt_bind *b, struct map *map, struct str key, void *value);
 #define CONF_SUGGEST_MAX 512 // names compared for a suggestion

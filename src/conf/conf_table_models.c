@@ -54,6 +54,14 @@ static const struct opt price_opts[] = {PRICE(conf_price, )};
 static const struct opt_table price_table =
     OPT_TABLE("a price; what is left out is taken from the catalogue", struct conf_price, price_opts);
 
+static const char *check_tier(struct str text) {
+#define TIER(id, name, help)                                                                                           \
+    if (str_eq(text, STR(name))) return NULL;
+#include "conf/tier.def"
+#undef TIER
+    return "simple, medium, complex or reasoning";
+}
+
 static const struct opt target_opts[] = {
     {.name = "provider",
      .type = OPT_STR,
@@ -84,6 +92,51 @@ static const struct opt target_opts[] = {
      .min = 0,
      .max = 1000,
      .help = "Targets of a lower number go first."},
+    {.name = "when",
+     .type = OPT_STR,
+     .flags = RELOAD,
+     AT(conf_target, when),
+     .max = 2000,
+     .help = "The condition for it to be asked, in the language of the guide to routing.",
+     .example = "'tokens > 32000 && tenant == \"acme\"'"},
+    {.name = "region",
+     .type = OPT_STR,
+     .flags = RELOAD,
+     AT(conf_target, region),
+     .max = 40,
+     .check = check_slug,
+     .help = "Where it runs, for requests that are to stay in a region; the provider's `region` when not given.",
+     .example = "eu"},
+    {.name = "tags",
+     .type = OPT_STRS,
+     .flags = RELOAD,
+     AT(conf_target, tags),
+     .max = 32,
+     .check = check_slug,
+     .help = "Words that requests can ask for with `x-penstock-tags`."},
+    {.name = "tiers",
+     .type = OPT_STRS,
+     .flags = RELOAD,
+     AT(conf_target, tiers),
+     .max = 4,
+     .check = check_tier,
+     .help =
+         "How hard the prompts are that it is for, with the strategy `complexity`: of `simple`, `medium`, `complex` "
+         "and `reasoning`. All of them when not given.",
+     .example = "[simple, medium]"},
+    {.name = "arm",
+     .type = OPT_STR,
+     .flags = RELOAD,
+     AT(conf_target, arm),
+     .max = 40,
+     .check = check_slug,
+     .help = "The arm of the experiment that it belongs to, with the strategy `ab`. Without it the target is an arm of "
+             "its own. An arm's share is the sum of its targets' weights."},
+    {.name = "limits",
+     .type = OPT_STRUCT,
+     AT(conf_target, limits),
+     .sub = &rate_limit_table,
+     .help = "How much this target is sent at most."},
 };
 static const struct opt_table target_table = OPT_TABLE("where a model is served", struct conf_target, target_opts);
 
@@ -105,6 +158,12 @@ static const char *check_capability(struct str text) {
         .name = #word, .type = OPT_INT, .flags = RELOAD | OPT_MAYBE, AT(conf_model, field), .min = 1,                  \
         .max = 100000000, .help = text " In place of what the catalogue says."                                         \
     }
+static const struct opt_enum strategies[] = {
+#define STRATEGY(id, name, help) {name, STRATEGY_##id, help},
+#include "conf/strategy.def"
+#undef STRATEGY
+    {0}};
+
 static const struct opt model_opts[] = {
     {.name = "name",
      .type = OPT_STR,
@@ -147,6 +206,29 @@ static const struct opt model_opts[] = {
      AT(conf_model, price),
      .sub = &price_table,
      .help = "What it costs, in place of the catalogue's price."},
+    {.name = "strategy",
+     .type = OPT_ENUM,
+     .flags = RELOAD,
+     AT(conf_model, strategy),
+     .def = "weighted",
+     .values = strategies,
+     .help = "How one is chosen of the targets of the same priority that can and may serve a request. The others "
+             "follow when it fails."},
+    {.name = "tasks",
+     .type = OPT_MAP,
+     .flags = RELOAD,
+     AT(conf_model, tasks),
+     .max = 64,
+     .check_key = check_slug,
+     .check = check_model_name,
+     .help = "The model that is asked for a task, by the task's name: what the request's `metadata.task` says, else "
+             "what the prompt reads like (`summarise`, `translate`, `code`, …). Other tasks go to the targets.",
+     .example = "{code: claude-sonnet-4-5, summarise: gpt-4o-mini}"},
+    {.name = "routing",
+     .type = OPT_STRUCT,
+     AT(conf_model, routing),
+     .sub = &model_routing_table,
+     .help = "What it has in place of `routing`."},
 };
 const struct opt_table model_table = OPT_TABLE("a model as applications see it", struct conf_model, model_opts);
 

@@ -17,6 +17,12 @@ static const struct opt_enum provider_speeches[] = {{"auto", PROVIDER_SPEECH_AUT
                                                     {"bedrock", PROVIDER_SPEECH_BEDROCK, "Amazon Bedrock's Converse"},
                                                     {0}};
 
+static const struct opt_enum privacies[] = {
+    {"auto", PRIVACY_AUTO, "`local` when its `base_url` is this machine's own or a private network's address"},
+    {"local", PRIVACY_LOCAL, "nothing leaves the house"},
+    {"remote", PRIVACY_REMOTE, "somebody else's"},
+    {0}};
+
 #define PROVIDER_DURATION(field, high)                                                                                 \
     {                                                                                                                  \
         .name = #field, .type = OPT_DURATION, .flags = RELOAD | OPT_MAYBE, AT(conf_provider_timeouts, field),          \
@@ -83,8 +89,8 @@ static const struct opt provider_opts[] = {
      AT(conf_provider, region),
      .max = 40,
      .check = check_slug,
-     .help = "Of kind `bedrock`: the AWS region, which gives `base_url` and is signed. When not given, `AWS_REGION` or "
-             "`AWS_DEFAULT_REGION`.",
+     .help = "Where it runs, for requests that are to stay in a region. Of kind `bedrock` the AWS region, which gives "
+             "`base_url` and is signed; when not given, `AWS_REGION` or `AWS_DEFAULT_REGION`.",
      .example = "eu-central-1"},
     {.name = "access_key_id",
      .type = OPT_STR,
@@ -177,6 +183,19 @@ static const struct opt provider_opts[] = {
      AT(conf_provider, timeouts),
      .sub = &provider_timeouts_table,
      .help = "Its own waiting times."},
+    {.name = "limits",
+     .type = OPT_STRUCT,
+     AT(conf_provider, limits),
+     .sub = &rate_limit_table,
+     .help = "How much it is sent at most, all models together, by this server."},
+    {.name = "privacy",
+     .type = OPT_ENUM,
+     .flags = RELOAD,
+     AT(conf_provider, privacy),
+     .def = "auto",
+     .values = privacies,
+     .help = "Whether it runs where private data may go: requests that are marked private are sent to `local` "
+             "providers alone."},
 };
 const struct opt_table provider_table =
     OPT_TABLE("a service that answers model calls", struct conf_provider, provider_opts);

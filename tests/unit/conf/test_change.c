@@ -190,6 +190,15 @@ static void as_json(void) {
 #define OF_RATES                                                                                                       \
     "input: 1, output: 1, cached_input: 1, cache_write: 1, cache_write_1h: 1, reasoning: 1, audio_input: 1,\n"         \
     "    audio_output: 1"
+#define OF_LIMITS "limits: {requests_per_minute: 5, tokens_per_minute: 5, concurrency: 5}"
+#define OF_ROUTING                                                                                                     \
+    "routing: {retry: {attempts: 2, same_target: 1, base: 1s, max: 2s, share: 0.5}, "                                  \
+    "hedge: {share: 0.1, after: 1s, quantile: 0.9}, breaker: {failures: 3, error_rate: 0.2, min_requests: 5, "         \
+    "window: 5s, open: 1s, max_open: 9s, probes: 2, max_ejected: 0.1, slow_start: 1s}, "                               \
+    "timeouts: {first_token: 1s, inter_token: 1s, total: 1s, min_rate: 1}, "                                           \
+    "balance: {cost: 2, latency: 2, quality: 2}, queue: {max_wait: 1s, max_length: 5}, "                               \
+    "fallbacks: {general: [m2], context_window: [m2], content_policy: [m2], timeout: [m2], rate_limit: [m2]}, "        \
+    "min_quality: 0.1, max_cost: 0.1, affinity: user, coalesce: all}"
 #define OF_PRICE OF_RATES ", image: 1, batch: 0.5, long_prompt: {above: 5, " OF_RATES "}"
 static const char everything[] =
     "server: {workers: 2, drain_timeout: 1m, host: 127.0.0.1, port: 1, trusted_proxies: [10.0.0.0/8]}\n"
@@ -203,10 +212,13 @@ static const char everything[] =
     "   region: r, access_key_id: i, session_token: t, api_version: v,\n"
     "   credentials: c, project: j, location: l,\n"
     "   proxy: \"http://127.0.0.1:3\", tls_ca: ca, tls_verify: true, max_idle_connections: 2,\n"
-    "   timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}}\n"
+    "   timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}, privacy: remote, " OF_LIMITS "}\n"
     "models:\n"
-    "- {name: m, targets: [{provider: p, model: q, weight: 1, priority: 1}], base: openai/gpt-4o,\n"
+    "- {name: m, targets: [{provider: p, model: q, weight: 1, priority: 1, region: r, arm: a, tags: [t],\n"
+    "   when: tokens > 5, tiers: [simple], " OF_LIMITS
+    "}], base: openai/gpt-4o, strategy: cost, tasks: {code: m2}, " OF_ROUTING ",\n"
     "   context_window: 5, max_output_tokens: 5, capabilities: [tools], price: {" OF_PRICE "}}\n"
+    "- {name: m2, targets: [{provider: p}]}\n"
     "aliases: {x: m}\n"
     "passthrough_models: true\n"
     "prices: {p/q: {" OF_PRICE "}}\n"
@@ -346,9 +358,10 @@ static void state_section(struct buf *text, const struct opt_table *table, int i
     for (size_t k = 0; k < table->n; k++) {
         const struct opt *opt = &table->opts[k];
         bool typed = opt->check && opt->check(STR("some")) && opt->example;
-        const char *value = opt->type == OPT_STRS ? (opt->example ? opt->example : "[a]")
+        const char *value = opt->type == OPT_STRS ? (opt->example ? opt->example : "[m]")
                             : opt->def            ? opt->def
                             : typed               ? opt->example
+                            : opt_is_number(opt)  ? (opt->type == OPT_DURATION ? "1s" : "1")
                                                   : "some";
         const char *quote = opt->type == OPT_STR && opt->def ? "\"" : "";
         buf_printf(text, "%*s%s: %s%s%s\n", indent, "", opt->name, quote, opt->type == OPT_STRUCT ? "" : value, quote);

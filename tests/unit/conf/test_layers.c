@@ -280,7 +280,7 @@ static void wrong_includes(void) {
                      "d/conf.d/z.yaml:2:1: not valid YAML: did not find expected node content, while parsing a flow "
                      "node that starts at line 2\n"
                      "d/main.yaml:2:1: unknown key \"zebra\"; there are version, include, profiles, listeners, server, "
-                     "limits, timeouts, providers, models, aliases, passthrough_models, prices, catalog, auth, log, "
+                     "limits, timeouts, providers, models, aliases, passthrough_models, prices, catalog, routing, auth, log, "
                      "storage, metrics, vault, redis, translation, responses, files, batches, quota, webhooks, "
                      "content_log, audit, usage and "
                      "tenants\n"

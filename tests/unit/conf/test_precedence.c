@@ -28,6 +28,11 @@ static void text_for(const struct opt *opt, int step, struct buf *out) {
         buf_put(out, str_c(abilities[step]));
         return;
     }
+    static const char *const tiers[] = {"simple", "medium", "complex", "reasoning"};
+    if (opt->check && !opt->check(STR("simple")) && opt->check(STR("v1"))) {
+        buf_put(out, str_c(tiers[(size_t)step % ARRAY_LEN(tiers)]));
+        return;
+    }
     static const char digits[] = "0123456789", letters[] = "abcdefghij";
     for (size_t i = 0; i < 2 * ARRAY_LEN(forms); i++) {
         char text[64];

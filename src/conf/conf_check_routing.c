@@ -1,0 +1,116 @@
+// The rules of routing: what a model leaves unset is the general value, what it names must exist.
+#include "conf/conf_impl.h"
+#include "conf/opt_value.h"
+
+// --- what is inherited ---
+
+static void inherit(int64_t *own, int64_t general) {
+    if (*own == OPT_UNSET) *own = general;
+}
+
+// All members of these structs are numbers, unset alike.
+#define INHERIT_ALL(own, general)                                                                                      \
+    for (size_t i = 0; i < sizeof(own) / sizeof(int64_t); i++)                                                         \
+    inherit((int64_t *)(void *)&(own) + i, ((const int64_t *)(const void *)&(general))[i])
+
+static void inherit_fallbacks(struct conf_fallbacks *own, const struct conf_fallbacks *general) {
+    if (!own->general.n) memcpy(&own->general, &general->general, sizeof own->general);
+    if (!own->context_window.n) memcpy(&own->context_window, &general->context_window, sizeof own->context_window);
+    if (!own->content_policy.n) memcpy(&own->content_policy, &general->content_policy, sizeof own->content_policy);
+    if (!own->timeout.n) memcpy(&own->timeout, &general->timeout, sizeof own->timeout);
+    if (!own->rate_limit.n) memcpy(&own->rate_limit, &general->rate_limit, sizeof own->rate_limit);
+}
+
+static void inherit_routing(struct conf_routing *own, const struct conf_routing *general) {
+    INHERIT_ALL(own->retry, general->retry);
+    INHERIT_ALL(own->hedge, general->hedge);
+    INHERIT_ALL(own->breaker, general->breaker);
+    INHERIT_ALL(own->timeouts, general->timeouts);
+    INHERIT_ALL(own->balance, general->balance);
+    INHERIT_ALL(own->queue, general->queue);
+    inherit(&own->min_quality, general->min_quality);
+    inherit(&own->max_cost, general->max_cost);
+    inherit_fallbacks(&own->fallbacks, &general->fallbacks);
+    if (own->affinity == AFFINITY_INHERIT) own->affinity = general->affinity;
+    if (own->coalesce == COALESCE_INHERIT) own->coalesce = general->coalesce;
+}
+
+// --- names ---
+
+// Whose names they are.
+struct naming {
+    const struct conf_tenant *tenant;
+    const char *where;    // "models[3].", or empty
+    const void *fallback; // where it stands
+};
+
+static void check_named(struct opt_bind *b, const struct conf *c, const struct naming *by, const char *what,
+                        struct str name, const void *at) {
+    struct conf_choice choice;
+    if (!name.n || conf_resolve(c, by->tenant, name, &choice)) return;
+    struct str near = conf_nearest_model(b, c, by->tenant, name);
+    conf_complain(b, CONF_ERROR, at, by->fallback, "%s%s: there is no model \"%.*s\"%s%.*s%s", by->where, what,
+                  STR_ARG(name), near.n ? "; did you mean \"" : "", STR_ARG(near), near.n ? "\"?" : "");
+}
+
+static void check_fallbacks(struct opt_bind *b, const struct conf *c, const struct naming *by,
+                            const struct conf_fallbacks *f) {
+    const struct {
+        const char *what;
+        const void *list;
+    } lists[] = {
+        {"routing.fallbacks.general", &f->general},
+        {"routing.fallbacks.context_window", &f->context_window},
+        {"routing.fallbacks.content_policy", &f->content_policy},
+        {"routing.fallbacks.timeout", &f->timeout},
+        {"routing.fallbacks.rate_limit", &f->rate_limit},
+    };
+    for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
+        const struct opt_list list = opt_list_at(lists[k].list);
+        const struct str *names = list.p;
+        for (size_t n = 0; n < list.n; n++) check_named(b, c, by, lists[k].what, names[n], lists[k].list);
+    }
+}
+
+// --- targets ---
+
+static unsigned tier_bit(struct str name) {
+#define TIER(id, word, help)                                                                                           \
+    if (str_eq(name, STR(word))) return 1u << TIER_##id;
+#include "conf/tier.def"
+#undef TIER
+    return 0; // its form was refused
+}
+
+static void check_target(struct conf_target *t) {
+    for (size_t i = 0; i < t->tiers.n; i++) t->tier_set |= tier_bit(t->tiers.p[i]);
+    if (!t->region.n && t->peer) t->region = t->peer->region;
+}
+
+static void check_breaker(struct opt_bind *b, const struct conf_breaker *k, const char *where, const void *fallback) {
+    if (k->max_open < k->open)
+        conf_complain(b, CONF_ERROR, &k->max_open, fallback, "%srouting.breaker: max_open is shorter than open", where);
+}
+
+void conf_check_routing(struct opt_bind *b, struct conf *c, const struct conf_level *l) {
+    for (size_t i = 0; i < l->n_models; i++) {
+        struct conf_model *m = &l->models[i];
+        char where[160];
+        snprintf(where, sizeof where, "%smodels[%zu].", l->where, i);
+        const struct naming by = {.tenant = l->tenant, .where = where, .fallback = m};
+        m->index = c->model_count++;
+        for (size_t k = 0; k < m->targets.n; k++) check_target(&m->targets.p[k]);
+        check_fallbacks(b, c, &by, &m->routing.fallbacks);
+        for (size_t k = 0; k < m->tasks.n; k++)
+            check_named(b, c, &by, "tasks", m->tasks.p[k].value, &m->tasks.p[k].value);
+        m->policy = m->routing;
+        inherit_routing(&m->policy, &c->routing);
+        check_breaker(b, &m->policy.breaker, where, m);
+    }
+}
+
+void conf_check_general_routing(struct opt_bind *b, const struct conf *c) {
+    const struct naming by = {.where = "", .fallback = &c->routing};
+    check_fallbacks(b, c, &by, &c->routing.fallbacks);
+    check_breaker(b, &c->routing.breaker, "", &c->routing);
+}

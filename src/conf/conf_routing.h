@@ -1,0 +1,81 @@
+// Routing as it is configured: how a model's targets are chosen, and what is done when one fails.
+//
+// Part of the snapshot of conf.h, whose ownership and thread rule hold. Units: milliseconds; shares in millionths;
+// money in microdollars.
+#ifndef CONF_CONF_ROUTING_H
+#define CONF_CONF_ROUTING_H
+
+#include "conf/opt.h"
+
+enum conf_strategy {
+#define STRATEGY(id, name, help) STRATEGY_##id,
+#include "conf/strategy.def"
+#undef STRATEGY
+    STRATEGY_COUNT
+};
+enum conf_tier {
+#define TIER(id, name, help) TIER_##id,
+#include "conf/tier.def"
+#undef TIER
+    TIER_COUNT
+};
+enum conf_affinity { AFFINITY_INHERIT, AFFINITY_SESSION, AFFINITY_USER, AFFINITY_KEY, AFFINITY_PROMPT };
+enum conf_coalesce { COALESCE_INHERIT, COALESCE_OFF, COALESCE_DETERMINISTIC, COALESCE_ALL };
+enum conf_privacy { PRIVACY_AUTO, PRIVACY_LOCAL, PRIVACY_REMOTE }; // where a provider's answers are made
+
+// What a provider, or one of its models, takes at most; OPT_UNSET where nothing is said.
+struct conf_rate_limits {
+    int64_t requests_per_minute, tokens_per_minute, concurrency;
+};
+
+struct conf_retry {
+    int64_t attempts;    // calls to providers for one request, in all
+    int64_t same_target; // of them, further ones at a target that failed
+    int64_t base, max;   // waits between them
+    int64_t share;       // of all requests
+};
+struct conf_hedge {
+    int64_t share; // of all requests; 0: none
+    int64_t after; // OPT_UNSET: as long as `quantile` of the answers began within
+    int64_t quantile;
+};
+struct conf_breaker {
+    int64_t failures;                 // one after another; 0: not looked at
+    int64_t error_rate, min_requests; // within `window`
+    int64_t window;
+    int64_t open, max_open; // how long: at first, at most
+    int64_t probes;
+    int64_t max_ejected; // share of a model's targets
+    int64_t slow_start;
+};
+struct conf_answer_waits { // OPT_UNSET: not watched
+    int64_t first_token, inter_token, total;
+    int64_t min_rate; // millionths of a token a second
+};
+struct conf_balance {
+    int64_t cost, latency, quality; // millionths
+};
+struct conf_fallbacks { // models' names
+    OPT_LIST_OF(struct str) general, context_window, content_policy, timeout, rate_limit;
+};
+struct conf_queue {
+    int64_t max_wait; // 0: nothing waits
+    int64_t max_length;
+};
+
+// `routing`, and `models[].routing`.
+struct conf_routing {
+    struct conf_retry retry;
+    struct conf_hedge hedge;
+    struct conf_breaker breaker;
+    struct conf_answer_waits timeouts;
+    struct conf_balance balance;
+    struct conf_queue queue;
+    struct conf_fallbacks fallbacks;
+    int64_t min_quality; // of answers, for the strategies that weigh cost
+    int64_t max_cost;    // of one request; 0: any
+    int affinity;        // enum conf_affinity: what `sticky` and `ab` go by
+    int coalesce;        // enum conf_coalesce
+};
+
+#endif
