@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "gateway/answer.h"
 #include "gateway/model_list.h"
+#include "gateway/store_reply.h"
 #include "os/clock.h"
 
 struct shown {
@@ -27,6 +28,53 @@ static void put_model(void *arg, struct str name, struct str owner) {
         model_entry_known(&named.facts))
         model_entry_put(w, &named.facts);
     json_put_object_end(w);
+}
+
+// --- pages of them ---
+
+#define PAGE_MAX 1000
+
+struct page {
+    struct str *names; // all of them
+    size_t n;
+    size_t from, to; // those of the page
+};
+
+static void count_name(void *arg, struct str name, struct str owner) { (void)arg, (void)name, (void)owner; }
+
+struct gathering {
+    struct page *page;
+    struct arena *arena;
+};
+
+static void gather_name(void *arg, struct str name, struct str owner) {
+    struct gathering *g = arg;
+    (void)owner;
+    g->page->names[g->page->n++] = arena_str(g->arena, name);
+}
+
+static bool page_of_all(const struct call *call, struct page *out, struct err *err) {
+    struct gathering g = {out, &call->req->arena};
+    size_t n = model_list(call, STR(""), count_name, NULL);
+    *out = (struct page){.names = ARENA_ARRAY(&call->req->arena, struct str, n + 1)};
+    if (!out->names) return err_no_memory(err);
+    model_list(call, STR(""), gather_name, &g);
+    out->to = out->n;
+    return true;
+}
+
+// The place of the name that a parameter gives; *out_at is the list's length where it gives none.
+static bool page_find(const struct call *call, const struct page *page, const char *param, size_t *out_at,
+                      struct err *err) {
+    struct str name;
+    if (!store_query(call, str_c(param), &name, err)) return false;
+    *out_at = page->n;
+    if (!name.n) return true;
+    for (*out_at = 0; *out_at < page->n; ++*out_at)
+        if (str_eq(page->names[*out_at], name)) return true;
+    err_set(err, ERR_INVALID_FIELD, "%s names no model of this list", param);
+    snprintf(err->param, sizeof err->param, "%s", param);
+    return false;
 }
 
 // --- in Anthropic's shape ---
@@ -70,20 +118,51 @@ static void put_id(struct json_writer *w, struct str key, struct str id) {
         json_put_member_null(w, key);
 }
 
-// All of them on one page.
-static void put_anthropic_list(struct shown *shown) {
+// Who asks for no limit gets all of them on one page.
+static bool anthropic_page(const struct call *call, struct page *out, struct err *err) {
+    size_t after, before;
+    int64_t limit;
+    if (!page_of_all(call, out, err) || !store_query_limit(call, 1, PAGE_MAX, 0, &limit, err) ||
+        !page_find(call, out, "after_id", &after, err) || !page_find(call, out, "before_id", &before, err))
+        return false;
+    out->from = after < out->n ? after + 1 : 0;
+    out->to = MAX(before, out->from);
+    if (limit && before < out->n && after == out->n)
+        out->from = out->to - MIN(out->to, (size_t)limit);
+    else if (limit)
+        out->to = MIN(out->to, out->from + (size_t)limit);
+    return true;
+}
+
+static bool put_anthropic_list(struct shown *shown, struct err *err) {
     struct json_writer *w = shown->w;
+    struct page page;
+    struct str before;
+    if (!anthropic_page(shown->call, &page, err) || !store_query(shown->call, STR("before_id"), &before, err))
+        return false;
     json_put_object(w);
     json_put_member_array(w, STR("data"));
-    model_list(shown->call, STR(""), put_anthropic_model, shown);
+    for (size_t i = page.from; i < page.to; i++) put_anthropic_model(shown, page.names[i], STR(""));
     json_put_array_end(w);
-    json_put_member_bool(w, STR("has_more"), false);
+    // More of them in the direction that is being gone.
+    json_put_member_bool(w, STR("has_more"), before.n ? page.from > 0 : page.to < page.n);
     put_id(w, STR("first_id"), shown->first);
     put_id(w, STR("last_id"), shown->last);
     json_put_object_end(w);
+    return true;
 }
 
 // --- in Google's ---
+
+// Of a model that nothing is known of, all of them.
+static void put_gemini_methods(struct json_writer *w, const struct model_entry *facts) {
+    bool known = model_entry_known(facts), embeds = facts->mode == MODEL_EMBEDDING;
+    json_put_member_array(w, STR("supportedGenerationMethods"));
+    if (!known || !embeds) json_put_str(w, STR("generateContent"));
+    json_put_str(w, STR("countTokens"));
+    if (!known || embeds) json_put_str(w, STR("embedContent"));
+    json_put_array_end(w);
+}
 
 static void put_gemini_model(void *arg, struct str name, struct str owner) {
     struct shown *shown = arg;
@@ -98,20 +177,38 @@ static void put_gemini_model(void *arg, struct str name, struct str owner) {
     json_put_member_str(w, STR("displayName"), name);
     if (named.facts.context_window) json_put_member_u64(w, STR("inputTokenLimit"), named.facts.context_window);
     if (named.facts.max_output) json_put_member_u64(w, STR("outputTokenLimit"), named.facts.max_output);
-    json_put_member_array(w, STR("supportedGenerationMethods"));
-    json_put_str(w, STR("generateContent"));
-    json_put_str(w, STR("countTokens"));
-    json_put_str(w, STR("embedContent"));
-    json_put_array_end(w);
+    put_gemini_methods(w, &named.facts);
     json_put_object_end(w);
 }
 
-static void put_gemini_list(struct shown *shown) {
+// A page's token is the name that the one before it ended with.
+static bool gemini_page(const struct call *call, struct page *out, struct err *err) {
+    struct str text;
+    size_t after;
+    int64_t size = 0;
+    if (!page_of_all(call, out, err) || !page_find(call, out, "pageToken", &after, err) ||
+        !store_query(call, STR("pageSize"), &text, err))
+        return false;
+    if (text.n && (!str_to_i64(text, &size) || size < 0)) {
+        err_set(err, ERR_INVALID_FIELD, "pageSize must be a whole number");
+        snprintf(err->param, sizeof err->param, "pageSize");
+        return false;
+    }
+    out->from = after < out->n ? after + 1 : 0;
+    if (size) out->to = MIN(out->n, out->from + (size_t)MIN(size, PAGE_MAX));
+    return true;
+}
+
+static bool put_gemini_list(struct shown *shown, struct err *err) {
+    struct page page;
+    if (!gemini_page(shown->call, &page, err)) return false;
     json_put_object(shown->w);
     json_put_member_array(shown->w, STR("models"));
-    model_list(shown->call, STR(""), put_gemini_model, shown);
+    for (size_t i = page.from; i < page.to; i++) put_gemini_model(shown, page.names[i], STR(""));
     json_put_array_end(shown->w);
+    if (page.to < page.n) json_put_member_str(shown->w, STR("nextPageToken"), page.names[page.to - 1]);
     json_put_object_end(shown->w);
+    return true;
 }
 
 // --- in OpenAI's ---
@@ -146,9 +243,9 @@ enum stage_result stage_models(struct call *call, struct err *err) {
             return STAGE_FAIL;
         }
     } else if (anthropic) {
-        put_anthropic_list(&shown);
+        if (!put_anthropic_list(&shown, err)) return STAGE_FAIL;
     } else if (gemini) {
-        put_gemini_list(&shown);
+        if (!put_gemini_list(&shown, err)) return STAGE_FAIL;
     } else {
         put_list(&shown);
     }

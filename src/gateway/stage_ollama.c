@@ -1,5 +1,5 @@
 // What tools that know only Ollama ask besides models' answers: which models there are, what one can do, the version,
-// and to have a model loaded.
+// to have a model loaded, fetched or made.
 #include "gateway/pipeline.h"
 
 #include "base/json_write.h"
@@ -29,6 +29,26 @@ static void put_details(struct json_writer *w) {
     json_put_member_str(w, STR("parameter_size"), STR(""));
     json_put_member_str(w, STR("quantization_level"), STR(""));
     json_put_object_end(w);
+}
+
+// Ollama takes "name" for "name:latest", so some tools always say that.
+static struct str untagged(const struct call *call, struct str name) {
+    static const struct str tag = STR_INIT(":latest");
+    const struct runtime *rt = call->runtime;
+    struct model_named named;
+    if (name.n <= tag.n || !str_ends(name, tag)) return name;
+    if (model_facts_named(rt->models, rt->conf, call->tenant, name, &named)) return name;
+    struct str bare = str_head(name, name.n - tag.n);
+    return model_facts_named(rt->models, rt->conf, call->tenant, bare, &named) ? bare : name;
+}
+
+enum stage_result stage_ollama_name(struct call *call, struct err *err) {
+    struct str name = untagged(call, call->request.model);
+    (void)err;
+    if (name.n == call->request.model.n) return STAGE_DONE;
+    call->request.model = name;
+    call->request.renamed = true;
+    return STAGE_DONE;
 }
 
 struct shown {
@@ -98,39 +118,63 @@ static void put_show(struct call *call, struct str name) {
     json_put_member_str(&w, STR("template"), STR(""));
     put_details(&w);
     json_put_member_object(&w, STR("model_info"));
-    if (known && named.facts.context_window) {
-        json_put_member_str(&w, STR("general.architecture"), STR("penstock"));
+    json_put_member_str(&w, STR("general.architecture"), STR("penstock"));
+    json_put_member_str(&w, STR("general.basename"), name);
+    if (known && named.facts.context_window)
         json_put_member_u64(&w, STR("penstock.context_length"), named.facts.context_window);
-    }
     json_put_object_end(&w);
     put_capabilities(&w, &named.facts, known);
     put_time(&w, STR("modified_at"), call->ts);
     json_put_object_end(&w);
 }
 
-enum stage_result stage_ollama_show(struct call *call, struct err *err) {
+// The model that a body names, which the caller may use.
+static bool named_model(struct call *call, struct str *out_name, struct err *err) {
     struct json_field f[] = {{.name = STR_INIT("model"), .kinds = JSON_IS(JSON_STRING)},
                              {.name = STR_INIT("name"), .kinds = JSON_IS(JSON_STRING)}};
     struct str name;
-    if (model_list_waits(call)) return STAGE_WAIT;
-    if (!json_scan(call->req->body, f, ARRAY_LEN(f), err)) return STAGE_FAIL;
+    if (!json_scan(call->req->body, f, ARRAY_LEN(f), err)) return false;
     const struct json_field *given = f[0].found ? &f[0] : &f[1];
     if (!given->found) {
         err_set(err, ERR_MISSING_FIELD, "\"model\" must name a model");
         snprintf(err->param, sizeof err->param, "model");
-        return STAGE_FAIL;
+        return false;
     }
-    if (!json_string_text(given->raw, &call->req->arena, &name)) {
-        err_no_memory(err);
-        return STAGE_FAIL;
-    }
-    if (!name.n || model_list(call, name, ignore_model, NULL) == 0) {
-        err_set(err, ERR_MODEL_NOT_FOUND, "model '%.*s' not found; GET /api/tags lists those there are",
-                STR_ARG(str_head(name, 100)));
-        return STAGE_FAIL;
-    }
+    if (!json_string_text(given->raw, &call->req->arena, &name)) return err_no_memory(err);
+    *out_name = untagged(call, name);
+    if (out_name->n && model_list(call, *out_name, ignore_model, NULL) > 0) return true;
+    return err_set(err, ERR_MODEL_NOT_FOUND, "model '%.*s' not found; GET /api/tags lists those there are",
+                   STR_ARG(str_head(name, 100)));
+}
+
+enum stage_result stage_ollama_show(struct call *call, struct err *err) {
+    struct str name;
+    if (model_list_waits(call)) return STAGE_WAIT;
+    if (!named_model(call, &name, err)) return STAGE_FAIL;
     put_show(call, name);
     return reply(call);
+}
+
+// Some tools fetch a model before they use it: what is here has been.
+enum stage_result stage_ollama_pull(struct call *call, struct err *err) {
+    struct json_field f[] = {{.name = STR_INIT("stream")}};
+    struct str name;
+    if (model_list_waits(call)) return STAGE_WAIT;
+    if (!named_model(call, &name, err) || !json_scan(call->req->body, f, 1, err)) return STAGE_FAIL;
+    bool streams = !f[0].found || !str_eq(f[0].raw, STR("false"));
+    buf_lit(&call->answer, "{\"status\":\"success\"}");
+    if (!streams) return reply(call);
+    buf_putc(&call->answer, '\n');
+    call_reply(call, 200, STR("application/x-ndjson"), buf_str(&call->answer));
+    return STAGE_ANSWERED;
+}
+
+// Models are made, copied and deleted elsewhere.
+enum stage_result stage_ollama_manage(struct call *call, struct err *err) {
+    (void)call;
+    err_set(err, ERR_UNSUPPORTED,
+            "the models are those of Penstock's configuration; they are not changed through Ollama's API");
+    return STAGE_FAIL;
 }
 
 // Nothing is loaded here.

@@ -361,6 +361,27 @@ class Anthropic(Suite):
         self.assertEqual((none.status, none.json()['error']['type']), (404, 'not_found_error'))
         self.assertEqual(self.server.get('/v1/models', self.server.key).json()['object'], 'list')
 
+    def test_pages_of_models(self):
+        server = self.spawn({'providers': [fake_provider(self.fake)], 'models': [
+            {'name': name, 'targets': [{'provider': 'fake', 'model': 'm'}]} for name in ('one', 'two', 'three')]})
+
+        def page(query):
+            reply = server.get('/v1/models?' + query, server.key, VERSION)
+            self.assertEqual(reply.status, 200, reply)
+            data = reply.json()
+            names = [m['id'] for m in data['data']]
+            self.assertEqual((data['first_id'], data['last_id']), (names[0], names[-1]) if names else (None, None))
+            return names, data['has_more']
+        self.assertEqual(page('limit=2'), (['one', 'two'], True))
+        self.assertEqual(page('limit=2&after_id=two'), (['three'], False))
+        self.assertEqual(page('limit=3'), (['one', 'two', 'three'], False))
+        self.assertEqual(page('after_id=three'), ([], False))
+        self.assertEqual(page('limit=1&before_id=three'), (['two'], True))
+        self.assertEqual(page('limit=5&before_id=three'), (['one', 'two'], False))
+        for wrong in 'limit=0', 'limit=x', 'limit=1001', 'after_id=nothing', 'before_id=four':
+            reply = server.get('/v1/models?' + wrong, server.key, VERSION)
+            self.assertEqual((reply.status, reply.json()['error']['type']), (400, 'invalid_request_error'), wrong)
+
     def test_the_dialect_is_said(self):
         for client in (self.messages, self.server.chat):
             self.assertEqual(client('compatible/x').status, 200)

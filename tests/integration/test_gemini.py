@@ -128,6 +128,15 @@ class PassedThrough(GeminiSuite):
         self.assertEqual(self.text_of(reply.json()), TEXT)
         self.assertEqual(reply.header('x-penstock-provider'), 'openai')
 
+    def test_what_models_are_for(self):
+        models = [{'name': name, 'targets': [{'provider': 'openai', 'model': name}]}
+                  for name in ('gpt-4o', 'text-embedding-3-small', 'of-ones-own')]
+        server = self.spawn({'providers': [fake_provider(self.openai, 'openai')], 'models': models})
+        told = server.get('/v1beta/models', headers={'x-goog-api-key': server.key}).json()['models']
+        self.assertEqual([m['supportedGenerationMethods'] for m in told], [
+            ['generateContent', 'countTokens'], ['countTokens', 'embedContent'],
+            ['generateContent', 'countTokens', 'embedContent']])
+
     def test_models_of_google_are_listed(self):
         server = self.spawn({**self.config(), 'models': []})
         names = [m['id'] for m in server.get('/v1/models', key=server.key).json()['data']]
@@ -136,6 +145,18 @@ class PassedThrough(GeminiSuite):
 
 class GoogleClients(GeminiSuite):
     """Google's clients before the providers of others."""
+
+    def test_pages_of_models(self):
+        def page(query):
+            return self.server.get('/v1beta/models?' + query, headers={'x-goog-api-key': self.server.key})
+        first = page('pageSize=1').json()
+        self.assertEqual(([m['name'] for m in first['models']], first['nextPageToken']), (['models/embedder'], 'embedder'))
+        self.assertIn('embedContent', first['models'][0]['supportedGenerationMethods'])
+        second = page('pageSize=1&pageToken=embedder').json()
+        self.assertEqual(([m['name'] for m in second['models']], second.get('nextPageToken')), (['models/spare'], None))
+        self.assertEqual(len(page('').json()['models']), 2)
+        for wrong in 'pageSize=x', 'pageSize=-1', 'pageToken=nothing':
+            self.assertEqual(page(wrong).json()['error']['status'], 'INVALID_ARGUMENT', wrong)
 
     def test_text(self):
         for model in ('openai/gpt-x', 'claude/claude-x'):

@@ -152,6 +152,7 @@ class Ollama(Suite):
         known = self.ask('/api/show', model='known').json()
         self.assertEqual(known['capabilities'], ['completion', 'tools', 'vision'])
         self.assertEqual(known['model_info']['penstock.context_length'], 128000)
+        self.assertEqual(known['model_info']['general.basename'], 'known')
         unknown = self.ask('/api/show', model='gone')
         self.assertEqual(unknown.status, 404)
         self.assertIn("'gone' not found", unknown.json()['error'])
@@ -160,6 +161,27 @@ class Ollama(Suite):
         self.assertRegex(self.server.get('/api/version').json()['version'], r'^\d+\.\d+\.\d+$')
         self.assertEqual(self.server.get('/api/tags').status, 401)
         self.assertEqual(self.server.get('/api/chat', key=self.server.key).status, 405)
+
+    def test_latest_is_what_no_tag_means(self):
+        for path, more in (('/api/chat', {'messages': [{'role': 'user', 'content': 'x'}]}), ('/api/generate', {'prompt': 'x'}),
+                           ('/api/embed', {'input': 'x'}), ('/api/embeddings', {'prompt': 'x'}), ('/api/show', {})):
+            reply = self.ask(path, model='small:latest', stream=False, **more)
+            self.assertEqual(reply.status, 200, reply)
+            self.assertEqual(self.ask(path, model='gone:latest', **more).status, 404)
+        self.assertEqual(self.ask('/api/chat', model='small:latest').json()['model'], 'small')
+        # A provider's own model has the name that it was given.
+        self.ask('/api/chat', model='fake/own:latest', messages=[{'role': 'user', 'content': 'x'}])
+        self.assertEqual(self.fake.seen[-1].json['model'], 'own:latest')
+
+    def test_models_are_not_made_here(self):
+        self.assertEqual(self.ask('/api/pull', model='small', stream=False).json(), {'status': 'success'})
+        pulled = self.ask('/api/pull', name='small')
+        self.assertEqual((pulled.body, pulled.header('content-type')), (b'{"status":"success"}\n', 'application/x-ndjson'))
+        self.assertIn('not found', self.ask('/api/pull', model='gone').json()['error'])
+        for method, path in ('POST', '/api/push'), ('POST', '/api/create'), ('POST', '/api/copy'), ('DELETE', '/api/delete'):
+            reply = self.server.request(method, path, b'{"model":"small"}', key=self.server.key)
+            self.assertEqual(reply.status, 400)
+            self.assertIn('configuration', reply.json()['error'])
 
     def test_the_control_plane_is_still_there(self):
         self.assertEqual(self.server.get('/api/v1/nothing').status, 401)

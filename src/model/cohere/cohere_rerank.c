@@ -234,10 +234,9 @@ static void jina_put_rerank(const struct rerank_answer *a, const struct rerank_r
     json_put_member_str(&w, STR("model"), reply->model);
     put_results(&w, a, q);
     json_put_member_object(&w, STR("usage"));
-    if (a->has_usage) {
-        json_put_member_u64(&w, STR("prompt_tokens"), a->usage.prompt);
-        json_put_member_u64(&w, STR("total_tokens"), a->usage.prompt);
-    }
+    uint64_t tokens = a->has_usage ? a->usage.prompt : reply->prompt_estimate;
+    json_put_member_u64(&w, STR("prompt_tokens"), tokens);
+    json_put_member_u64(&w, STR("total_tokens"), tokens);
     json_put_object_end(&w);
     put_meta(&w, a);
     json_put_object_end(&w);

@@ -221,7 +221,7 @@ static bool read_rerank(const struct dialect_ops *ops, const char *body, struct 
 static void rerankings(void) {
     struct rerank_request q;
     struct rerank_answer a;
-    struct chat_reply reply = {.id = STR("0000g"), .model = STR("m")};
+    struct chat_reply reply = {.id = STR("0000g"), .model = STR("m"), .prompt_estimate = 6};
     struct chat_target target = {.model = STR("rerank-v3.5")};
     struct chat_report report = {0};
     struct err err;
@@ -248,7 +248,8 @@ static void rerankings(void) {
         buf_str(&out),
         STR("{\"id\":\"0000g\",\"object\":\"list\",\"model\":\"m\",\"results\":[{\"index\":1,\"relevance_score\":0.9,"
             "\"document\":{\"text\":\"b\"}},{\"index\":0,\"relevance_score\":1e-3,\"document\":{\"text\":\"a\"}}],"
-            "\"usage\":{},\"meta\":{\"api_version\":{\"version\":\"2\"},\"billed_units\":{\"search_units\":1}}}"));
+            "\"usage\":{\"prompt_tokens\":6,\"total_tokens\":6},\"meta\":{\"api_version\":{\"version\":\"2\"},"
+            "\"billed_units\":{\"search_units\":1}}}"));
     q.return_documents = false;
     q.top_n = 0;
     REQUIRE(openai()->rerank->read_answer(STR("{\"results\":[{\"index\":1,\"relevance_score\":0.9}],\"usage\":"
