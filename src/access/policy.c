@@ -91,7 +91,7 @@ enum why grant_alone_applies(const struct query *q, const struct grant *g) {
     if (q->now < g->reach.from) return WHY_NOT_YET;
     if (q->now >= g->reach.until) return WHY_EXPIRED;
     if (g->idle) return WHY_IDLE;
-    if (g->reach.condition && !condition_holds(g->reach.condition, r->tags, g->deny)) return WHY_CONDITION;
+    if (g->reach.condition && !tag_condition_holds(g->reach.condition, r->tags, g->deny)) return WHY_CONDITION;
     return WHY_APPLIES;
 }
 

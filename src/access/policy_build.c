@@ -189,13 +189,13 @@ static bool find_permissions(struct policy_builder *b, const struct policy_grant
 // What cannot be read makes an allow void and a deny wider.
 static bool compile_reach(struct policy_builder *b, const struct policy_grant *t, struct grant *g) {
     struct policy *p = b->policy;
-    struct condition condition;
+    struct tag_condition condition;
     struct err ignored;
     bool readable = selector_parse(t->resource, &g->reach.selector, &ignored);
     if (!readable) g->reach.selector = (struct selector){.kind = SELECTOR_ANY};
-    bool known = condition_parse(t->condition, &condition, &ignored);
+    bool known = tag_condition_parse(t->condition, &condition, &ignored);
     if (known && condition.n) {
-        struct condition *kept = ARENA_NEW(&p->arena, struct condition);
+        struct tag_condition *kept = ARENA_NEW(&p->arena, struct tag_condition);
         if (!kept) return false;
         *kept = condition;
         g->reach.condition = kept;
@@ -331,8 +331,8 @@ const struct policy_grant *policy_grant_find(const struct policy *policy, int64_
 bool policy_grant_check(const struct policy_grant *grant, struct err *err) {
     struct permission_set set = {0};
     struct selector selector;
-    struct condition condition;
-    if (!selector_parse(grant->resource, &selector, err) || !condition_parse(grant->condition, &condition, err))
+    struct tag_condition condition;
+    if (!selector_parse(grant->resource, &selector, err) || !tag_condition_parse(grant->condition, &condition, err))
         return false;
     if (grant->role.n) return true;
     if (grant->permissions.n && !permission_read_json(&set, grant->permissions, err)) return false;

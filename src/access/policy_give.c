@@ -37,7 +37,7 @@ static bool covers(const struct grant *wide, const struct giving *g, enum resour
     const struct reach *w = &wide->reach, *n = &g->reach;
     return !wide->deny && !wide->revoked && !wide->idle && permission_has(wide->permissions, type, action) &&
            w->from <= n->from && w->until >= n->until && scope_covers(w, n) &&
-           selector_covers(&w->selector, &n->selector, type) && condition_covers(w->condition, n->condition);
+           selector_covers(&w->selector, &n->selector, type) && tag_condition_covers(w->condition, n->condition);
 }
 
 // --- denies that stand against it ---
@@ -57,7 +57,7 @@ static bool deny_meets(const struct giving *g, uint32_t at, enum resource_type t
     const struct reach *r = &d->reach, *n = &g->reach;
     return d->deny && !d->revoked && permission_has(d->permissions, type, action) && r->until > n->from &&
            r->from < n->until && scope_meets(r, n) && selector_meets(&r->selector, &n->selector, type) &&
-           condition_meets(r->condition, n->condition) && !binds_receiver(g, at);
+           tag_condition_meets(r->condition, n->condition) && !binds_receiver(g, at);
 }
 
 static bool slot_deny_meets(const struct giving *g, const struct policy_slot *slot, enum resource_type type,
@@ -197,7 +197,7 @@ static bool read_permissions(const struct policy *p, const struct policy_grant *
     return true;
 }
 
-static bool reach_of(const struct policy_grant *grant, int64_t now, struct condition *condition, struct reach *out,
+static bool reach_of(const struct policy_grant *grant, int64_t now, struct tag_condition *condition, struct reach *out,
                      struct err *err) {
     *out = (struct reach){.tenant = grant->tenant,
                           .scope = grant->scope,
@@ -206,7 +206,7 @@ static bool reach_of(const struct policy_grant *grant, int64_t now, struct condi
                           .from = grant->not_before > now ? grant->not_before : now,
                           .until = grant->expires_at ? grant->expires_at : FOREVER};
     if (grant->scope == SCOPE_TENANT) out->scope_id = grant->tenant;
-    if (!selector_parse(grant->resource, &out->selector, err) || !condition_parse(grant->condition, condition, err))
+    if (!selector_parse(grant->resource, &out->selector, err) || !tag_condition_parse(grant->condition, condition, err))
         return false;
     if (condition->n) out->condition = condition;
     if (grant->tenant <= 0) return err_set(err, ERR_INVALID_FIELD, "a grant is of a tenant");
@@ -240,7 +240,7 @@ static bool find_parent(const struct policy *p, const struct policy_subject *giv
 static bool may_give(const struct policy *policy, const struct policy_subject *giver, const struct policy_grant *grant,
                      bool lifts, int64_t now, struct err *err) {
     struct permission_set permissions;
-    struct condition condition;
+    struct tag_condition condition;
     struct giving g = {
         .policy = policy, .giver = giver, .permissions = &permissions, .parent = NO_GRANT, .lifts = lifts};
     if (!read_permissions(policy, grant, &permissions, err)) return false;

@@ -39,7 +39,7 @@ struct reach {
     int64_t tenant, scope_id, scope_team;
     int64_t from, until; // until: FOREVER when it has no end
     struct selector selector;
-    const struct condition *condition; // NULL = none
+    const struct tag_condition *condition; // NULL = none
     enum scope_kind scope;
 };
 struct grant {

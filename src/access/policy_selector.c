@@ -61,8 +61,8 @@ bool selector_meets(const struct selector *a, const struct selector *b, enum res
 
 // --- conditions ---
 
-static bool term_parse(struct str part, struct condition_term *out_term) {
-    struct condition_term t = {0};
+static bool term_parse(struct str part, struct tag_condition_term *out_term) {
+    struct tag_condition_term t = {0};
     size_t at = str_find_char(part, '=');
     if (at == part.n || at == 0) return false;
     t.negated = part.p[at - 1] == '!';
@@ -73,8 +73,8 @@ static bool term_parse(struct str part, struct condition_term *out_term) {
     return true;
 }
 
-bool condition_parse(struct str text, struct condition *out_condition, struct err *err) {
-    struct condition c = {0};
+bool tag_condition_parse(struct str text, struct tag_condition *out_condition, struct err *err) {
+    struct tag_condition c = {0};
     struct str rest = text, part;
     if (text.n > POLICY_CONDITION_MAX)
         return err_set(err, ERR_INVALID_FIELD, "a condition has at most %d bytes, not %zu", POLICY_CONDITION_MAX,
@@ -115,7 +115,7 @@ static enum tag_found tag_find(struct str tags, struct str key, struct str value
     return json_end(&r, &ignored) ? found : TAG_BROKEN;
 }
 
-bool condition_holds(const struct condition *c, struct str tags, bool in_doubt) {
+bool tag_condition_holds(const struct tag_condition *c, struct str tags, bool in_doubt) {
     bool holds = true, doubt = false;
     for (size_t i = 0; i < c->n && holds; i++) {
         enum tag_found found = tag_find(tags, c->terms[i].key, c->terms[i].value);
@@ -125,11 +125,11 @@ bool condition_holds(const struct condition *c, struct str tags, bool in_doubt) 
     return holds && (!doubt || in_doubt);
 }
 
-static bool term_eq(const struct condition_term *a, const struct condition_term *b) {
+static bool term_eq(const struct tag_condition_term *a, const struct tag_condition_term *b) {
     return a->negated == b->negated && str_eq(a->key, b->key) && str_eq(a->value, b->value);
 }
 
-bool condition_covers(const struct condition *wide, const struct condition *narrow) {
+bool tag_condition_covers(const struct tag_condition *wide, const struct tag_condition *narrow) {
     for (size_t i = 0; wide && i < wide->n; i++) {
         bool there = false;
         for (size_t k = 0; narrow && k < narrow->n && !there; k++) there = term_eq(&wide->terms[i], &narrow->terms[k]);
@@ -138,10 +138,10 @@ bool condition_covers(const struct condition *wide, const struct condition *narr
     return true;
 }
 
-bool condition_meets(const struct condition *a, const struct condition *b) {
+bool tag_condition_meets(const struct tag_condition *a, const struct tag_condition *b) {
     for (size_t i = 0; a && i < a->n; i++) {
         for (size_t k = 0; b && k < b->n; k++) {
-            const struct condition_term *x = &a->terms[i], *y = &b->terms[k];
+            const struct tag_condition_term *x = &a->terms[i], *y = &b->terms[k];
             if (!str_eq(x->key, y->key)) continue;
             bool same = str_eq(x->value, y->value);
             if (same && x->negated != y->negated) return false;

@@ -33,21 +33,21 @@ bool selector_covers(const struct selector *wide, const struct selector *narrow,
 // Of resources of the type: there might be one that both mean.
 bool selector_meets(const struct selector *a, const struct selector *b, enum resource_type type);
 
-struct condition_term {
+struct tag_condition_term {
     struct str key, value;
     bool negated; // the tag is absent or another
 };
-struct condition {
+struct tag_condition {
     size_t n;
-    struct condition_term terms[POLICY_TERMS_MAX];
+    struct tag_condition_term terms[POLICY_TERMS_MAX];
 };
 // An empty text has no terms.
-NODISCARD bool condition_parse(struct str text, struct condition *out_condition, struct err *err);
+NODISCARD bool tag_condition_parse(struct str text, struct tag_condition *out_condition, struct err *err);
 // tags: a JSON object, or empty. What cannot be read makes it `in_doubt`.
-bool condition_holds(const struct condition *c, struct str tags, bool in_doubt);
+bool tag_condition_holds(const struct tag_condition *c, struct str tags, bool in_doubt);
 // Whenever `narrow` holds, `wide` does. NULL has no terms.
-bool condition_covers(const struct condition *wide, const struct condition *narrow);
+bool tag_condition_covers(const struct tag_condition *wide, const struct tag_condition *narrow);
 // Both might hold for one resource.
-bool condition_meets(const struct condition *a, const struct condition *b);
+bool tag_condition_meets(const struct tag_condition *a, const struct tag_condition *b);
 
 #endif

@@ -29,13 +29,13 @@ static void check_selector(struct str text) {
 }
 
 static void check_condition(struct str text, struct str tags) {
-    struct condition c;
+    struct tag_condition c;
     struct err err;
-    if (!condition_parse(text, &c, &err)) return;
-    check(c.n <= POLICY_TERMS_MAX && condition_covers(&c, &c) && condition_covers(NULL, &c));
+    if (!tag_condition_parse(text, &c, &err)) return;
+    check(c.n <= POLICY_TERMS_MAX && tag_condition_covers(&c, &c) && tag_condition_covers(NULL, &c));
     // In doubt it may hold more, never less.
-    check(!condition_holds(&c, tags, false) || condition_holds(&c, tags, true));
-    if (condition_holds(&c, tags, false)) check(condition_meets(&c, &c));
+    check(!tag_condition_holds(&c, tags, false) || tag_condition_holds(&c, tags, true));
+    if (tag_condition_holds(&c, tags, false)) check(tag_condition_meets(&c, &c));
 }
 
 // A policy of all of it: an allow and a deny alike, so nothing can be allowed to who holds both.
