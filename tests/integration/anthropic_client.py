@@ -1,8 +1,10 @@
 # Anthropic's client library for Python, unmodified, against Penstock before providers of several dialects. Run by
 # test_anthropic_sdk.py with the Python of build/python, which has the library.
 import asyncio
+import json
 import os
 import unittest
+import urllib.request
 
 import anthropic
 
@@ -11,6 +13,8 @@ HELLO = [{'role': 'user', 'content': 'Hello'}]
 WEATHER = {'name': 'weather', 'input_schema': {'type': 'object', 'properties': {'city': {'type': 'string'}}}}
 ARGUMENTS = {'city': 'Zürich', 'unit': '°C', 'n': 1.5}
 PROVIDERS = ('claude', 'fake', 'gemini')
+FAKES = {'claude': os.environ['ANTHROPIC_FAKE'], 'fake': os.environ['OPENAI_FAKE'], 'gemini': os.environ['GEMINI_FAKE']}
+PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 
 
 def text_of(message):
@@ -24,6 +28,10 @@ class Client(unittest.TestCase):
 
     def ask(self, model, **more):
         return self.client.messages.create(**{'model': model, 'max_tokens': 100, 'messages': HELLO, **more})
+
+    def seen_by(self, provider, model):
+        with urllib.request.urlopen(FAKES[provider] + '/_control/seen') as reply:
+            return [s for s in json.load(reply)['seen'] if s['model'].startswith(model)]
 
     def test_message(self):
         for provider in PROVIDERS:
@@ -69,6 +77,22 @@ class Client(unittest.TestCase):
         for provider in PROVIDERS:
             message = self.ask(provider + '/x', output_config={'format': {'type': 'json_schema', 'schema': schema}})
             self.assertEqual(text_of(message), '{"tide": "high"}')
+
+    def test_images(self):
+        image = {'type': 'image', 'source': {'type': 'base64', 'media_type': 'image/png', 'data': PNG}}
+        for provider in PROVIDERS:
+            message = self.ask(provider + '/seeing', messages=[
+                {'role': 'user', 'content': [{'type': 'text', 'text': 'What is it?'}, image]}])
+            self.assertTrue(text_of(message))
+            (seen,) = self.seen_by(provider, 'seeing')
+            self.assertIn(PNG, json.dumps(seen['json']))
+
+    def test_retries(self):
+        patient = self.client.with_options(max_retries=1)
+        for provider in PROVIDERS:
+            with self.assertRaises(anthropic.InternalServerError):
+                patient.messages.create(model=f'{provider}/again;status=503;retry_after=0', max_tokens=9, messages=HELLO)
+            self.assertEqual(len(self.seen_by(provider, 'again')), 2)
 
     def test_tokens_and_models(self):
         for provider in PROVIDERS:

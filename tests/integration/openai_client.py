@@ -3,14 +3,22 @@
 import json
 import os
 import unittest
+import urllib.request
 
 import openai
+import pydantic
 
 CLIENT = openai.OpenAI(base_url=os.environ['PENSTOCK_URL'], api_key=os.environ['PENSTOCK_KEY'], max_retries=0)
 MESSAGES = [{'role': 'user', 'content': 'Hello'}]
 TOOLS = [{'type': 'function', 'function': {'name': 'weather', 'parameters': {'type': 'object', 'properties': {
     'city': {'type': 'string'}}}}}]
+FAKES = json.loads(os.environ['FAKES'])
+PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 PROVIDERS = ('fake', 'claude', 'google', 'co')
+
+
+class Tide(pydantic.BaseModel):
+    tide: str
 
 
 class OpenAIClient(unittest.TestCase):
@@ -44,6 +52,37 @@ class OpenAIClient(unittest.TestCase):
             with CLIENT.chat.completions.stream(model=provider + '/x;tools', messages=MESSAGES, tools=TOOLS) as stream:
                 streamed = stream.get_final_completion().choices[0].message
             self.assertEqual(json.loads(streamed.tool_calls[0].function.arguments)['city'], 'Zürich')
+
+    def test_several_tools_at_once(self):
+        for provider in self.each():
+            ask = {'model': provider + '/x;parallel', 'messages': MESSAGES, 'tools': TOOLS}
+            with CLIENT.chat.completions.stream(**ask) as stream:
+                streamed = stream.get_final_completion().choices[0].message
+            for message in CLIENT.chat.completions.create(**ask).choices[0].message, streamed:
+                self.assertEqual([(c.function.name, json.loads(c.function.arguments)['city']) for c in message.tool_calls],
+                                 [('weather', 'Zürich')] * 2)
+                self.assertEqual(len({c.id for c in message.tool_calls}), 2)
+
+    def test_structured_output(self):
+        for provider in self.each():
+            answer = CLIENT.chat.completions.parse(model=provider + '/x', messages=MESSAGES, response_format=Tide)
+            self.assertEqual(answer.choices[0].message.parsed, Tide(tide='high'))
+
+    def test_images(self):
+        content = [{'type': 'text', 'text': 'What is it?'},
+                   {'type': 'image_url', 'image_url': {'url': 'data:image/png;base64,' + PNG}}]
+        for provider in self.each():
+            answer = CLIENT.chat.completions.create(model=provider + '/x', messages=[{'role': 'user', 'content': content}])
+            self.assertTrue(answer.choices[0].message.content)
+
+    def test_retries(self):
+        patient = CLIENT.with_options(max_retries=1)
+        for provider in self.each():
+            with self.assertRaises(openai.InternalServerError):
+                patient.chat.completions.create(model=provider + '/again;status=503;retry_after=0', messages=MESSAGES)
+            with urllib.request.urlopen(FAKES[provider] + '_control/seen') as reply:
+                seen = json.load(reply)['seen']
+            self.assertEqual(len([s for s in seen if s['model'].startswith('again')]), 2)
 
     def test_errors(self):
         for provider in self.each():

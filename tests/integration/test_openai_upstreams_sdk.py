@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # Runs the suites of OpenAI's own client libraries, in JavaScript (test_openai_upstreams_sdk.mjs) and in Python
 # (openai_client.py), against a server before fake providers of several dialects.
+import json
 import os
 import subprocess
 import sys
@@ -28,7 +29,9 @@ class OpenAiUpstreams(Suite):
                               provider('google', 'gemini', cls.others['google'].key), provider('co', 'cohere', 'co-fake')]}
 
     def run_suite(self, *command):
-        env = clean_environment(PENSTOCK_URL=f'http://127.0.0.1:{self.server.port}/v1', PENSTOCK_KEY=self.server.key)
+        env = clean_environment(PENSTOCK_URL=f'http://127.0.0.1:{self.server.port}/v1', PENSTOCK_KEY=self.server.key,
+                                FAKES=json.dumps({name: f'http://{fake.authority}/' for name, fake in
+                                                  {'fake': self.fake, **self.others}.items()}))
         done = subprocess.run(command, cwd=HERE, env=env, stdout=sys.stderr, timeout=120)
         self.assertEqual(done.returncode, 0)
         for fake in self.others.values():
