@@ -10,6 +10,7 @@ from harness import HERE, Suite, clean_environment, fake_provider, main  # first
 
 from anthropic_upstream import AnthropicUpstream
 from bedrock_upstream import BedrockUpstream
+from cohere_upstream import CohereUpstream
 from gemini_upstream import GeminiUpstream
 
 CLAUDE = 'anthropic.claude-sonnet-4-20250514-v1:0'
@@ -19,7 +20,8 @@ class OllamaSdk(Suite):
     @classmethod
     def setUpClass(cls):
         cls.aws, cls.claude, cls.google = BedrockUpstream().start(), AnthropicUpstream().start(), GeminiUpstream().start()
-        for other in cls.aws, cls.claude, cls.google:
+        cls.co = CohereUpstream().start()
+        for other in cls.aws, cls.claude, cls.google, cls.co:
             cls.addClassCleanup(other.stop)
         super().setUpClass()
 
@@ -32,7 +34,8 @@ class OllamaSdk(Suite):
                                'access_key_id': 'AKIDFAKE', 'api_key': 'bedrock/secret+fake'},
                               {'name': 'claude', 'kind': 'anthropic', 'base_url': cls.claude.base_url,
                                'api_key': 'sk-ant-fake'},
-                              {'name': 'google', 'kind': 'gemini', 'base_url': cls.google.base_url, 'api_key': 'AIza-fake'}],
+                              {'name': 'google', 'kind': 'gemini', 'base_url': cls.google.base_url, 'api_key': 'AIza-fake'},
+                              {'name': 'co', 'kind': 'cohere', 'base_url': cls.co.base_url, 'api_key': 'co-fake'}],
                 'models': [named('vectors', 'embed'), named('broken', 'gpt;error_event')]}
 
     def setUp(self):
@@ -44,10 +47,11 @@ class OllamaSdk(Suite):
     def run_suite(self, server, models):
         self.assertTrue(os.path.isdir(os.path.join(HERE, 'node_modules', 'ollama')), 'npm ci was not run in ' + HERE)
         env = clean_environment(PENSTOCK_URL=f'http://127.0.0.1:{server.port}', PENSTOCK_KEY=server.key,
-                                MODELS=json.dumps(models))
+                                MODELS=json.dumps(models),
+                                EMBEDDERS=json.dumps(['fake/embed', 'google/text-embedding-004', 'co/embed-v4.0']))
         done = subprocess.run(['node', '--test', 'test_ollama_sdk.mjs'], cwd=HERE, env=env, stdout=sys.stderr, timeout=120)
         self.assertEqual(done.returncode, 0)
-        for other in self.aws, self.claude, self.google:
+        for other in self.aws, self.claude, self.google, self.co:
             self.assertEqual(other.violations, [])
 
     def test_suite(self):
@@ -55,7 +59,8 @@ class OllamaSdk(Suite):
             ('openai', 'fake/gpt;events=6', 'fake/gpt;tools'),
             ('anthropic', 'claude/claude-sonnet-4-20250514;events=6', 'claude/claude-sonnet-4-20250514;tools'),
             ('gemini', 'google/gemini-2.5-flash;events=6', 'google/gemini-2.5-flash;tools'),
-            ('bedrock', f'aws/{CLAUDE}', f'aws/{CLAUDE};tools;words=0')])
+            ('bedrock', f'aws/{CLAUDE}', f'aws/{CLAUDE};tools;words=0'),
+            ('cohere', 'co/command-a-03-2025', 'co/command-a-03-2025;tools')])
 
     def test_ollama_behind_it(self):
         """Passed through as it is, and translated for a client of another dialect."""

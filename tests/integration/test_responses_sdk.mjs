@@ -69,6 +69,17 @@ for (const target of targets) {
     assert.ok(kinds.includes("response.function_call_arguments.delta") && kinds.includes("response.function_call_arguments.done"));
   });
 
+  test(`${target}: several calls at once`, async () => {
+    const asked = { model: `${target}/x;parallel`, input: "The weather?", tools: [WEATHER] };
+    for (const response of [await client.responses.create(asked), (await gathered(asked)).response]) {
+      const calls = response.output.filter((item) => item.type === "function_call");
+      assert.deepEqual(calls.map((c) => [c.name, JSON.parse(c.arguments).city]), Array(2).fill(["weather", "Zürich"]));
+      assert.equal(new Set(calls.map((c) => c.call_id)).size, 2);
+      const input = calls.map((c) => ({ type: "function_call_output", call_id: c.call_id, output: "rain" }));
+      assert.ok((await client.responses.create({ model: `${target}/x`, previous_response_id: response.id, input, tools: [WEATHER] })).output_text);
+    }
+  });
+
   test(`${target}: a conversation, read again and deleted`, async () => {
     const first = await client.responses.create({ model: `${target}/x`, input: "My name is Ada" });
     const second = await client.responses.create({ model: `${target}/x`, input: "Who am I?", previous_response_id: first.id });
@@ -94,6 +105,11 @@ for (const target of targets) {
     const limited = await rejected(client.responses.create({ model: `${target}/x;status=429`, input: "Hello" }), OpenAI.RateLimitError);
     assert.equal(limited.status, 429);
     await rejected(client.responses.create({ model: `${target}/x;status=500`, input: "Hello", stream: true }), OpenAI.InternalServerError);
+    let tries = 0;
+    const counting = (...request) => (tries++, fetch(...request));
+    const patient = new OpenAI({ baseURL, apiKey, maxRetries: 1, fetch: counting });
+    await rejected(patient.responses.create({ model: `${target}/x;status=503;retry_after=0`, input: "Hello" }), OpenAI.InternalServerError);
+    assert.equal(tries, 2);
   });
 
   if (target === "chat") continue; // its stand-in knows no schema, and does not think
