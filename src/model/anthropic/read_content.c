@@ -6,10 +6,11 @@
 #define KINDS(k) JSON_IS(JSON_##k)
 #define BLOCK "messages[].content[]."
 
-// A list of blocks becomes at most twice as many parts: a document may hold text and images.
+// Each block becomes one part at most, and each image within a document one more.
 struct parts {
     struct chat_part *list;
     size_t n, cap;
+    size_t spare; // for such images
 };
 
 static struct chat_part *part_new(struct parts *to, enum chat_part_kind kind) {
@@ -19,8 +20,10 @@ static struct chat_part *part_new(struct parts *to, enum chat_part_kind kind) {
     return p;
 }
 
-static bool parts_init(struct anthropic_reading *r, struct parts *to, size_t cap) {
-    *to = (struct parts){.list = ARENA_ARRAY(r->arena, struct chat_part, MAX(cap, (size_t)1)), .cap = cap};
+static bool parts_init(struct anthropic_reading *r, struct parts *to, size_t blocks, size_t spare) {
+    size_t cap = blocks + spare;
+    *to = (struct parts){
+        .list = ARENA_ARRAY(r->arena, struct chat_part, MAX(cap, (size_t)1)), .cap = cap, .spare = spare};
     return to->list || err_no_memory(r->err);
 }
 
@@ -106,7 +109,8 @@ static bool join_texts(struct anthropic_reading *r, struct str first, struct str
     buf_put(&b, first);
     for (size_t i = 0; i < n; i++) {
         if (!JSON_GET(list[i], &type, STR("type"))) return anthropic_wrong(r, "source.content", "a block has no type");
-        if (json_string_eq(type, STR("image")) && to->n < to->cap) {
+        if (json_string_eq(type, STR("image")) && to->spare) {
+            to->spare--;
             if (!read_image(r, list[i], to)) return false;
             continue;
         }
@@ -205,7 +209,7 @@ static bool read_result(struct anthropic_reading *r, struct str raw, struct part
     struct parts inner = {.list = NULL};
     if (!anthropic_members(r, raw, STR(BLOCK), f, ARRAY_LEN(f))) return false;
     if (f[2].found && f[2].kind == JSON_STRING) {
-        if (!parts_init(r, &inner, 1)) return false;
+        if (!parts_init(r, &inner, 1, 0)) return false;
         part_new(&inner, CHAT_TEXT)->text = f[2].raw;
     } else if (f[2].found && !read_blocks(r, f[2].raw, true, &inner)) {
         return false;
@@ -270,10 +274,10 @@ static bool read_block(struct anthropic_reading *r, struct str raw, bool inner, 
     return true;
 }
 
-// The most parts that a list of blocks becomes.
-static size_t parts_of(const struct str *list, size_t n) {
+// How many parts within the sources of a list of blocks may become images.
+static size_t inner_of(const struct str *list, size_t n) {
     struct str content;
-    size_t total = n;
+    size_t total = 0;
     for (size_t i = 0; i < n; i++) {
         if (!JSON_GET(list[i], &content, STR("source"), STR("content"))) continue;
         struct json_reader in;
@@ -290,7 +294,7 @@ static bool read_blocks(struct anthropic_reading *r, struct str array, bool inne
     struct str *list;
     size_t n;
     memcpy(path, r->path, sizeof path);
-    if (!anthropic_elements(r, array, &list, &n) || !parts_init(r, to, parts_of(list, n))) return false;
+    if (!anthropic_elements(r, array, &list, &n) || !parts_init(r, to, n, inner_of(list, n))) return false;
     for (size_t i = 0; i < n; i++) {
         snprintf(r->path, sizeof r->path, "%.50s%scontent[%zu]", path, path[0] ? "." : "", i);
         if (!read_block(r, list[i], inner, to)) return false;
@@ -302,7 +306,7 @@ static bool read_blocks(struct anthropic_reading *r, struct str array, bool inne
 bool anthropic_read_content(struct anthropic_reading *r, struct str raw, struct chat_turn *turn) {
     struct parts parts;
     if (json_raw_kind(raw) == JSON_STRING) {
-        if (!parts_init(r, &parts, 1)) return false;
+        if (!parts_init(r, &parts, 1, 0)) return false;
         part_new(&parts, CHAT_TEXT)->text = raw;
     } else if (!read_blocks(r, raw, false, &parts)) {
         return false;

@@ -46,7 +46,7 @@ static void put_url(struct openai_writing *x, struct str key, const struct chat_
     json_put_raw(x->w, STR("\"data:"));
     json_escape_put(x->w->out, m->mime.n ? m->mime : otherwise);
     buf_lit(x->w->out, ";base64,");
-    buf_put(x->w->out, m->data);
+    json_escape_put(x->w->out, m->data); // which may be anything
     buf_putc(x->w->out, '"');
 }
 

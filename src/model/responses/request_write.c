@@ -27,9 +27,9 @@ static void put_data_url(struct writing *x, struct str key, struct str mime, str
     struct buf *out = x->w.out;
     size_t at = out->n;
     json_put_str(&x->w, url);
-    // Base64 needs no escapes: it goes in before the quote.
+    // The data goes in before the quote. It may be anything.
     if (!out->failed && out->n > at) out->n--;
-    buf_put(out, data);
+    json_escape_put(out, data);
     buf_lit(out, "\"");
 }
 
@@ -272,13 +272,15 @@ static bool is_search(struct str hosted) {
            JSON_GET(hosted, &found, STR("googleSearch"));
 }
 
+static bool can_tell(struct writing *x, const struct chat_tool *t) {
+    if (!t->hosted.p || is_search(t->hosted)) return true;
+    chat_drop(x->report, STR("tools[].type"));
+    return false;
+}
+
 static void put_tool(struct writing *x, const struct chat_tool *t) {
     if (t->cache_control.p) chat_drop(x->report, STR("cache_control"));
     if (t->hosted.p) {
-        if (!is_search(t->hosted)) {
-            chat_drop(x->report, STR("tools[].type"));
-            return;
-        }
         json_put_object(&x->w);
         json_put_member_str(&x->w, STR("type"), STR("web_search"));
         json_put_object_end(&x->w);
@@ -320,14 +322,17 @@ static void put_choice(struct writing *x) {
 
 static void put_tools(struct writing *x) {
     const struct chat *chat = x->chat;
-    if (chat->tool_count) {
-        json_put_member_array(&x->w, STR("tools"));
-        for (size_t i = 0; i < chat->tool_count; i++) put_tool(x, &chat->tools[i]);
-        json_put_array_end(&x->w);
-        put_choice(x);
-        if (chat->parallel_tools >= 0)
-            json_put_member_bool(&x->w, STR("parallel_tool_calls"), chat->parallel_tools == 1);
+    bool any = false;
+    for (size_t i = 0; i < chat->tool_count; i++) {
+        if (!can_tell(x, &chat->tools[i])) continue;
+        if (!any) json_put_member_array(&x->w, STR("tools"));
+        any = true;
+        put_tool(x, &chat->tools[i]);
     }
+    if (!any) return; // nor anything to choose from
+    json_put_array_end(&x->w);
+    put_choice(x);
+    if (chat->parallel_tools >= 0) json_put_member_bool(&x->w, STR("parallel_tool_calls"), chat->parallel_tools == 1);
 }
 
 // --- settings ---
