@@ -34,7 +34,7 @@ static bool wrap_invalid(struct str json_string, struct arena *arena, struct str
 }
 
 // Line ends within JSON are white space; streams of lines and of events end at them.
-static struct str on_one_line(struct str json, struct arena *arena) {
+struct str chat_on_one_line(struct str json, struct arena *arena) {
     if (str_find_char(json, '\n') == json.n && str_find_char(json, '\r') == json.n) return json;
     char *p = arena_alloc(arena, json.n);
     for (size_t i = 0; p && i < json.n; i++) p[i] = (char)(json.p[i] == '\n' || json.p[i] == '\r' ? ' ' : json.p[i]);
@@ -50,7 +50,7 @@ bool chat_args_of_text(struct str json_string, struct arena *arena, struct str *
         return true;
     }
     if (!is_object(text)) return wrap_invalid(json_string, arena, out_args, err);
-    *out_args = on_one_line(text, arena);
+    *out_args = chat_on_one_line(text, arena);
     return out_args->p || err_no_memory(err);
 }
 

@@ -155,6 +155,8 @@ struct str chat_quote(struct arena *arena, struct str text);
 // object, cut off at max_tokens say, becomes {"_invalid": "the text"}, so that nothing is lost and every dialect can
 // carry it.
 NODISCARD bool chat_args_of_text(struct str json_string, struct arena *arena, struct str *out_args, struct err *err);
+// A JSON value without line ends; in the arena where it had some, p is NULL without memory.
+struct str chat_on_one_line(struct str json, struct arena *arena);
 // "data:image/png;base64,AAAA" of a JSON string: true, media->mime and data set (parameters and case as RFC 2397 has
 // them); false: it is no data URL, and media->url is the string.
 bool chat_media_of_url(struct str json_string, struct arena *arena, struct chat_media *out_media);

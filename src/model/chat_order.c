@@ -136,13 +136,17 @@ static bool count_held(struct chat_order *o, size_t n) {
 static void hold_part(struct chat_order *o, const struct chat_event *e) {
     struct chat_choice *c = &o->choice[e->choice];
     size_t n = e->id.n + e->name.n + e->mime.n;
+    if (c->held.n == CHAT_ORDER_HELD_MAX) {
+        fail_full(o);
+        return;
+    }
     if (!count_held(o, n + sizeof(struct chat_held))) return;
     char *p = mem_alloc(n + 1);
     if (!p) {
         fail_full(o);
         return;
     }
-    struct chat_held h = {.part = e->part, .kind = e->part_kind};
+    struct chat_held h = {.part = e->part, .kind = e->part_kind, .bytes = n + sizeof h};
     if (e->id.n) memcpy(p, e->id.p, e->id.n);
     if (e->name.n) memcpy(p + e->id.n, e->name.p, e->name.n);
     if (e->mime.n) memcpy(p + e->id.n + e->name.n, e->mime.p, e->mime.n);
@@ -161,6 +165,7 @@ static void hold_more(struct chat_order *o, struct chat_held *h, const struct ch
     struct str piece = e->kind == CHAT_CITATION ? e->raw : e->text;
     struct buf *to = e->kind == CHAT_CITATION ? &h->citations : e->kind == CHAT_SIGNATURE ? &h->signature : &h->text;
     if (!count_held(o, piece.n + 1)) return;
+    h->bytes += piece.n + 1;
     if (e->kind == CHAT_CITATION && to->n) buf_putc(to, BETWEEN);
     buf_put(to, piece);
     if (to->failed) fail_full(o);
@@ -198,11 +203,11 @@ static void tell_waiting(struct chat_order *o, unsigned choice, bool all) {
         if (c->open && (all || c->whole)) end_part(o, choice);
         if (c->open) break;
         tell_held(o, choice, &c->held.p[told]);
+        o->held_bytes -= c->held.p[told].bytes;
         held_free(&c->held.p[told++]);
     }
     for (size_t i = told; i < c->held.n; i++) c->held.p[i - told] = c->held.p[i];
     c->held.n -= told;
-    if (!c->held.n) o->held_bytes = 0;
 }
 
 // --- events ---
@@ -234,6 +239,21 @@ static void take_more(struct chat_order *o, const struct chat_event *e) {
         take_part(o, &again);
         take_more(o, e);
     }
+}
+
+// A citation is a piece of JSON as the provider has laid it out; encoders tell it within a line.
+static void take_citation(struct chat_order *o, const struct chat_event *e) {
+    struct chat_event flat = *e;
+    bool lines = str_find_char(e->raw, '\n') < e->raw.n || str_find_char(e->raw, '\r') < e->raw.n;
+    if (lines) {
+        buf_clear(&o->line);
+        buf_put(&o->line, e->raw);
+        if (o->line.failed) return;
+        for (size_t i = 0; i < o->line.n; i++)
+            if (o->line.p[i] == '\n' || o->line.p[i] == '\r') o->line.p[i] = ' ';
+        flat.raw = buf_str(&o->line);
+    }
+    take_more(o, &flat);
 }
 
 static void take_end(struct chat_order *o, const struct chat_event *e) {
@@ -271,8 +291,10 @@ static void take(struct chat_sink *sink, const struct chat_event *e) {
         break;
     case CHAT_DELTA:
     case CHAT_SIGNATURE:
-    case CHAT_CITATION:
         take_more(o, e);
+        break;
+    case CHAT_CITATION:
+        take_citation(o, e);
         break;
     case CHAT_PART_END:
         take_end(o, e);
@@ -293,6 +315,7 @@ static void take(struct chat_sink *sink, const struct chat_event *e) {
 void chat_order_init(struct chat_order *o, struct chat_sink *to, unsigned choices, size_t max) {
     *o = (struct chat_order){.sink = {.take = take}, .to = to, .max = max};
     o->choices = MIN(choices, (unsigned)CHAT_CHOICES_MAX);
+    buf_init(&o->line, max);
     for (unsigned i = 0; i < o->choices; i++) buf_init(&o->choice[i].stop, 4096);
 }
 
@@ -324,4 +347,5 @@ void chat_order_free(struct chat_order *o) {
         vec_free(&c->held);
         buf_free(&c->stop);
     }
+    buf_free(&o->line);
 }

@@ -6,7 +6,7 @@
 // them is over, which of a call is known as soon as its arguments are a whole JSON value.
 //
 // Ownership: borrows the sink it feeds; owns what it holds back. Thread rule: one thread. Errors: what is held back
-// past `max` bytes is a CHAT_FAIL.
+// past `max` bytes or CHAT_ORDER_HELD_MAX parts of a choice is a CHAT_FAIL.
 #ifndef MODEL_CHAT_ORDER_H
 #define MODEL_CHAT_ORDER_H
 
@@ -14,8 +14,10 @@
 #include "base/vec.h"
 #include "model/chat_event.h"
 
+#define CHAT_ORDER_HELD_MAX 1024
 struct chat_held { // a part that waits for its turn
     unsigned part;
+    size_t bytes; // that it counts for
     enum chat_part_kind kind;
     bool ended;
     struct str id, name, mime; // own memory, one piece from id.p on
@@ -42,6 +44,7 @@ struct chat_order {
     struct chat_sink *to;
     unsigned choices; // how many the client can be given; events of others are dropped
     size_t max, held_bytes;
+    struct buf line; // of a citation that had several
     bool begun, failed, ended;
     struct chat_choice choice[CHAT_CHOICES_MAX];
 };

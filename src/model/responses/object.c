@@ -55,7 +55,15 @@ void responses_find_asked(struct responses_encoder *e) {
         return;
     }
     for (size_t i = 0; i < ARRAY_LEN(k_asked); i++) f[i].name = k_asked[i].name;
-    if (e->reply->request && json_scan(e->reply->request->body, f, ARRAY_LEN(k_asked), &ignored)) e->asked = f;
+    if (!e->reply->request || !json_scan(e->reply->request->body, f, ARRAY_LEN(k_asked), &ignored)) return;
+    e->asked = f;
+    // They are told again within lines.
+    for (size_t i = 0; i < ARRAY_LEN(k_asked); i++) {
+        if (!f[i].found) continue;
+        f[i].raw = chat_on_one_line(f[i].raw, e->reply->arena);
+        f[i].found = f[i].raw.p != NULL;
+        if (!f[i].found) e->no_memory = true;
+    }
 }
 
 bool responses_is_free_tool(const struct responses_encoder *e, struct str name) {
