@@ -114,7 +114,7 @@ static bool clean_ids(struct str out_slices[JSON_EDIT_SLICES_MAX], size_t *io_co
         // quote is now behind the member's name: …"id or …"tool_call_id
         bool is_id = quote >= 3 && (str_ends(str_head(rest, quote), STR("\"id")) ||
                                     str_ends(str_head(rest, quote), STR("\"tool_call_id")));
-        while (is_id && end < after.n && after.p[end] != '"') end++;
+        while (is_id && end < after.n && after.p[end] != '"') end += after.p[end] == '\\' ? 2 : 1;
         struct str kept = is_id ? before : str_head(rest, at + sizeof OPENAI_THOUGHT_MARK - 1);
         memcpy(clean + n, kept.p, kept.n);
         n += kept.n;

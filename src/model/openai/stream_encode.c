@@ -139,6 +139,14 @@ static void close_image(struct openai_encoder *e) {
 
 // --- events ---
 
+static void put_audio(struct openai_encoder *e, unsigned choice, struct str member, struct str escaped) {
+    open_chunk(e, choice);
+    buf_put(e->out, member);
+    buf_put(e->out, escaped);
+    buf_lit(e->out, "\"}");
+    close_chunk(e, STR(""));
+}
+
 static void on_part(struct openai_encoder *e, const struct chat_event *v) {
     tell_role(e, v->choice);
     if (v->part_kind == CHAT_THINKING) {
@@ -147,15 +155,7 @@ static void on_part(struct openai_encoder *e, const struct chat_event *v) {
     }
     if (v->part_kind == CHAT_TOOL_CALL) begin_call(e, v);
     if (v->part_kind == CHAT_IMAGE) open_image(e, v);
-    if (v->part_kind == CHAT_AUDIO && v->id.n) put_text(e, v->choice, STR("\"audio\":{\"id\":\""), v->id);
-}
-
-static void put_audio(struct openai_encoder *e, const struct chat_event *v) {
-    open_chunk(e, v->choice);
-    buf_lit(e->out, "\"audio\":{\"data\":\"");
-    buf_put(e->out, v->text);
-    buf_lit(e->out, "\"}");
-    close_chunk(e, STR(""));
+    if (v->part_kind == CHAT_AUDIO && v->id.n) put_audio(e, v->choice, STR("\"audio\":{\"id\":\""), v->id);
 }
 
 static void put_redacted(struct openai_encoder *e, const struct chat_event *v) {
@@ -186,7 +186,7 @@ static void on_delta(struct openai_encoder *e, const struct chat_event *v) {
         put_redacted(e, v);
         break;
     case CHAT_AUDIO:
-        put_audio(e, v);
+        put_audio(e, v->choice, STR("\"audio\":{\"data\":\""), v->text);
         break;
     case CHAT_IMAGE:
         if (e->image) buf_put(e->out, v->text);
