@@ -105,7 +105,9 @@ static bool put_output(struct gemini_write *w) {
 // ["text"] is what they do anyway.
 static void put_modalities(struct gemini_write *w) {
     struct str raw = w->chat->modalities, voice;
-    if (raw.p && !str_eq(raw, STR("[\"text\"]"))) {
+    if (raw.p && str_find_char(raw, '\\') < raw.n) { // no word that is known has an escape
+        chat_drop(w->report, STR("modalities"));
+    } else if (raw.p && !str_eq(raw, STR("[\"text\"]"))) {
         char *text = arena_alloc(w->arena, raw.n + 1);
         for (size_t i = 0; text && i < raw.n; i++)
             text[i] = (char)(raw.p[i] >= 'a' && raw.p[i] <= 'z' ? raw.p[i] - 32 : raw.p[i]);

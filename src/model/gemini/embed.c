@@ -39,20 +39,24 @@ static bool content_text(const struct gemini_read *rd, struct str content, const
     static const struct gemini_member outer[] = {{STR_INIT("parts"), JSON_IS(JSON_ARRAY)}, {STR_INIT("role"), 0}};
     static const struct gemini_member inner[] = {{STR_INIT("text"), JSON_IS(JSON_STRING)}};
     struct gemini_place at = {.up = up, .name = STR("content")};
+    BUF_AUTO struct buf text = BUF_INIT(content.n + 2);
     struct json_reader r;
-    struct str f[2], one, text = STR_NONE, g[1];
+    struct str f[2], one, g[1];
     enum json_kind kind;
+    size_t parts = 0;
     if (!gemini_object(rd, content, &at, outer, 2, f)) return false;
     json_reader_init(&r, f[0].p ? f[0] : STR("[]"), JSON_DEPTH_MAX);
+    buf_putc(&text, '"');
     if (json_enter_array(&r))
-        while (json_element(&r, &kind)) {
+        for (; json_element(&r, &kind); parts++) {
             if (!json_skip(&r, &one) || !gemini_object(rd, one, &at, inner, 1, g)) return false;
             if (!g[0].p) return gemini_fault(rd, &at, STR("parts"), "must have text alone");
-            struct str before = text.p ? chat_inner(text) : STR(""), more = chat_inner(g[0]);
-            text = text.p ? arena_printf(rd->arena, "\"%.*s%.*s\"", STR_ARG(before), STR_ARG(more)) : g[0];
+            buf_put(&text, chat_inner(g[0]));
         }
-    *out_text = text;
-    return text.n || gemini_fault(rd, &at, STR("parts"), "are missing");
+    buf_putc(&text, '"');
+    if (!parts) return gemini_fault(rd, &at, STR("parts"), "are missing");
+    *out_text = parts == 1 ? g[0] : text.failed ? STR_NONE : arena_str(rd->arena, buf_str(&text));
+    return out_text->p || err_no_memory(rd->err);
 }
 
 static void note(struct embed_request *out, struct str name) {

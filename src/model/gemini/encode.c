@@ -63,7 +63,7 @@ static void put_text(struct gemini_encoder *e, unsigned choice, struct str text,
     buf_lit(e->out, "\"text\":\"");
     buf_put(e->out, text);
     buf_putc(e->out, '"');
-    if (e->kind == CHAT_THINKING) buf_lit(e->out, ",\"thought\":true");
+    if (e->choice[choice].kind == CHAT_THINKING) buf_lit(e->out, ",\"thought\":true");
     if (signature.n) {
         buf_lit(e->out, ",\"thoughtSignature\":\"");
         buf_put(e->out, signature);
@@ -73,31 +73,32 @@ static void put_text(struct gemini_encoder *e, unsigned choice, struct str text,
 }
 
 // What is no JSON object, cut off at the limit of tokens say, stands under "_invalid".
-static struct str arguments(struct gemini_encoder *e) {
+static struct str arguments(const struct gemini_encoder *e, const struct gemini_choice *c) {
     struct err ignored;
     struct str args,
-        quoted = arena_printf(e->reply->arena, "\"%.*s\"", (int)MIN(e->held_n, (size_t)INT32_MAX), e->held);
+        quoted = arena_printf(e->reply->arena, "\"%.*s\"", (int)MIN(c->held_n, (size_t)INT32_MAX), c->held);
     bool good = !e->lost && quoted.n && chat_args_of_text(quoted, e->reply->arena, &args, &ignored);
     return good ? args : STR("{}");
 }
 
 static void put_call(struct gemini_encoder *e, unsigned choice) {
-    struct str args = arguments(e);
+    const struct gemini_choice *c = &e->choice[choice];
+    struct str args = arguments(e, c);
     part_begin(e);
     buf_lit(e->out, "\"functionCall\":{");
-    if (e->id.n) {
+    if (c->id.n) {
         buf_lit(e->out, "\"id\":\"");
-        buf_put(e->out, e->id);
+        buf_put(e->out, c->id);
         buf_lit(e->out, "\",");
     }
     buf_lit(e->out, "\"name\":\"");
-    buf_put(e->out, e->name);
+    buf_put(e->out, c->name);
     buf_lit(e->out, "\",\"args\":");
     buf_put(e->out, args);
     buf_putc(e->out, '}');
-    if (e->signature.n) {
+    if (c->signature.n) {
         buf_lit(e->out, ",\"thoughtSignature\":\"");
-        buf_put(e->out, e->signature);
+        buf_put(e->out, c->signature);
         buf_putc(e->out, '"');
     }
     part_end(e, choice);
@@ -112,48 +113,71 @@ static bool hides(const struct gemini_encoder *e, enum chat_part_kind kind) {
     return kind == CHAT_THINKING && e->reply->chat && e->reply->chat->reasoning.hidden;
 }
 
-static void on_part(struct gemini_encoder *e, const struct chat_event *ev) {
-    e->kind = ev->part_kind;
-    e->open = true;
-    e->skipped = hides(e, e->kind);
-    e->held_n = 0;
-    e->signature = STR_NONE;
-    if (e->kind == CHAT_TOOL_CALL) {
-        e->id = arena_str(e->reply->arena, ev->id);
-        e->name = arena_str(e->reply->arena, ev->name);
-    }
-    if (!is_media(e->kind)) return;
-    part_begin(e); // base64 can go out as it comes
+// Base64 can go out as it comes, until another answer has something to say.
+static void open_media(struct gemini_encoder *e, const struct chat_event *ev) {
+    part_begin(e);
     buf_lit(e->out, "\"inlineData\":{\"mimeType\":\"");
     json_escape_put(e->out, ev->mime);
     buf_lit(e->out, "\",\"data\":\"");
+    e->media = true;
+    e->media_choice = ev->choice;
+}
+
+static void close_media(struct gemini_encoder *e) {
+    if (!e->media) return;
+    e->media = false;
+    buf_lit(e->out, "\"}");
+    part_end(e, e->media_choice);
+}
+
+static void on_part(struct gemini_encoder *e, const struct chat_event *ev) {
+    struct gemini_choice *c = &e->choice[ev->choice];
+    close_media(e);
+    c->kind = ev->part_kind;
+    c->open = true;
+    c->skipped = hides(e, c->kind);
+    c->held_n = 0;
+    c->signature = STR_NONE;
+    if (c->kind == CHAT_TOOL_CALL) {
+        c->id = arena_str(e->reply->arena, ev->id);
+        c->name = arena_str(e->reply->arena, ev->name);
+    }
+    if (is_media(c->kind)) open_media(e, ev);
 }
 
 static void on_delta(struct gemini_encoder *e, const struct chat_event *ev) {
-    if (e->skipped) return;
-    if (e->kind == CHAT_TOOL_CALL)
-        append(e, &e->held, &e->held_n, &e->held_cap, ev->text);
-    else if (is_media(e->kind))
-        buf_put(e->out, ev->text);
-    else
+    struct gemini_choice *c = &e->choice[ev->choice];
+    if (c->skipped) return;
+    if (c->kind == CHAT_TOOL_CALL) {
+        append(e, &c->held, &c->held_n, &c->held_cap, ev->text);
+    } else if (is_media(c->kind)) {
+        if (e->media && e->media_choice == ev->choice) buf_put(e->out, ev->text);
+    } else {
+        close_media(e);
         put_text(e, ev->choice, ev->text, STR_NONE);
+    }
 }
 
 static void on_signature(struct gemini_encoder *e, const struct chat_event *ev) {
-    if (e->skipped || is_media(e->kind)) return;
-    if (e->kind == CHAT_TOOL_CALL)
-        e->signature = arena_str(e->reply->arena, ev->text);
-    else
-        put_text(e, ev->choice, STR(""), ev->text);
+    struct gemini_choice *c = &e->choice[ev->choice];
+    if (c->skipped || is_media(c->kind)) return;
+    if (c->kind == CHAT_TOOL_CALL) {
+        c->signature = arena_str(e->reply->arena, ev->text);
+        return;
+    }
+    close_media(e);
+    put_text(e, ev->choice, STR(""), ev->text);
 }
 
 static void on_part_end(struct gemini_encoder *e, unsigned choice) {
-    if (!e->open) return;
-    e->open = false;
-    if (e->kind == CHAT_TOOL_CALL) put_call(e, choice);
-    if (!is_media(e->kind)) return;
-    buf_lit(e->out, "\"}");
-    part_end(e, choice);
+    struct gemini_choice *c = &e->choice[choice];
+    if (!c->open) return;
+    c->open = false;
+    if (c->kind == CHAT_TOOL_CALL) {
+        close_media(e);
+        put_call(e, choice);
+    }
+    if (is_media(c->kind) && e->media_choice == choice) close_media(e);
 }
 
 // A source on the web becomes a chunk of groundingMetadata.
@@ -198,8 +222,7 @@ static void put_last(struct gemini_encoder *e) {
 }
 
 static void on_fail(struct gemini_encoder *e, const struct chat_failure *failure) {
-    if (e->open && is_media(e->kind)) on_part_end(e, 0);
-    e->open = false;
+    close_media(e);
     e->failed = true;
     frame_begin(e);
     gemini_put_failure(failure, STR(""), e->out);

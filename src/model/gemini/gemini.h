@@ -85,31 +85,34 @@ bool gemini_on_vertex(const struct chat_target *target);
 
 // --- signatures: travel in a call's id, since other dialects have no place for them beside a call ---
 #define GEMINI_SIGNATURE_MARK "__ts_"
-// Appends an escaped id and a signature, which is base64, as the two in one; escaped.
+// Appends an escaped id and a signature as the two in one; escaped. A signature that is no base64 is left out.
 void gemini_id_pack(struct buf *out, struct str id, struct str signature);
 // The two parts of an id; signature p is NULL when there is none.
 void gemini_id_unpack(struct str packed, struct str *out_id, struct str *out_signature);
 
 // --- answers ---
+// One of several answers, which may take turns.
+struct gemini_choice {
+    enum chat_part_kind kind; // of the open part
+    bool open, skipped;
+    bool seen;
+    struct str id, name, signature; // of a call
+    char *held;                     // its arguments
+    size_t held_n, held_cap;
+    enum chat_finish finish;
+};
 struct gemini_encoder {
     struct chat_sink sink; // first
     const struct chat_reply *reply;
     struct buf *out;
-    enum chat_part_kind kind; // of the open part
-    bool open, skipped;
     bool begun;  // the array has elements
     bool failed; // nothing follows
     bool lost;   // no memory for what is held
-    struct str id, name;
-    char *held; // a call's arguments
-    size_t held_n, held_cap;
-    struct str signature;
+    bool media;  // the data of a picture or of sound is being told
+    unsigned media_choice;
     char *chunks; // of citations: elements of groundingChunks
     size_t chunks_n, chunks_cap;
-    struct {
-        bool seen;
-        enum chat_finish finish;
-    } choice[CHAT_CHOICES_MAX];
+    struct gemini_choice choice[CHAT_CHOICES_MAX];
     struct usage usage;
     bool has_usage;
 };

@@ -7,14 +7,16 @@
 
 #define DEPTH_MAX 24 // the writer nests 64 deep, and a level takes two
 #define LAYERS_MAX 32
-#define NODES_MAX 20000 // what references may grow to
+#define NODES_MAX 20000            // what references may grow to
+#define KEYWORDS 32                // that a schema is looked through for, about
+#define WORK_MAX ((size_t)1 << 29) // bytes that are looked through
 
 struct schema_write {
     struct json_writer *json;
     struct str root;
     struct arena *arena;
     struct err *err;
-    size_t nodes;
+    size_t nodes, work;
     struct str open[DEPTH_MAX * 2]; // targets of references that are being written
     size_t open_count;
 };
@@ -29,6 +31,18 @@ struct layers {
 };
 
 static bool put_schema(struct schema_write *s, struct str raw, unsigned depth, bool nullable);
+
+static bool too_large(struct schema_write *s) {
+    return err_set(s->err, ERR_INVALID_FIELD, "a schema grows too large once its references are written out");
+}
+
+// What is looked through again and again, a large schema by each that refers to it, may not become too much.
+static bool may_look(struct schema_write *s, size_t bytes, size_t times) {
+    size_t work;
+    if (__builtin_mul_overflow(bytes, times, &work) || work > WORK_MAX - s->work) return too_large(s);
+    s->work += work;
+    return true;
+}
 
 // --- references ---
 
@@ -70,7 +84,8 @@ static void layers_add(struct schema_write *s, struct layers *l, struct str raw)
 
 static void layers_add_ref(struct schema_write *s, struct layers *l, struct str ref) {
     struct str target;
-    if (ref.p[0] != '"' || !resolve(s, ref, &target)) return;
+    s->work += MIN(s->root.n, WORK_MAX - s->work); // what may_look then finds
+    if (ref.p[0] != '"' || s->work == WORK_MAX || !resolve(s, ref, &target)) return;
     if (is_open(s, target) || s->open_count == ARRAY_LEN(s->open)) {
         l->recursive = true;
         return;
@@ -238,17 +253,25 @@ static bool has_property(const struct layers *l, size_t layers, struct str key) 
 
 #define PROPERTIES_MAX 4096
 
+static size_t bytes_of(const struct layers *l) {
+    size_t n = 0;
+    for (size_t i = 0; i < l->n; i++) n += l->list[i].n;
+    return n;
+}
+
 static bool put_properties(struct schema_write *s, const struct layers *l, unsigned depth) {
     struct json_reader r;
     struct str properties, key, value, name;
     enum json_kind kind;
     bool any = false;
+    const size_t bytes = bytes_of(l);
     for (size_t i = 0; i < l->n; i++) {
         if (!member_of(l->list[i], STR("properties"), &properties)) continue;
         json_reader_init(&r, properties, JSON_DEPTH_MAX);
         if (!json_enter_object(&r)) continue;
         while (json_member(&r, &key, &kind)) {
             if (!json_skip(&r, &value) || !json_string_text(key, s->arena, &name)) return err_no_memory(s->err);
+            if (i && !may_look(s, bytes, 1)) return false;
             if (i && has_property(l, i, key)) continue;
             if (!any) json_put_member_object(s->json, STR("properties"));
             any = true;
@@ -261,18 +284,20 @@ static bool put_properties(struct schema_write *s, const struct layers *l, unsig
 }
 
 // Only names that properties have: another is refused.
-static void put_required(struct schema_write *s, const struct layers *l) {
+static bool put_required(struct schema_write *s, const struct layers *l) {
     struct json_reader r;
     struct str list, value;
     enum json_kind kind;
     bool any = false;
     size_t n = 0;
+    const size_t bytes = bytes_of(l);
     for (size_t i = 0; i < l->n; i++) {
         if (!member_of(l->list[i], STR("required"), &list)) continue;
         json_reader_init(&r, list, 0);
         if (!json_enter_array(&r)) continue;
         while (json_element(&r, &kind)) {
             if (!json_skip(&r, &value) || kind != JSON_STRING || ++n > PROPERTIES_MAX) continue;
+            if (!may_look(s, bytes, 1)) return false;
             if (!has_property(l, l->n, value)) continue;
             if (!any) json_put_member_array(s->json, STR("required"));
             any = true;
@@ -280,6 +305,7 @@ static void put_required(struct schema_write *s, const struct layers *l) {
         }
     }
     if (any) json_put_array_end(s->json);
+    return true;
 }
 
 static bool put_items(struct schema_write *s, const struct layers *l, unsigned depth) {
@@ -313,9 +339,7 @@ static bool put_typed(struct schema_write *s, const struct layers *l, struct str
     if (str_eq(type, STR("string"))) put_enum(s, l);
     if (str_eq(type, STR("array"))) return put_items(s, l, depth);
     if (!str_eq(type, STR("object"))) return true;
-    if (!put_properties(s, l, depth)) return false;
-    put_required(s, l);
-    return true;
+    return put_properties(s, l, depth) && put_required(s, l);
 }
 
 static bool put_types(struct schema_write *s, const struct layers *l, const struct str *types, size_t n, bool nullable,
@@ -349,13 +373,13 @@ static bool put_layers(struct schema_write *s, struct layers *l, unsigned depth)
 
 static bool put_schema(struct schema_write *s, struct str raw, unsigned depth, bool nullable) {
     struct layers l = {.nullable = nullable};
-    if (++s->nodes > NODES_MAX || s->json->out->failed)
-        return err_set(s->err, ERR_INVALID_FIELD, "a schema grows too large once its references are written out");
+    if (++s->nodes > NODES_MAX || s->json->out->failed) return too_large(s);
     if (depth >= DEPTH_MAX || raw.p[0] != '{') {
         json_put_raw(s->json, STR("{\"type\":\"OBJECT\"}"));
         return true;
     }
     layers_add(s, &l, raw);
+    if (!may_look(s, bytes_of(&l), KEYWORDS)) return false;
     json_put_object(s->json);
     if (!put_layers(s, &l, depth)) return false; // nothing of what was written is of use
     json_put_object_end(s->json);

@@ -1,10 +1,19 @@
 // Thought signatures packed into the ids of calls, so that clients of any dialect give them back.
 #include "model/gemini/gemini.h"
 
+static bool is_base64(struct str s) {
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!word && (!c || !strchr("+/-_=", c))) return false;
+    }
+    return s.n > 0;
+}
+
 // In the alphabet that ids of every vendor may have; Google reads either alphabet, padded or not.
 void gemini_id_pack(struct buf *out, struct str id, struct str signature) {
     buf_put(out, id);
-    if (!signature.n) return;
+    if (!is_base64(signature)) return;
     buf_lit(out, GEMINI_SIGNATURE_MARK);
     for (size_t i = 0; i < signature.n; i++) {
         char c = signature.p[i];

@@ -55,6 +55,7 @@ bool gemini_usage_read(struct str raw, struct usage *io_usage) {
         io_usage->output = MAX(io_usage->output, io_usage->reasoning);
     }
     io_usage->reasoning = MIN(io_usage->reasoning, io_usage->output);
+    io_usage->audio_out = MIN(io_usage->audio_out, io_usage->output - io_usage->reasoning);
     return true;
 }
 
