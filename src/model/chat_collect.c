@@ -37,26 +37,25 @@ static struct str joined(struct chat_collect *c, struct str a, struct str betwee
     return str_of(p, a.n + between.n + b.n);
 }
 
-static void flush(struct chat_collect *c, struct chat_answer_part *part) {
+// The text that is being gathered goes to the part that it is of.
+static void flush(struct chat_collect *c) {
     if (!c->text.n) return;
+    struct chat_answer_part *part = &c->parts.p[c->filling];
     part->text = joined(c, part->text, STR(""), buf_str(&c->text));
-    if (c->text.failed) c->failed = true;
     buf_clear(&c->text);
 }
 
-static void add_text(struct chat_collect *c, struct chat_answer_part *part, struct str text) {
-    bool alone = c->answer.choices <= 1;
-    if (alone)
-        buf_put(&c->text, text);
-    else
-        part->text = joined(c, part->text, STR(""), text);
+static void add_text(struct chat_collect *c, const struct chat_answer_part *part, struct str text) {
+    size_t place = (size_t)(part - c->parts.p);
+    if (place != c->filling) flush(c);
+    c->filling = place;
+    buf_put(&c->text, text);
     if (c->text.failed) c->failed = true;
 }
 
 static void on_part(struct chat_collect *c, const struct chat_event *e) {
     if (e->kind == CHAT_PART_BEGIN) {
-        struct chat_answer_part *last = c->parts.n ? &c->parts.p[c->parts.n - 1] : NULL;
-        if (last) flush(c, last);
+        flush(c);
         if (e->choice >= c->answer.choices) c->answer.choices = e->choice + 1;
         add_part(c, e);
         return;
@@ -66,7 +65,7 @@ static void on_part(struct chat_collect *c, const struct chat_event *e) {
     if (e->kind == CHAT_DELTA) add_text(c, part, e->text);
     if (e->kind == CHAT_SIGNATURE) part->signature = joined(c, part->signature, STR(""), e->text);
     if (e->kind == CHAT_CITATION) part->citations = joined(c, part->citations, STR(","), e->raw);
-    if (e->kind == CHAT_PART_END) flush(c, part);
+    if (e->kind == CHAT_PART_END) flush(c);
 }
 
 static void keep_failure(struct chat_collect *c, const struct chat_failure *f) {
