@@ -111,6 +111,8 @@ bool anthropic_plan_turns(struct anthropic_writing *x); // decides places
 void anthropic_put_system(struct anthropic_writing *x);
 void anthropic_put_messages(struct anthropic_writing *x);
 void anthropic_put_tools(struct anthropic_writing *x);
+// Whether there is a tool that can be told of.
+bool anthropic_has_tools(const struct chat *chat);
 void anthropic_put_cache(struct anthropic_writing *x, struct str cache_control);
 // Whether a part is one that can be said at all.
 bool anthropic_part_fits(const struct chat_part *part);

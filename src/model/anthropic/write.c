@@ -4,7 +4,7 @@
 // Calls can be forced, and somebody wants that.
 static bool forces(const struct chat *chat, const struct anthropic_family *family) {
     bool wanted = chat->tool_choice == CHAT_CHOICE_ANY || chat->tool_choice == CHAT_CHOICE_ONE;
-    return wanted && chat->tool_count && (family->flags & ANTHROPIC_FORCES);
+    return wanted && anthropic_has_tools(chat) && (family->flags & ANTHROPIC_FORCES);
 }
 
 static bool is_object_schema(struct str schema) {

@@ -17,6 +17,13 @@ static bool is_own(struct str hosted, struct str *out_type) {
     return true;
 }
 
+bool anthropic_has_tools(const struct chat *chat) {
+    struct str type;
+    for (size_t i = 0; i < chat->tool_count; i++)
+        if (!chat->tools[i].hosted.p || is_own(chat->tools[i].hosted, &type)) return true;
+    return false;
+}
+
 static void put_hosted(struct anthropic_writing *x, const struct chat_tool *tool) {
     struct str type;
     if (is_own(tool->hosted, &type)) {
@@ -114,7 +121,8 @@ void anthropic_put_tools(struct anthropic_writing *x) {
         put_json_tool(x);
         return;
     }
-    if (!chat->tool_count) {
+    if (!anthropic_has_tools(chat)) { // nor anything to choose from
+        for (size_t i = 0; i < chat->tool_count; i++) put_hosted(x, &chat->tools[i]);
         if (put_named_in_history(x)) put_choice(x, CHAT_CHOICE_NONE, STR_NONE);
         return;
     }
