@@ -27,7 +27,8 @@ static bool has_object_schema(const struct chat *c) {
 
 static bool plan_claude(struct bedrock_writer *b, const struct chat_target *target) {
     struct anthropic_writing *x = &b->claude;
-    struct buf text = BUF_INIT(4096);
+    const struct chat_sampling *s = &b->chat->sampling;
+    struct buf text = BUF_INIT(s->temperature.n + s->top_p.n + s->top_k.n + 4096);
     struct json_field f[] = {
         {.name = STR_INIT("temperature")}, {.name = STR_INIT("top_p")}, {.name = STR_INIT("top_k")}};
     *x = (struct anthropic_writing){.chat = b->chat,
@@ -143,11 +144,12 @@ static void put_other_fields(struct bedrock_writer *b, struct buf *out) {
 }
 
 void bedrock_put_fields(struct bedrock_writer *b) {
-    BUF_AUTO struct buf fields = BUF_INIT(8192);
+    BUF_AUTO struct buf fields = BUF_INIT(b->top_k.n + 8192);
     if (b->family == BEDROCK_CLAUDE)
         put_claude_fields(b, &fields);
     else
         put_other_fields(b, &fields);
+    b->out->failed |= fields.failed;
     if (fields.n > 2) json_put_member_raw(&b->w, STR("additionalModelRequestFields"), buf_str(&fields));
 }
 
