@@ -49,6 +49,18 @@ int chat_flag(const struct json_field *field) {
     return field->raw.p[0] == 't';
 }
 
+bool chat_tokens_of(struct str raw, uint64_t *out_tokens) {
+    uint64_t whole;
+    double v;
+    if (json_raw_u64(raw, &whole)) {
+        *out_tokens = MIN(whole, CHAT_TOKENS_MAX);
+        return true;
+    }
+    if (json_raw_kind(raw) != JSON_NUMBER || !json_raw_double(raw, &v) || !(v >= 0)) return false;
+    *out_tokens = v >= (double)CHAT_TOKENS_MAX ? CHAT_TOKENS_MAX : (uint64_t)v;
+    return true;
+}
+
 static bool count_one(void *arg, size_t index, struct str raw, struct err *err) {
     (void)raw, (void)err;
     *(size_t *)arg = index + 1;

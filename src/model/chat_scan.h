@@ -27,6 +27,10 @@ bool chat_is_true(const struct json_field *field);
 // -1 not said, 0, 1
 int chat_flag(const struct json_field *field);
 
+// A count of tokens as a provider tells it, also one written as 12.0 or 1e3; more than CHAT_TOKENS_MAX is a lie, and
+// that then. False: none, or less than nothing.
+#define CHAT_TOKENS_MAX ((uint64_t)1 << 40)
+NODISCARD bool chat_tokens_of(struct str raw, uint64_t *out_tokens);
 // How many elements a JSON array has.
 size_t chat_count(struct str array);
 // Calls visit for each element until it is false. The text must be a valid array.

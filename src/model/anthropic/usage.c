@@ -1,7 +1,6 @@
 // Token counts in Anthropic's dialect, where what was read from or written to the cache is not part of the input.
 #include "model/anthropic/anthropic.h"
-
-#define COUNT_MAX ((uint64_t)1 << 40) // more is a lying upstream
+#include "model/chat_scan.h"
 
 struct counts {
     uint64_t value;
@@ -11,8 +10,8 @@ struct counts {
 static void read_count(struct json_reader *r, enum json_kind kind, struct counts *c) {
     struct str raw;
     uint64_t v;
-    if (!json_skip(r, &raw) || kind != JSON_NUMBER || !json_raw_u64(raw, &v)) return;
-    *c = (struct counts){MIN(v, COUNT_MAX), true};
+    if (!json_skip(r, &raw) || kind != JSON_NUMBER || !chat_tokens_of(raw, &v)) return;
+    *c = (struct counts){v, true};
 }
 
 struct told {

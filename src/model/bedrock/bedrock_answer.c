@@ -1,8 +1,6 @@
 // Whole answers of Bedrock's Converse, and what they share with streams: reasons, counts, citations, errors.
 #include "model/bedrock/bedrock.h"
 
-#define COUNT_MAX ((uint64_t)1 << 40) // more is a lying upstream
-
 enum chat_finish bedrock_finish_of(struct str raw) {
     static const struct {
         struct str name;
@@ -26,7 +24,7 @@ enum chat_finish bedrock_finish_of(struct str raw) {
 
 static uint64_t count_of(const struct json_field *field) {
     uint64_t v = 0;
-    return field->found && json_raw_u64(field->raw, &v) ? MIN(v, COUNT_MAX) : 0;
+    return field->found && chat_tokens_of(field->raw, &v) ? v : 0;
 }
 
 static bool add_detail(void *arg, size_t index, struct str raw, struct err *err) {

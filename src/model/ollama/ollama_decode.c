@@ -3,8 +3,6 @@
 
 #include "model/frame.h"
 
-#define COUNT_MAX ((uint64_t)1 << 40) // more is a lying upstream
-
 void ollama_decoder_init(void *decoder) { *(struct ollama_decoder *)decoder = (struct ollama_decoder){0}; }
 
 static struct str inner_of(const struct json_field *field) {
@@ -142,12 +140,12 @@ bool ollama_usage_of(struct str data, struct usage *io_usage) {
     uint64_t v;
     bool any = false;
     if (!json_scan(data, f, ARRAY_LEN(f), &ignored)) return false;
-    if (f[0].found && json_raw_u64(f[0].raw, &v)) {
-        io_usage->prompt = MIN(v, COUNT_MAX);
+    if (f[0].found && chat_tokens_of(f[0].raw, &v)) {
+        io_usage->prompt = v;
         any = true;
     }
-    if (f[1].found && json_raw_u64(f[1].raw, &v)) {
-        io_usage->output = MIN(v, COUNT_MAX);
+    if (f[1].found && chat_tokens_of(f[1].raw, &v)) {
+        io_usage->output = v;
         any = true;
     }
     return any;

@@ -4,9 +4,8 @@
 // (input_tokens, …); DeepSeek's prompt_cache_hit_tokens; Groq's x_groq.usage; cache writes as OpenRouter, LiteLLM and
 // Anthropic's compatibility layer name them.
 #include "base/json_write.h"
+#include "model/chat_scan.h"
 #include "model/openai/openai.h"
-
-#define COUNT_MAX ((uint64_t)1 << 40) // more is a lying upstream
 
 // What a usage object said, before it is made consistent.
 struct counts {
@@ -16,9 +15,8 @@ struct counts {
 
 static bool read_count(struct json_reader *r, enum json_kind kind, uint64_t *io_count) {
     struct str raw;
-    uint64_t v;
     if (kind != JSON_NUMBER || !json_skip(r, &raw)) return false;
-    *io_count = json_raw_u64(raw, &v) ? MIN(v, COUNT_MAX) : 0;
+    if (!chat_tokens_of(raw, io_count)) *io_count = 0;
     return true;
 }
 
@@ -74,10 +72,10 @@ static void merge(const struct counts *c, struct usage *u) {
     u->cache_write = MIN(u->cache_write, u->prompt - u->cached);
     u->cache_write_1h = MIN(u->cache_write_1h, u->cache_write);
     u->audio_in = MIN(u->audio_in, u->prompt);
-    u->audio_out = MIN(u->audio_out, u->output);
     // xAI counts thoughts beside the rest of the output; then the total says so.
     if (c->has_reasoning && c->has_total && u->prompt + u->output + u->reasoning == c->total) u->output += u->reasoning;
     u->reasoning = MIN(u->reasoning, u->output);
+    u->audio_out = MIN(u->audio_out, u->output - u->reasoning);
 }
 
 bool openai_usage_merge(struct str raw, struct usage *io_usage) {

@@ -1,14 +1,10 @@
 // Token counts out of what the Responses dialect says.
+#include "model/chat_scan.h"
 #include "model/responses/responses.h"
-
-#define COUNT_MAX ((uint64_t)1 << 40) // more is a lying upstream
 
 static bool read_count(struct str object, struct str name, uint64_t *io_value) {
     struct str raw;
-    uint64_t v;
-    if (!json_get(object, &name, 1, &raw) || !json_raw_u64(raw, &v)) return false;
-    *io_value = MIN(v, COUNT_MAX);
-    return true;
+    return json_get(object, &name, 1, &raw) && chat_tokens_of(raw, io_value);
 }
 
 bool responses_usage_read(struct str raw, struct usage *io_usage) {
