@@ -133,6 +133,9 @@ static bool below(const struct provider_call *call, struct str path, struct aren
 
 bool provider_target(const struct provider_call *call, struct arena *arena, struct str *out_target, struct err *err) {
     const struct dialect_ops *ops = dialect_get(call->dialect);
+    // In a path these are steps to another place, however they are written.
+    if (str_eq(call->model, STR(".")) || str_eq(call->model, STR("..")))
+        return err_set(err, ERR_INVALID_FIELD, "the model's name is none");
     if (ops->path) {
         struct str path;
         return ops->path(call, arena, &path, err) && below(call, path, arena, out_target, err);
