@@ -259,20 +259,26 @@ static size_t bytes_of(const struct layers *l) {
     return n;
 }
 
+// Whether one of the first layers has a property of that name.
+static bool told_before(struct schema_write *s, const struct layers *l, size_t layers, struct str key, bool *out_told) {
+    if (layers && !may_look(s, bytes_of(l), 1)) return false;
+    *out_told = layers && has_property(l, layers, key);
+    return true;
+}
+
 static bool put_properties(struct schema_write *s, const struct layers *l, unsigned depth) {
     struct json_reader r;
     struct str properties, key, value, name;
     enum json_kind kind;
-    bool any = false;
-    const size_t bytes = bytes_of(l);
+    bool any = false, told;
     for (size_t i = 0; i < l->n; i++) {
         if (!member_of(l->list[i], STR("properties"), &properties)) continue;
         json_reader_init(&r, properties, JSON_DEPTH_MAX);
         if (!json_enter_object(&r)) continue;
         while (json_member(&r, &key, &kind)) {
             if (!json_skip(&r, &value) || !json_string_text(key, s->arena, &name)) return err_no_memory(s->err);
-            if (i && !may_look(s, bytes, 1)) return false;
-            if (i && has_property(l, i, key)) continue;
+            if (!told_before(s, l, i, key, &told)) return false;
+            if (told) continue;
             if (!any) json_put_member_object(s->json, STR("properties"));
             any = true;
             json_put_key(s->json, name);

@@ -556,9 +556,8 @@ static void test_counts_that_lie(void) {
         "{'prompt_tokens':18446744073709551615,'completion_tokens':18446744073709551615,'total_tokens':1}",
         "{'prompt_tokens':-1,'completion_tokens':-5,'total_tokens':-6}",
         "{'prompt_tokens':1e400,'completion_tokens':1e30}",
-        "{'prompt_tokens':1,'completion_tokens':1,'prompt_tokens_details':{'cached_tokens':99},'completion_tokens_"
-        "details'"
-        ":{'reasoning_tokens':99,'audio_tokens':99}}",
+        "{'prompt_tokens':1,'completion_tokens':1,'prompt_tokens_details':{'cached_tokens':99}}",
+        "{'completion_tokens':1,'completion_tokens_details':{'reasoning_tokens':99,'audio_tokens':99}}",
         "{'prompt_tokens':null,'completion_tokens':'7','total_tokens':{}}",
     };
     for (size_t i = 0; i < ARRAY_LEN(k_usages); i++) {
