@@ -1,0 +1,163 @@
+// The living state of every target of the process: whether it can be used, how busy, how fast, how good it is.
+//
+// A slot stands for a provider's model under one of its keys. Slots outlive configurations: whoever builds a table of
+// targets gets its slots once, keeps the pointers, and puts them back when the table goes. An attempt is board_begin,
+// perhaps board_first_token, and exactly one board_end.
+//
+// Ownership: the board owns its slots; board_slot_get takes a reference. Thread rule: any thread. board_view and
+// board_quality take no lock and write nothing; all that writes takes the slot's own lock for well under a
+// microsecond; nothing is called back. Units: ns of the monotonic clock, always passed in; `draw` is any random number.
+#ifndef ROUTE_BOARD_H
+#define ROUTE_BOARD_H
+
+#include "route/breaker.h"
+#include "route/failure.h"
+#include "route/limit.h"
+#include "route/outlier.h"
+#include "route/quality.h"
+#include "route/rate_headers.h"
+
+struct board;
+struct board_slot;
+
+#define BOARD_SLOTS_MAX 8192
+#define BOARD_NAME_MAX 512 // bytes of provider, model and key together
+#define BOARD_TASKS_MAX 16 // task 0 is any other
+
+NODISCARD struct board *board_create(void); // NULL without memory
+// No slot may be in use.
+void board_free(struct board *board);
+
+// Finds or makes it; for load time. key: a name for the provider's key, or empty. NULL: without memory, a name too
+// long, or full of slots that are referenced. A slot that nobody references stays, and is the first to be given to
+// another name when the board is full.
+NODISCARD struct board_slot *board_slot_get(struct board *board, struct str provider, struct str model, struct str key);
+void board_slot_put(struct board_slot *slot);
+// One more reference to a slot that the caller has one of.
+void board_slot_hold(struct board_slot *slot);
+// As given; valid while referenced.
+struct str board_slot_provider(const struct board_slot *slot);
+struct str board_slot_model(const struct board_slot *slot);
+struct str board_slot_key(const struct board_slot *slot);
+// Up to `max` slots that somebody references, each with a reference for the caller to put back.
+size_t board_slots(struct board *board, struct board_slot **out_slots, size_t max);
+
+struct board_tuning {
+    struct breaker_rules breaker;
+    struct limit_rules limits;
+    struct quality_rules quality;
+    uint64_t slow_start_ns;    // after it came back a target's share grows for so long; 0 = at once
+    uint64_t latency_half_ns;  // of the averages, also while nothing is seen
+    uint64_t quantile_half_ns; // of the quantiles and of tokens a second
+    uint64_t cooldown_ns;      // after a 429 that does not say how long
+    uint64_t cooldown_auth_ns; // after credentials were refused
+    uint64_t cooldown_max_ns;  // whatever a provider says
+    uint32_t quantile_min;     // fewer samples give no quantile
+    uint32_t rise, fall;       // active checks in a row that bring it up, take it down; at least 1
+};
+// Slow start 30 s, half-lives 10 s and 5 min, cooldowns 5 s and 60 s up to 10 min, 20 samples, rise 2, fall 3.
+struct board_tuning board_tuning_default(void);
+// May come at any time; what was observed stays.
+void board_slot_tune(struct board_slot *slot, const struct board_tuning *tuning);
+
+enum board_why {
+    BOARD_USABLE,
+    BOARD_UNHEALTHY,   // by active checks
+    BOARD_COOLDOWN,    // the provider, or somebody, asked to stay away
+    BOARD_OPEN,        // the breaker
+    BOARD_PROBING,     // half-open, and its probes are under way
+    BOARD_CONCURRENCY, // as many calls as it may have
+    BOARD_REQUESTS,    // the minute's requests are used up
+    BOARD_TOKENS,      // the minute's tokens
+    BOARD_TOO_LARGE,   // more tokens than a minute ever has
+    BOARD_WHY_COUNT
+};
+// "open", "cooldown", …
+struct str board_why_text(enum board_why why);
+
+struct board_view {
+    bool usable;                // board_begin would very likely succeed now, for a small request
+    bool probe;                 // it would be a probe: give such a target a call now and then, or it never comes back
+    bool panic;                 // usable only because too many of its group are not (board_panic)
+    bool healthy;               // by active checks
+    enum board_why why;         // it is not usable
+    enum breaker_state breaker; // OPEN until a probe begins, also when its time is over
+    uint64_t retry_at_ns;       // when it may be usable; now when it is, UINT64_MAX when nobody knows
+    uint64_t open_until_ns;     // 0 unless open
+    uint64_t cooldown_until_ns; // 0 = none
+    uint32_t in_flight;         // attempts
+    uint32_t concurrency;       // 0 = no limit
+    float slow_start;           // 0.1..1: multiply a weight by it
+    float first_token_ns, total_ns; // peak-EWMA, fading while nothing is seen; 0 = unknown
+    float error_rate;               // 0..1, of the breaker's window
+    uint32_t window_requests;       // that the rate is of
+    uint64_t first_token_p95_ns;    // 0 = too few seen
+    uint64_t total_p95_ns;
+    float tokens_second;                // output, mean; 0 = unknown
+    float requests_share, tokens_share; // of a minute that is free, 0..1; 1 when there is no limit
+    float requests_room, tokens_room;   // likewise absolute; -1 when there is no limit
+};
+void board_view(const struct board_slot *slot, uint64_t now_ns, struct board_view *out);
+// Of the targets of one model: when more than max_out_permille are unusable for their health (unhealthy, open,
+// probing), those become usable with `panic`; begin them with BOARD_FORCE. Whether it is so.
+bool board_panic(struct board_view *views, size_t n, const struct outlier_rules *rules);
+
+struct board_ticket {
+    struct breaker_permit permit;
+    bool under_way; // begun and not ended; board_end of one that is not does nothing
+    uint64_t begun_ns, first_ns, tokens, number;
+};
+
+struct board_refusal {
+    enum board_why why;
+    uint64_t retry_at_ns; // UINT64_MAX: nobody knows, or never
+};
+
+enum board_begin_flags {
+    BOARD_FORCE = 1, // past health and breaker (panic), not past cooldown and limits
+};
+// tokens: estimate of input and output. draw: for the breaker's jitter.
+NODISCARD bool board_begin(struct board_slot *slot, uint64_t tokens, unsigned flags, uint64_t now_ns, uint64_t draw,
+                           struct board_ticket *out_ticket, struct board_refusal *out_refusal);
+// The first byte of the answer's content; later calls for the same ticket change nothing.
+void board_first_token(struct board_slot *slot, struct board_ticket *ticket, uint64_t now_ns);
+
+struct board_outcome {
+    enum failure failure;
+    bool tokens_known;               // else what was estimated counts as used
+    uint64_t tokens;                 // input and output, really used
+    uint64_t output_tokens;          // for tokens a second; 0 = unknown
+    const struct rate_headers *rate; // or NULL
+    uint64_t draw;
+};
+void board_end(struct board_slot *slot, struct board_ticket *ticket, const struct board_outcome *outcome,
+               uint64_t now_ns);
+
+// Longer than what is set; cut at cooldown_max_ns from now. until_ns 0 ends it.
+void board_cooldown(struct board_slot *slot, uint64_t until_ns, uint64_t now_ns);
+// The result of an active check. Whether the target went up or down by it.
+bool board_health(struct board_slot *slot, bool good, uint64_t now_ns);
+// Ejects targets of one group that do markedly worse than the rest; how many. Now and then, not for each call.
+size_t board_outliers(struct board_slot *const *slots, size_t n, const struct outlier_rules *rules, uint64_t now_ns,
+                      uint64_t draw);
+
+// task: 1..BOARD_TASKS_MAX - 1, or 0 for none; a task's score also counts for 0, which is all of them.
+void board_quality_add(struct board_slot *slot, unsigned task, float score, float weight, uint64_t now_ns);
+float board_quality(const struct board_slot *slot, unsigned task, uint64_t now_ns);
+
+// What was done with a slot since it was made, for metrics and the status of targets.
+struct board_totals {
+    uint64_t begun, refused, openings;
+    uint64_t ended[FAILURE_COUNT]; // by class; NONE = went well
+};
+void board_totals(const struct board_slot *slot, struct board_totals *out);
+
+// What replicas tell each other of a slot: as wall-clock times, for their monotonic clocks differ. 0 = not.
+struct board_share {
+    int64_t open_until_unix_ns, cooldown_until_unix_ns;
+};
+void board_slot_share(const struct board_slot *slot, uint64_t now_ns, int64_t unix_ns, struct board_share *out);
+// Takes what another found: opens a closed breaker, lengthens a cooldown; never the reverse.
+void board_slot_learn(struct board_slot *slot, const struct board_share *share, uint64_t now_ns, int64_t unix_ns);
+
+#endif

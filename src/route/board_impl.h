@@ -1,0 +1,71 @@
+// A slot from inside: what its lock guards, and the cells that are published for those who only look.
+#ifndef ROUTE_BOARD_IMPL_H
+#define ROUTE_BOARD_IMPL_H
+
+#include "os/thread.h"
+#include "route/board.h"
+#include "route/latency.h"
+
+// Written under the slot's lock, read without: each cell is right by itself, and they may be of two moments.
+struct board_published {
+    uint64_t until_ns;               // of the breaker
+    uint64_t cooldown_ns;            // until
+    uint64_t back_ns;                // when it came back; 0 = has not been away
+    uint64_t rate_end_ns;            // when the window that errors were counted in is over
+    uint64_t at_ns;                  // that the headroom is of
+    uint64_t requests_ns, tokens_ns; // when there is room for one more
+    uint64_t first_at_ns, total_at_ns;
+    uint64_t first_p95_ns, total_p95_ns;
+    uint32_t state; // enum breaker_state | PUBLISHED_PROBES_FREE | PUBLISHED_UNHEALTHY
+    uint32_t in_flight, concurrency, window_requests;
+    float first_ns, total_ns, half_lives_per_ns;
+    float error_rate, tokens_second, slow_per_ns;
+    float requests_room, requests_limit, requests_per_ns;
+    float tokens_room, tokens_limit, tokens_per_ns;
+};
+#define PUBLISHED_STATE 3U
+#define PUBLISHED_PROBES_FREE 4U
+#define PUBLISHED_UNHEALTHY 8U
+
+struct board_slot {
+    _Alignas(64) struct board_published seen;
+    _Alignas(64) struct mutex lock; // guards what follows, up to `quality`
+    struct board_tuning tuning;
+    struct breaker breaker;
+    struct limit limit;
+    struct latency_ewma first, total;
+    struct latency_speed speed;
+    uint64_t cooldown_ns, back_ns;
+    uint64_t number; // of attempts begun
+    uint32_t in_flight;
+    uint32_t checks_good, checks_bad; // in a row
+    bool unhealthy;
+    uint64_t first_p95_ns, total_p95_ns, quantiles_ns; // quantiles_ns: when they were worked out
+    uint32_t quantiles_new;                            // samples since
+    struct latency_sketch first_sketch, total_sketch;
+    struct board_totals totals;
+
+    quality_cell quality[BOARD_TASKS_MAX]; // atomic cells
+    uint64_t quality_half_ns;              // likewise
+    float quality_prior, quality_prior_weight;
+
+    uint64_t refs;     // guarded by the board's lock
+    uint64_t put_turn; // when the last reference went, in turns of the board
+    struct board *board;
+    void *block; // what mem_free takes: the slot is aligned within it
+    struct str provider, model, key;
+    char name[BOARD_NAME_MAX + 3]; // provider NUL model NUL key: what the map finds it by
+    size_t name_n;
+};
+
+static inline float board_load_float(const float *cell) {
+    float v;
+    __atomic_load(cell, &v, __ATOMIC_RELAXED);
+    return v;
+}
+static inline void board_store_float(float *cell, float v) { __atomic_store(cell, &v, __ATOMIC_RELAXED); }
+
+// With the lock held, after any change.
+void board_publish(struct board_slot *slot, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,196 @@
+// Looking at slots without locks: what is published after each change, and what follows from it at a given moment.
+#include "route/board_impl.h"
+#include "route/decay.h"
+
+#define SLOW_START_LEAST 0.1F
+
+struct str board_why_text(enum board_why why) {
+    static const struct str texts[BOARD_WHY_COUNT] = {
+        [BOARD_USABLE] = STR_INIT("usable"),       [BOARD_UNHEALTHY] = STR_INIT("unhealthy"),
+        [BOARD_COOLDOWN] = STR_INIT("cooldown"),   [BOARD_OPEN] = STR_INIT("open"),
+        [BOARD_PROBING] = STR_INIT("probing"),     [BOARD_CONCURRENCY] = STR_INIT("concurrency"),
+        [BOARD_REQUESTS] = STR_INIT("requests"),   [BOARD_TOKENS] = STR_INIT("tokens"),
+        [BOARD_TOO_LARGE] = STR_INIT("too_large"),
+    };
+    INVARIANT((unsigned)why < BOARD_WHY_COUNT);
+    return texts[why];
+}
+
+static void store(uint64_t *cell, uint64_t v) { atom_store_relaxed(cell, v); }
+static void store32(uint32_t *cell, uint32_t v) { __atomic_store_n(cell, v, __ATOMIC_RELAXED); }
+static uint64_t load(const uint64_t *cell) { return atom_load_relaxed(cell); }
+static uint32_t load32(const uint32_t *cell) { return __atomic_load_n(cell, __ATOMIC_RELAXED); }
+
+static void publish_headroom(struct board_slot *slot, uint64_t now_ns) {
+    struct board_published *p = &slot->seen;
+    struct limit_headroom requests, tokens;
+    limit_headroom(&slot->limit, &slot->tuning.limits, LIMIT_OF_REQUESTS, now_ns, &requests);
+    limit_headroom(&slot->limit, &slot->tuning.limits, LIMIT_OF_TOKENS, now_ns, &tokens);
+    store(&p->at_ns, now_ns);
+    store(&p->requests_ns, requests.usable_ns);
+    store(&p->tokens_ns, tokens.usable_ns);
+    board_store_float(&p->requests_room, requests.room);
+    board_store_float(&p->requests_limit, requests.limit);
+    board_store_float(&p->requests_per_ns, requests.per_ns);
+    board_store_float(&p->tokens_room, tokens.room);
+    board_store_float(&p->tokens_limit, tokens.limit);
+    board_store_float(&p->tokens_per_ns, tokens.per_ns);
+    store32(&p->in_flight, slot->in_flight);
+    store32(&p->concurrency, slot->tuning.limits.concurrency);
+}
+
+static void publish_breaker(struct board_slot *slot, uint64_t now_ns) {
+    struct board_published *p = &slot->seen;
+    const struct breaker_rules *rules = &slot->tuning.breaker;
+    const struct breaker *b = &slot->breaker;
+    struct window_sum sum = window_sum(&b->window, rules->window_ns, now_ns);
+    uint32_t all = sum.good + sum.bad;
+    uint32_t state = b->state | (slot->unhealthy ? PUBLISHED_UNHEALTHY : 0);
+    if (b->state == BREAKER_HALF_OPEN && b->probes < MAX(rules->probes, 1u)) state |= PUBLISHED_PROBES_FREE;
+    store32(&p->state, state);
+    store(&p->until_ns, b->until_ns);
+    store(&p->cooldown_ns, slot->cooldown_ns);
+    store(&p->back_ns, slot->back_ns);
+    store(&p->rate_end_ns, now_ns + rules->window_ns);
+    store32(&p->window_requests, all);
+    board_store_float(&p->error_rate, all ? (float)sum.bad / (float)all : 0);
+    board_store_float(&p->slow_per_ns, slot->tuning.slow_start_ns ? 1.0F / (float)slot->tuning.slow_start_ns : 0);
+}
+
+void board_publish(struct board_slot *slot, uint64_t now_ns) {
+    struct board_published *p = &slot->seen;
+    publish_headroom(slot, now_ns);
+    publish_breaker(slot, now_ns);
+    store(&p->first_at_ns, slot->first.at_ns);
+    store(&p->total_at_ns, slot->total.at_ns);
+    board_store_float(&p->first_ns, slot->first.value_ns);
+    board_store_float(&p->total_ns, slot->total.value_ns);
+    board_store_float(&p->half_lives_per_ns, 1.0F / (float)MAX(slot->tuning.latency_half_ns, UINT64_C(1)));
+    store(&p->first_p95_ns, slot->first_p95_ns);
+    store(&p->total_p95_ns, slot->total_p95_ns);
+    board_store_float(&p->tokens_second, latency_speed_mean(&slot->speed));
+}
+
+static void view_room(float room, float limit, float per_ns, float past, float *out_room, float *out_share) {
+    *out_room = -1;
+    *out_share = 1;
+    if (limit <= 0) return;
+    float now = room + per_ns * past;
+    now = now < limit ? now : limit;
+    *out_room = now;
+    *out_share = now / limit;
+}
+
+static void view_headroom(const struct board_published *p, uint64_t now_ns, struct board_view *out) {
+    uint64_t at = load(&p->at_ns);
+    float past = now_ns > at ? (float)(now_ns - at) : 0;
+    view_room(board_load_float(&p->requests_room), board_load_float(&p->requests_limit),
+              board_load_float(&p->requests_per_ns), past, &out->requests_room, &out->requests_share);
+    view_room(board_load_float(&p->tokens_room), board_load_float(&p->tokens_limit),
+              board_load_float(&p->tokens_per_ns), past, &out->tokens_room, &out->tokens_share);
+    out->in_flight = load32(&p->in_flight);
+    out->concurrency = load32(&p->concurrency);
+}
+
+static void no(struct board_view *out, enum board_why why, uint64_t retry_at_ns) {
+    out->usable = false;
+    out->why = why;
+    out->retry_at_ns = retry_at_ns;
+}
+
+// The first reason in the order in which board_begin asks.
+static void view_usable(const struct board_published *p, uint32_t state, uint64_t now_ns, struct board_view *out) {
+    uint64_t until = load(&p->until_ns), requests = load(&p->requests_ns), tokens = load(&p->tokens_ns);
+    out->usable = true;
+    out->why = BOARD_USABLE;
+    out->retry_at_ns = now_ns;
+    out->open_until_ns = out->breaker == BREAKER_OPEN ? until : 0;
+    if (!out->healthy)
+        no(out, BOARD_UNHEALTHY, UINT64_MAX);
+    else if (now_ns < out->cooldown_until_ns)
+        no(out, BOARD_COOLDOWN, out->cooldown_until_ns);
+    else if (out->concurrency && out->in_flight >= out->concurrency)
+        no(out, BOARD_CONCURRENCY, UINT64_MAX);
+    else if (now_ns < requests)
+        no(out, BOARD_REQUESTS, requests);
+    else if (now_ns < tokens)
+        no(out, BOARD_TOKENS, tokens);
+    else if (out->breaker == BREAKER_OPEN && now_ns < until)
+        no(out, BOARD_OPEN, until);
+    // One whose probes hang for too long is decided by the next attempt that asks.
+    else if (out->breaker == BREAKER_HALF_OPEN && !(state & PUBLISHED_PROBES_FREE) && now_ns < until)
+        no(out, BOARD_PROBING, until);
+    out->probe = out->usable && out->breaker != BREAKER_CLOSED;
+}
+
+static float faded(float value, uint64_t at_ns, uint64_t now_ns, float half_lives_per_ns) {
+    return value > 0 ? value * decay_since(at_ns, now_ns, half_lives_per_ns) : 0;
+}
+
+void board_view(const struct board_slot *slot, uint64_t now_ns, struct board_view *out) {
+    const struct board_published *p = &slot->seen;
+    uint32_t state = load32(&p->state);
+    float fade = board_load_float(&p->half_lives_per_ns);
+    uint64_t back = load(&p->back_ns), cooldown = load(&p->cooldown_ns);
+    bool fresh = now_ns < load(&p->rate_end_ns);
+    out->panic = false;
+    out->healthy = !(state & PUBLISHED_UNHEALTHY);
+    out->breaker = (enum breaker_state)(state & PUBLISHED_STATE);
+    out->cooldown_until_ns = now_ns < cooldown ? cooldown : 0;
+    view_headroom(p, now_ns, out);
+    view_usable(p, state, now_ns, out);
+    out->first_token_ns = faded(board_load_float(&p->first_ns), load(&p->first_at_ns), now_ns, fade);
+    out->total_ns = faded(board_load_float(&p->total_ns), load(&p->total_at_ns), now_ns, fade);
+    out->error_rate = fresh ? board_load_float(&p->error_rate) : 0;
+    out->window_requests = fresh ? load32(&p->window_requests) : 0;
+    out->first_token_p95_ns = load(&p->first_p95_ns);
+    out->total_p95_ns = load(&p->total_p95_ns);
+    out->tokens_second = board_load_float(&p->tokens_second);
+    out->slow_start = 1;
+    float per_ns = board_load_float(&p->slow_per_ns);
+    if (back && per_ns > 0) {
+        float share = now_ns > back ? (float)(now_ns - back) * per_ns : 0;
+        out->slow_start = share < SLOW_START_LEAST ? SLOW_START_LEAST : share < 1 ? share : 1;
+    }
+}
+
+static bool is_sick(const struct board_view *v) {
+    return !v->usable && (v->why == BOARD_UNHEALTHY || v->why == BOARD_OPEN || v->why == BOARD_PROBING);
+}
+
+bool board_panic(struct board_view *views, size_t n, const struct outlier_rules *rules) {
+    size_t sick = 0;
+    for (size_t i = 0; i < n; i++) sick += is_sick(&views[i]);
+    if (!outlier_panic(rules, sick, n)) return false;
+    for (size_t i = 0; i < n; i++)
+        if (is_sick(&views[i])) views[i].usable = views[i].panic = true;
+    return true;
+}
+
+static struct quality_rules quality_rules(const struct board_slot *slot) {
+    return (struct quality_rules){board_load_float(&slot->quality_prior), board_load_float(&slot->quality_prior_weight),
+                                  load(&slot->quality_half_ns)};
+}
+
+void board_quality_add(struct board_slot *slot, unsigned task, float score, float weight, uint64_t now_ns) {
+    struct quality_rules rules = quality_rules(slot);
+    quality_add(&slot->quality[0], &rules, score, weight, now_ns);
+    if (task && task < BOARD_TASKS_MAX) quality_add(&slot->quality[task], &rules, score, weight, now_ns);
+}
+
+// A task of which little is known leans on the whole.
+float board_quality(const struct board_slot *slot, unsigned task, uint64_t now_ns) {
+    struct quality_rules rules = quality_rules(slot);
+    float whole = quality_get(&slot->quality[0], &rules, now_ns);
+    if (!task || task >= BOARD_TASKS_MAX) return whole;
+    rules.prior = whole;
+    return quality_get(&slot->quality[task], &rules, now_ns);
+}
+
+void board_slot_share(const struct board_slot *slot, uint64_t now_ns, int64_t unix_ns, struct board_share *out) {
+    const struct board_published *p = &slot->seen;
+    uint64_t until = load(&p->until_ns), cooldown = load(&p->cooldown_ns);
+    bool open = (load32(&p->state) & PUBLISHED_STATE) == BREAKER_OPEN;
+    out->open_until_unix_ns = open && until > now_ns ? unix_ns + (int64_t)(until - now_ns) : 0;
+    out->cooldown_until_unix_ns = cooldown > now_ns ? unix_ns + (int64_t)(cooldown - now_ns) : 0;
+}

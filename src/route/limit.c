@@ -1,0 +1,135 @@
+// Sliding minutes of requests and tokens, calls at a time, and what the provider said of its own counters.
+#include "route/limit.h"
+
+#include <string.h>
+
+#define LEARNED_MAX_NS (UINT64_C(600) * 1000000000)
+
+static void forward(struct limit *l, uint64_t now_ns) {
+    uint64_t step = now_ns / LIMIT_STEP_NS;
+    if (step <= l->newest) return;
+    if (step - l->newest >= LIMIT_STEPS) {
+        memset(l->step_requests, 0, sizeof l->step_requests);
+        memset(l->step_tokens, 0, sizeof l->step_tokens);
+        l->requests = l->tokens = 0;
+        l->newest = step;
+    }
+    while (l->newest < step) {
+        size_t i = (size_t)(++l->newest % LIMIT_STEPS);
+        l->requests -= l->step_requests[i];
+        l->tokens -= l->step_tokens[i];
+        l->step_requests[i] = l->step_tokens[i] = 0;
+    }
+}
+
+static void book(uint32_t *step, uint64_t *sum, uint64_t n) {
+    uint32_t fits = (uint32_t)MIN(n, (uint64_t)(UINT32_MAX - *step));
+    *step += fits;
+    *sum += fits;
+}
+
+// When the steps that hold `excess` in all will have left, oldest first; all of them if they do not hold so much.
+static uint64_t freed_at(const struct limit *l, const uint32_t *steps, uint64_t excess) {
+    uint64_t first = l->newest >= LIMIT_STEPS - 1 ? l->newest - (LIMIT_STEPS - 1) : 0, step = first;
+    for (uint64_t freed = 0; step <= l->newest; step++) {
+        freed += steps[step % LIMIT_STEPS];
+        if (freed >= excess) break;
+    }
+    return (MIN(step, l->newest) + LIMIT_STEPS) * LIMIT_STEP_NS;
+}
+
+static bool is_known(const struct limit_learned *s, uint64_t now_ns) { return s->known && now_ns < s->reset_ns; }
+
+static double growth(const struct limit_learned *s) {
+    return s->limit > s->remaining ? (s->limit - s->remaining) / (double)(s->reset_ns - s->at_ns) : 0;
+}
+
+static double room_said(const struct limit_learned *s, uint64_t now_ns) {
+    double past = now_ns > s->at_ns ? (double)(now_ns - s->at_ns) : 0;
+    return s->remaining + growth(s) * past;
+}
+
+static uint64_t said_at(const struct limit_learned *s, double need, uint64_t now_ns) {
+    double lacking = need - room_said(s, now_ns), grows = growth(s);
+    if (grows <= 0) return s->reset_ns;
+    double wait = lacking / grows;
+    return wait >= (double)(s->reset_ns - now_ns) ? s->reset_ns : now_ns + (uint64_t)wait + 1;
+}
+
+static bool said_no(const struct limit_learned *s, double need, uint64_t now_ns, uint64_t *out_when) {
+    if (!is_known(s, now_ns) || room_said(s, now_ns) >= need) return false;
+    *out_when = said_at(s, need, now_ns);
+    return true;
+}
+
+enum limit_answer limit_ask(struct limit *l, const struct limit_rules *rules, uint64_t tokens, uint64_t now_ns,
+                            uint64_t *out_when) {
+    forward(l, now_ns);
+    *out_when = UINT64_MAX;
+    if (rules->tokens && tokens > rules->tokens) return LIMIT_TOO_LARGE;
+    if (rules->concurrency && l->running >= rules->concurrency) return LIMIT_CONCURRENCY;
+    if (rules->requests && l->requests >= rules->requests) {
+        *out_when = freed_at(l, l->step_requests, l->requests - rules->requests + 1);
+        return LIMIT_REQUESTS;
+    }
+    if (rules->tokens && l->tokens + l->held > rules->tokens - tokens) {
+        *out_when = freed_at(l, l->step_tokens, l->tokens + l->held - (rules->tokens - tokens));
+        return LIMIT_TOKENS;
+    }
+    if (said_no(&l->said_requests, 1, now_ns, out_when)) return LIMIT_REQUESTS;
+    if (said_no(&l->said_tokens, (double)MAX(tokens, UINT64_C(1)), now_ns, out_when)) return LIMIT_TOKENS;
+    *out_when = now_ns;
+    return LIMIT_ROOM;
+}
+
+void limit_begin(struct limit *l, uint64_t tokens, uint64_t now_ns) {
+    forward(l, now_ns);
+    book(&l->step_requests[l->newest % LIMIT_STEPS], &l->requests, 1);
+    l->held += tokens;
+    l->running++;
+    l->said_requests.remaining -= 1;
+    l->said_tokens.remaining -= (double)tokens;
+}
+
+void limit_end(struct limit *l, uint64_t tokens, uint64_t used, uint64_t now_ns) {
+    INVARIANT(l->running > 0 && l->held >= tokens);
+    forward(l, now_ns);
+    l->running--;
+    l->held -= tokens;
+    book(&l->step_tokens[l->newest % LIMIT_STEPS], &l->tokens, used);
+}
+
+void limit_learn(struct limit *l, enum limit_kind kind, double remaining, double limit, uint64_t reset_in_ns,
+                 uint64_t now_ns) {
+    struct limit_learned *s = kind == LIMIT_OF_TOKENS ? &l->said_tokens : &l->said_requests;
+    if (now_ns < s->at_ns && s->known) return;
+    uint64_t reset = MIN(reset_in_ns, LEARNED_MAX_NS);
+    *s = (struct limit_learned){remaining, limit, now_ns, now_ns + reset, reset > 0};
+}
+
+static void headroom_ruled(struct limit *l, uint64_t limit, enum limit_kind kind, uint64_t now_ns,
+                           struct limit_headroom *out) {
+    const uint32_t *steps = kind == LIMIT_OF_TOKENS ? l->step_tokens : l->step_requests;
+    uint64_t used = kind == LIMIT_OF_TOKENS ? l->tokens + l->held : l->requests;
+    uint64_t all_free = (l->newest + LIMIT_STEPS) * LIMIT_STEP_NS;
+    out->limit = (float)limit;
+    out->room = used >= limit ? 0 : (float)(limit - used);
+    out->per_ns = used ? (out->limit - out->room) / (float)(all_free - MIN(now_ns, all_free - 1)) : 0;
+    out->usable_ns = used >= limit ? freed_at(l, steps, used - limit + 1) : now_ns;
+}
+
+void limit_headroom(struct limit *l, const struct limit_rules *rules, enum limit_kind kind, uint64_t now_ns,
+                    struct limit_headroom *out) {
+    const struct limit_learned *s = kind == LIMIT_OF_TOKENS ? &l->said_tokens : &l->said_requests;
+    uint64_t limit = kind == LIMIT_OF_TOKENS ? rules->tokens : rules->requests;
+    *out = (struct limit_headroom){0, 0, 0, now_ns};
+    forward(l, now_ns);
+    if (limit) headroom_ruled(l, limit, kind, now_ns, out);
+    if (!is_known(s, now_ns)) return;
+    double room = room_said(s, now_ns);
+    if (limit && room >= (double)out->room) return;
+    out->limit = (float)(s->limit > 0 ? s->limit : limit ? (double)limit : MAX(room, 1.0));
+    out->room = room > 0 ? (float)room : 0;
+    out->per_ns = out->room < out->limit ? (out->limit - out->room) / (float)(s->reset_ns - now_ns) : 0;
+    if (room < 1) out->usable_ns = MAX(out->usable_ns, said_at(s, 1, now_ns));
+}
