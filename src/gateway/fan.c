@@ -3,11 +3,13 @@
 
 #include "base/mem.h"
 #include "gateway/answer.h"
+#include "gateway/record.h"
 #include "gateway/send.h"
 #include "gateway/translation.h"
 #include "net/http1_parse.h"
 
 #define WRITTEN_MAX ((size_t)64 << 20)
+#define SPACED 2 // times what the client gets, for some put a line's end and spaces before each number
 
 struct piece {
     struct fan *fan;
@@ -23,6 +25,7 @@ struct fan {
     struct call *call;
     struct piece *pieces;
     size_t count, sent, done;
+    size_t bytes; // of all answers so far
 };
 
 bool fan_write(struct call *call, const struct chat_target *target, struct chat_report *report, struct err *err) {
@@ -80,6 +83,29 @@ static bool join(struct fan *fan, struct embed_answer *out, struct err *err) {
     return true;
 }
 
+// Pieces that were answered are paid for, though the call fails.
+static void charge_answered(struct fan *fan) {
+    struct call *call = fan->call;
+    struct usage usage = {.prompt = 0};
+    struct err ignored;
+    for (size_t i = 0; i < fan->count; i++) {
+        const struct piece *p = &fan->pieces[i];
+        struct embed_answer part = {.count = 0};
+        if (!p->done || p->status >= 300) continue;
+        if (call->upstream->embed->read_answer(buf_str(&p->answer), &call->req->arena, &part, &ignored))
+            usage.prompt += part.usage.prompt;
+    }
+    if (!usage.prompt) return;
+    call->usage = usage;
+    call->usage_known = true;
+    record_price(call);
+}
+
+static bool too_large(const struct fan *fan, struct err *err) {
+    return err_set(err, ERR_UPSTREAM_TOO_LARGE, "provider \"%.*s\": the answer is larger than limits.max_response",
+                   STR_ARG(fan->call->provider->conf->name));
+}
+
 static void all_arrived(struct fan *fan) {
     struct call *call = fan->call;
     struct buf out = BUF_INIT(MAX(call->answer.max, (size_t)64 * 1024));
@@ -91,7 +117,9 @@ static void all_arrived(struct fan *fan) {
         answer_made(call, &out);
         return;
     }
+    if (out.failed) (void)too_large(fan, &err);
     buf_free(&out);
+    charge_answered(fan);
     fan_cancel(call);
     answer_error(call, &err);
 }
@@ -101,6 +129,7 @@ static bool send_next(struct fan *fan, struct err *err);
 static void piece_failed(struct piece *p, const struct err *err) {
     struct call *call = p->fan->call;
     p->x = NULL;
+    charge_answered(p->fan);
     fan_cancel(call);
     answer_error(call, err);
 }
@@ -112,6 +141,7 @@ static void piece_refused(struct piece *p) {
     buf_init(&p->answer, 0);
     struct http_field type = {STR("content-type"), STR("application/json")};
     int status = p->status;
+    charge_answered(p->fan);
     fan_cancel(call);
     if (answer_head(call, status, &type, 1)) answer_data(call, buf_str(&body), true);
     buf_free(&body);
@@ -127,10 +157,10 @@ static void on_data(struct http_exchange *x, struct str data, bool last) {
     struct fan *fan = p->fan;
     struct err err;
     buf_put(&p->answer, data);
-    if (p->answer.failed) {
+    fan->bytes += data.n;
+    if (p->answer.failed || fan->bytes / SPACED > fan->call->answer.max) {
         if (!last) http_exchange_cancel(x);
-        err_set(&err, ERR_UPSTREAM_TOO_LARGE, "provider \"%.*s\": the answer is larger than limits.max_response",
-                STR_ARG(fan->call->provider->conf->name));
+        (void)too_large(fan, &err);
         piece_failed(p, &err);
         return;
     }

@@ -3,7 +3,7 @@
 #
 # As openai_upstream.py; the model's name carries the options of its Plan. Those that mean something here: status=N,
 # words=N, tools, parallel (calls the first tool twice), thinking, citations, stop=REASON, error_event, fault=close (in
-# the middle of a stream), delay=MS.
+# the middle of a stream), delay=MS, rest=STATUS (to embed fewer than 96 texts, a little later).
 import argparse
 import base64
 import json
@@ -191,6 +191,10 @@ class CohereAnswer(Answer):
         require(1 <= len(body['texts']) <= 96, f'{len(body["texts"])} texts; at most 96 are taken')
         require(body['input_type'] in ('search_document', 'search_query', 'classification', 'clustering'), 'input_type')
         (kind,) = body['embedding_types']
+        if self.plan.has('rest') and len(body['texts']) < 96:
+            self.peer.watch(0.3)
+            self.problem(self.plan.number('rest'), 'The fake was told to fail')
+            return
         vectors = [[0.25 * (len(t) + 1), -1.5, 0.0, 3.0] for t in body['texts']]
         if kind == 'base64':
             vectors = [base64.b64encode(struct.pack('<4f', *v)).decode() for v in vectors]

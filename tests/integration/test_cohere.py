@@ -26,6 +26,8 @@ class Cohere(Suite):
                            {'name': 'either',
                             'targets': [{'provider': 'co', 'model': 'embed-v4.0', 'priority': 0},
                                         {'provider': 'fake', 'model': 'text-embedding-3-small', 'priority': 1}]}],
+                'tenants': [{'name': 'small', 'limits': {'max_response': '8 KiB'}}],
+                'prices': {f'co/embed;rest={status}': {'input': 1000, 'output': 0} for status in (400, 429, 500)},
                 'log': {'level': 'debug', 'format': 'json'}}
 
     def setUp(self):
@@ -119,6 +121,24 @@ class Cohere(Suite):
         self.assertEqual(self.cohere.seen, [])
         sent, = self.fake.seen
         self.assertEqual((sent.json['input'], sent.json['user']), (texts, 'u'))
+
+    def test_pieces_that_were_answered_are_paid_for(self):
+        texts = ['xx'] * 200
+        for status, told in ((500, 500), (429, 429), (400, 400)):
+            reply = self.ask('/v1/embeddings', model=f'co/embed;rest={status}', input=texts)
+            self.assertEqual(reply.status, told, reply)
+            record = self.record_of(reply.request_id)
+            self.assertEqual((record['input_tokens'], record['tokens_estimated']), (2 * 192, False))
+            self.assertEqual(record['cost_usd'], 2 * 192 / 1000)
+
+    def test_pieces_are_one_answer_in_what_they_may_have(self):
+        small = self.server.create_key('--tenant', 'small')['key']
+        reply = self.server.post('/v1/embeddings', json.dumps({'model': 'co/embed', 'input': ['x'] * 96 * 30}).encode(),
+                                 key=small)
+        self.check_error(reply, 502, 'upstream_too_large')
+        self.assertLess(len(self.cohere.seen), 30)  # those after it were not asked for
+        reply = self.server.post('/v1/embeddings', json.dumps({'model': 'co/embed', 'input': ['x'] * 96}).encode(), key=small)
+        self.assertEqual(reply.status, 200, reply)
 
     DOCUMENTS = ['a', {'text': 'a long one'}, 'longer']
 
