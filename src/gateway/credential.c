@@ -88,7 +88,8 @@ static void keep(struct credential *c, struct credential_token *token) {
 static void note_failure(struct credential *c, const struct err *err) {
     uint64_t now = clock_mono_ns();
     mutex_lock(&c->lock);
-    c->again_ns = now + (c->token.n && now < c->end_ns ? LATER_NS : AGAIN_NS);
+    bool usable = c->token.n && now < c->end_ns;
+    c->again_ns = usable ? MIN(now + LATER_NS, c->end_ns) : now + AGAIN_NS;
     c->err = *err;
     mutex_unlock(&c->lock);
 }
@@ -101,8 +102,10 @@ struct str credential_bearer(struct credential *c, struct arena *arena) {
 }
 
 void credential_refused(struct credential *c) {
+    uint64_t soon = clock_mono_ns() + AGAIN_NS;
     mutex_lock(&c->lock);
     c->end_ns = 0;
+    c->again_ns = MIN(c->again_ns, soon); // what was put off because this one held
     mutex_unlock(&c->lock);
 }
 

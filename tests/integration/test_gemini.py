@@ -429,6 +429,15 @@ class Vertex(Suite):
         self.assertEqual(server.chat('vertex/gemini-2.5-flash').status, 200)
         self.assertEqual(len(fake.tokens), 2)
 
+    def test_a_renewal_that_failed_is_tried_again_when_the_token_ends(self):
+        fake, server = self.another_vertex(lifetime=4)  # renewed from its half on, used for three seconds
+        chat = lambda: server.chat('vertex/gemini-2.5-flash').status
+        self.assertEqual(chat(), 200)
+        fake.token_status = 503
+        self.assertTrue(eventually(lambda: chat() and 'could not be fetched' in server.log()))
+        fake.token_status = 200
+        self.assertTrue(eventually(lambda: chat() == 200 and len(fake.tokens) > 1, 12))
+
     def test_without_a_token(self):
         fake, server = self.another_vertex()
         fake.token_status = 503
