@@ -175,6 +175,14 @@ static void tell_failure(struct call *call, const struct chat_failure *failure) 
     finish_whole(call, failure->status, STR("application/json"), buf_str(out));
 }
 
+// Some proxies tell what they were sent.
+static bool tells_secret(const struct runtime_provider *p, struct str body) {
+    const struct str secrets[] = {secret_str(&p->conf->api_key), secret_str(&p->conf->session_token)};
+    for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
+        if (secrets[i].n >= SECRET_TOLD_MIN && str_find(body, secrets[i]) < body.n) return true;
+    return p->credential && credential_is_in(p->credential, body);
+}
+
 // The upstream's error: in the client's dialect it goes through as it is, from another it is translated; our
 // credentials' failure, and what is no error object, become errors of ours.
 static void finish_upstream_error(struct call *call, struct str body) {
@@ -182,10 +190,8 @@ static void finish_upstream_error(struct call *call, struct str body) {
     struct chat_failure failure;
     struct str name = call->provider->conf->name;
     int status = call->upstream_status;
-    struct str secret = secret_str(&call->provider->conf->api_key);
     bool known = call->upstream->read_failure(body, status, &call->req->arena, &failure);
-    // Some proxies tell what they were sent.
-    if (secret.n >= SECRET_TOLD_MIN && str_find(body, secret) < body.n) known = false;
+    if (known && tells_secret(call->provider, body)) known = false;
     if (status == 401 && call->provider->credential) credential_refused(call->provider->credential);
     if (status == 401 || status == 403) {
         err_set(&err, ERR_UPSTREAM_STATUS,

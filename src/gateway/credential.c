@@ -101,6 +101,13 @@ struct str credential_bearer(struct credential *c, struct arena *arena) {
     return value;
 }
 
+bool credential_is_in(struct credential *c, struct str text) {
+    mutex_lock(&c->lock);
+    bool is_in = c->token.n && str_find(text, secret_str(&c->token)) < text.n;
+    mutex_unlock(&c->lock);
+    return is_in;
+}
+
 void credential_refused(struct credential *c) {
     uint64_t soon = clock_mono_ns() + AGAIN_NS;
     mutex_lock(&c->lock);

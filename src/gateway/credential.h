@@ -39,6 +39,8 @@ enum credential_state {
 enum credential_state credential_want(struct call *call, struct err *err);
 // "Bearer …" in the arena; empty without one, or memory.
 struct str credential_bearer(struct credential *credential, struct arena *arena);
+// Whether a text tells it.
+bool credential_is_in(struct credential *credential, struct str text);
 // The provider has refused it: the next call fetches another.
 void credential_refused(struct credential *credential);
 

@@ -215,7 +215,10 @@ class GeminiAnswer(Answer):
             fields = [('Retry-After', plan.text('retry_after'))] if plan.has('retry_after') else []
             messages = {503: 'The model is overloaded. Please try again later.', 400: 'The input token count (1100000) '
                         'exceeds the maximum number of tokens allowed (1048576).'}
-            self.error(plan.number('status'), messages.get(plan.number('status'), 'The fake was told to fail'), fields)
+            message = messages.get(plan.number('status'), 'The fake was told to fail')
+            if plan.has('tell'):  # what it was sent
+                message += ' ' + (seen.header('authorization') or '')
+            self.error(plan.number('status'), message, fields)
             return
         kinds = {'generateContent': self.generate, 'streamGenerateContent': self.stream, 'countTokens': self.count,
                  'embedContent': self.embed, 'batchEmbedContents': self.embed_batch, 'predict': self.predict}

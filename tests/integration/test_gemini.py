@@ -438,6 +438,11 @@ class Vertex(Suite):
         fake.token_status = 200
         self.assertTrue(eventually(lambda: chat() == 200 and len(fake.tokens) > 1, 12))
 
+    def test_a_provider_that_tells_the_token(self):
+        reply = self.server.chat('vertex/x;status=400;tell')
+        self.assertNotIn(b'ya29', reply.body)
+        self.assertEqual(reply.status, 502, reply)
+
     def test_without_a_token(self):
         fake, server = self.another_vertex()
         fake.token_status = 503
