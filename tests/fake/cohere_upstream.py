@@ -3,12 +3,14 @@
 #
 # As openai_upstream.py; the model's name carries the options of its Plan. Those that mean something here: status=N,
 # words=N, tools, parallel (calls the first tool twice), thinking, citations, stop=REASON, error_event, fault=close (in
-# the middle of a stream), delay=MS, rest=STATUS (to embed fewer than 96 texts, a little later).
+# the middle of a stream), delay=MS, rest=STATUS (to embed fewer than 96 texts, when two others
+# were answered).
 import argparse
 import base64
 import json
 import struct
 import threading
+import time
 
 from openai_upstream import WORDS, Answer, FakeUpstream, Plan, Refused
 
@@ -192,7 +194,11 @@ class CohereAnswer(Answer):
         require(body['input_type'] in ('search_document', 'search_query', 'classification', 'clustering'), 'input_type')
         (kind,) = body['embedding_types']
         if self.plan.has('rest') and len(body['texts']) < 96:
-            self.peer.watch(0.3)
+            others = lambda: sum(s.answered for s in self.fake.seen if s.model == self.seen.model)
+            end = time.monotonic() + 10
+            while others() < 2 and time.monotonic() < end:
+                self.peer.watch(0.05)
+            self.peer.watch(0.2)
             self.problem(self.plan.number('rest'), 'The fake was told to fail')
             return
         vectors = [[0.25 * (len(t) + 1), -1.5, 0.0, 3.0] for t in body['texts']]
