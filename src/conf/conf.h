@@ -153,6 +153,8 @@ struct conf_files { // that clients put in
 struct conf_batches {
     int64_t concurrency, server_concurrency; // lines at a time: of a batch, of the server
     int64_t max_lines, max_open, retries;
+    bool provider_native, provider_fallback;
+    int64_t provider_poll;
 };
 
 enum conf_second_factor { SECOND_FACTOR_OPTIONAL, SECOND_FACTOR_REQUIRED };

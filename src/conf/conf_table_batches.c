@@ -33,5 +33,29 @@ static const struct opt batches_opts[] = {
     NUMBER(retries, "5", 0, 100,
            "How often a line is tried again after 408, 429 or a status from 500 on, or when its provider cannot be "
            "reached; after the time that `Retry-After` names, else after a second, two, four and so on."),
+    {.name = "provider_native",
+     .type = OPT_BOOL,
+     .flags = RELOAD,
+     AT(conf_batches, provider_native),
+     .def = "false",
+     .help = "Batches whose lines all go to one model of a provider that has a batch API of its own (kinds openai and "
+             "groq) "
+             "are run there, at the batch price; all others by Penstock."},
+    {.name = "provider_fallback",
+     .type = OPT_BOOL,
+     .flags = RELOAD,
+     AT(conf_batches, provider_fallback),
+     .def = "true",
+     .help =
+         "Lines that a provider's batch API did not answer are run by Penstock itself, at the usual price; else they "
+         "are errors."},
+    {.name = "provider_poll",
+     .type = OPT_DURATION,
+     .flags = RELOAD,
+     AT(conf_batches, provider_poll),
+     .def = "1m",
+     .min = 100,
+     .max = 3600000,
+     .help = "The longest time between two looks at a batch at its provider; the first ones come sooner."},
 };
 const struct opt_table batches_table = OPT_TABLE("batches", struct conf_batches, batches_opts);

@@ -65,7 +65,10 @@ void batch_result_put(struct buf *out, const struct batch_line *line, int64_t ba
         json_put_member_null(&w, STR("error"));
     } else {
         json_put_member_null(&w, STR("response"));
-        put_error(&w, "response_incomplete", "the answer broke off, or was larger than limits.max_response");
+        if (line->lost)
+            put_error(&w, "provider_batch_failed", line->lost);
+        else
+            put_error(&w, "response_incomplete", "the answer broke off, or was larger than limits.max_response");
     }
     json_put_object_end(&w);
     buf_putc(out, '\n');

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "gateway/answer.h"
+#include "gateway/native_ask.h"
 
 #include <stdio.h>
 
@@ -127,6 +128,7 @@ void batch_line_post(struct batch_line *line, struct gateway_loop *gl) {
 
 void batch_lines_stop(struct gateway_loop *gl) {
     struct batch_lines *l = gl->lines;
+    native_asks_stop(gl);
     if (!l) return;
     l->first = NULL;
     l->last = &l->first;

@@ -5,7 +5,7 @@
 #ifndef GATEWAY_BATCH_LINES_H
 #define GATEWAY_BATCH_LINES_H
 
-#include "gateway/gateway.h"
+#include "gateway/native_call.h"
 #include "net/http_inner.h"
 
 struct batch_run;
@@ -18,6 +18,8 @@ struct batch_line {
     struct task task;
     struct gateway_loop *gl;
     struct inner_caller caller; // with a reference of its own
+    struct native_line native;  // where a provider's batch runs it
+    const char *lost;           // it is not run: why, as it is told; NULL: it is
     int64_t number;
     struct str custom_id, body, path, address;
     unsigned cap; // of the lines under way on a loop

@@ -33,6 +33,7 @@ static bool note(void *arg, int64_t line, struct str result, struct err *err) {
 
 void batch_run_free(struct batch_run *run) {
     if (run->reading) batch_reader_free(&run->reader);
+    batch_native_free(&run->native);
     keyring_unref(run->ring);
     mem_free(run->done);
     arena_free(&run->arena);
@@ -44,6 +45,7 @@ bool batch_run_open(const struct batch_work *w, int64_t tenant, int64_t id, stru
     struct batch_run *run = mem_zalloc(1, sizeof *run);
     if (!run) return err_no_memory(err);
     arena_init(&run->arena, NULL, 0, RUN_ARENA_MAX);
+    batch_native_init(&run->native);
     struct sql_scope scope = sql_tenant(w->db, tenant);
     if (!batch_get(scope, NULL, id, &run->arena, &run->batch, err) || !batch_lines_done(scope, id, note, run, err)) {
         batch_run_free(run);
@@ -128,6 +130,7 @@ void batch_line_free(struct batch_line *line) {
     if (line->prev_all) *line->prev_all = line->next_all;
     if (line->next_all) line->next_all->prev_all = line->prev_all;
     keyring_unref(line->caller.ring);
+    native_line_free(&line->native);
     buf_free(&line->answer);
     mem_free(line);
 }
@@ -157,6 +160,8 @@ static struct batch_line *line_make(const struct batch_work *w, struct batch_run
                                          .origin = keep(&at, b->origin)};
     line->max_answer = (size_t)w->conf->limits.max_response + ((size_t)1 << 20);
     buf_init(&line->answer, 0);
+    native_line_init(&line->native);
+    batch_native_set(w, run, line);
     return line;
 }
 
@@ -187,7 +192,7 @@ bool batch_run_next(const struct batch_work *w, struct batch_run *run, struct ba
     }
     do {
         if (!batch_reader_next(&run->reader, w->db, &text, err)) return false;
-    } while (text.p && batch_run_is_done(run, run->reader.line));
+    } while (text.p && (batch_run_is_done(run, run->reader.line) || !batch_native_wants(w, run, run->reader.line)));
     run->input_end = !text.p;
     return run->input_end || make_line(w, run, text, out, err);
 }

@@ -5,6 +5,7 @@
 
 #include "gateway/batch_item.h"
 #include "gateway/batch_lines.h"
+#include "gateway/batch_native.h"
 #include "store/batch.h"
 
 struct batch_run {
@@ -26,6 +27,7 @@ struct batch_run {
     bool gone;         // its key is
     uint64_t ring_ns;  // when the ring was made, monotonic; 0 = never
     uint64_t again_ns; // not looked at before, after a fault; monotonic
+    struct batch_native native;
 };
 
 // What the functions here work with.
@@ -35,6 +37,10 @@ struct batch_work {
     const struct conf *conf;
     int64_t holder;
     const atomic_bool *stop; // give up soon
+    struct log *log;
+    struct batches *batches;
+    struct gateway_loop *const *loops;
+    size_t n_loops;
 };
 
 static inline struct sql_scope batch_scope(const struct batch_work *w, const struct batch_run *run) {

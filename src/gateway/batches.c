@@ -101,12 +101,19 @@ static bool tries_again(const struct batch_work *w, const struct batch_line *lin
            batch_line_may_retry(line);
 }
 
+static bool is_draft(const struct batch_line *line) { return line->native.mode == NATIVE_DRAFT && batch_line_ok(line); }
+
 // Sorts what came back: to be tried again, or to be written down.
 static void sort_results(struct batches *b, const struct batch_work *w, struct batch_line *list) {
     while (list) {
         struct batch_line *line = list;
         list = line->next;
-        if (tries_again(w, line)) {
+        if (is_draft(line)) {
+            batch_native_take(line->run, line);
+            forget_line(b, line);
+            continue;
+        }
+        if (tries_again(w, line) && batch_native_again(w, line)) {
             retry_later(b, line);
             continue;
         }
@@ -248,7 +255,8 @@ static void drop_ended(struct batches *b) {
     for (struct batch_run **at = &b->runs; *at;) {
         struct batch_run *run = *at;
         if (run->over) drop_retries(b, run);
-        if (run->over && !run->in_flight) {
+        bool asks = run->native.ask && !atomic_load(&run->native.ask->done);
+        if (run->over && !run->in_flight && !asks) {
             *at = run->next;
             batch_run_free(run);
         } else {
@@ -265,24 +273,33 @@ static void finalize(struct batches *b, const struct batch_work *w, struct batch
     if (!batch_run_go(w, run, &step, &err)) run_fault(b, run, &err);
 }
 
+// Where its lines are the server's own.
+static void step_own(struct batches *b, const struct batch_work *w, struct batch_run *run) {
+    bool late = clock_unix_ns() >= run->batch.expires_at;
+    if (run->status == BATCH_CANCELLING) {
+        if (!run->in_flight) finalize(b, w, run, BATCH_CANCELLED);
+        return;
+    }
+    if (late) drop_retries(b, run);
+    if (!run->in_flight && late)
+        finalize(b, w, run, BATCH_EXPIRED);
+    else if (!run->in_flight && run->input_end)
+        finalize(b, w, run, BATCH_COMPLETED);
+}
+
 static void step_run(struct batches *b, const struct batch_work *w, struct batch_run *run) {
     struct err err;
-    bool ok = true, late = clock_unix_ns() >= run->batch.expires_at;
+    bool ok = true, own;
     if (run->over || clock_mono_ns() < run->again_ns) return;
     switch (run->status) {
     case BATCH_VALIDATING:
         ok = batch_run_validate(w, run, &err);
         break;
     case BATCH_IN_PROGRESS:
-        if (late) drop_retries(b, run);
-        if (!run->in_flight && late)
-            finalize(b, w, run, BATCH_EXPIRED);
-        else if (!run->in_flight && run->input_end)
-            finalize(b, w, run, BATCH_COMPLETED);
-        break;
     case BATCH_CANCELLING:
-        drop_retries(b, run);
-        if (!run->in_flight) finalize(b, w, run, BATCH_CANCELLED);
+        if (run->status == BATCH_CANCELLING || run->native.phase == NATIVE_DROP) drop_retries(b, run);
+        ok = batch_native_step(w, run, &own, &err);
+        if (ok && own && !run->over) step_own(b, w, run);
         break;
     case BATCH_FINALIZING:
         ok = batch_run_finish(w, run, &err);
@@ -302,6 +319,10 @@ static void step_run(struct batches *b, const struct batch_work *w, struct batch
 
 static void send_line(struct batches *b, const struct batch_work *w, struct batch_line *line) {
     size_t most = (size_t)w->conf->batches.server_concurrency;
+    if (line->lost) {
+        batch_line_done(line);
+        return;
+    }
     line->cap = (unsigned)((most + b->n_loops - 1) / b->n_loops);
     batch_line_post(line, b->loops[b->turn++ % b->n_loops]);
 }
@@ -310,8 +331,11 @@ static bool wants_line(const struct batches *b, const struct batch_work *w, cons
     size_t most = (size_t)w->conf->batches.concurrency;
     uint64_t now = clock_mono_ns();
     if (run->batch.concurrency) most = MIN(most, (size_t)run->batch.concurrency);
-    return !run->over && run->status == BATCH_IN_PROGRESS && !run->input_end && run->in_flight < most &&
-           now >= run->pause_until_ns && now >= run->again_ns && clock_unix_ns() < run->batch.expires_at &&
+    // What has been answered is taken in, however the batch stands.
+    bool open = run->status == BATCH_IN_PROGRESS && clock_unix_ns() < run->batch.expires_at;
+    if (run->native.phase == NATIVE_ANSWERS) open = run->status == BATCH_IN_PROGRESS || run->status == BATCH_CANCELLING;
+    return !run->over && open && batch_native_gives(run) && !run->input_end && run->in_flight < most &&
+           now >= run->pause_until_ns && now >= run->again_ns &&
            b->in_flight < (size_t)w->conf->batches.server_concurrency;
 }
 
@@ -362,6 +386,8 @@ static uint64_t until_next(const struct batches *b) {
     uint64_t now = clock_mono_ns(), wait = b->runs ? LOOK_NS : IDLE_NS;
     for (const struct batch_line *l = b->retries; l; l = l->next)
         wait = MIN(wait, l->due_ns > now ? l->due_ns - now : NS_PER_MS);
+    for (const struct batch_run *run = b->runs; run; run = run->next)
+        if (run->native.due_ns > now) wait = MIN(wait, run->native.due_ns - now);
     return wait;
 }
 
@@ -401,8 +427,9 @@ static void one_round(struct batches *b, const struct batch_work *w, struct batc
     if (atomic_load(&b->draining)) return;
     for (struct batch_run *run = b->runs; run; run = run->next) {
         enum batch_status before = run->status;
+        enum native_phase phase = run->native.phase;
         step_run(b, w, run);
-        *out_again |= run->status != before;
+        *out_again |= run->status != before || run->native.phase != phase;
     }
     drop_ended(b);
     give_retries(b, w);
@@ -425,7 +452,14 @@ static void run(void *arg) {
         bool stop = atomic_load(&b->stop);
         struct err err;
         struct conf *conf = b->o.conf(b->o.ctx);
-        struct batch_work w = {.dir = b->o.dir, .conf = conf, .holder = b->o.dir->id, .stop = &b->stop};
+        struct batch_work w = {.dir = b->o.dir,
+                               .conf = conf,
+                               .holder = b->o.dir->id,
+                               .stop = &b->stop,
+                               .log = b->o.log,
+                               .batches = b,
+                               .loops = b->loops,
+                               .n_loops = b->n_loops};
         again = false;
         if (!b->db && !datadir_open_db(b->o.dir, SQL_BUSY_MS_DEFAULT, &b->db, &err))
             note_fault(b, "the database cannot be opened", &err);

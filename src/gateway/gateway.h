@@ -36,6 +36,8 @@ struct response_log;
 struct clerk;
 struct batches;
 struct batch_lines;
+struct native_ask;
+struct native_line;
 
 struct gateway_options {
     struct log *log;    // NULL is silent
@@ -95,6 +97,7 @@ struct gateway_loop {
     struct wait_list tokenize_waiting; // calls with long texts; the latest goes first
     bool tokenizing;                   // one of them is being counted
     struct batch_lines *lines;         // of batches; NULL: none were here yet
+    struct native_ask *asks;           // of batches, under way
     uint64_t jobs;                     // at the clerk's
     uint64_t seed;                     // for weighted draws
     uint64_t active;                   // calls
@@ -128,8 +131,9 @@ bool gateway_takes(struct str path);
 struct inner_caller {
     struct keyring *ring; // NULL: nobody
     const struct key_entry *key;
-    bool gone;         // whose request it was is not there any more
-    struct str origin; // as the field
+    bool gone;                  // whose request it was is not there any more
+    struct str origin;          // as the field
+    struct native_line *native; // NULL: an ordinary call
 };
 void gateway_on_inner(struct gateway_loop *gl, struct http_req *req, const struct inner_caller *caller);
 // The largest body of a request, as of struct http_handler.

@@ -4,6 +4,7 @@
 #include "gateway/admit.h"
 #include "gateway/content.h"
 #include "gateway/meter.h"
+#include "gateway/native_call.h"
 #include "gateway/pipeline.h"
 #include "gateway/translation.h"
 #include "govern/audit_note.h"
@@ -74,6 +75,7 @@ void record_price(struct call *call) {
         // The upstream did not count: what was asked, and what was streamed so far, an event about a token.
         call->usage = (struct usage){.prompt = model_request_estimate(&call->request), .output = streamed(call)};
     }
+    if (native_is(call, NATIVE_ANSWER)) call->usage.batch = true;
     call->cost_known = price_cost(&t->price, &call->usage, &call->cost_nano);
 }
 
@@ -222,6 +224,7 @@ static void end_audit(const struct call *call) {
 void record_end(struct call *call) {
     INVARIANT(!call->recorded);
     call->recorded = true;
+    if (native_is(call, NATIVE_DRAFT) && call->status < 300) return; // what it reserved is given back with the call
     call->end_ns = clock_mono_ns();
     end_ledger(call);
     admit_settle(call, was_served(call));

@@ -4,6 +4,7 @@
 
 #include "base/json_read.h"
 #include "gateway/admit.h"
+#include "gateway/native_call.h"
 
 #define DOWNGRADES_MAX 4
 
@@ -17,13 +18,20 @@ static uint64_t cost_of(const struct route *route, const struct usage *usage) {
     return most;
 }
 
-static struct quota_ask ask_of(const struct call *call) {
+static struct quota_ask ask_of(struct call *call) {
     uint64_t otherwise = (uint64_t)call->runtime->conf->quota.default_output_tokens;
     if (call->request.operation == OPERATION_COUNT_TOKENS) return (struct quota_ask){.requests = 1}; // it is free
     struct usage usage = {.prompt = model_request_estimate(&call->request),
                           .output = estimate_output(&call->gl->estimates, &call->request, otherwise)};
-    return (struct quota_ask){
-        .requests = 1, .tokens = usage.prompt + usage.output, .cost_nano = cost_of(&call->route, &usage)};
+    struct quota_ask ask = {.requests = 1, .tokens = usage.prompt + usage.output};
+    if (native_any(call)) {
+        native_price(call);
+        usage.batch = true;
+    }
+    ask.cost_nano = cost_of(&call->route, &usage);
+    // Lines sent together are looked at together: nothing of them is used before they come back.
+    if (native_is(call, NATIVE_DRAFT)) ask.cost_nano += call->inner->native->before_nano;
+    return ask;
 }
 
 // --- whose it is ---
@@ -119,6 +127,10 @@ enum stage_result stage_admit(struct call *call, struct err *err) {
         if (a->step == ADMIT_NEW && !find_budgets(call)) return STAGE_DONE;
         enum stage_result taken = admit_take(call);
         if (taken != STAGE_FAIL) return taken;
+        if (native_is(call, NATIVE_ANSWER)) { // it is used already
+            quota_force(&a->grant);
+            return STAGE_DONE;
+        }
         if (a->unsure || a->downgrades == DOWNGRADES_MAX || !a->refusal.budget || !downgrade(call, a->refusal.budget))
             return refuse(call, err);
         a->downgrades++;

@@ -4,6 +4,7 @@
 #include "gateway/answer.h"
 #include "gateway/credential.h"
 #include "gateway/fan.h"
+#include "gateway/native_call.h"
 #include "gateway/record.h"
 #include "gateway/send.h"
 #include "gateway/translation.h"
@@ -108,7 +109,13 @@ static bool is_long(const struct call *call) {
     return call->asks == OPERATION_EMBEDDINGS && ops && call->request.inputs > ops->max_inputs && !call->provider->demo;
 }
 
-static bool prepare(struct call *call, struct err *err) {
+void call_begin_attempt(struct call *call) {
+    call->attempts++;
+    call->sent_ns = clock_mono_ns();
+    record_begin(call);
+}
+
+bool call_write(struct call *call, struct err *err) {
     const struct route_target *t = &call->route.targets[call->target];
     fan_cancel(call); // pieces that were written for a target before, and could not be sent
     call->upstream = call->dialect;
@@ -116,9 +123,6 @@ static bool prepare(struct call *call, struct err *err) {
     if (call->asks == OPERATION_PASSTHROUGH) {
         call->body[0] = call->req->body;
         call->body_count = call->req->body.n > 0;
-        call->attempts++;
-        call->sent_ns = clock_mono_ns();
-        record_begin(call);
         return true;
     }
     call->translated = !provider_speaks(t->provider, call->request.dialect, call->asks) || is_long(call);
@@ -128,20 +132,18 @@ static bool prepare(struct call *call, struct err *err) {
         call->translated = true;
         call->upstream = dialect_get(DIALECT_RESPONSES);
     }
-    if (!(call->translated ? translation_write(call, err) : pass_through(call, t, err))) return false;
-    call->attempts++;
-    call->sent_ns = clock_mono_ns();
-    record_begin(call);
-    return true;
+    return call->translated ? translation_write(call, err) : pass_through(call, t, err);
 }
 
 enum stage_result stage_call(struct call *call, struct err *err) {
+    if (native_any(call)) return native_call(call, err);
     while (true) {
         call->provider = &call->runtime->providers[call->route.targets[call->target].provider->index];
         call->sent_ns = 0;
         enum credential_state credential = credential_want(call, err);
         if (credential == CREDENTIAL_WAIT) return STAGE_WAIT;
-        if (credential == CREDENTIAL_READY && prepare(call, err)) {
+        if (credential == CREDENTIAL_READY && call_write(call, err)) {
+            call_begin_attempt(call);
             if (call->provider->demo ? demo_start(call, err) : send_http(call, err)) return STAGE_WAIT;
             record_attempt(call, str_c(err_info(err->code)->wire_code));
         }

@@ -2,6 +2,7 @@
 #include "gateway/read.h"
 
 #include "conf/value.h"
+#include "gateway/native_call.h"
 #include "gateway/pipeline.h"
 
 // A provider whose base_url is this very server would multiply one request until something breaks.
@@ -91,6 +92,7 @@ enum stage_result stage_read(struct call *call, struct err *err) {
         return STAGE_FAIL;
     }
     if (!read_request(call, (unsigned)limits->json_depth, err)) return STAGE_FAIL;
+    if (native_is(call, NATIVE_ANSWER)) return STAGE_DONE; // it was allowed when it was sent
     if (call->key && !keyring_check_model(call->ring, call->key, call->request.model, call->ts, err)) return STAGE_FAIL;
     if (!check_tenant_model(call, err)) return STAGE_FAIL;
     return STAGE_DONE;

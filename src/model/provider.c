@@ -14,8 +14,10 @@ static const struct provider_traits k_traits[] = {
      .max_completion_tokens = (completion),                                                                            \
      .reasoning = STR_INIT(thoughts),                                                                                  \
      .refuses = STR_INIT(refused)},
+#define BATCHES(id)
 #include "model/provider.def"
 #undef PROVIDER
+#undef BATCHES
 };
 
 const struct provider_traits *provider_traits_get(enum provider_kind kind) {
@@ -32,6 +34,19 @@ const struct provider_traits *provider_traits_get(enum provider_kind kind) {
     for (size_t i = 0; i < ARRAY_LEN(k_traits); i++)
         if (k_traits[i].kind == kind) return &k_traits[i];
     return &other;
+}
+
+bool provider_has_batches(const struct conf_provider *provider) {
+    static const enum provider_kind kinds[] = {
+#define PROVIDER(...)
+#define BATCHES(id) PROVIDER_##id,
+#include "model/provider.def"
+#undef PROVIDER
+#undef BATCHES
+    };
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (kinds[i] == (enum provider_kind)provider->kind) return true;
+    return false;
 }
 
 // The dialect that `dialect:` names; false: none, its kind's holds.

@@ -31,6 +31,9 @@ bool provider_speaks(const struct conf_provider *provider, enum dialect dialect,
 // only reason at length (o3-pro, gpt-5-codex, …) have no chat completions at OpenAI itself.
 bool provider_only_responses(const struct conf_provider *provider, struct str model);
 
+// Whether it has a batch API of its own, as OpenAI's: files of requests, answered within a day at a lower price.
+bool provider_has_batches(const struct conf_provider *provider);
+
 struct provider_call {
     const struct conf_provider *provider;
     enum operation operation;

@@ -539,6 +539,7 @@ class FakeUpstream:
         self.seen, self.violations, self.peers = [], [], {}
         self.connections = 0
         self.stopping = False
+        self.batches = None  # openai_batches.Batches, where it has a batch API
         self.count_input = None  # a request's JSON to its input tokens, where somebody counts for real
 
     @property
@@ -646,6 +647,8 @@ class FakeUpstream:
         if seen.path.startswith('/_control/'):
             self.control(answer)
             return
+        if self.batches and self.batch_api(answer):
+            return
         if seen.method == 'GET':
             answer.whole(200, json_text({'object': 'list', 'data': [
                 {'id': 'fake', 'object': 'model', 'created': 1, 'owned_by': 'fake'}]}).encode())
@@ -658,6 +661,22 @@ class FakeUpstream:
         answer.plan = Plan(seen.model)
         self.told()
         answer.run()
+
+    def batch_api(self, answer):
+        seen = answer.seen
+        if seen.header('authorization') != self.authorization:
+            self.violation(f'authorization is {seen.header("authorization")!r}')
+        try:
+            result = self.batches.answer(seen)
+        except (AssertionError, KeyError, ValueError, AttributeError) as wrong:
+            self.violation(f'{seen.method} {seen.path}: {wrong!r}')
+            result = (400, {'error': {'message': repr(wrong)}})
+        if result is None:
+            raise Gone()
+        if result:
+            status, value = result
+            answer.whole(status, value if isinstance(value, bytes) else json_text(value).encode())
+        return bool(result)
 
     def control(self, answer):
         with self.changed:
