@@ -447,7 +447,7 @@ static void let_go(struct batches *b, const struct batch_work *w) {
 static void run(void *arg) {
     struct batches *b = arg;
     thread_background();
-    for (bool again = false, woken;;) {
+    for (bool again = true, woken;;) {
         struct batch_line *results = wait_for_results(b, again, &woken);
         bool stop = atomic_load(&b->stop);
         struct err err;
