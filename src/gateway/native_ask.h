@@ -1,7 +1,7 @@
 // Asks a provider outside of calls, for the thread of batches: for its files and its batches.
 //
-// One exchange each, on an event loop, with the provider's own address and credentials as the configuration in force has
-// them.
+// One exchange each, on an event loop, with the provider's own address and credentials as the configuration in force
+// has them.
 //
 // Ownership: who makes one frees it, after it is done or its loop has ended. Thread rule: native_ask_post: the thread
 // that made it; `done` is set on the loop, and after it the answer is that thread's. Units: bytes. Errors: in err, with
