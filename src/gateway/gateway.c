@@ -143,6 +143,21 @@ static enum dialect dialect_of(const struct call *call) {
     return call->endpoint->dialect;
 }
 
+// Where there is nothing, the client is told so as it is told of errors elsewhere on such paths.
+static enum dialect dialect_near(const struct http_req *req) {
+    static const struct {
+        struct str prefix;
+        enum dialect dialect;
+    } near[] = {{STR_INIT("/v1/messages"), DIALECT_ANTHROPIC},
+                {STR_INIT("/v1beta/"), DIALECT_GEMINI},
+                {STR_INIT("/v2/"), DIALECT_COHERE},
+                {STR_INIT("/api/"), DIALECT_OLLAMA}};
+    for (size_t i = 0; i < ARRAY_LEN(near); i++)
+        if (str_starts(req->path, near[i].prefix)) return near[i].dialect;
+    bool anthropic = http_field_get(req->fields, req->field_count, STR("anthropic-version")).p;
+    return anthropic ? DIALECT_ANTHROPIC : k_nowhere.dialect;
+}
+
 void gateway_on_request(struct gateway_loop *gl, struct http_req *req) { gateway_on_inner(gl, req, NULL); }
 
 void gateway_on_inner(struct gateway_loop *gl, struct http_req *req, const struct inner_caller *caller) {
@@ -164,7 +179,7 @@ void gateway_on_inner(struct gateway_loop *gl, struct http_req *req, const struc
     char masked[MASK_PATH_MAX];
     struct str path = str_head(mask_path(req->path, masked), 100);
     call->endpoint = &k_nowhere;
-    call->dialect = dialect_get(k_nowhere.dialect);
+    call->dialect = dialect_get(dialect_near(req));
     if (other)
         err_set(&err, ERR_METHOD_NOT_ALLOWED, "%.*s does not take %.*s", STR_ARG(path), STR_ARG(req->method_text));
     else

@@ -183,6 +183,23 @@ class Ollama(Suite):
             self.assertEqual(reply.status, 400)
             self.assertIn('configuration', reply.json()['error'])
 
+    def test_where_there_is_nothing_it_is_said_in_the_clients_words(self):
+        def error(method, path, headers=None):
+            reply = self.server.request(method, path, b'{}' if method == 'POST' else None, headers, self.server.key)
+            return reply.status, reply.json()
+        status, body = error('GET', '/api/chat')
+        self.assertEqual((status, type(body['error'])), (405, str))
+        status, body = error('POST', '/v1/messages/batches')
+        self.assertEqual((status, body['type'], body['error']['type']), (404, 'error', 'not_found_error'))
+        status, body = error('POST', '/v1/complete', {'anthropic-version': '2023-06-01'})
+        self.assertEqual((status, body['type']), (404, 'error'))
+        status, body = error('POST', '/v1beta/cachedContents')
+        self.assertEqual((status, body['error']['status']), (404, 'NOT_FOUND'))
+        status, body = error('POST', '/v2/chat')
+        self.assertEqual((status, type(body['message'])), (404, str))
+        status, body = error('POST', '/v1/elsewhere')
+        self.assertEqual((status, body['error']['code']), (404, 'not_found'))
+
     def test_the_control_plane_is_still_there(self):
         self.assertEqual(self.server.get('/api/v1/nothing').status, 401)
         self.assertIn('application/json', self.server.get('/api/elsewhere').header('content-type'))

@@ -30,7 +30,8 @@ static void put_hosted(struct anthropic_writing *x, const struct chat_tool *tool
         json_put_raw(&x->w, tool->hosted);
         return;
     }
-    struct str name = arena_printf(x->arena, "tools[].%.*s", STR_ARG(str_head(type, 64)));
+    if (!type.n && tool->name.n > 2) type = chat_inner(tool->name); // of those of other makes that have no type
+    struct str name = arena_printf(x->arena, "tools[].%.*s", STR_ARG(str_head(type.n ? type : STR("hosted"), 64)));
     chat_drop(x->report, name.n ? name : STR("tools[]"));
 }
 

@@ -186,12 +186,12 @@ bool gemini_read_config(const struct gemini_read *rd, struct str config) {
 bool gemini_read(const struct model_request *request, struct arena *arena, struct chat *out_chat, struct err *err) {
     enum { CONTENTS, SYSTEM, TOOLS, TOOL_CONFIG, CONFIG, SAFETY, CACHED, LABELS, MODEL, INNER, N };
     static const struct gemini_member members[] = {
-        [CONTENTS] = {STR_INIT("contents"), JSON_IS(JSON_ARRAY)},
+        [CONTENTS] = {STR_INIT("contents"), GEMINI_OBJECTS},
         [SYSTEM] = {STR_INIT("systemInstruction"), 0},
-        [TOOLS] = {STR_INIT("tools"), JSON_IS(JSON_ARRAY)},
+        [TOOLS] = {STR_INIT("tools"), GEMINI_OBJECTS},
         [TOOL_CONFIG] = {STR_INIT("toolConfig"), JSON_IS(JSON_OBJECT)},
         [CONFIG] = {STR_INIT("generationConfig"), JSON_IS(JSON_OBJECT)},
-        [SAFETY] = {STR_INIT("safetySettings"), JSON_IS(JSON_ARRAY)},
+        [SAFETY] = {STR_INIT("safetySettings"), GEMINI_OBJECTS},
         [CACHED] = {STR_INIT("cachedContent"), JSON_IS(JSON_STRING)},
         [LABELS] = {STR_INIT("labels"), JSON_IS(JSON_OBJECT)},
         [MODEL] = {STR_INIT("model"), 0},

@@ -10,7 +10,7 @@ static const struct gemini_member k_members[] = {
     [TASK] = {STR_INIT("taskType"), JSON_IS(JSON_STRING)},
     [TITLE] = {STR_INIT("title"), JSON_IS(JSON_STRING)},
     [DIMENSIONS] = {STR_INIT("outputDimensionality"), JSON_IS(JSON_NUMBER)},
-    [REQUESTS] = {STR_INIT("requests"), JSON_IS(JSON_ARRAY)},
+    [REQUESTS] = {STR_INIT("requests"), GEMINI_OBJECTS},
 };
 
 // Cohere's words for what an embedding is for.
@@ -36,7 +36,7 @@ static struct str purpose_of(struct str task) {
 // All text of a Content's parts.
 static bool content_text(const struct gemini_read *rd, struct str content, const struct gemini_place *up,
                          struct str *out_text) {
-    static const struct gemini_member outer[] = {{STR_INIT("parts"), JSON_IS(JSON_ARRAY)}, {STR_INIT("role"), 0}};
+    static const struct gemini_member outer[] = {{STR_INIT("parts"), GEMINI_OBJECTS}, {STR_INIT("role"), 0}};
     static const struct gemini_member inner[] = {{STR_INIT("text"), JSON_IS(JSON_STRING)}};
     struct gemini_place at = {.up = up, .name = STR("content")};
     BUF_AUTO struct buf text = BUF_INIT(content.n + 2);

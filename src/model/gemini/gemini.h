@@ -22,6 +22,9 @@ struct gemini_member {
     struct str name; // in camelCase
     unsigned kinds;
 };
+// A list of objects, or but one of them, as Google's parser takes it; then it is read as a list of one.
+#define GEMINI_ONE (1u << 31)
+#define GEMINI_OBJECTS (JSON_IS(JSON_ARRAY) | GEMINI_ONE)
 
 struct gemini_read {
     struct arena *arena;

@@ -71,6 +71,7 @@ static size_t find(const struct gemini_member *members, size_t n, struct str nam
 }
 
 static const char *kind_wanted(unsigned kinds) {
+    kinds &= ~GEMINI_ONE;
     if (kinds == JSON_IS(JSON_OBJECT)) return "must be an object";
     if (kinds == JSON_IS(JSON_ARRAY)) return "must be an array";
     if (kinds == JSON_IS(JSON_STRING)) return "must be a string";
@@ -97,6 +98,11 @@ static bool take(const struct gemini_read *rd, struct json_reader *r, struct str
     }
     if (!json_skip(r, &raw)) return true; // told at the end
     if (kind == JSON_NULL) return true;
+    if ((members[i].kinds & GEMINI_ONE) && kind == JSON_OBJECT) {
+        raw = arena_printf(rd->arena, "[%.*s]", STR_ARG(raw));
+        if (!raw.n) return err_no_memory(rd->err);
+        kind = JSON_ARRAY;
+    }
     bool wrong = members[i].kinds && !(members[i].kinds & JSON_IS(kind));
     if (wrong && rd->lenient) return true;
     if (wrong) return gemini_fault(rd, at, members[i].name, kind_wanted(members[i].kinds));

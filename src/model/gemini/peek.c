@@ -2,11 +2,11 @@
 #include "model/gemini/gemini.h"
 
 static const struct gemini_member k_members[] = {
-    {STR_INIT("contents"), JSON_IS(JSON_ARRAY)},
+    {STR_INIT("contents"), GEMINI_OBJECTS},
     {STR_INIT("generationConfig"), JSON_IS(JSON_OBJECT)},
     {STR_INIT("generateContentRequest"), JSON_IS(JSON_OBJECT)},
     {STR_INIT("content"), JSON_IS(JSON_OBJECT)},
-    {STR_INIT("requests"), JSON_IS(JSON_ARRAY)},
+    {STR_INIT("requests"), GEMINI_OBJECTS},
 };
 enum { CONTENTS, CONFIG, INNER, CONTENT, REQUESTS };
 

@@ -293,7 +293,8 @@ static bool read_parts(struct turn_read *t, struct str raw, struct thought *run)
 
 // --- turns ---
 
-static const struct gemini_member k_content[] = {{STR_INIT("role"), JSON_IS(JSON_STRING)}, {STR_INIT("parts"), 0}};
+static const struct gemini_member k_content[] = {{STR_INIT("role"), JSON_IS(JSON_STRING)},
+                                                 {STR_INIT("parts"), GEMINI_OBJECTS}};
 
 static bool read_role(const struct gemini_read *rd, struct str role, const struct gemini_place *at,
                       enum chat_role *out) {
@@ -312,15 +313,11 @@ static bool read_content(const struct gemini_read *rd, struct pending *pending, 
     struct str f[2];
     if (!gemini_object(rd, raw, at, k_content, 2, f) || !read_role(rd, f[0], at, &turn->role)) return false;
     if (!f[1].p) return true;
-    bool list = f[1].p[0] == '[';
-    if (!list && f[1].p[0] != '{') return gemini_fault(rd, at, STR("parts"), "must be an array");
-    struct str parts = list ? f[1] : arena_printf(rd->arena, "[%.*s]", STR_ARG(f[1])); // one, as some clients send it
-    size_t n = list ? gemini_count(f[1]) : 1;
-    turn->parts = ARENA_ARRAY(rd->arena, struct chat_part, n + 1);
-    if (!turn->parts || !parts.n) return err_no_memory(rd->err);
+    turn->parts = ARENA_ARRAY(rd->arena, struct chat_part, gemini_count(f[1]) + 1);
+    if (!turn->parts) return err_no_memory(rd->err);
     struct turn_read t = {rd, pending, turn, at};
-    struct thought run = {.text = BUF_INIT(parts.n + 16)};
-    bool good = read_parts(&t, parts, &run);
+    struct thought run = {.text = BUF_INIT(f[1].n + 16)};
+    bool good = read_parts(&t, f[1], &run);
     buf_free(&run.text);
     return good;
 }

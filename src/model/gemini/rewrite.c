@@ -37,7 +37,8 @@ static void name_models(struct changes *c, struct str raw, struct str name, bool
     if (!json_enter_object(&r)) return;
     while (json_member(&r, &key, &kind)) {
         bool requests = outer && kind == JSON_ARRAY && json_string_eq(key, STR("requests"));
-        bool inner = outer && kind == JSON_OBJECT && json_string_eq(key, STR("generateContentRequest"));
+        bool inner = outer && kind == JSON_OBJECT &&
+                     (json_string_eq(key, STR("generateContentRequest")) || json_string_eq(key, STR("requests")));
         if (inner && json_skip(&r, &value)) {
             name_models(c, value, name, false);
         } else if (kind == JSON_STRING && json_string_eq(key, STR("model"))) {
@@ -104,7 +105,9 @@ static void drop_ids(struct changes *c, struct str raw, unsigned level) {
             if (kind == JSON_OBJECT && is_call(key) && json_skip(&r, &value)) drop_id(c, value);
             continue;
         }
-        if (kind != JSON_ARRAY || !json_string_eq(key, lists[level]) || !json_enter_array(&r)) continue;
+        if (!json_string_eq(key, lists[level])) continue;
+        if (kind == JSON_OBJECT && json_skip(&r, &value)) drop_ids(c, value, level + 1); // a list of one
+        if (kind != JSON_ARRAY || !json_enter_array(&r)) continue;
         while (json_element(&r, &kind))
             if (kind == JSON_OBJECT && json_skip(&r, &value)) drop_ids(c, value, level + 1);
     }

@@ -46,7 +46,10 @@ static bool read_declarations(const struct gemini_read *rd, struct str raw, cons
     struct json_reader r;
     enum json_kind kind;
     struct str value;
-    json_reader_init(&r, raw, JSON_DEPTH_MAX);
+    bool one = json_raw_kind(raw) == JSON_OBJECT;
+    struct str all = one ? arena_printf(rd->arena, "[%.*s]", STR_ARG(raw)) : raw;
+    if (!all.n) return err_no_memory(rd->err);
+    json_reader_init(&r, all, JSON_DEPTH_MAX);
     if (!json_enter_array(&r)) return gemini_fault(rd, &list, STR_NONE, "must be an array");
     for (; json_element(&r, &kind); at.index++) {
         struct chat_tool *tool = tools_add(rd, t);

@@ -477,11 +477,20 @@ static void test_tools(void) {
 
 static void foreign_tool(struct chat *c) { c->tools[0].hosted = STR("{\"type\":\"file_search\",\"x\":1}"); }
 
+// One of Google's, which has no type.
+static void untyped_tool(struct chat *c) {
+    c->tools[0].hosted = STR("{\"google_search\":{}}");
+    c->tools[0].name = STR("\"google_search\"");
+}
+
 static void test_hosted_tools(void) {
     check_member(MID, "\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"web_search\",\"max_uses\":5}]," HI, NULL,
                  "tools", "[{\"type\":\"web_search_20250305\",\"name\":\"web_search\",\"max_uses\":5}]");
     struct made m = make(MID, TOOLS "," HI, foreign_tool);
     CHECK(reported(&m, "tools[].file_search"));
+    drop(&m);
+    m = make(MID, TOOLS "," HI, untyped_tool);
+    CHECK(reported(&m, "tools[].google_search"));
     drop(&m);
 }
 

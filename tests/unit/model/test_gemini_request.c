@@ -36,7 +36,7 @@ static void peek_refuses(void) {
                {"[]", ""},
                {"{\"contents\":", ""},
                {"{}", "contents"},
-               {"{\"contents\":{}}", "contents"},
+               {"{\"contents\":7}", "contents"},
                {"{\"contents\":[]}x", ""},
                {"{\"contents\":[],\"contents\":[]}", "contents"}};
     struct rig g;
@@ -462,6 +462,27 @@ static void nothing_is_dropped_in_silence(void) {
     rig_end(&g);
 }
 
+static void one_stands_for_a_list_of_one(void) {
+    struct rig g;
+    struct model_request q;
+    rig_begin(&g);
+    CHECK_TURNS("gemini-2.5-flash", "{\"contents\":{\"role\":\"user\",\"parts\":{\"text\":\"a\"}}}",
+                CONTENTS(USER("a")));
+    struct model_request_in in = {
+        .operation = OPERATION_CHAT,
+        .model = STR("m"),
+        .body = STR("{\"contents\":" USER("a") ",\"tools\":{\"function_declarations\":"
+                                               "{\"name\":\"f\"}},\"safetySettings\":{\"x\":1}}")};
+    REQUIRE(gemini_peek(&in, &g.arena, &q, &g.err));
+    CHECK_STR(q.input, STR("[" USER("a") "]"));
+    REQUIRE(gemini_read(&q, &g.arena, &g.chat, &g.err));
+    CHECK_INT(g.chat.count, 1);
+    REQUIRE(g.chat.tool_count == 1);
+    CHECK_STR(g.chat.tools[0].name, STR("\"f\""));
+    CHECK_STR(g.chat.safety, STR("[{\"x\":1}]"));
+    rig_end(&g);
+}
+
 static void wrong_fields_are_named(void) {
     CHECK_REFUSED("{\"contents\":[1]}", "contents[0]");
     CHECK_REFUSED("{\"contents\":[{\"role\":\"bot\"}]}", "contents[0].role");
@@ -524,5 +545,5 @@ TEST_MAIN(peek_tells_what_routing_needs, peek_refuses, trap_1_system_is_one_and_
           what_functions_give, trap_10_thoughts_are_one_again, trap_11_signatures_travel_in_ids,
           trap_11_gemini_3_gets_a_stand_in_on_the_first_call_only, generations, trap_13_structured_output,
           trap_14_tools, tool_choice, hosted_tools_of_others, trap_16_media, images_in_results, settings_both_ways,
-          effort_and_budgets, nothing_is_dropped_in_silence, wrong_fields_are_named, deep_schemas_are_refused,
-          count_tokens_wraps_a_request)
+          effort_and_budgets, nothing_is_dropped_in_silence, one_stands_for_a_list_of_one, wrong_fields_are_named,
+          deep_schemas_are_refused, count_tokens_wraps_a_request)

@@ -191,6 +191,9 @@ static void rewriting_names_the_model_where_it_stands(void) {
     for (size_t i = 0; i < n; i++) buf_put(&g.out, slices[i]);
     CHECK_STR(buf_str(&g.out), STR("{\"requests\":[{\"model\":\"models/real\",\"content\":{\"model\":\"x\"}}, "
                                    "{\"model\":\"models/real\"}],\"model\":\"models/real\"}"));
+    q.body = STR("{\"requests\":{\"model\":\"models/alias\"}}");
+    REQUIRE(gemini_rewrite(&q, &target, &g.arena, slices, &n, &g.err));
+    CHECK(n == 1 && str_eq(slices[0], STR("{\"requests\":{\"model\":\"models/real\"}}")));
     q = (struct model_request){.operation = OPERATION_CHAT, .model = STR("alias"), .body = STR("{\"contents\":[]}")};
     REQUIRE(gemini_rewrite(&q, &target, &g.arena, slices, &n, &g.err));
     CHECK(n == 1 && slices[0].p == q.body.p); // not a byte is touched
@@ -215,6 +218,12 @@ static void trap_3_vertex_gets_no_ids(void) {
     CHECK_STR(slices[0],
               STR("{\"contents\":[{\"id\":1,\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{\"id\":2}}},"
                   "{\"function_response\":{\"name\":\"f\"}},{\"functionCall\":{\"name\":\"g\"}}]}], \"x\":{}}"));
+    // Lists of one, which may stand there without their brackets.
+    struct str whole = q.body;
+    q.body = STR("{\"contents\":{\"parts\":{\"functionCall\":{\"name\":\"f\",\"id\":\"a\"}}}}");
+    REQUIRE(gemini_rewrite(&q, &target, &g.arena, slices, &n, &g.err));
+    CHECK_STR(slices[0], STR("{\"contents\":{\"parts\":{\"functionCall\":{\"name\":\"f\"}}}}"));
+    q.body = whole;
     traits.kind = PROVIDER_GEMINI;
     REQUIRE(gemini_rewrite(&q, &target, &g.arena, slices, &n, &g.err));
     CHECK(slices[0].p == q.body.p);
