@@ -19,6 +19,7 @@ struct decode {
     struct chat_sink *sink;
     struct gemini_read rd;
     struct str data; // the chunk
+    uint64_t hash;   // of it, once it is needed; else 0
     unsigned choice;
 };
 
@@ -100,7 +101,8 @@ static bool put_id(struct decode *x, struct str given, struct str signature, str
         buf_put(&id, chat_inner(given));
     } else {
         // The chunk has the answer's id and its counts in it, so no other call gets the same.
-        base32_u64(digits, hash_bytes(x->data, 0x67656d696e69));
+        if (!x->hash) x->hash = hash_bytes(x->data, 0x67656d696e69) | 1;
+        base32_u64(digits, x->hash);
         buf_lit(&id, "call_");
         buf_append(&id, digits, sizeof digits);
         buf_printf(&id, "%u", x->d->choice[x->choice].parts);
