@@ -27,6 +27,7 @@ static bool missing(struct anthropic_reading *r, struct str member) {
 
 void anthropic_not_known(struct anthropic_reading *r, struct str prefix, struct str name) {
     struct chat *chat = r->chat;
+    if (chat->other_count == CHAT_OTHERS_MAX) return;
     struct str full = arena_printf(r->arena, "%.*s%.*s", STR_ARG(prefix), STR_ARG(str_head(name, 100)));
     for (size_t i = 0; i < chat->other_count; i++)
         if (str_eq(chat->others[i], full)) return;

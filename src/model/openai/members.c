@@ -32,6 +32,7 @@ bool openai_missing(const struct openai_reading *x, struct str name) {
 
 void openai_note_other(struct openai_reading *x, const char *prefix, struct str name) {
     struct chat *c = x->chat;
+    if (c->other_count == CHAT_OTHERS_MAX) return;
     struct str text = prefix[0] ? arena_printf(x->arena, "%s%.*s", prefix, STR_ARG(str_head(name, 100))) : name;
     for (size_t i = 0; i < c->other_count; i++)
         if (str_eq(c->others[i], text)) return;

@@ -71,11 +71,14 @@ static bool is_listed(const struct chat_tool *tool, const struct str *names, siz
     return false;
 }
 
+#define ALLOWED_MAX 256
+
 // Only these are told to the model: to others that is the same.
 static bool keep_allowed(struct chat *chat, struct str list, struct arena *arena, struct err *err) {
     struct str *items, type;
     size_t n, kept = 0;
     if (!responses_array(list, &items, &n, arena)) return err_no_memory(err);
+    if (n > ALLOWED_MAX) return responses_wrong(err, "tool_choice.tools", "has more than %d tools", ALLOWED_MAX);
     for (size_t i = 0; i < n; i++) {
         struct str name = responses_string(items[i], STR("name"));
         type = responses_string(items[i], STR("type"));
