@@ -77,8 +77,10 @@ static bool jpeg(struct str b64, struct image_size *out_size) {
 
 static bool webp(struct str b64, struct image_size *out_size) {
     switch (big(b64, 12, 4)) {
-    case 0x56503820: // "VP8 "
-        return sides(little(b64, 26, 2) & 0x3fff, little(b64, 28, 2) & 0x3fff, out_size);
+    case 0x56503820: { // "VP8 "
+        int64_t width = little(b64, 26, 2), height = little(b64, 28, 2);
+        return width >= 0 && height >= 0 && sides(width & 0x3fff, height & 0x3fff, out_size);
+    }
     case 0x5650384c: { // "VP8L"
         int64_t bits = little(b64, 21, 4);
         return bits >= 0 && sides((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1, out_size);

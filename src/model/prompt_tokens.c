@@ -5,7 +5,6 @@
 #include "base/mem.h"
 
 #define SCHEMA_DEPTH 16
-#define LINE_MAX ((size_t)1 << 20)
 #define NAME_MAX 200
 #define EACH_CALL 3          // around a call of a tool in the conversation
 #define EACH_TOOL 6          // around a definition that is counted as JSON
@@ -182,7 +181,9 @@ static void turn(struct counting *c, const struct chat_turn *t) {
 static struct str without_dot(struct str s) { return str_ends(s, STR(".")) ? str_head(s, s.n - 1) : s; }
 
 static uint64_t line(struct counting *c, const struct str *texts, size_t n) {
-    BUF_AUTO struct buf b = BUF_INIT(LINE_MAX);
+    size_t max = n;
+    for (size_t i = 0; i < n; i++) max += texts[i].n;
+    BUF_AUTO struct buf b = BUF_INIT(max);
     for (size_t i = 0; i < n; i++) {
         if (i) buf_putc(&b, ':');
         buf_put(&b, texts[i]);

@@ -44,6 +44,7 @@ static void sizes(void) {
         buf_free(&b);
     }
     struct image_size size;
+    CHECK(!image_size_of(STR("UklGRgAAAABXRUJQVlA4IAAAAAAA"), &size)); // a WebP that ends before its sides
     CHECK(!image_size_of(STR("!!!!"), &size));
     CHECK(!image_size_of(STR("/9j/////////////"), &size)); // fill without end
 }
