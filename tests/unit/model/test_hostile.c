@@ -216,6 +216,20 @@ static void test_schema_of_many_required_names_is_refused(void) {
     asked_free(&a);
 }
 
+// Tools and a choice among as many: each is looked for among the others.
+static void test_choice_among_very_many_tools_is_refused(void) {
+    BUF_AUTO struct buf body = BUF_INIT(ROOM);
+    buf_lit(&body, "{\"model\":\"m\",\"input\":\"hi\",\"tools\":[{\"type\":\"function\",\"name\":\"f\"}");
+    for (int i = 0; i < 20000; i++) buf_printf(&body, ",{\"type\":\"function\",\"name\":\"function%d\"}", i);
+    buf_lit(&body, "],\"tool_choice\":{\"type\":\"allowed_tools\",\"tools\":[{\"name\":\"none\"}");
+    for (int i = 0; i < 20000; i++) buf_lit(&body, ",{\"name\":\"functionXXXX\"}");
+    buf_lit(&body, "]}}");
+    struct asked a = ask_str(DIALECT_RESPONSES, PROVIDER_OPENAI, DIALECT_OPENAI, "gpt-4o", buf_str(&body));
+    CHECK(!a.ok && a.err.code == ERR_INVALID_FIELD);
+    CHECK_STR(str_c(a.err.param), STR("tool_choice.tools"));
+    asked_free(&a);
+}
+
 // An id that is cut at the mark of a signature stays a string, also with a quote behind the mark.
 static void test_id_cut_at_its_mark_stays_a_string(void) {
     struct arena arena;
@@ -421,6 +435,19 @@ static void test_signature_in_an_id_stays_in_its_string(void) {
     }
 }
 
+// Many calls without ids in one piece of a stream: each gets one of its own, soon.
+static void test_many_calls_without_ids_in_one_event(void) {
+    struct told t;
+    told_init(&t, DIALECT_OLLAMA, "{}");
+    BUF_AUTO struct buf text = BUF_INIT(ROOM);
+    buf_lit(&text, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"x\"}");
+    for (int i = 0; i < 30000; i++) buf_lit(&text, ",{\"functionCall\":{\"name\":\"f\",\"args\":{}}}");
+    buf_lit(&text, "]},\"finishReason\":\"STOP\"}]}\n\n");
+    tell(&t, DIALECT_GEMINI, DIALECT_OLLAMA, buf_str(&text), ROOM);
+    CHECK(t.ok && has(&t, "1'") && has(&t, "29999'"));
+    told_free(&t);
+}
+
 // Two answers that call at the same time keep their calls apart.
 static void test_choices_that_take_turns_keep_their_calls(void) {
     struct told t;
@@ -577,9 +604,10 @@ static void test_counts_that_lie(void) {
 TEST_MAIN(test_null_before_list_is_counted_as_it_is_read, test_base64_does_not_end_its_string,
           test_data_url_does_not_end_its_string, test_no_tools_are_left_to_choose_from, test_modalities_with_escapes,
           test_numbers_of_many_digits, test_schema_of_many_references_is_refused,
-          test_schema_of_many_required_names_is_refused, test_id_cut_at_its_mark_stays_a_string,
-          test_model_names_are_no_steps_in_a_path, test_line_ends_of_a_request_stay_out_of_its_answer,
-          test_line_ends_of_citations_stay_out_of_events, test_sound_is_told_as_json,
+          test_schema_of_many_required_names_is_refused, test_choice_among_very_many_tools_is_refused,
+          test_id_cut_at_its_mark_stays_a_string, test_model_names_are_no_steps_in_a_path,
+          test_line_ends_of_a_request_stay_out_of_its_answer, test_line_ends_of_citations_stay_out_of_events,
+          test_sound_is_told_as_json, test_many_calls_without_ids_in_one_event,
           test_signature_in_an_id_stays_in_its_string, test_choices_that_take_turns_keep_their_calls,
           test_choices_that_take_turns_with_pictures, test_calls_that_never_end,
           test_what_waits_is_counted_for_all_choices, test_long_calls_of_several_choices,
