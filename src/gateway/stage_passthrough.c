@@ -72,15 +72,18 @@ static struct str model_of(struct call *call) {
     return has ? model : STR("*");
 }
 
+// Each method at each provider has events of its own; what the method is called is of a fixed set.
 static void note(const struct call *call, const struct conf_provider *p) {
+    const struct http_req *req = call->req;
+    struct str method = req->method == HTTP_METHOD_OTHER ? STR("OTHER") : req->method_text;
+    struct str reason = arena_printf(&call->req->arena, "%.*s %.*s", STR_ARG(method), STR_ARG(p->name));
     struct audit_denial d = {.tenant = call->key ? call->key->tenant_id : 0,
                              .key = call->key ? call->key->id : 0,
                              .name = call->key ? call->key->prefix : STR(""),
                              .action = STR("provider.passthrough"),
                              .resource_type = STR("provider"),
                              .resource = p->name,
-                             // Of a fixed set: a reason has events of its own.
-                             .reason = call->req->method == HTTP_METHOD_OTHER ? STR("OTHER") : call->req->method_text,
+                             .reason = reason.n ? reason : method,
                              .address = call->req->peer,
                              .request_id = str_of(call->id_text, REQUEST_ID_TEXT_LEN),
                              .was_allowed = true};

@@ -55,8 +55,8 @@ class Passthrough(Suite):
     @classmethod
     def config(cls):
         url = f'http://127.0.0.1:{cls.other.server_address[1]}/v1'
-        return {'providers': [{'name': 'other', 'kind': 'openai', 'base_url': url, 'api_key': 'sk-of-the-provider',
-                               'passthrough': True}, fake_provider(cls.fake)],
+        other = {'kind': 'openai', 'base_url': url, 'api_key': 'sk-of-the-provider', 'passthrough': True}
+        return {'providers': [{'name': 'other', **other}, {'name': 'second', **other}, fake_provider(cls.fake)],
                 'tenants': [{'name': 'small', 'limits': {'max_body': '2KiB', 'max_response': '2KiB'}}],
                 'prices': {'other/m': {'input': 1000, 'output': 2000}}}
 
@@ -157,11 +157,15 @@ class Passthrough(Suite):
         self.assertEqual(server.get('/passthrough/me/x').status, 508)
 
     def test_is_audited(self):
-        self.server.get('/passthrough/other/files', key=self.server.key)
+        key = self.server.create_key('--name', 'audited')['key']
+        for method in ('GET', 'FROB'):
+            for provider in ('other', 'second'):
+                self.server.request(method, f'/passthrough/{provider}/files', key=key)
         def told():
-            reply = self.server.get('/api/v1/audit?action=provider.passthrough', key=self.admin)
-            return [e for e in reply.json()['data'] if e['resource_id'] == 'other']
-        self.assertTrue(eventually(told), self.server.get('/api/v1/audit?limit=20', key=self.admin).body)
+            events = self.server.get('/api/v1/audit?action=provider.passthrough', key=self.admin).json()['data']
+            return {(e['resource_id'], e['reason']) for e in events if e['actor_name'] == key[:9]}
+        want = {(provider, f'{method} {provider}') for method in ('GET', 'OTHER') for provider in ('other', 'second')}
+        self.assertTrue(eventually(lambda: told() == want), told())
 
 
 if __name__ == '__main__':
