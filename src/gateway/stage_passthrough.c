@@ -100,9 +100,11 @@ enum stage_result stage_passthrough(struct call *call, struct err *err) {
     call->request.model = name;
     call->request.input = call->req->body;
     call->request.wants_usage = true;
-    // All of the provider's models: the endpoint may know of others than the body names.
+    // All of the provider's models: the endpoint may know of others than the body names; that one may be denied.
     struct str all = arena_printf(&call->req->arena, "%.*s/*", STR_ARG(p->name));
-    if (call->key && !keyring_check_model(call->ring, call->key, all, call->ts, err)) return STAGE_FAIL;
+    if (call->key && (!keyring_check_model(call->ring, call->key, all, call->ts, err) ||
+                      !keyring_check_model(call->ring, call->key, name, call->ts, err)))
+        return STAGE_FAIL;
     if (!conf_tenant_allows(call->tenant, all)) {
         err_set(err, ERR_MODEL_NOT_ALLOWED, "the tenant may not use all models of provider \"%.*s\"", STR_ARG(p->name));
         return STAGE_FAIL;

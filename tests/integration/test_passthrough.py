@@ -107,6 +107,14 @@ class Passthrough(Suite):
         all_of_it = self.server.create_key('--models', 'other/*')['key']
         self.assertEqual(self.server.get('/passthrough/other/files', key=all_of_it).status, 200)
 
+    def test_a_model_that_is_denied(self):
+        done = self.server.cli('grant', 'create', 'principal=tenant', 'effect=deny', 'permissions=model:*',
+                               'resource=model/other/secret-*')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        reply = self.server.post('/passthrough/other/counted', b'{"model":"secret-1"}')
+        self.check_error(reply, 403, 'model_not_allowed', param='model')
+        self.assertEqual(self.server.post('/passthrough/other/counted', b'{"model":"m"}').status, 200)
+
     def test_paths_do_not_leave(self):
         for path in ('/passthrough/other/../admin', '/passthrough/other/a/%2e%2e/%2e%2e/b', '/passthrough/other/./x'):
             with Conn(self.server.port) as conn:
