@@ -61,15 +61,17 @@ static bool check_method(const struct call *call, struct err *err) {
     return true;
 }
 
-// The model that the body names, for rights, budgets and prices; "*" where it names none.
-static struct str model_of(struct call *call) {
+// The model that the body names, for rights, budgets and prices; "*" where it names none. Of two names none could say
+// which one the provider takes.
+static bool read_model(struct call *call, struct str *out_model, struct err *err) {
     struct json_field f[] = {{.name = STR_INIT("model")}, {.name = STR_INIT("stream")}};
-    struct err ignored;
     struct str model;
-    if (!json_scan(call->req->body, f, ARRAY_LEN(f), &ignored)) return STR("*");
+    *out_model = STR("*");
+    if (!json_scan(call->req->body, f, ARRAY_LEN(f), err)) return err->code != ERR_INVALID_FIELD; // else no JSON
     call->request.stream = f[1].found && f[1].kind == JSON_BOOL && f[1].raw.p[0] == 't';
     bool has = f[0].found && json_string_text(f[0].raw, &call->req->arena, &model) && model.n && model.n <= 256;
-    return has ? model : STR("*");
+    if (has) *out_model = model;
+    return true;
 }
 
 // Each method at each provider has events of its own; what the method is called is of a fixed set.
@@ -93,7 +95,8 @@ static void note(const struct call *call, const struct conf_provider *p) {
 enum stage_result stage_passthrough(struct call *call, struct err *err) {
     const struct conf_provider *p = find(call, err);
     if (!p || !check_method(call, err) || !check_path(call, err) || !read_admits(call, err)) return STAGE_FAIL;
-    struct str model = model_of(call);
+    struct str model;
+    if (!read_model(call, &model, err)) return STAGE_FAIL;
     struct str name = arena_printf(&call->req->arena, "%.*s/%.*s", STR_ARG(p->name), STR_ARG(model));
     if (!name.n) return err_no_memory(err) ? STAGE_DONE : STAGE_FAIL;
     call->request.operation = OPERATION_PASSTHROUGH;

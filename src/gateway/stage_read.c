@@ -46,11 +46,20 @@ static bool check_tenant_body(const struct call *call, struct err *err) {
                    conf_level_word(t->kind), STR_ARG(t->name), STR_ARG(buf_str(&most)));
 }
 
+static bool check_coding(const struct http_req *req, struct err *err) {
+    struct str coding = http_field_get(req->fields, req->field_count, STR("content-encoding"));
+    if (!coding.n || str_eq_nocase(coding, STR("identity"))) return true;
+    err_set(err, ERR_INVALID_REQUEST, "bodies with Content-Encoding \"%.*s\" are not accepted; send it as it is",
+            STR_ARG(str_head(coding, 40)));
+    err->status = 415;
+    return false;
+}
+
 bool read_admits(struct call *call, struct err *err) {
     if (came_back(call))
         return err_set(err, ERR_LOOP,
                        "the request came back to this server: a provider's base_url points at Penstock itself");
-    if (!check_tenant_body(call, err)) return false;
+    if (!check_coding(call->req, err) || !check_tenant_body(call, err)) return false;
     if (call->tenant) call->answer.max = (size_t)call->tenant->limits.max_response;
     return true;
 }
@@ -82,15 +91,7 @@ static bool read_request(struct call *call, unsigned depth, struct err *err) {
 
 enum stage_result stage_read(struct call *call, struct err *err) {
     const struct conf_limits *limits = &call->runtime->conf->limits;
-    struct http_req *req = call->req;
     if (!read_admits(call, err)) return STAGE_FAIL;
-    struct str coding = http_field_get(req->fields, req->field_count, STR("content-encoding"));
-    if (coding.n && !str_eq_nocase(coding, STR("identity"))) {
-        err_set(err, ERR_INVALID_REQUEST, "bodies with Content-Encoding \"%.*s\" are not accepted; send it as it is",
-                STR_ARG(str_head(coding, 40)));
-        err->status = 415;
-        return STAGE_FAIL;
-    }
     if (!read_request(call, (unsigned)limits->json_depth, err)) return STAGE_FAIL;
     if (native_is(call, NATIVE_ANSWER)) return STAGE_DONE; // it was allowed when it was sent
     if (call->key && !keyring_check_model(call->ring, call->key, call->request.model, call->ts, err)) return STAGE_FAIL;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """What has no dialect of its own: /passthrough/PROVIDER/…, authenticated, metered where usage can be read, audited."""
+import gzip
 import http.server
 import json
 import threading
@@ -114,6 +115,12 @@ class Passthrough(Suite):
         reply = self.server.post('/passthrough/other/counted', b'{"model":"secret-1"}')
         self.check_error(reply, 403, 'model_not_allowed', param='model')
         self.assertEqual(self.server.post('/passthrough/other/counted', b'{"model":"m"}').status, 200)
+        Provider.seen.clear()
+        for body in (b'{"model":"m","model":"secret-1"}', b'{"mod\\u0065l":"secret-1"}'):  # nor in other clothes
+            self.assertIn(self.server.post('/passthrough/other/counted', body).status, (400, 403), body)
+        packed = gzip.compress(b'{"model":"secret-1"}')
+        reply = self.server.post('/passthrough/other/counted', packed, {'Content-Encoding': 'gzip'})
+        self.assertEqual((reply.status, Provider.seen), (415, []))
 
     def test_paths_do_not_leave(self):
         for path in ('/passthrough/other/../admin', '/passthrough/other/a/%2e%2e/%2e%2e/b', '/passthrough/other/./x'):
