@@ -107,6 +107,7 @@ struct chat {
     enum chat_tool_choice tool_choice;
     struct str tool_choice_name; // JSON string, with CHAT_CHOICE_ONE
     int parallel_tools;          // -1 not said, 0, 1
+    bool old_functions;          // the client gave OpenAI's older "functions": an answer has one "function_call"
     enum chat_output output;
     struct str output_schema, output_name, output_description; // JSON object, strings
     int output_strict;                                         // -1 not said, 0, 1

@@ -63,6 +63,24 @@ class OpenAIClient(unittest.TestCase):
                                  [('weather', 'Zürich')] * 2)
                 self.assertEqual(len({c.id for c in message.tool_calls}), 2)
 
+    def test_the_older_functions(self):
+        for provider in ('claude', 'google', 'co'):
+            ask = {'model': provider + '/x;parallel', 'messages': MESSAGES, 'functions': [TOOLS[0]['function']],
+                   'function_call': 'auto'}
+            choice = CLIENT.chat.completions.create(**ask).choices[0]
+            self.assertEqual(choice.finish_reason, 'function_call')
+            self.assertIsNone(choice.message.tool_calls)
+            called = choice.message.function_call
+            self.assertEqual((called.name, json.loads(called.arguments)['city']), ('weather', 'Zürich'))
+            chunks = [c.choices[0] for c in CLIENT.chat.completions.create(**ask, stream=True)]
+            deltas = [c.delta.function_call for c in chunks if c.delta.function_call]
+            self.assertEqual([d.name for d in deltas if d.name], ['weather'])
+            self.assertEqual(json.loads(''.join(d.arguments or '' for d in deltas))['city'], 'Zürich')
+            self.assertEqual(chunks[-1].finish_reason, 'function_call')
+            result = {'role': 'function', 'name': 'weather', 'content': 'rain'}
+            ask |= {'model': provider + '/x', 'messages': [*MESSAGES, choice.message.model_dump(exclude_none=True), result]}
+            self.assertEqual(CLIENT.chat.completions.create(**ask).choices[0].finish_reason, 'stop')
+
     def test_structured_output(self):
         for provider in self.each():
             answer = CLIENT.chat.completions.parse(model=provider + '/x', messages=MESSAGES, response_format=Tide)

@@ -90,10 +90,22 @@ static void put_call(const struct chat_answer_part *p, struct buf *out) {
     buf_putc(out, '}');
 }
 
-static void put_calls(const struct chat_answer *a, unsigned choice, struct buf *out) {
+static void put_old_call(const struct chat_answer_part *p, struct buf *out) {
+    buf_lit(out, ",\"function_call\":{\"name\":");
+    put_string(out, p->name);
+    buf_lit(out, ",\"arguments\":");
+    put_string(out, p->text.n ? p->text : STR("{}"));
+    buf_putc(out, '}');
+}
+
+static void put_calls(const struct chat_answer *a, unsigned choice, const struct chat_reply *reply, struct buf *out) {
     size_t at = 0;
     const struct chat_answer_part *p = next_of(a, choice, CHAT_TOOL_CALL, &at);
     if (!p) return;
+    if (openai_old_functions(reply)) {
+        put_old_call(p, out);
+        return;
+    }
     buf_lit(out, ",\"tool_calls\":[");
     for (; p; p = next_of(a, choice, CHAT_TOOL_CALL, &at)) {
         put_call(p, out);
@@ -204,11 +216,11 @@ static void put_choice(const struct chat_answer *a, unsigned choice, const struc
     buf_lit(out, ",\"refusal\":");
     put_texts(a, choice, CHAT_REFUSAL, out);
     put_thoughts(a, choice, out);
-    put_calls(a, choice, out);
+    put_calls(a, choice, reply, out);
     put_media(a, choice, reply, out);
     put_citations(a, choice, out);
     buf_lit(out, "},\"logprobs\":null,\"finish_reason\":");
-    put_string(out, openai_finish_name(choice < CHAT_CHOICES_MAX ? a->finish[choice] : CHAT_FINISH_NONE));
+    put_string(out, openai_finish_for(reply, choice < CHAT_CHOICES_MAX ? a->finish[choice] : CHAT_FINISH_NONE));
     buf_putc(out, '}');
 }
 

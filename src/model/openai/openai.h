@@ -154,6 +154,12 @@ void openai_decode_call(const struct openai_saying *s, const struct json_field *
                         struct str args, struct str signature);
 enum chat_finish openai_finish_of(struct str raw, bool *out_broken);
 struct str openai_finish_name(enum chat_finish finish);
+// Whether the answer is for a client of the older "functions", which knows but one call, without an id.
+static inline bool openai_old_functions(const struct chat_reply *reply) {
+    return reply->chat && reply->chat->old_functions;
+}
+// The finish as that client knows it.
+struct str openai_finish_for(const struct chat_reply *reply, enum chat_finish finish);
 
 #define OPENAI_PREFIX_MAX 2048
 struct openai_encoder {

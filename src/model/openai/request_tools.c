@@ -100,6 +100,7 @@ static bool read_old_function(struct openai_reading *x, struct json_reader *r) {
 }
 
 bool openai_read_functions(struct openai_reading *x, struct json_reader *r) {
+    x->chat->old_functions = true;
     return each(x, r, "functions", read_old_function);
 }
 

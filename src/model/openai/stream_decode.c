@@ -93,6 +93,11 @@ struct str openai_finish_name(enum chat_finish finish) {
     return STR("stop");
 }
 
+struct str openai_finish_for(const struct chat_reply *reply, enum chat_finish finish) {
+    bool old = finish == CHAT_FINISH_TOOLS && openai_old_functions(reply);
+    return old ? STR("function_call") : openai_finish_name(finish);
+}
+
 // --- one choice ---
 
 struct choice {

@@ -40,7 +40,24 @@ static void tell_role(struct openai_encoder *e, unsigned choice) {
 
 // --- tool calls ---
 
+// Of several calls the first: the older form has no more.
+static void put_old_call(struct openai_encoder *e, unsigned choice, struct str member, struct str escaped,
+                         struct str after) {
+    if (e->choices[choice].calls != 1) return;
+    open_chunk(e, choice);
+    buf_lit(e->out, "\"function_call\":{");
+    buf_put(e->out, member);
+    buf_put(e->out, escaped);
+    buf_put(e->out, after);
+    close_chunk(e, STR(""));
+}
+
 static void put_call(struct openai_encoder *e, unsigned choice, struct str id, struct str name, struct str signature) {
+    if (openai_old_functions(e->reply)) {
+        e->choices[choice].calls++;
+        put_old_call(e, choice, STR("\"name\":\""), name, STR("\",\"arguments\":\"\"}"));
+        return;
+    }
     open_chunk(e, choice);
     buf_lit(e->out, "\"tool_calls\":[{\"index\":");
     buf_put_u64(e->out, e->choices[choice].calls++);
@@ -180,7 +197,10 @@ static void on_delta(struct openai_encoder *e, const struct chat_event *v) {
         break;
     case CHAT_TOOL_CALL:
         tell_pending(e, STR(""));
-        put_call_part(e, v->choice, STR(",\"function\":{\"arguments\":\""), v->text, STR("\"}}]"));
+        if (openai_old_functions(e->reply))
+            put_old_call(e, v->choice, STR("\"arguments\":\""), v->text, STR("\"}"));
+        else
+            put_call_part(e, v->choice, STR(",\"function\":{\"arguments\":\""), v->text, STR("\"}}]"));
         break;
     case CHAT_REDACTED_THINKING:
         put_redacted(e, v);
@@ -203,7 +223,7 @@ static void on_signature(struct openai_encoder *e, const struct chat_event *v) {
     if (v->part_kind != CHAT_TOOL_CALL) return;
     if (e->pending)
         tell_pending(e, v->text);
-    else
+    else if (!openai_old_functions(e->reply))
         put_call_part(e, v->choice, STR(",\"extra_content\":{\"google\":{\"thought_signature\":\""), v->text,
                       STR("\"}}}]"));
 }
@@ -254,7 +274,7 @@ static void take(struct chat_sink *sink, const struct chat_event *v) {
     case CHAT_FINISH:
         tell_role(e, v->choice);
         open_chunk(e, v->choice);
-        close_chunk(e, openai_finish_name(v->finish));
+        close_chunk(e, openai_finish_for(e->reply, v->finish));
         break;
     case CHAT_FAIL:
         close_image(e);

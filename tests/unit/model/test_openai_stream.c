@@ -5,6 +5,7 @@
 #include "check.h"
 #include "event_text.h"
 #include "model/chat_order.h"
+#include "model/openai/openai.h"
 #include "model/translate.h"
 
 #include <dirent.h>
@@ -102,6 +103,48 @@ static void translate(struct str data, size_t cut, bool each, struct buf *out) {
     arena_free(&arena);
 }
 
+// Two calls, whole, for a client of the older functions: one of them, without an id.
+static void test_old_functions(void) {
+    static const struct chat k_old = {.old_functions = true};
+    struct str body = STR("{\"choices\":[{\"message\":{\"content\":null,\"tool_calls\":["
+                          "{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},"
+                          "{\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}]},"
+                          "\"finish_reason\":\"tool_calls\"}]}");
+    const struct dialect_ops *ops = dialect_get(DIALECT_OPENAI);
+    BUF_AUTO struct buf out = BUF_INIT(65536);
+    struct chat_reply reply = k_reply;
+    struct arena arena;
+    struct usage usage;
+    bool has_usage;
+    struct err err;
+    arena_init(&arena, NULL, 0, SIZE_MAX);
+    reply.arena = &arena;
+    reply.chat = &k_old;
+    REQUIRE(translate_answer(ops, ops, &reply, body, &arena, &out, &usage, &has_usage, &err));
+    CHECK(str_find(buf_str(&out), STR("\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"}},\"logprobs\":null,"
+                                      "\"finish_reason\":\"function_call\"}")) < out.n);
+    CHECK(str_find(buf_str(&out), STR("tool_calls")) == out.n);
+    struct openai_encoder to;
+    buf_clear(&out);
+    openai_encoder_init(&to.sink, &reply, &out);
+    for (unsigned i = 0; i < 2; i++) {
+        struct str name = i ? STR("g") : STR("f");
+        chat_emit(&to.sink,
+                  &(struct chat_event){
+                      .kind = CHAT_PART_BEGIN, .part = i, .part_kind = CHAT_TOOL_CALL, .id = name, .name = name});
+        chat_emit(&to.sink,
+                  &(struct chat_event){.kind = CHAT_DELTA, .part = i, .part_kind = CHAT_TOOL_CALL, .text = STR("{}")});
+        chat_emit(&to.sink, &(struct chat_event){.kind = CHAT_PART_END, .part = i, .part_kind = CHAT_TOOL_CALL});
+    }
+    chat_emit(&to.sink, &(struct chat_event){.kind = CHAT_FINISH, .finish = CHAT_FINISH_TOOLS});
+    struct str told = buf_str(&out);
+    CHECK(str_find(told, STR("{\"function_call\":{\"name\":\"f\",\"arguments\":\"\"}}")) < told.n);
+    CHECK(str_find(told, STR("{\"function_call\":{\"arguments\":\"{}\"}}")) < told.n);
+    CHECK(str_find(told, STR("\"g\"")) == told.n);
+    CHECK(str_find(told, STR("\"finish_reason\":\"function_call\"")) < told.n);
+    arena_free(&arena);
+}
+
 static void check_cuts(const char *name, struct str data, void (*make)(struct str, size_t, bool, struct buf *)) {
     BUF_AUTO struct buf whole = BUF_INIT(SIZE_MAX), piece = BUF_INIT(SIZE_MAX);
     make(data, data.n, false, &whole);
@@ -167,4 +210,4 @@ static void test_fixtures(void) {
     CHECK(n > 30);
 }
 
-TEST_MAIN(test_fixtures)
+TEST_MAIN(test_fixtures, test_old_functions)
