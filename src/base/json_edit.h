@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define JSON_EDITS_MAX 16
+#define JSON_EDITS_MAX 32
 // Each edit yields at most a kept part, a text and a comma; and there is the last kept part.
 #define JSON_EDIT_SLICES_MAX (JSON_EDITS_MAX * 3 + 1)
 
