@@ -37,20 +37,24 @@ static struct str joined(struct chat_collect *c, struct str a, struct str betwee
     return str_of(p, a.n + between.n + b.n);
 }
 
-// The text that is being gathered goes to the part that it is of.
+// What is being gathered goes to the part that it is of.
 static void flush(struct chat_collect *c) {
-    if (!c->text.n) return;
+    if (!c->text.n && !c->citations.n) return;
     struct chat_answer_part *part = &c->parts.p[c->filling];
-    part->text = joined(c, part->text, STR(""), buf_str(&c->text));
+    if (c->text.n) part->text = joined(c, part->text, STR(""), buf_str(&c->text));
+    if (c->citations.n) part->citations = joined(c, part->citations, STR(","), buf_str(&c->citations));
     buf_clear(&c->text);
+    buf_clear(&c->citations);
 }
 
-static void add_text(struct chat_collect *c, const struct chat_answer_part *part, struct str text) {
+static void gather(struct chat_collect *c, const struct chat_answer_part *part, struct buf *into, struct str between,
+                   struct str piece) {
     size_t place = (size_t)(part - c->parts.p);
     if (place != c->filling) flush(c);
     c->filling = place;
-    buf_put(&c->text, text);
-    if (c->text.failed) c->failed = true;
+    if (into->n) buf_put(into, between);
+    buf_put(into, piece);
+    if (into->failed) c->failed = true;
 }
 
 static void on_part(struct chat_collect *c, const struct chat_event *e) {
@@ -62,9 +66,9 @@ static void on_part(struct chat_collect *c, const struct chat_event *e) {
     }
     struct chat_answer_part *part = part_of(c, e->choice);
     if (!part) return;
-    if (e->kind == CHAT_DELTA) add_text(c, part, e->text);
+    if (e->kind == CHAT_DELTA) gather(c, part, &c->text, STR(""), e->text);
     if (e->kind == CHAT_SIGNATURE) part->signature = joined(c, part->signature, STR(""), e->text);
-    if (e->kind == CHAT_CITATION) part->citations = joined(c, part->citations, STR(","), e->raw);
+    if (e->kind == CHAT_CITATION) gather(c, part, &c->citations, STR(","), e->raw);
     if (e->kind == CHAT_PART_END) flush(c);
 }
 
@@ -111,6 +115,7 @@ static void take(struct chat_sink *sink, const struct chat_event *e) {
 void chat_collect_init(struct chat_collect *c, struct arena *arena, size_t max) {
     *c = (struct chat_collect){.sink = {.take = take}, .arena = arena, .answer = {.choices = 1}};
     buf_init(&c->text, max);
+    buf_init(&c->citations, max);
 }
 
 const struct chat_answer *chat_collect_answer(struct chat_collect *c) {
@@ -122,4 +127,5 @@ const struct chat_answer *chat_collect_answer(struct chat_collect *c) {
 void chat_collect_free(struct chat_collect *c) {
     vec_free(&c->parts);
     buf_free(&c->text);
+    buf_free(&c->citations);
 }

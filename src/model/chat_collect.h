@@ -16,8 +16,8 @@ struct chat_collect {
     struct arena *arena;
     struct chat_answer answer;
     VEC(struct chat_answer_part) parts;
-    struct buf text; // of the part that was told last, where it came in several pieces
-    size_t filling;  // the number of that part
+    struct buf text, citations; // of the part that was told last, where they came in several pieces
+    size_t filling;             // the number of that part
     bool failed, has_failure;
     struct chat_failure failure;
 };

@@ -29,6 +29,7 @@ struct responses_encoder {
     struct responses_text items;  // that are over, separated by commas
     struct responses_text parts;  // of the open message, likewise
     struct responses_text text;   // of the open part, escaped
+    size_t counted, chars;        // of its bytes those that were counted, and how many characters they are
     struct responses_text notes;  // its annotations
     struct responses_text secret; // its signature, escaped
     enum responses_item item;

@@ -147,7 +147,7 @@ static void item_told(struct responses_encoder *e, struct str type, struct str s
 
 static void open_item(struct responses_encoder *e, enum responses_item item) {
     e->item = item;
-    e->parts.n = e->text.n = e->notes.n = e->secret.n = 0;
+    e->parts.n = e->text.n = e->notes.n = e->secret.n = e->counted = e->chars = 0;
     e->content_index = 0;
     item_told(e, STR("response.output_item.added"), STR("in_progress"));
 }
@@ -169,7 +169,7 @@ static void close_item(struct responses_encoder *e, struct str status) {
 static void secret_item(struct responses_encoder *e, struct str mark, struct str secret) {
     close_item(e, STR("completed"));
     e->item = RESPONSES_REASONING;
-    e->parts.n = e->text.n = e->notes.n = e->secret.n = 0;
+    e->parts.n = e->text.n = e->notes.n = e->secret.n = e->counted = e->chars = 0;
     keep(e, &e->secret, mark);
     keep(e, &e->secret, secret);
     item_told(e, STR("response.output_item.added"), STR("in_progress"));
@@ -204,7 +204,7 @@ static void open_content(struct responses_encoder *e) {
         close_item(e, STR("completed"));
         open_item(e, RESPONSES_MESSAGE);
     }
-    e->text.n = e->notes.n = e->secret.n = 0;
+    e->text.n = e->notes.n = e->secret.n = e->counted = e->chars = 0;
     e->note_index = 0;
     content_event(e, STR("response.content_part.added"), STR(""));
 }
@@ -379,13 +379,20 @@ static size_t count_chars(struct str s) {
     return n;
 }
 
+// Of the open part's text, of which only what is new is counted.
+static size_t chars_so_far(struct responses_encoder *e) {
+    if (e->counted > e->text.n) e->counted = e->chars = 0;
+    e->chars += count_chars(str_from(responses_text_str(&e->text), e->counted));
+    e->counted = e->text.n;
+    return e->chars;
+}
+
 // What a text goes back to, with a URL: others are said in no other dialect.
 static void take_citation(struct responses_encoder *e, struct str raw) {
     struct str url = responses_string(raw, STR("url")), title = responses_string(raw, STR("title"));
     if (!e->part_open || e->part != CHAT_TEXT || !url.p) return;
     struct buf b = BUF_INIT(url.n + title.n + 256);
-    buf_printf(&b, "{\"type\":\"url_citation\",\"start_index\":0,\"end_index\":%zu,\"url\":",
-               count_chars(responses_text_str(&e->text)));
+    buf_printf(&b, "{\"type\":\"url_citation\",\"start_index\":0,\"end_index\":%zu,\"url\":", chars_so_far(e));
     buf_put(&b, url);
     buf_lit(&b, ",\"title\":");
     buf_put(&b, title.p ? title : STR("\"\""));
