@@ -87,7 +87,7 @@ static void put_calls(struct json_writer *w, const struct chat_turn *turn) {
         json_put_member_str(w, STR("type"), STR("function"));
         json_put_member_object(w, STR("function"));
         json_put_member_raw(w, STR("name"), p->name);
-        if (p->args_text.p)
+        if (p->args_text.n > 2)
             json_put_member_raw(w, STR("arguments"), p->args_text);
         else
             json_put_member_str(w, STR("arguments"), p->args);
