@@ -150,6 +150,37 @@ static void test_choice_among_very_many_tools_is_refused(void) {
     asked_free(&a);
 }
 
+// All that a vendor refuses is taken out of what is passed through, however much it is.
+static void test_all_that_is_refused_is_taken_out(void) {
+    static const char *const k_refused[] = {
+        "user",         "top_k", "seed",      "logit_bias", "logprobs",         "top_logprobs",
+        "service_tier", "store", "verbosity", "modalities", "prompt_cache_key", "safety_identifier"};
+    struct asked a = {.out = BUF_INIT(ROOM)};
+    struct str slices[JSON_EDIT_SLICES_MAX], raw;
+    struct model_request request;
+    size_t n;
+    arena_init(&a.arena, NULL, 0, ROOM);
+    BUF_AUTO struct buf body = BUF_INIT(ROOM);
+    buf_lit(&body,
+            "{\"model\":\"m\",\"strict\":false,\"stream\":true,\"stream_options\":{},\"max_completion_tokens\":9");
+    for (size_t i = 0; i < ARRAY_LEN(k_refused); i++) buf_printf(&body, ",\"%s\":7", k_refused[i]);
+    buf_lit(&body, ",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
+    struct model_request_in in = {.operation = OPERATION_CHAT, .depth = 64, .body = buf_str(&body)};
+    const struct chat_target target = {
+        .model = STR_INIT("other"), .traits = provider_traits_get(PROVIDER_MISTRAL), .report = &a.report};
+    REQUIRE(dialect_get(DIALECT_OPENAI)->peek(&in, &a.arena, &request, &a.err));
+    REQUIRE(dialect_get(DIALECT_OPENAI)->rewrite(&request, &target, &a.arena, slices, &n, &a.err));
+    for (size_t i = 0; i < n; i++) buf_put(&a.out, slices[i]);
+    CHECK(json_validate(buf_str(&a.out), 0, &a.err));
+    CHECK_STR(member(&a, "model"), STR("\"other\""));
+    CHECK_INT(a.report.count, ARRAY_LEN(k_refused));
+    for (size_t i = 0; i < ARRAY_LEN(k_refused); i++) {
+        const struct str name = str_c(k_refused[i]);
+        CHECK(!json_get(buf_str(&a.out), &name, 1, &raw));
+    }
+    asked_free(&a);
+}
+
 // An id that is cut at the mark of a signature stays a string, also with a quote behind the mark.
 static void test_id_cut_at_its_mark_stays_a_string(void) {
     struct arena arena;
@@ -293,6 +324,27 @@ static void test_many_calls_without_ids_in_one_event(void) {
     tell(&t, DIALECT_GEMINI, DIALECT_OLLAMA, buf_str(&text), ROOM);
     CHECK(t.ok && has(&t, "1'") && has(&t, "29999'"));
     told_free(&t);
+}
+
+// As many citations as a provider likes cost as much memory as they are long, not its square.
+static void test_many_citations(void) {
+    for (size_t i = 0; i < ARRAY_LEN(k_clients); i++) {
+        struct told t;
+        struct usage usage;
+        struct err err;
+        bool has_usage;
+        told_init(&t, k_clients[i], "{}");
+        BUF_AUTO struct buf body = BUF_INIT(ROOM);
+        buf_lit(&body, "{\"id\":\"m\",\"type\":\"message\",\"content\":[{\"type\":\"text\",\"text\":\"");
+        for (int k = 0; k < 100000; k++) buf_putc(&body, 'x');
+        buf_lit(&body, "\",\"citations\":[{\"url\":\"https://a\",\"title\":\"t\"}");
+        for (int k = 0; k < 20000; k++) buf_lit(&body, ",{\"url\":\"https://a\",\"title\":\"t\"}");
+        buf_lit(&body, "]}],\"stop_reason\":\"end_turn\"}");
+        bool ok = translate_answer(dialect_get(DIALECT_ANTHROPIC), dialect_get(k_clients[i]), &t.reply, buf_str(&body),
+                                   &t.arena, &t.out, &usage, &has_usage, &err);
+        CHECK(ok && json_validate(buf_str(&t.out), 0, &err));
+        told_free(&t);
+    }
 }
 
 // Two answers that call at the same time keep their calls apart.
@@ -452,10 +504,10 @@ TEST_MAIN(test_null_before_list_is_counted_as_it_is_read, test_base64_does_not_e
           test_data_url_does_not_end_its_string, test_no_tools_are_left_to_choose_from, test_modalities_with_escapes,
           test_numbers_of_many_digits, test_schema_of_many_references_is_refused,
           test_schema_of_many_required_names_is_refused, test_choice_among_very_many_tools_is_refused,
-          test_id_cut_at_its_mark_stays_a_string, test_model_names_are_no_steps_in_a_path,
-          test_line_ends_of_a_request_stay_out_of_its_answer, test_line_ends_of_citations_stay_out_of_events,
-          test_sound_is_told_as_json, test_many_calls_without_ids_in_one_event,
-          test_signature_in_an_id_stays_in_its_string, test_choices_that_take_turns_keep_their_calls,
-          test_choices_that_take_turns_with_pictures, test_calls_that_never_end,
-          test_what_waits_is_counted_for_all_choices, test_long_calls_of_several_choices,
+          test_all_that_is_refused_is_taken_out, test_id_cut_at_its_mark_stays_a_string,
+          test_model_names_are_no_steps_in_a_path, test_line_ends_of_a_request_stay_out_of_its_answer,
+          test_line_ends_of_citations_stay_out_of_events, test_sound_is_told_as_json, test_many_citations,
+          test_many_calls_without_ids_in_one_event, test_signature_in_an_id_stays_in_its_string,
+          test_choices_that_take_turns_keep_their_calls, test_choices_that_take_turns_with_pictures,
+          test_calls_that_never_end, test_what_waits_is_counted_for_all_choices, test_long_calls_of_several_choices,
           test_counts_written_with_a_point, test_counts_that_lie)
