@@ -228,7 +228,7 @@ static void test_model_names_are_no_steps_in_a_path(void) {
         struct err err;
         struct str target;
         const struct conf_provider provider = {
-            .name = STR_INIT("p"), .kind = k_cases[i].kind, .preset = &preset, .api_version = STR_INIT("v")};
+            .name = STR_INIT("p"), .kind = (int)k_cases[i].kind, .preset = &preset, .api_version = STR_INIT("v")};
         const struct provider_call call = {.provider = &provider,
                                            .dialect = k_cases[i].dialect,
                                            .operation = OPERATION_CHAT,
