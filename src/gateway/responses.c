@@ -72,6 +72,7 @@ struct response_work *response_work_make(struct call *call, struct str name) {
     w->ask.name = arena_str(&w->arena, name);
     w->body = arena_str(&w->arena, call->request.body);
     w->query = arena_str(&w->arena, call->req->query);
+    w->max_body = (size_t)(call->tenant ? call->tenant->limits.max_body : call->runtime->conf->limits.max_body);
     bool short_of = (name.n && !w->ask.name.p) || (call->request.body.n && !w->body.p) || !w->ask.place.p;
     if (!short_of) return w;
     response_work_free(w);

@@ -43,6 +43,7 @@ struct response_work {
     struct arena arena;
     struct response_ask ask;
     struct str body; // of a request that goes on
+    size_t max_body; // of it with what was before
     struct str query;
     void (*look)(struct response_work *w);
     void (*found)(struct response_work *w); // on the loop, of a call that is still there, which has it from here on

@@ -50,13 +50,34 @@ static bool put_chain(const struct response_chain *chain, struct arena *arena, s
     return !out->failed || err_no_memory(err);
 }
 
+// The call keeps no more than its body: all that was read for it is many times that.
+static bool keep_body(struct response_work *w, struct err *err) {
+    struct arena kept;
+    if (w->out.n > w->max_body)
+        return err_set(err, ERR_BODY_TOO_LARGE,
+                       "with the conversation so far the request has %zu bytes; the limit is %zu (limits.max_body)",
+                       w->out.n, w->max_body);
+    arena_init(&kept, NULL, 0, w->out.n + 4096);
+    struct str out = arena_str(&kept, w->out);
+    if (!out.p) {
+        arena_free(&kept);
+        return err_no_memory(err);
+    }
+    arena_free(&w->arena);
+    w->arena = kept;
+    w->out = out;
+    w->body = w->query = w->ask.place = w->ask.name = STR("");
+    return true;
+}
+
 static void look(struct response_work *w) {
     struct finding f = {.w = w, .missed = STR("")};
     struct responses_ask ask;
     BUF_AUTO struct buf before = BUF_INIT(2 * RESPONSE_TEXT_MAX);
     w->ok = (!w->ask.name.n || response_chain_read(w, w->ask.name, &f.chain, &w->err)) &&
             put_chain(&f.chain, &w->arena, &before, &w->err) && responses_ask_read(w->body, &w->arena, &ask, &w->err) &&
-            responses_expand(w->body, &ask, buf_str(&before), find_item, &f, &w->arena, &w->out, &w->err);
+            responses_expand(w->body, &ask, buf_str(&before), find_item, &f, &w->arena, &w->out, &w->err) &&
+            keep_body(w, &w->err);
 }
 
 // --- on the loop ---

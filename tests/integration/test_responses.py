@@ -26,6 +26,7 @@ class Responses(Suite):
     @classmethod
     def config(cls):
         return {'providers': [{**fake_provider(cls.fake), 'dialect': 'responses'}, {'name': 'demo', 'kind': 'demo'}],
+                'tenants': [{'name': 'small', 'limits': {'max_body': '4 KiB'}}],
                 'log': {'level': 'debug', 'format': 'json'}, **cls.responses}
 
     def ask(self, model='fake/x', input='Hello', key=None, server=None, **more):
@@ -149,6 +150,15 @@ class Kept(Responses):
         third = self.ask(previous_response_id=json.loads(second.events()[-1])['response']['id'])
         self.assertEqual(third.status, 200, third)
         self.assertEqual(len(self.last()['input']), 5)
+
+    def test_a_conversation_is_no_longer_than_a_request_may_be(self):
+        small = self.server.create_key('--tenant', 'small')['key']
+        first = self.ask(input='a' * 2500, key=small)
+        self.assertEqual(first.status, 200, first)
+        reply = self.ask(input='b' * 2500, previous_response_id=first.json()['id'], key=small)
+        self.check_error(reply, 413, 'request_too_large')
+        reply = self.ask(input='b', previous_response_id=first.json()['id'], key=small)
+        self.assertEqual(reply.status, 200, reply)
 
     def test_goes_on_in_translation(self):
         first = self.ask(model='demo/echo', input='one').json()
