@@ -12,7 +12,7 @@
 #define LIMIT_MAX 1000
 #define EXPORT_MAX 50000 // lines of JSON or CSV in one answer
 #define FILTERS                                                                                                        \
-    "since until key team project owner model provider error status endpoint tag errors min_cost min_latency_ms "      \
+    "since until key team project owner model provider error status endpoint tag task errors min_cost min_latency_ms " \
     "request_id"
 
 static const struct {
@@ -25,7 +25,8 @@ static const struct {
     {"project", LEDGER_GROUP_PROJECT},   {"owner", LEDGER_GROUP_OWNER},
     {"endpoint", LEDGER_GROUP_ENDPOINT}, {"upstream_model", LEDGER_GROUP_UPSTREAM_MODEL},
     {"status", LEDGER_GROUP_STATUS},     {"error", LEDGER_GROUP_ERROR},
-    {"tags", LEDGER_GROUP_TAGS},
+    {"tags", LEDGER_GROUP_TAGS},         {"task", LEDGER_GROUP_TASK},
+    {"month", LEDGER_GROUP_MONTH},
 };
 
 // --- what is asked ---
@@ -107,6 +108,7 @@ static bool query_read(struct api_call *call, struct ledger_query *q, struct err
                                .provider = api_param(call, "provider"),
                                .error = api_param(call, "error"),
                                .tag = api_param(call, "tag"),
+                               .task = api_param(call, "task"),
                                .limit = LIMIT_DEFAULT,
                                .errors = str_eq(api_param(call, "errors"), STR("true"))};
     bool ok = param_time(call, "since", &q->since, err) && param_time(call, "until", &q->until, err) &&
@@ -196,6 +198,16 @@ static void put_owner(struct json_writer *w, const struct usage_record *r) {
                   (int64_t)r->owner_id);
 }
 
+static void put_compared(struct json_writer *w, const struct ledger_row *row, bool known) {
+    if (known) {
+        json_put_member_fixed(w, STR("reference_usd"), row->rec.reference_nano, 9);
+        json_put_member_fixed(w, STR("saved_usd"), row->saved_nano, 9);
+    } else {
+        json_put_member_null(w, STR("reference_usd"));
+        json_put_member_null(w, STR("saved_usd"));
+    }
+}
+
 static void put_numbers(struct json_writer *w, const struct usage_record *r) {
     json_put_member_u64(w, STR("input_tokens"), r->tokens_in);
     json_put_member_u64(w, STR("cached_tokens"), r->tokens_cached);
@@ -205,6 +217,7 @@ static void put_numbers(struct json_writer *w, const struct usage_record *r) {
     json_put_member_fixed(w, STR("cost_usd"), r->cost_nano, 9);
     json_put_member_fixed(w, STR("latency_ms"), (int64_t)r->latency_us, 3);
     json_put_member_fixed(w, STR("time_to_first_token_ms"), (int64_t)r->ttft_us, 3);
+    json_put_member_u64(w, STR("attempts"), r->attempts);
 }
 
 static void put_time(struct json_writer *w, struct str name, int64_t ns) {
@@ -309,6 +322,8 @@ static bool put_record(void *arg, const struct ledger_row *row) {
     json_put_member_bool(w, STR("downgraded"), (r->flags & USAGE_DOWNGRADED) != 0);
     json_put_member_bool(w, STR("price_known"), (r->flags & USAGE_PRICE_UNKNOWN) == 0);
     put_numbers(w, r);
+    put_compared(w, row, (r->flags & USAGE_COMPARED) != 0);
+    json_put_member_text(w, STR("task"), r->task);
     json_put_member_raw(w, STR("tags"), r->tags.n ? r->tags : STR("{}"));
     l->last_ts = r->ts;
     l->last_id = r->id;
@@ -352,6 +367,9 @@ static void put_group(struct json_writer *w, enum ledger_group group, const stru
     case LEDGER_GROUP_TENANT:
         entity_put_id(w, STR("tenant"), &entity_tenant, (int64_t)r->tenant_id);
         return;
+    case LEDGER_GROUP_MONTH:
+        put_time(w, STR("month"), r->ts);
+        return;
     case LEDGER_GROUP_DAY:
     case LEDGER_GROUP_HOUR:
         put_time(w, group == LEDGER_GROUP_DAY ? STR("day") : STR("hour"), r->ts);
@@ -377,6 +395,9 @@ static void put_group(struct json_writer *w, enum ledger_group group, const stru
     case LEDGER_GROUP_TAGS:
         json_put_member_raw(w, STR("tags"), r->tags.n ? r->tags : STR("{}"));
         return;
+    case LEDGER_GROUP_TASK:
+        json_put_member_text(w, STR("task"), r->task);
+        return;
     case LEDGER_GROUP_NONE:
     case LEDGER_GROUP_COUNT:
         return;
@@ -391,6 +412,7 @@ static bool put_sum(void *arg, const struct ledger_row *row) {
     json_put_member_u64(&l->w, STR("errors"), row->errors);
     json_put_member_u64(&l->w, STR("unpriced_requests"), row->unpriced);
     put_numbers(&l->w, &row->rec);
+    put_compared(&l->w, row, true);
     return row_end(l);
 }
 
@@ -405,7 +427,7 @@ static bool sum(struct api_call *call, struct err *err) {
     if (q.group == LEDGER_GROUP_NONE)
         return api_wrong(err, "by",
                          "by: expected key, model, provider, day, hour, team, project, owner, endpoint, upstream_model,"
-                         " status, error or tags");
+                         " status, error, tags, task or month");
     if (!listing_begin(&l, call, err) || !listing_end(&l, ledger_read(&q, put_sum, &l, err), err)) return false;
     if (l.format == USAGE_JSON) json_put_object_end(&l.w);
     return true;

@@ -24,9 +24,10 @@ struct report {
     struct buf out;
     struct cli_table table;
     uint64_t requests, unpriced;
-    int64_t cost_nano;
+    int64_t cost_nano, reference_nano, saved_nano;
     bool json; // or CSV
     bool csv, named;
+    bool savings;      // a table of them
     struct buf object; // of a line of CSV
     int code;
 };
@@ -49,6 +50,9 @@ static const struct {
     [LEDGER_GROUP_STATUS] = {"status", "STATUS"},
     [LEDGER_GROUP_ERROR] = {"error", "ERROR"},
     [LEDGER_GROUP_TAGS] = {"tags", "TAGS"},
+    [LEDGER_GROUP_TASK] = {"task", "TASK"},
+    [LEDGER_GROUP_UPSTREAM_MODEL] = {"upstream_model", "UPSTREAM MODEL"},
+    [LEDGER_GROUP_MONTH] = {"month", "MONTH"},
 };
 
 // --- Keys
@@ -127,6 +131,16 @@ static struct str owner_id(struct report *r, const struct usage_record *rec) {
     return row_id(r, service ? &entity_service_account : &entity_user, rec->owner_id);
 }
 
+static void put_compared(struct report *r, struct json_writer *w, const struct ledger_row *row, bool known) {
+    if (known) {
+        json_put_member_raw(w, STR("reference_usd"), cli_dollars(&r->line, row->rec.reference_nano));
+        json_put_member_raw(w, STR("saved_usd"), cli_dollars(&r->line, row->saved_nano));
+    } else {
+        json_put_member_null(w, STR("reference_usd"));
+        json_put_member_null(w, STR("saved_usd"));
+    }
+}
+
 static void put_record(struct report *r, struct json_writer *w, const struct ledger_row *row) {
     const struct usage_record *rec = &row->rec;
     char id[REQUEST_ID_TEXT_LEN];
@@ -160,6 +174,9 @@ static void put_record(struct report *r, struct json_writer *w, const struct led
     else
         json_put_member_null(w, STR("cost_usd"));
     json_put_member_bool(w, STR("price_known"), known);
+    put_compared(r, w, row, (rec->flags & USAGE_COMPARED) != 0);
+    json_put_member_u64(w, STR("attempts"), rec->attempts);
+    json_put_member_text(w, STR("task"), rec->task);
     put_ms(r, w, STR("latency_ms"), rec->latency_us);
     if (rec->ttft_us)
         put_ms(r, w, STR("time_to_first_token_ms"), rec->ttft_us);
@@ -195,8 +212,12 @@ static struct str group_text(struct report *r, const struct usage_record *rec) {
         return rec->status ? count(r, rec->status) : STR_NONE;
     case LEDGER_GROUP_ERROR:
         return rec->error;
+    case LEDGER_GROUP_MONTH:
+        return str_head(cli_time(&r->line, rec->ts), 7);
     case LEDGER_GROUP_TAGS:
         return rec->tags;
+    case LEDGER_GROUP_TASK:
+        return rec->task;
     case LEDGER_GROUP_KEY:
     case LEDGER_GROUP_NONE:
     case LEDGER_GROUP_COUNT:
@@ -216,6 +237,8 @@ static void put_group(struct report *r, struct json_writer *w, const struct ledg
     put_tokens(w, rec);
     json_put_member_raw(w, STR("cost_usd"), cli_dollars(&r->line, rec->cost_nano));
     json_put_member_u64(w, STR("unpriced_requests"), row->unpriced);
+    put_compared(r, w, row, true);
+    json_put_member_u64(w, STR("attempts"), rec->attempts);
     put_ms(r, w, STR("latency_ms"), rec->latency_us);
 }
 
@@ -234,6 +257,13 @@ static const struct cli_column GROUP_COLUMNS[] = {
     {.title = "", .min = 10},          {.title = "REQUESTS", .right = true}, {.title = "ERRORS", .right = true},
     {.title = "INPUT", .right = true}, {.title = "OUTPUT", .right = true},   {.title = "COST $", .right = true},
     {.title = "MS", .right = true}};
+
+static const struct cli_column SAVING_COLUMNS[] = {{.title = "", .min = 10},
+                                                   {.title = "REQUESTS", .right = true},
+                                                   {.title = "COST $", .right = true},
+                                                   {.title = "REFERENCE $", .right = true},
+                                                   {.title = "SAVED $", .right = true},
+                                                   {.title = "SAVED %", .right = true}};
 
 // Where some price is not known the sum is a lower bound, marked by a "+"; where none is, a "?".
 static struct str cost_text(struct report *r, const struct ledger_row *row) {
@@ -260,6 +290,25 @@ static struct str group_name(struct report *r, const struct ledger_row *row) {
     struct str name = group_text(r, &row->rec);
     if (!name.n && r->query.group == LEDGER_GROUP_TENANT) return STR(TENANT_DEFAULT_NAME);
     return name.n ? name : STR("(none)");
+}
+
+// Of what the reference model would have cost, in tenths of a percent.
+static struct str share_text(struct report *r, const struct ledger_row *row) {
+    int64_t reference = row->rec.reference_nano;
+    if (reference <= 0) return STR("-");
+    double share = (double)row->saved_nano / (double)reference * 100;
+    return arena_printf(&r->line, "%.1f", share);
+}
+
+static void add_saving(struct report *r, const struct ledger_row *row) {
+    bool compared = row->rec.reference_nano || row->saved_nano;
+    const struct str cells[] = {group_name(r, row),
+                                count(r, row->requests),
+                                cost_text(r, row),
+                                compared ? cli_dollars_short(&r->line, row->rec.reference_nano) : STR("-"),
+                                compared ? cli_dollars_short(&r->line, row->saved_nano) : STR("-"),
+                                share_text(r, row)};
+    cli_table_add(&r->table, cells);
 }
 
 static void add_group(struct report *r, const struct ledger_row *row) {
@@ -299,12 +348,16 @@ static bool take_row(void *arg, const struct ledger_row *row) {
     r->requests += row->requests;
     r->unpriced += row->unpriced;
     r->cost_nano += row->rec.cost_nano;
+    r->reference_nano += row->rec.reference_nano;
+    r->saved_nano += row->saved_nano;
     if (r->json) {
         put_line(r, row);
         if (r->out.n > FLUSH_BYTES) {
             r->code = cli_print(r->args->io, &r->out);
             buf_clear(&r->out);
         }
+    } else if (group && r->savings) {
+        add_saving(r, row);
     } else if (group) {
         add_group(r, row);
     } else {
@@ -317,7 +370,7 @@ static bool take_row(void *arg, const struct ledger_row *row) {
 static int run_query(struct report *r) {
     struct err err;
     r->requests = r->unpriced = 0;
-    r->cost_nano = 0;
+    r->cost_nano = r->reference_nano = r->saved_nano = 0;
     if (!ledger_read(&r->query, take_row, r, &err))
         return cli_fail_err(r->args->io, &err, "cannot read the usage ledger", NULL);
     return r->code;
@@ -328,6 +381,7 @@ static int print_table(struct report *r, const char *first_title) {
     bool group = r->query.group != LEDGER_GROUP_NONE;
     const struct cli_column *from = group ? GROUP_COLUMNS : RECORD_COLUMNS;
     size_t n = group ? ARRAY_LEN(GROUP_COLUMNS) : ARRAY_LEN(RECORD_COLUMNS);
+    if (r->savings) from = SAVING_COLUMNS, n = ARRAY_LEN(SAVING_COLUMNS);
     memcpy(columns, from, n * sizeof *columns);
     if (group) columns[0].title = first_title;
     r->table = (struct cli_table){.columns = columns, .n_columns = n, .arena = &r->arena};
@@ -361,6 +415,12 @@ static void print_notes(struct report *r) {
         fprintf(err, ", and %.*s requests whose price is not known (set it under `prices`)",
                 STR_ARG(count(r, r->unpriced)));
     fputs(".\n", err);
+    if (r->reference_nano)
+        fprintf(err, "On the reference model they would have cost %.*s dollars: %.*s were saved.\n",
+                STR_ARG(cli_dollars_short(&r->line, r->reference_nano)),
+                STR_ARG(cli_dollars_short(&r->line, r->saved_nano)));
+    else if (r->savings)
+        fputs("Nothing was compared: set `usage.reference_model`.\n", err);
     if (r->query.limit && r->query.group == LEDGER_GROUP_NONE && r->requests == r->query.limit)
         fprintf(err, "The newest %.*s; --limit 0 shows all.\n", STR_ARG(count(r, r->query.limit)));
 }
@@ -399,6 +459,10 @@ static unsigned endpoint_of(struct str name) {
 
 static int read_arguments(struct report *r) {
     const struct cli_args *args = r->args;
+    r->savings = cli_given(args, CLI_SAVINGS);
+    if (r->savings && cli_given(args, CLI_RECORDS))
+        return cli_fail(args->io, CLI_USAGE, "--savings and --records exclude each other", NULL,
+                        "penstock usage --help");
     if (cli_given(args, CLI_BY) && cli_given(args, CLI_RECORDS))
         return cli_fail(args->io, CLI_USAGE, "--by and --records exclude each other", NULL, "penstock usage --help");
     struct str format = cli_value(args, CLI_FORMAT);
@@ -416,6 +480,7 @@ static int read_arguments(struct report *r) {
                                      .error = cli_value(args, CLI_ERROR),
                                      .errors = cli_given(args, CLI_ERRORS),
                                      .tag = cli_value(args, CLI_TAG),
+                                     .task = cli_value(args, CLI_TASK),
                                      .status = (unsigned)cli_number(args, CLI_STATUS, 0),
                                      .endpoint = endpoint_of(cli_value(args, CLI_ENDPOINT)),
                                      .limit = cli_number(args, CLI_LIMIT, 0),

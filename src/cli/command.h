@@ -36,6 +36,8 @@ enum cli_option_id {
     CLI_ERROR,
     CLI_ERRORS,
     CLI_TAG,
+    CLI_TASK,
+    CLI_SAVINGS,
     // chat
     CLI_URL,
     CLI_SYSTEM,
@@ -97,7 +99,7 @@ enum cli_value_kind {
     CLI_VALUE_DIR,
 };
 
-#define CLI_CHOICES_MAX 14
+#define CLI_CHOICES_MAX 18
 struct cli_option {
     const char *name;
     char letter; // 0 = none

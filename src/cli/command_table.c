@@ -54,7 +54,7 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                 .value = "WHAT",
                 .help = "Add up by this",
                 .choices = {"key", "model", "provider", "day", "hour", "tenant", "team", "project", "owner", "endpoint",
-                            "status", "error", "tags"}},
+                            "status", "error", "tags", "task", "month", "upstream_model"}},
     [CLI_SINCE] = {.name = "since",
                    .kind = CLI_VALUE_TEXT,
                    .value = "WHEN",
@@ -96,6 +96,10 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
     [CLI_ERROR] = {.name = "error", .kind = CLI_VALUE_TEXT, .value = "CODE", .help = "Only requests with this error"},
     [CLI_ERRORS] = {.name = "errors", .kind = CLI_VALUE_NONE, .help = "Only requests that failed"},
     [CLI_TAG] = {.name = "tag", .kind = CLI_VALUE_TEXT, .value = "NAME=VALUE", .help = "Only requests with this tag"},
+    [CLI_TASK] = {.name = "task", .kind = CLI_VALUE_TEXT, .value = "NAME", .help = "Only requests for this task"},
+    [CLI_SAVINGS] = {.name = "savings",
+                     .kind = CLI_VALUE_NONE,
+                     .help = "What was saved beside the reference model, of which `usage.reference_model` tells"},
     [CLI_URL] = {.name = "url",
                  .letter = 'u',
                  .kind = CLI_VALUE_TEXT,
@@ -302,7 +306,8 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                                   CLI_BIT(CLI_MODEL) | CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_LIMIT) | CLI_BIT(CLI_RECORDS) |
                                   CLI_BIT(CLI_TEAM) | CLI_BIT(CLI_PROJECT) | CLI_BIT(CLI_OWNER) |
                                   CLI_BIT(CLI_PROVIDER) | CLI_BIT(CLI_ENDPOINT) | CLI_BIT(CLI_STATUS) |
-                                  CLI_BIT(CLI_ERROR) | CLI_BIT(CLI_ERRORS) | CLI_BIT(CLI_TAG) | CLI_BIT(CLI_FORMAT),
+                                  CLI_BIT(CLI_ERROR) | CLI_BIT(CLI_ERRORS) | CLI_BIT(CLI_TAG) | CLI_BIT(CLI_TASK) |
+                                  CLI_BIT(CLI_SAVINGS) | CLI_BIT(CLI_FORMAT),
                        .summary = "Show who used which model, how many tokens, at what cost",
                        .details = "Without --by, sums by key and by model; with --json or --format jsonl or csv, each "
                                   "request. What is not yet in the database is included, whether or not a server "

@@ -286,6 +286,7 @@ struct conf_usage_export {
 };
 struct conf_usage {
     struct conf_usage_export export;
+    struct str reference_model; // what costs are compared with; empty = nothing
 };
 
 // Whose requests and answers are kept.

@@ -394,7 +394,7 @@ static const struct opt conf_opts[] = {
      .type = OPT_STRUCT,
      AT(conf, usage),
      .sub = &usage_table,
-     .help = "What is written of usage for other programs."},
+     .help = "What costs are compared with, and what is written of usage for other programs."},
     {.name = "tenants",
      .type = OPT_LIST,
      .flags = RELOAD | OPT_NAMED,

@@ -1,4 +1,4 @@
-// The option tables of usage: the files of sums that are written for other programs.
+// The option tables of usage: what costs are compared with, and the files of sums that are written for other programs.
 #include "conf/conf_tables.h"
 
 static const struct opt_enum formats[] = {{"csv", USAGE_EXPORT_CSV, "comma-separated, a line of names first"},
@@ -27,6 +27,16 @@ static const struct opt export_opts[] = {
 static const struct opt_table export_table = OPT_TABLE("files of usage", struct conf_usage_export, export_opts);
 
 static const struct opt usage_opts[] = {
+    {.name = "reference_model",
+     .type = OPT_STR,
+     .flags = RELOAD,
+     AT(conf_usage, reference_model),
+     .max = 256,
+     .help =
+         "The model that costs are compared with: what the tokens of each chat would have cost there is kept beside "
+         "what they cost. A model as a client would ask for it, or a name of the catalogue (`openai/gpt-5`). Nothing "
+         "is compared when not given.",
+     .example = "openai/gpt-5"},
     {.name = "export",
      .type = OPT_STRUCT,
      AT(conf_usage, export),

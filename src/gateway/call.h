@@ -70,6 +70,7 @@ struct call {
     struct previous *previous; // NULL: it is no response
     // stage_route
     struct route route;
+    struct str task; // what the request is for, as routing has it; empty: it was not said
     // stage_admit
     struct admission admission;
     // stage_call
@@ -102,7 +103,8 @@ struct call {
     // the record
     struct usage usage;
     uint64_t cost_nano, first_ns, end_ns;
-    bool cost_known, usage_known;
+    uint64_t reference_nano; // what its tokens would have cost on the reference model
+    bool cost_known, usage_known, reference_known;
     int status;
     const char *error;      // err_info()->wire_code, or NULL
     struct sync_wait *sync; // durability sync: the last bytes wait for the disk

@@ -33,6 +33,8 @@ static struct usage_record usage_of(const struct call *call) {
         .upstream_model = target_model(call),
         .endpoint = (uint16_t)call->endpoint->usage,
         .flags = call->request.stream ? USAGE_STREAM : 0,
+        .attempts = call->attempts,
+        .task = call->task,
     };
     if (call->provider && call->provider->demo) rec.flags |= USAGE_DEMO;
     if (call->admission.asked_model.p) rec.flags |= USAGE_DOWNGRADED;
@@ -64,6 +66,13 @@ static uint64_t streamed(const struct call *call) {
     return call->translated && call->translation ? call->translation->translator.events : call->relay.events;
 }
 
+// Chats alone: what else there is, another kind of model answers. The demonstration saves nobody anything.
+static bool is_compared(const struct call *call) {
+    enum operation op = call->request.operation;
+    return call->cost_known && call->runtime->reference.known && !call->provider->demo &&
+           (op == OPERATION_CHAT || op == OPERATION_COMPLETIONS);
+}
+
 void record_price(struct call *call) {
     const struct route_target *t = call_target(call);
     if (!t) return;
@@ -77,6 +86,8 @@ void record_price(struct call *call) {
     }
     if (native_is(call, NATIVE_ANSWER)) call->usage.batch = true;
     call->cost_known = price_cost(&t->price, &call->usage, &call->cost_nano);
+    call->reference_known =
+        is_compared(call) && price_cost(&call->runtime->reference, &call->usage, &call->reference_nano);
 }
 
 // A request that an upstream has worked on is charged for; others have no counts.
@@ -100,6 +111,10 @@ static void end_ledger(const struct call *call) {
         rec.tokens_reasoning = call->usage.reasoning;
         rec.cost_nano = (int64_t)MIN(call->cost_nano, (uint64_t)INT64_MAX);
         if (!call->cost_known) rec.flags |= USAGE_PRICE_UNKNOWN;
+        if (call->reference_known) {
+            rec.flags |= USAGE_COMPARED;
+            rec.reference_nano = (int64_t)MIN(call->reference_nano, (uint64_t)INT64_MAX);
+        }
         if (!call->usage_known) rec.flags |= USAGE_ESTIMATED;
     }
     if (call->error && str_eq(str_c(call->error), str_c(err_info(ERR_CLIENT_GONE)->wire_code)))
@@ -139,6 +154,14 @@ static void end_tenant_metrics(const struct call *call) {
     if (call->cost_known) metric_add(shard, t->cost, call->cost_nano);
 }
 
+// The one less the other is what was saved, which itself may fall and so is no counter.
+static void end_compared(const struct call *call, struct metric_shard *shard) {
+    const struct str labels[] = {model_label(call), target_provider(call)};
+    if (!call->reference_known) return;
+    metric_add(shard, metric_find(shard, METRIC_REFERENCE_COST, labels, 2), call->reference_nano);
+    metric_add(shard, metric_find(shard, METRIC_COMPARED_COST, labels, 2), call->cost_nano);
+}
+
 static void end_metrics(const struct call *call) {
     struct metric_shard *shard = call->gl->shard;
     const struct meter_series *s = series_of(call);
@@ -166,6 +189,7 @@ static void end_metrics(const struct call *call) {
         metric_add(shard, s->cost, call->cost_nano);
     else
         metric_add(shard, s->unpriced, 1);
+    end_compared(call, shard);
 }
 
 static void end_access_log(const struct call *call) {

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "gateway/credential.h"
+#include "model/facts.h"
 #include "model/provider.h"
 
 static bool provider_tls(struct runtime *rt, const struct conf_provider *p, struct tls_ctx **out_ctx, struct err *err) {
@@ -69,6 +70,18 @@ static bool provider_init(struct runtime *rt, struct runtime_provider *rp, const
     return provider_fields(rt, rp, err) && credential_create(p, &rp->credential, err);
 }
 
+// As a client would be answered under that name, else what the catalogue has.
+static struct price reference_price(const struct runtime *rt) {
+    static const struct price unknown = PRICE_UNKNOWN;
+    struct str name = rt->conf->usage.reference_model;
+    struct model_named named;
+    if (!name.n) return unknown;
+    if (model_facts_named(rt->models, rt->conf, NULL, name, &named) && named.facts.price.known)
+        return named.facts.price;
+    const struct model_entry *entry = model_catalog_get(rt->models, name);
+    return entry ? entry->price : unknown;
+}
+
 bool runtime_create(struct conf *conf, struct model_catalog *models, struct runtime **out_runtime, struct err *err) {
     struct runtime *rt = mem_zalloc(1, sizeof *rt);
     if (!rt) return err_no_memory(err);
@@ -76,6 +89,7 @@ bool runtime_create(struct conf *conf, struct model_catalog *models, struct runt
     arena_init(&rt->arena, NULL, 0, (size_t)1 << 20);
     rt->conf = conf_ref(conf);
     rt->models = model_catalog_ref(models);
+    rt->reference = reference_price(rt);
     rt->providers = ARENA_ARRAY(&rt->arena, struct runtime_provider, conf->providers.n);
     bool ok = rt->providers || err_no_memory(err);
     for (size_t i = 0; ok && i < conf->providers.n; i++)

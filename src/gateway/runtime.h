@@ -28,6 +28,7 @@ struct runtime {
     struct runtime_provider *providers; // as conf->providers
     struct arena arena;
     struct tls_ctx *tls_default;
+    struct price reference; // of the model that costs are compared with; not known: nothing is compared
 };
 
 // Takes its own references.

@@ -50,6 +50,7 @@ static void put_whose(struct json_writer *w, const struct usage_hour_row *row) {
         json_put_member_u64(w, STR("status"), r->status);
     json_put_member_text(w, STR("error"), r->error);
     json_put_member_raw(w, STR("tags"), r->tags.n ? r->tags : STR("{}"));
+    json_put_member_text(w, STR("task"), r->task);
 }
 
 static void put_row(struct json_writer *w, const struct usage_hour_row *row) {
@@ -67,6 +68,9 @@ static void put_row(struct json_writer *w, const struct usage_hour_row *row) {
     json_put_member_fixed(w, STR("latency_ms_sum"), (int64_t)row->latency_us, 3);
     json_put_member_fixed(w, STR("time_to_first_token_ms_sum"), (int64_t)row->ttft_us, 3);
     json_put_member_u64(w, STR("time_to_first_token_requests"), row->ttft_requests);
+    json_put_member_u64(w, STR("attempts"), r->attempts);
+    json_put_member_fixed(w, STR("reference_usd"), r->reference_nano, 9);
+    json_put_member_fixed(w, STR("saved_usd"), row->saved_nano, 9);
     json_put_object_end(w);
 }
 

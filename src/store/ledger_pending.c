@@ -54,7 +54,8 @@ bool ledger_query_means(const struct ledger_query *q, const struct usage_record 
            (!q->tenant_id || (r->tenant_id ? r->tenant_id : 1) == q->tenant_id) &&
            (!q->request_id || r->id == q->request_id) && (!q->endpoint || r->endpoint == q->endpoint - 1) &&
            (!q->status || r->status == q->status) && (!q->errors || usage_is_error(r)) &&
-           (!q->provider.n || str_eq(r->provider, q->provider)) && (!q->error.n || str_eq(r->error, q->error)) &&
+           (!q->provider.n || str_eq(r->provider, q->provider)) && (!q->task.n || str_eq(r->task, q->task)) &&
+           (!q->error.n || str_eq(r->error, q->error)) &&
            (!q->model.n || str_eq(r->model, q->model) || str_eq(r->upstream_model, q->model)) &&
            r->cost_nano >= q->min_cost_nano && r->latency_us >= (uint64_t)q->min_latency_us;
 }
@@ -70,7 +71,7 @@ static struct str id_key(const uint64_t *id) { return str_of((const char *)id, s
 static bool keep(struct segments *s, bool ended, const struct usage_record *rec, struct err *err) {
     struct ledger_pending *p = s->p;
     struct map *seen = ended ? &s->ended : &s->begun;
-    struct str *texts[5];
+    struct str *texts[6];
     struct usage_record r = *rec;
     uint64_t *id = ARENA_NEW(&p->arena, uint64_t);
     if (!id) return err_no_memory(err);
@@ -78,6 +79,7 @@ static bool keep(struct segments *s, bool ended, const struct usage_record *rec,
     if (map_get(seen, id_key(id))) return true;
     if (!r.tenant_id) r.tenant_id = 1;
     texts[0] = &r.provider, texts[1] = &r.model, texts[2] = &r.upstream_model, texts[3] = &r.error, texts[4] = &r.tags;
+    texts[5] = &r.task;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct str copy = arena_str(&p->arena, *texts[i]);
         if (texts[i]->n && !copy.p) return err_no_memory(err);
@@ -141,10 +143,9 @@ static bool settle_one(struct sql *db, uint64_t id, bool *out_stands, ledger_pen
             STR("SELECT u.ts, u.tenant_id, u.flags, u.tokens_out, u.cost_nano, d.status, d.key_id, d.team_id,"
                 " d.project_id, d.owner_kind, d.owner_id, d.endpoint, (SELECT text FROM name WHERE id = d.provider_id),"
                 " (SELECT text FROM name WHERE id = d.model_id), (SELECT text FROM name WHERE id ="
-                " d.upstream_model_id), (SELECT text FROM name WHERE id = d.tags_id), u.reserved_tokens, "
-                "u.reserved_nano FROM usage u JOIN usage_dim d ON "
-                "d.id ="
-                " u.dim_id WHERE u.id = ?1"),
+                " d.upstream_model_id), (SELECT text FROM name WHERE id = d.tags_id), u.reserved_tokens,"
+                " u.reserved_nano, u.attempts, (SELECT text FROM name WHERE id = d.task_id) FROM usage u JOIN"
+                " usage_dim d ON d.id = u.dim_id WHERE u.id = ?1"),
             &st, err))
         return false;
     sql_bind_i64(st, 1, (int64_t)id);
@@ -169,7 +170,9 @@ static bool settle_one(struct sql *db, uint64_t id, bool *out_stands, ledger_pen
                                    .upstream_model = sql_col_text(st, 14),
                                    .tags = sql_col_text(st, 15),
                                    .reserved_tokens = (uint64_t)sql_col_i64(st, 16),
-                                   .reserved_nano = (uint64_t)sql_col_i64(st, 17)};
+                                   .reserved_nano = (uint64_t)sql_col_i64(st, 17),
+                                   .attempts = (uint64_t)sql_col_i64(st, 18),
+                                   .task = sql_col_text(st, 19)};
         ok = unknown(arg, &old, err);
     }
     if (row) sql_reset(st);

@@ -51,6 +51,7 @@ static void give(struct reading *r, const struct usage_record *rec) {
     struct ledger_row row = {.rec = *rec, .requests = 1};
     row.errors = usage_is_error(rec);
     row.unpriced = (rec->flags & USAGE_PRICE_UNKNOWN) != 0;
+    row.saved_nano = usage_saved(rec);
     r->given++;
     r->stopped = !r->each(r->arg, &row) || (r->q->limit && r->given == r->q->limit);
 }
@@ -176,11 +177,16 @@ static const struct dim *dim_find(const struct reading *r, int64_t id) {
     return NULL;
 }
 
+// Of an hour: what a group by time is called by.
+static int64_t period_of(enum ledger_group by, int64_t hour) {
+    if (by == LEDGER_GROUP_HOUR) return hour;
+    return by == LEDGER_GROUP_DAY ? hour / 24 : usage_month_of_day(hour / 24);
+}
+
 static bool row_sum(struct reading *r, struct sql_stmt *st, const struct dim *d, struct err *err) {
     enum ledger_group by = r->q->group;
-    struct group *g = usage_group_is_time(by)
-                          ? group_of(r, sql_col_i64(st, 1) / (by == LEDGER_GROUP_DAY ? 24 : 1), 0, STR(""))
-                          : &r->groups.p[d->group];
+    struct group *g =
+        usage_group_is_time(by) ? group_of(r, period_of(by, sql_col_i64(st, 1)), 0, STR("")) : &r->groups.p[d->group];
     if (!g) return err_no_memory(err);
     uint64_t v[SUM_COUNT];
     for (int i = 0; i < SUM_COUNT; i++) v[i] = (uint64_t)sql_col_i64(st, 2 + i);
@@ -197,6 +203,9 @@ static bool row_sum(struct reading *r, struct sql_stmt *st, const struct dim *d,
     g->latency += v[SUM_LATENCY];
     g->ttft += v[SUM_TTFT];
     g->ttft_requests += v[SUM_TTFT_REQUESTS];
+    sum->attempts += v[SUM_ATTEMPTS];
+    sum->reference_nano = (int64_t)((uint64_t)sum->reference_nano + v[SUM_REFERENCE]);
+    g->row.saved_nano = (int64_t)((uint64_t)g->row.saved_nano + v[SUM_SAVED]);
     return true;
 }
 
@@ -229,10 +238,10 @@ static struct group *group_of_record(struct reading *r, const struct usage_recor
         return group_of(r, rec->endpoint, 0, STR(""));
     case LEDGER_GROUP_STATUS:
         return group_of(r, rec->status, 0, STR(""));
-    case LEDGER_GROUP_DAY:
-        return group_of(r, rec->ts / USAGE_DAY_NS, 0, STR(""));
     case LEDGER_GROUP_HOUR:
-        return group_of(r, rec->ts / USAGE_HOUR_NS, 0, STR(""));
+    case LEDGER_GROUP_DAY:
+    case LEDGER_GROUP_MONTH:
+        return group_of(r, period_of(r->q->group, rec->ts / USAGE_HOUR_NS), 0, STR(""));
     case LEDGER_GROUP_MODEL:
         return group_of(r, 0, 0, rec->model);
     case LEDGER_GROUP_UPSTREAM_MODEL:
@@ -243,6 +252,8 @@ static struct group *group_of_record(struct reading *r, const struct usage_recor
         return group_of(r, 0, 0, rec->error);
     case LEDGER_GROUP_TAGS:
         return group_of(r, 0, 0, rec->tags);
+    case LEDGER_GROUP_TASK:
+        return group_of(r, 0, 0, rec->task);
     case LEDGER_GROUP_NONE:
     case LEDGER_GROUP_COUNT:
         break;
@@ -268,6 +279,9 @@ static bool record_sum(struct reading *r, const struct usage_record *rec, bool m
     g->latency += sign * rec->latency_us;
     g->ttft += sign * rec->ttft_us;
     g->ttft_requests += sign * (rec->ttft_us > 0);
+    sum->attempts += sign * rec->attempts;
+    sum->reference_nano += minus ? -rec->reference_nano : rec->reference_nano;
+    g->row.saved_nano += minus ? -usage_saved(rec) : usage_saved(rec);
     return true;
 }
 
@@ -281,13 +295,14 @@ static void group_name(enum ledger_group by, struct group *g) {
     if (by == LEDGER_GROUP_TENANT) rec->tenant_id = key;
     if (by == LEDGER_GROUP_ENDPOINT) rec->endpoint = (uint16_t)key;
     if (by == LEDGER_GROUP_STATUS) rec->status = (uint16_t)key;
-    if (by == LEDGER_GROUP_DAY) rec->ts = g->key * USAGE_DAY_NS;
+    if (by == LEDGER_GROUP_DAY || by == LEDGER_GROUP_MONTH) rec->ts = g->key * USAGE_DAY_NS;
     if (by == LEDGER_GROUP_HOUR) rec->ts = g->key * USAGE_HOUR_NS;
     if (by == LEDGER_GROUP_MODEL) rec->model = g->text;
     if (by == LEDGER_GROUP_UPSTREAM_MODEL) rec->upstream_model = g->text;
     if (by == LEDGER_GROUP_PROVIDER) rec->provider = g->text;
     if (by == LEDGER_GROUP_ERROR) rec->error = g->text;
     if (by == LEDGER_GROUP_TAGS) rec->tags = g->text;
+    if (by == LEDGER_GROUP_TASK) rec->task = g->text;
 }
 
 static int by_cost(const void *a, const void *b) {

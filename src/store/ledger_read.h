@@ -24,6 +24,8 @@ enum ledger_group {
     LEDGER_GROUP_STATUS,
     LEDGER_GROUP_ERROR,
     LEDGER_GROUP_TAGS,
+    LEDGER_GROUP_TASK,
+    LEDGER_GROUP_MONTH,
     LEDGER_GROUP_COUNT
 };
 
@@ -47,6 +49,7 @@ struct ledger_query {
     struct str provider; // its name
     struct str error;    // err_info()->wire_code
     struct str tag;      // "name=value"
+    struct str task;     // its name
     unsigned endpoint;   // enum usage_endpoint, and one
     unsigned status;     // HTTP status
     bool errors;         // only those with a status of 400 or more, or an error in the middle of a stream
@@ -59,14 +62,16 @@ struct ledger_query {
     enum ledger_group group;
 };
 
-// One record (LEDGER_GROUP_NONE: newest first), or one group with sums, largest cost first (days and hours: newest
+// One record (LEDGER_GROUP_NONE: newest first), or one group with sums, largest cost first (hours, days, months: newest
 // first).
 struct ledger_row {
-    struct usage_record rec; // a group: tokens, cost are sums, latency and ttft averages, and of the other fields only
-                             // what it was grouped by is set: key_id; model; ts = the day's or hour's start; …
-    uint64_t requests;       // 1, or the group's count
-    uint64_t errors;         // of those with a status of 400 or more, or an error in the middle of a stream
-    uint64_t unpriced;       // of those with USAGE_PRICE_UNKNOWN
+    struct usage_record
+        rec; // a group: tokens, attempts and money are sums, latency and ttft averages, and of the other fields only
+             // what it was grouped by is set: key_id; model; ts = the hour's, day's or month's start; …
+    uint64_t requests;  // 1, or the group's count
+    uint64_t errors;    // of those with a status of 400 or more, or an error in the middle of a stream
+    uint64_t unpriced;  // of those with USAGE_PRICE_UNKNOWN
+    int64_t saved_nano; // as usage_saved
 };
 
 // each returns false to stop early, which is no error.

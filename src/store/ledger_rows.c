@@ -10,20 +10,31 @@
 #define NAMES_MAX 10000
 // Fewer rows are not worth a bulk insertion.
 #define BULK_MIN 128
-#define COLUMNS 15
+#define COLUMNS 17
 
 #define INSERT                                                                                                         \
     "INSERT INTO usage (id, tenant_id, ts, dim_id, flags, tokens_in, tokens_cached, tokens_cache_write, tokens_out,"   \
-    " tokens_reasoning, cost_nano, latency_us, ttft_us, reserved_tokens, reserved_nano)"                               \
-    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)"
+    " tokens_reasoning, cost_nano, latency_us, ttft_us, reserved_tokens, reserved_nano, attempts, reference_nano)"     \
+    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)"
 // What stands in the database for a request id.
 #define STANDING                                                                                                       \
     "SELECT u.id, u.tenant_id, u.ts, u.dim_id, u.flags, u.tokens_in, u.tokens_cached, u.tokens_cache_write,"           \
     " u.tokens_out, u.tokens_reasoning, u.cost_nano, u.latency_us, u.ttft_us, u.reserved_tokens, u.reserved_nano,"     \
-    " d.status FROM usage u JOIN usage_dim d ON d.id = u.dim_id WHERE u.id = ?1"
+    " u.attempts, u.reference_nano, d.status FROM usage u JOIN usage_dim d ON d.id = u.dim_id WHERE u.id = ?1"
 
 // One row, in the order of the table's columns.
-enum { ROW_TENANT = 1, ROW_TS, ROW_DIM, ROW_FLAGS, ROW_TOKENS_IN, ROW_COST = 10, ROW_LATENCY, ROW_TTFT };
+enum {
+    ROW_TENANT = 1,
+    ROW_TS,
+    ROW_DIM,
+    ROW_FLAGS,
+    ROW_TOKENS_IN,
+    ROW_COST = 10,
+    ROW_LATENCY,
+    ROW_TTFT,
+    ROW_ATTEMPTS = 15,
+    ROW_REFERENCE
+};
 struct row {
     int64_t v[COLUMNS];
     bool error;
@@ -195,24 +206,31 @@ static bool dim_set(struct ledger_rows *rows, const struct usage_record *r, int6
     return name_set(rows, &d.v[DIM_PROVIDER], r->provider, err) && name_set(rows, &d.v[DIM_MODEL], r->model, err) &&
            name_set(rows, &d.v[DIM_UPSTREAM_MODEL], r->upstream_model, err) &&
            name_set(rows, &d.v[DIM_ERROR], r->error, err) && name_set(rows, &d.v[DIM_TAGS], r->tags, err) &&
+           name_set(rows, &d.v[DIM_TASK], r->task, err) &&
            usage_rollup_dim(&rows->rollup, rows->db, &d, begin_writing, rows, out_id, err);
 }
 
 static bool row_make(struct ledger_rows *rows, const struct usage_record *r, struct row *out_row, struct err *err) {
-    *out_row =
-        (struct row){.v = {(int64_t)r->id, r->tenant_id ? (int64_t)r->tenant_id : 1, r->ts, 0, r->flags,
-                           (int64_t)r->tokens_in, (int64_t)r->tokens_cached, (int64_t)r->tokens_cache_write,
-                           (int64_t)r->tokens_out, (int64_t)r->tokens_reasoning, r->cost_nano, (int64_t)r->latency_us,
-                           (int64_t)r->ttft_us, (int64_t)r->reserved_tokens, (int64_t)r->reserved_nano}};
+    *out_row = (struct row){.v = {(int64_t)r->id, r->tenant_id ? (int64_t)r->tenant_id : 1, r->ts, 0, r->flags,
+                                  (int64_t)r->tokens_in, (int64_t)r->tokens_cached, (int64_t)r->tokens_cache_write,
+                                  (int64_t)r->tokens_out, (int64_t)r->tokens_reasoning, r->cost_nano,
+                                  (int64_t)r->latency_us, (int64_t)r->ttft_us, (int64_t)r->reserved_tokens,
+                                  (int64_t)r->reserved_nano, (int64_t)r->attempts, r->reference_nano}};
     out_row->error = usage_is_error(r);
     return dim_set(rows, r, &out_row->v[ROW_DIM], err);
 }
 
 static bool row_sum(struct ledger_rows *rows, const struct row *row, int sign, struct err *err) {
     const int64_t *v = row->v;
-    int64_t sums[SUM_COUNT] = {[SUM_REQUESTS] = 1,       [SUM_UNPRICED] = (v[ROW_FLAGS] & USAGE_PRICE_UNKNOWN) != 0,
-                               [SUM_COST] = v[ROW_COST], [SUM_LATENCY] = v[ROW_LATENCY],
-                               [SUM_TTFT] = v[ROW_TTFT], [SUM_TTFT_REQUESTS] = v[ROW_TTFT] > 0};
+    int64_t sums[SUM_COUNT] = {[SUM_REQUESTS] = 1,
+                               [SUM_UNPRICED] = (v[ROW_FLAGS] & USAGE_PRICE_UNKNOWN) != 0,
+                               [SUM_COST] = v[ROW_COST],
+                               [SUM_LATENCY] = v[ROW_LATENCY],
+                               [SUM_TTFT] = v[ROW_TTFT],
+                               [SUM_TTFT_REQUESTS] = v[ROW_TTFT] > 0,
+                               [SUM_ATTEMPTS] = v[ROW_ATTEMPTS],
+                               [SUM_REFERENCE] = v[ROW_REFERENCE]};
+    if (v[ROW_FLAGS] & USAGE_COMPARED) sums[SUM_SAVED] = v[ROW_REFERENCE] - v[ROW_COST];
     memcpy(&sums[SUM_TOKENS_IN], &v[ROW_TOKENS_IN], 5 * sizeof *sums);
     return usage_rollup_add(&rows->rollup, v[ROW_TENANT], v[ROW_TS], v[ROW_DIM], row->error, sums, sign, err);
 }

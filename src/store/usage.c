@@ -1,8 +1,8 @@
-// The compact form of a usage record: a version byte, twenty-one varints, five counted strings; in version 1 fifteen
-// and four.
+// The compact form of a usage record: a version byte, twenty-three varints, six counted strings; in version 2
+// twenty-one and five, in version 1 fifteen and four.
 #include "store/usage.h"
 
-#define FORMAT 2
+#define FORMAT 3
 #define VARINT_MAX 10
 
 struct str usage_endpoint_name(unsigned endpoint) {
@@ -68,6 +68,8 @@ static char *put_count(char *p, uint64_t v) { return put_u64(p, MIN(v, USAGE_COU
 // Zigzag: small numbers of either sign are short.
 static uint64_t zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
 
+static char *put_money(char *p, int64_t v) { return put_u64(p, zigzag(MAX(MIN(v, USAGE_COST_MAX), -USAGE_COST_MAX))); }
+
 static char *put_name(char *p, struct str s) {
     s = str_head(s, USAGE_NAME_MAX);
     p = put_u64(p, s.n);
@@ -76,7 +78,7 @@ static char *put_name(char *p, struct str s) {
 }
 
 size_t usage_encode(const struct usage_record *rec, char *out) {
-    static_assert(USAGE_ENCODED_MAX >= 1 + 21 * VARINT_MAX + 5 * (2 + USAGE_NAME_MAX), "the longest record fits");
+    static_assert(USAGE_ENCODED_MAX >= 1 + 23 * VARINT_MAX + 6 * (2 + USAGE_NAME_MAX), "the longest record fits");
     INVARIANT(rec->id != 0 && rec->id <= INT64_MAX);
     char *p = out;
     *p++ = FORMAT;
@@ -92,7 +94,7 @@ size_t usage_encode(const struct usage_record *rec, char *out) {
     p = put_count(p, rec->tokens_cache_write);
     p = put_count(p, rec->tokens_out);
     p = put_count(p, rec->tokens_reasoning);
-    p = put_u64(p, zigzag(MAX(MIN(rec->cost_nano, USAGE_COST_MAX), -USAGE_COST_MAX)));
+    p = put_money(p, rec->cost_nano);
     p = put_count(p, rec->latency_us);
     p = put_count(p, rec->ttft_us);
     p = put_u64(p, MIN(rec->team_id, (uint64_t)INT64_MAX));
@@ -101,11 +103,14 @@ size_t usage_encode(const struct usage_record *rec, char *out) {
     p = put_u64(p, MIN(rec->owner_id, (uint64_t)INT64_MAX));
     p = put_count(p, rec->reserved_tokens);
     p = put_count(p, rec->reserved_nano);
+    p = put_count(p, rec->attempts);
+    p = put_money(p, rec->reference_nano);
     p = put_name(p, rec->provider);
     p = put_name(p, rec->model);
     p = put_name(p, rec->upstream_model);
     p = put_name(p, rec->error);
     p = put_name(p, rec->tags.n <= USAGE_NAME_MAX ? rec->tags : STR("")); // JSON, of which half is no use
+    p = put_name(p, rec->task);
     return (size_t)(p - out);
 }
 
@@ -160,6 +165,12 @@ static int64_t get_i64(struct reader *r) {
     return (int64_t)((v >> 1) ^ (0 - (v & 1)));
 }
 
+static int64_t get_money(struct reader *r) {
+    int64_t v = get_i64(r);
+    r->bad |= v > USAGE_COST_MAX || v < -USAGE_COST_MAX;
+    return v;
+}
+
 static struct str get_name(struct reader *r) {
     size_t n = (size_t)get_u64(r, USAGE_NAME_MAX);
     if (r->bad || (size_t)(r->end - r->p) < n) {
@@ -184,7 +195,7 @@ static void get_owner(struct reader *r, struct usage_record *rec) {
 
 bool usage_decode(struct str bytes, struct usage_record *out_rec) {
     if (!format_known(bytes)) return false;
-    bool first = bytes.p[0] == 1;
+    int format = bytes.p[0];
     struct reader r = {.p = (const unsigned char *)bytes.p + 1, .end = (const unsigned char *)bytes.p + bytes.n};
     struct usage_record rec = {0};
     rec.id = get_u64(&r, INT64_MAX);
@@ -199,17 +210,19 @@ bool usage_decode(struct str bytes, struct usage_record *out_rec) {
     rec.tokens_cache_write = get_u64(&r, USAGE_COUNT_MAX);
     rec.tokens_out = get_u64(&r, USAGE_COUNT_MAX);
     rec.tokens_reasoning = get_u64(&r, USAGE_COUNT_MAX);
-    rec.cost_nano = get_i64(&r);
+    rec.cost_nano = get_money(&r);
     rec.latency_us = get_u64(&r, USAGE_COUNT_MAX);
     rec.ttft_us = get_u64(&r, USAGE_COUNT_MAX);
-    if (!first) get_owner(&r, &rec);
+    if (format >= 2) get_owner(&r, &rec);
+    if (format >= 3) rec.attempts = get_u64(&r, USAGE_COUNT_MAX);
+    if (format >= 3) rec.reference_nano = get_money(&r);
     rec.provider = get_name(&r);
     rec.model = get_name(&r);
     rec.upstream_model = get_name(&r);
     rec.error = get_name(&r);
-    if (!first) rec.tags = get_name(&r);
+    if (format >= 2) rec.tags = get_name(&r);
+    if (format >= 3) rec.task = get_name(&r);
     if (r.bad || r.p != r.end || rec.id == 0) return false;
-    if (rec.cost_nano > USAGE_COST_MAX || rec.cost_nano < -USAGE_COST_MAX) return false;
     *out_rec = rec;
     return true;
 }

@@ -38,6 +38,7 @@ enum usage_flag {
     USAGE_CLIENT_GONE = 8,   // the client left before its answer was complete
     USAGE_DEMO = 16,         // answered by the demonstration provider
     USAGE_DOWNGRADED = 32,   // a budget sent it to this model, another one was asked for
+    USAGE_COMPARED = 64,     // reference_nano is known, and so is cost_nano
 };
 
 #define USAGE_STATUS_UNKNOWN 0 // begun, and the process died before it was answered
@@ -62,15 +63,23 @@ struct usage_record {
     uint8_t owner_kind; // enum principal_kind
     // What was set aside for it, of tokens and money: what a request that was never ended counts as.
     uint64_t reserved_tokens, reserved_nano;
-    struct str tags; // of the key and the request: a JSON object of strings, or empty; dropped when too long
+    uint64_t attempts;      // at upstreams
+    int64_t reference_nano; // what its tokens would have cost on the reference model; 0 without USAGE_COMPARED
+    struct str tags;        // of the key and the request: a JSON object of strings, or empty; dropped when too long
+    struct str task;        // what it was for, as routing has it, or empty
 };
 
 // A status of 400 or more, or an error in the middle of a stream.
 static inline bool usage_is_error(const struct usage_record *rec) { return rec->status >= 400 || rec->error.n; }
 
+// What was saved by not asking the reference model; less than 0 where that would have been cheaper.
+static inline int64_t usage_saved(const struct usage_record *rec) {
+    return rec->flags & USAGE_COMPARED ? rec->reference_nano - rec->cost_nano : 0;
+}
+
 #define USAGE_NAME_MAX 256
 // No record's encoding is longer.
-#define USAGE_ENCODED_MAX (22 * 10 + 5 * (2 + USAGE_NAME_MAX))
+#define USAGE_ENCODED_MAX (24 * 10 + 6 * (2 + USAGE_NAME_MAX))
 
 // Larger counts and durations are stored as this, so that no upstream's lie makes a sum overflow; a cost likewise.
 #define USAGE_COUNT_MAX ((uint64_t)1 << 40)

@@ -5,18 +5,18 @@
 static const struct str k_each = STR_INIT(
     "SELECT h.hour, h.tenant_id, d.key_id, d.team_id, d.project_id, d.owner_kind, d.owner_id, d.endpoint, d.status,"
     " h.requests, h.unpriced, h.tokens_in, h.tokens_cached, h.tokens_cache_write, h.tokens_out, h.tokens_reasoning,"
-    " h.cost_nano, h.latency_us, h.ttft_us, h.ttft_requests,"
+    " h.cost_nano, h.latency_us, h.ttft_us, h.ttft_requests, h.attempts, h.reference_nano, h.saved_nano,"
     " (SELECT text FROM name WHERE id = d.provider_id), (SELECT text FROM name WHERE id = d.model_id),"
     " (SELECT text FROM name WHERE id = d.upstream_model_id), (SELECT text FROM name WHERE id = d.error_id),"
-    " (SELECT text FROM name WHERE id = d.tags_id), t.name, k.name"
+    " (SELECT text FROM name WHERE id = d.tags_id), (SELECT text FROM name WHERE id = d.task_id), t.name, k.name"
     " FROM usage_hour h JOIN usage_dim d ON d.id = h.dim_id LEFT JOIN tenant t ON t.id = h.tenant_id"
     " LEFT JOIN api_key k ON k.id = d.key_id"
     " WHERE h.tenant_id IN (SELECT DISTINCT tenant_id FROM usage_dim) AND h.hour >= ?1 AND h.hour < ?2"
     " AND h.dim_id > 0 AND h.requests > 0 ORDER BY h.hour, h.tenant_id, h.dim_id");
 
 static void row_read(struct sql_stmt *st, struct usage_hour_row *out) {
-    uint64_t v[20];
-    for (int i = 0; i < 20; i++) v[i] = (uint64_t)sql_col_i64(st, i);
+    uint64_t v[23];
+    for (int i = 0; i < 23; i++) v[i] = (uint64_t)sql_col_i64(st, i);
     *out = (struct usage_hour_row){.hour = (int64_t)v[0],
                                    .rec = {.tenant_id = v[1],
                                            .key_id = v[2],
@@ -32,18 +32,22 @@ static void row_read(struct sql_stmt *st, struct usage_hour_row *out) {
                                            .tokens_out = v[14],
                                            .tokens_reasoning = v[15],
                                            .cost_nano = (int64_t)v[16],
-                                           .provider = sql_col_text(st, 20),
-                                           .model = sql_col_text(st, 21),
-                                           .upstream_model = sql_col_text(st, 22),
-                                           .error = sql_col_text(st, 23),
-                                           .tags = sql_col_text(st, 24)},
-                                   .tenant_name = sql_col_text(st, 25),
-                                   .key_name = sql_col_text(st, 26),
+                                           .provider = sql_col_text(st, 23),
+                                           .model = sql_col_text(st, 24),
+                                           .upstream_model = sql_col_text(st, 25),
+                                           .error = sql_col_text(st, 26),
+                                           .tags = sql_col_text(st, 27),
+                                           .task = sql_col_text(st, 28),
+                                           .attempts = v[20],
+                                           .reference_nano = (int64_t)v[21]},
+                                   .tenant_name = sql_col_text(st, 29),
+                                   .key_name = sql_col_text(st, 30),
                                    .requests = v[9],
                                    .unpriced = v[10],
                                    .latency_us = v[17],
                                    .ttft_us = v[18],
-                                   .ttft_requests = v[19]};
+                                   .ttft_requests = v[19],
+                                   .saved_nano = (int64_t)v[22]};
 }
 
 bool usage_hours_each(struct sql *db, int64_t from, int64_t to, usage_hour_visit *visit, void *arg, struct err *err) {

@@ -12,9 +12,10 @@
 
 struct usage_hour_row {
     int64_t hour;
-    struct usage_record rec; // what the requests were of; tokens and cost are sums
+    struct usage_record rec; // what the requests were of; tokens, attempts and money are sums
     struct str tenant_name, key_name;
     uint64_t requests, unpriced, latency_us, ttft_us, ttft_requests; // sums
+    int64_t saved_nano;                                              // likewise
 };
 typedef bool usage_hour_visit(void *arg, const struct usage_hour_row *row, struct err *err);
 // By hour, tenant and combination.

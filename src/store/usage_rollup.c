@@ -2,6 +2,7 @@
 #include "store/usage_rollup.h"
 
 #include "base/mem.h"
+#include "base/zone.h"
 #include "os/rand.h"
 
 #define HOUR_NS 3600000000000
@@ -15,34 +16,25 @@ struct usage_known {
 
 #define DIM_NAMES                                                                                                      \
     "tenant_id, key_id, team_id, project_id, owner_kind, owner_id, provider_id, model_id, upstream_model_id, "         \
-    "endpoint,"                                                                                                        \
-    " status, error_id, tags_id"
-// The two tables differ in their name and period alone.
-static const struct str k_add_hour =
-    STR_INIT("INSERT INTO usage_hour AS s (tenant_id, hour, dim_id, requests, unpriced, tokens_in, tokens_cached,"
-             " tokens_cache_write, tokens_out, tokens_reasoning, cost_nano, latency_us, ttft_us, ttft_requests)"
-             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
-             " ON CONFLICT (tenant_id, hour, dim_id) DO UPDATE SET requests = s.requests + excluded.requests,"
-             " unpriced = s.unpriced + excluded.unpriced, tokens_in = s.tokens_in + excluded.tokens_in,"
-             " tokens_cached = s.tokens_cached + excluded.tokens_cached,"
-             " tokens_cache_write = s.tokens_cache_write + excluded.tokens_cache_write,"
-             " tokens_out = s.tokens_out + excluded.tokens_out,"
-             " tokens_reasoning = s.tokens_reasoning + excluded.tokens_reasoning,"
-             " cost_nano = s.cost_nano + excluded.cost_nano, latency_us = s.latency_us + excluded.latency_us,"
-             " ttft_us = s.ttft_us + excluded.ttft_us, ttft_requests = s.ttft_requests + excluded.ttft_requests");
+    "endpoint, status, error_id, tags_id, task_id"
 
-static const struct str k_add_day =
-    STR_INIT("INSERT INTO usage_day AS s (tenant_id, day, dim_id, requests, unpriced, tokens_in, tokens_cached,"
-             " tokens_cache_write, tokens_out, tokens_reasoning, cost_nano, latency_us, ttft_us, ttft_requests)"
-             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
-             " ON CONFLICT (tenant_id, day, dim_id) DO UPDATE SET requests = s.requests + excluded.requests,"
-             " unpriced = s.unpriced + excluded.unpriced, tokens_in = s.tokens_in + excluded.tokens_in,"
-             " tokens_cached = s.tokens_cached + excluded.tokens_cached,"
-             " tokens_cache_write = s.tokens_cache_write + excluded.tokens_cache_write,"
-             " tokens_out = s.tokens_out + excluded.tokens_out,"
-             " tokens_reasoning = s.tokens_reasoning + excluded.tokens_reasoning,"
-             " cost_nano = s.cost_nano + excluded.cost_nano, latency_us = s.latency_us + excluded.latency_us,"
-             " ttft_us = s.ttft_us + excluded.ttft_us, ttft_requests = s.ttft_requests + excluded.ttft_requests");
+// The tables differ in their name and period alone.
+#define ADD_TEXT                                                                                                       \
+    "INSERT INTO usage_%s AS s (tenant_id, %s, dim_id, requests, unpriced, tokens_in, tokens_cached,"                  \
+    " tokens_cache_write, tokens_out, tokens_reasoning, cost_nano, latency_us, ttft_us, ttft_requests, attempts,"      \
+    " reference_nano, saved_nano)"                                                                                     \
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"                             \
+    " ON CONFLICT (tenant_id, %s, dim_id) DO UPDATE SET requests = s.requests + excluded.requests,"                    \
+    " unpriced = s.unpriced + excluded.unpriced, tokens_in = s.tokens_in + excluded.tokens_in,"                        \
+    " tokens_cached = s.tokens_cached + excluded.tokens_cached,"                                                       \
+    " tokens_cache_write = s.tokens_cache_write + excluded.tokens_cache_write,"                                        \
+    " tokens_out = s.tokens_out + excluded.tokens_out,"                                                                \
+    " tokens_reasoning = s.tokens_reasoning + excluded.tokens_reasoning,"                                              \
+    " cost_nano = s.cost_nano + excluded.cost_nano, latency_us = s.latency_us + excluded.latency_us,"                  \
+    " ttft_us = s.ttft_us + excluded.ttft_us, ttft_requests = s.ttft_requests + excluded.ttft_requests,"               \
+    " attempts = s.attempts + excluded.attempts, reference_nano = s.reference_nano + excluded.reference_nano,"         \
+    " saved_nano = s.saved_nano + excluded.saved_nano"
+#define ADD_TEXT_MAX 2048
 
 void usage_rollup_init(struct usage_rollup *r) {
     *r = (struct usage_rollup){0};
@@ -73,7 +65,7 @@ static bool dim_find(struct sql *db, const struct usage_dim *dim, int64_t *out_i
                      STR("SELECT id FROM usage_dim WHERE tenant_id = ?1 AND key_id = ?2 AND team_id = ?3 AND project_id"
                          " = ?4 AND owner_kind = ?5 AND owner_id = ?6 AND provider_id = ?7 AND model_id = ?8 AND"
                          " upstream_model_id = ?9 AND endpoint = ?10 AND status = ?11 AND error_id = ?12 AND tags_id ="
-                         " ?13"),
+                         " ?13 AND task_id = ?14"),
                      &st, err))
         return false;
     for (int i = 0; i < DIM_COUNT; i++) sql_bind_i64(st, i + 1, dim->v[i]);
@@ -88,7 +80,8 @@ static bool dim_store(struct sql *db, const struct usage_dim *dim, struct err *e
     struct sql_stmt *st;
     if (!sql_prepare(sql_platform(db),
                      STR("INSERT INTO usage_dim (" DIM_NAMES
-                         ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING"),
+                         ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO"
+                         " NOTHING"),
                      &st, err))
         return false;
     for (int i = 0; i < DIM_COUNT; i++) sql_bind_i64(st, i + 1, dim->v[i]);
@@ -172,13 +165,30 @@ void usage_rollup_clear(struct usage_rollup *r) {
     r->sums.n = 0;
 }
 
-static bool table_add(struct usage_rollup *r, struct sql *db, struct str text, int64_t hours, struct err *err) {
+enum { PERIOD_HOUR, PERIOD_DAY, PERIOD_MONTH };
+
+int64_t usage_month_of_day(int64_t day) {
+    int64_t year;
+    unsigned month, of_month;
+    civil_from_days(day, &year, &month, &of_month);
+    return day - (int64_t)of_month + 1;
+}
+
+static int64_t period_of(int kind, int64_t hour) {
+    if (kind == PERIOD_HOUR) return hour;
+    return kind == PERIOD_DAY ? hour / 24 : usage_month_of_day(hour / 24);
+}
+
+static bool table_add(struct usage_rollup *r, struct sql *db, int kind, struct err *err) {
+    static const char *const names[] = {[PERIOD_HOUR] = "hour", [PERIOD_DAY] = "day", [PERIOD_MONTH] = "month"};
+    char text[ADD_TEXT_MAX];
     struct sql_stmt *st;
-    if (!sql_prepare(sql_platform(db), text, &st, err)) return false;
+    int n = snprintf(text, sizeof text, ADD_TEXT, names[kind], names[kind], names[kind]);
+    if (!sql_prepare(sql_platform(db), str_of(text, (size_t)n), &st, err)) return false;
     for (size_t i = 0; i < r->sums.n; i++) {
         const struct usage_sums *s = &r->sums.p[i];
         sql_bind_i64(st, 1, s->tenant);
-        sql_bind_i64(st, 2, s->period / hours);
+        sql_bind_i64(st, 2, period_of(kind, s->period));
         sql_bind_i64(st, 3, s->dim);
         for (int c = 0; c < SUM_COUNT; c++) sql_bind_i64(st, 4 + c, s->v[c]);
         if (!sql_run(st, err)) return false;
@@ -197,7 +207,8 @@ bool usage_rollup_write(struct usage_rollup *r, struct sql *db, struct err *err)
     if (!r->sums.n) return true;
     // In the order of the tables' keys, which several writers then lock in the same order.
     qsort(r->sums.p, r->sums.n, sizeof *r->sums.p, sums_order);
-    if (!table_add(r, db, k_add_hour, 1, err) || !table_add(r, db, k_add_day, 24, err)) return false;
+    for (int kind = PERIOD_HOUR; kind <= PERIOD_MONTH; kind++)
+        if (!table_add(r, db, kind, err)) return false;
     usage_rollup_clear(r);
     return true;
 }

@@ -1,4 +1,4 @@
-// What usage adds up to: the combinations that requests were of (usage_dim), and their sums by hour and by day.
+// What usage adds up to: the combinations that requests were of (usage_dim), and their sums by hour, day and month.
 //
 // The sums of a batch are gathered in memory and added to the tables once, in the transaction that inserts its rows.
 // Ownership: the caller's, until usage_rollup_free. Thread rule: one thread. Units: as in usage.h; an hour is ts
@@ -25,6 +25,7 @@ enum {
     DIM_STATUS,
     DIM_ERROR,
     DIM_TAGS,
+    DIM_TASK,
     DIM_COUNT
 };
 struct usage_dim {
@@ -44,6 +45,9 @@ enum {
     SUM_LATENCY,
     SUM_TTFT,
     SUM_TTFT_REQUESTS,
+    SUM_ATTEMPTS,
+    SUM_REFERENCE,
+    SUM_SAVED,
     SUM_COUNT
 };
 struct usage_sums {
@@ -74,6 +78,8 @@ void usage_rollup_forget(struct usage_rollup *r);
 // error: of the combination; sign -1 takes the record's numbers away again.
 NODISCARD bool usage_rollup_add(struct usage_rollup *r, int64_t tenant, int64_t ts, int64_t dim, bool error,
                                 const int64_t v[SUM_COUNT], int sign, struct err *err);
+// The first day of a day's month. Days since 1970 UTC.
+int64_t usage_month_of_day(int64_t day);
 void usage_rollup_clear(struct usage_rollup *r);
 // Adds what was gathered to the tables, and clears it. In the caller's transaction.
 NODISCARD bool usage_rollup_write(struct usage_rollup *r, struct sql *db, struct err *err);

@@ -8,7 +8,7 @@
 
 #define SUM_NAMES                                                                                                      \
     "requests, unpriced, tokens_in, tokens_cached, tokens_cache_write, tokens_out, tokens_reasoning, cost_nano,"       \
-    " latency_us, ttft_us, ttft_requests"
+    " latency_us, ttft_us, ttft_requests, attempts, reference_nano, saved_nano"
 #define NAME_OF(column) "(SELECT text FROM name WHERE id = " column ")"
 
 // A statement in the making.
@@ -126,6 +126,7 @@ static void put_dims(struct builder *b) {
     put_id(b, " AND d.status = ", q->status);
     if (q->errors) put(b, " AND (d.status >= 400 OR d.error_id <> 0)");
     if (q->provider.n) put_text(b, " AND d.provider_id = (SELECT id FROM name WHERE text = ", q->provider, ")");
+    if (q->task.n) put_text(b, " AND d.task_id = (SELECT id FROM name WHERE text = ", q->task, ")");
     if (q->error.n) put_text(b, " AND d.error_id = (SELECT id FROM name WHERE text = ", q->error, ")");
     if (q->model.n) {
         put_text(b, " AND (d.model_id = (SELECT id FROM name WHERE text = ", q->model, ") OR d.upstream_model_id =");
@@ -180,9 +181,13 @@ static const struct {
     [LEDGER_GROUP_STATUS] = {"d.status", NULL},
     [LEDGER_GROUP_ERROR] = {"d.error_id", NAME_OF("d.error_id")},
     [LEDGER_GROUP_TAGS] = {"d.tags_id", NAME_OF("d.tags_id")},
+    [LEDGER_GROUP_TASK] = {"d.task_id", NAME_OF("d.task_id")},
+    [LEDGER_GROUP_MONTH] = {"0", NULL},
 };
 
-bool usage_group_is_time(enum ledger_group group) { return group == LEDGER_GROUP_DAY || group == LEDGER_GROUP_HOUR; }
+bool usage_group_is_time(enum ledger_group group) {
+    return group == LEDGER_GROUP_DAY || group == LEDGER_GROUP_HOUR || group == LEDGER_GROUP_MONTH;
+}
 bool usage_group_is_text(enum ledger_group group) { return k_groups[group].text != NULL; }
 
 static void put_union(struct builder *b, bool *any) {
@@ -193,26 +198,31 @@ static void put_union(struct builder *b, bool *any) {
 // Sums over time of all combinations need only what they add up to, which is looked up period by period.
 bool usage_sql_in_all(const struct ledger_query *q) { return usage_group_is_time(q->group) && usage_sql_open(q); }
 
-static void put_rollup(struct builder *b, bool days, int64_t from, int64_t to, bool *any) {
+// A table of sums: what its periods are, counted in days for those longer than an hour.
+static const struct rollup {
+    const char *table, *period, *hour;
+} k_hours = {"usage_hour r WHERE ", "r.hour", "r.hour"}, k_days = {"usage_day r WHERE ", "r.day", "r.day * 24"},
+  k_months = {"usage_month r WHERE ", "r.month", "r.month * 24"};
+
+static void put_rollup(struct builder *b, const struct rollup *sums, int64_t from, int64_t to, bool *any) {
     if (from >= to) return;
-    const char *period = days ? "r.day" : "r.hour";
     put_union(b, any);
     put(b, "SELECT r.dim_id, ");
-    put(b, days ? "r.day * 24" : "r.hour");
+    put(b, sums->hour);
     put(b, " AS hour, " SUM_NAMES " FROM ");
     if (usage_sql_in_all(b->q)) {
         put_i64(b, "(WITH RECURSIVE p (x) AS (SELECT CAST(", from);
         put_i64(b, " AS BIGINT) UNION ALL SELECT x + 1 FROM p WHERE x + 1 < ", to);
         put(b, ") SELECT x FROM p) p CROSS JOIN (SELECT DISTINCT tenant_id FROM usage_dim) t CROSS JOIN ");
     }
-    put(b, days ? "usage_day r WHERE " : "usage_hour r WHERE ");
-    put(b, period);
+    put(b, sums->table);
+    put(b, sums->period);
     if (usage_sql_in_all(b->q)) {
         put(b, " = p.x AND r.tenant_id = t.tenant_id AND r.dim_id IN (0, -1)");
     } else {
         put_i64(b, " >= ", from);
         put(b, " AND ");
-        put(b, period);
+        put(b, sums->period);
         put_i64(b, " < ", to);
         // So that the table's key serves also where no tenant is asked for.
         if (!b->q->tenant_id) put(b, " AND r.tenant_id IN (SELECT DISTINCT tenant_id FROM usage_dim)");
@@ -225,14 +235,30 @@ static void put_records(struct builder *b, int64_t from, int64_t to, bool *any) 
     put_union(b, any);
     put(b, "SELECT u.dim_id, u.ts / 3600000000000 AS hour, 1 AS requests, CASE WHEN u.flags / 2 % 2 = 1 THEN 1 ELSE 0"
            " END AS unpriced, u.tokens_in, u.tokens_cached, u.tokens_cache_write, u.tokens_out, u.tokens_reasoning,"
-           " u.cost_nano, u.latency_us, u.ttft_us, CASE WHEN u.ttft_us > 0 THEN 1 ELSE 0 END AS ttft_requests"
-           " FROM usage u WHERE u.ts >= ");
+           " u.cost_nano, u.latency_us, u.ttft_us, CASE WHEN u.ttft_us > 0 THEN 1 ELSE 0 END AS ttft_requests,"
+           " u.attempts, u.reference_nano, CASE WHEN u.flags / 64 % 2 = 1 THEN u.reference_nano - u.cost_nano ELSE 0"
+           " END AS saved_nano FROM usage u WHERE u.ts >= ");
     put_i64(b, "", from);
     put_i64(b, " AND u.ts < ", to);
     put_record_filter(b);
 }
 
 static int64_t round_up(int64_t v, int64_t to) { return v / to + (v % to > 0); }
+
+// The first month that begins at that day or after it.
+static int64_t month_up(int64_t day) {
+    int64_t first = usage_month_of_day(day);
+    return first == day ? day : usage_month_of_day(first + 31);
+}
+
+// Whole days, as whole months where the group allows it. Of all combinations together a year has no more than 730 rows.
+static void put_days(struct builder *b, int64_t from, int64_t to, bool *any) {
+    int64_t m0 = month_up(from), m1 = usage_month_of_day(to);
+    if (m0 >= m1 || b->q->group == LEDGER_GROUP_DAY || usage_sql_in_all(b->q)) m0 = m1 = to;
+    put_rollup(b, &k_days, from, m0, any);
+    put_rollup(b, &k_months, m0, m1, any);
+    put_rollup(b, &k_days, m1, to, any);
+}
 
 // The range in days, the hours around them, and the records around these.
 static void put_parts(struct builder *b) {
@@ -241,7 +267,7 @@ static void put_parts(struct builder *b) {
     bool any = false;
     int64_t h0 = round_up(since, USAGE_HOUR_NS), h1 = until / USAGE_HOUR_NS;
     int64_t d0 = round_up(since, USAGE_DAY_NS), d1 = until / USAGE_DAY_NS;
-    static_assert(USAGE_PRICE_UNKNOWN == 2, "as put_records has it");
+    static_assert(USAGE_PRICE_UNKNOWN == 2 && USAGE_COMPARED == 64, "as put_records has it");
     if (by_record(q) || h0 >= h1) {
         put_records(b, since, until, &any);
         if (!any) put_records(b, 0, 1, &any);
@@ -249,9 +275,9 @@ static void put_parts(struct builder *b) {
     }
     if (d0 >= d1 || q->group == LEDGER_GROUP_HOUR) d0 = d1 = h1 / 24 + 1;
     put_records(b, since, h0 * USAGE_HOUR_NS, &any);
-    put_rollup(b, false, h0, MIN(d0 * 24, h1), &any);
-    put_rollup(b, true, d0, d1, &any);
-    put_rollup(b, false, MAX(d1 * 24, h0), h1, &any);
+    put_rollup(b, &k_hours, h0, MIN(d0 * 24, h1), &any);
+    put_days(b, d0, d1, &any);
+    put_rollup(b, &k_hours, MAX(d1 * 24, h0), h1, &any);
     put_records(b, h1 * USAGE_HOUR_NS, until, &any);
 }
 
@@ -313,7 +339,7 @@ static void bounds(const struct ledger_query *q, int64_t *out_since, int64_t *ou
 
 bool usage_sql_open(const struct ledger_query *q) {
     return !q->key_id && !q->team_id && !q->project_id && !q->owner_id && !q->model.n && !q->provider.n &&
-           !q->error.n && !q->tag.n && !q->endpoint && !q->status && !q->errors && !q->in_places;
+           !q->error.n && !q->tag.n && !q->task.n && !q->endpoint && !q->status && !q->errors && !q->in_places;
 }
 
 bool usage_sql_any(const struct usage_sql *s, int64_t hour, bool day, bool *out_any, struct err *err) {
@@ -357,17 +383,13 @@ bool usage_sql_records(const struct usage_sql *s, int64_t from, int64_t to, uint
     int64_t since, until;
     bounds(q, &since, &until);
     begin(&b, s);
-    put(&b,
-        "SELECT w.id, w.ts, w.tenant_id, w.flags, w.tokens_in, w.tokens_cached, w.tokens_cache_write, w.tokens_out,"
-        " w.tokens_reasoning, w.cost_nano, w.latency_us, w.ttft_us, w.reserved_tokens, w.reserved_nano, e.key_id,"
-        " e.team_id, e.project_id, e.owner_kind, e.owner_id, e.endpoint, e.status, " NAME_OF(
-            "e.provider_id") ", " NAME_OF("e.model_id") ", " NAME_OF("e.upstream_model_id") ", " NAME_OF("e.error_"
-                                                                                                         "id") ","
-                                                                                                               " " NAME_OF(
-                                                                                                                   "e."
-                                                                                                                   "tag"
-                                                                                                                   "s_"
-                                                                                                                   "id") " FROM (SELECT u.id FROM usage u WHERE u.ts >= ");
+    put(&b, "SELECT w.id, w.ts, w.tenant_id, w.flags, w.tokens_in, w.tokens_cached, w.tokens_cache_write, w.tokens_out,"
+            " w.tokens_reasoning, w.cost_nano, w.latency_us, w.ttft_us, w.reserved_tokens, w.reserved_nano, w.attempts,"
+            " w.reference_nano, e.key_id, e.team_id, e.project_id, e.owner_kind, e.owner_id, e.endpoint, e.status,"
+            " (SELECT text FROM name WHERE id = e.provider_id), (SELECT text FROM name WHERE id = e.model_id),"
+            " (SELECT text FROM name WHERE id = e.upstream_model_id), (SELECT text FROM name WHERE id = e.error_id),"
+            " (SELECT text FROM name WHERE id = e.tags_id), (SELECT text FROM name WHERE id = e.task_id)"
+            " FROM (SELECT u.id FROM usage u WHERE u.ts >= ");
     put_i64(&b, "", MAX(from, since));
     put_i64(&b, " AND u.ts < ", MIN(to, until));
     if (q->before_id) {
@@ -386,8 +408,8 @@ bool usage_sql_records(const struct usage_sql *s, int64_t from, int64_t to, uint
 }
 
 void usage_sql_record(struct sql_stmt *st, struct usage_record *out_rec) {
-    uint64_t v[21];
-    for (int i = 0; i < 21; i++) v[i] = (uint64_t)sql_col_i64(st, i);
+    uint64_t v[23];
+    for (int i = 0; i < 23; i++) v[i] = (uint64_t)sql_col_i64(st, i);
     *out_rec = (struct usage_record){.id = v[0],
                                      .ts = (int64_t)v[1],
                                      .tenant_id = v[2],
@@ -402,16 +424,19 @@ void usage_sql_record(struct sql_stmt *st, struct usage_record *out_rec) {
                                      .ttft_us = v[11],
                                      .reserved_tokens = v[12],
                                      .reserved_nano = v[13],
-                                     .key_id = v[14],
-                                     .team_id = v[15],
-                                     .project_id = v[16],
-                                     .owner_kind = (uint8_t)v[17],
-                                     .owner_id = v[18],
-                                     .endpoint = (uint16_t)v[19],
-                                     .status = (uint16_t)v[20],
-                                     .provider = sql_col_text(st, 21),
-                                     .model = sql_col_text(st, 22),
-                                     .upstream_model = sql_col_text(st, 23),
-                                     .error = sql_col_text(st, 24),
-                                     .tags = sql_col_text(st, 25)};
+                                     .attempts = v[14],
+                                     .reference_nano = (int64_t)v[15],
+                                     .key_id = v[16],
+                                     .team_id = v[17],
+                                     .project_id = v[18],
+                                     .owner_kind = (uint8_t)v[19],
+                                     .owner_id = v[20],
+                                     .endpoint = (uint16_t)v[21],
+                                     .status = (uint16_t)v[22],
+                                     .provider = sql_col_text(st, 23),
+                                     .model = sql_col_text(st, 24),
+                                     .upstream_model = sql_col_text(st, 25),
+                                     .error = sql_col_text(st, 26),
+                                     .tags = sql_col_text(st, 27),
+                                     .task = sql_col_text(st, 28)};
 }

@@ -1,10 +1,10 @@
 // The SQL of reports over usage: from a query to statements, for records and for sums.
 //
 // First the combinations that the query means are gathered in a temporary table. Sums are then added up by the caller
-// from rows of usage_day where whole days are asked for, of usage_hour at the edges of the range, and of usage itself
-// at the edges of hours. Records are looked for in those days and hours that hold some by the sums. Ownership: texts
-// bound are those of the query, which must outlive the statement. Thread rule: the connection's. Errors: those of
-// sql.h.
+// from rows of usage_month and usage_day where whole months and days are asked for, of usage_hour at the edges of the
+// range, and of usage itself at the edges of hours. Records are looked for in those days and hours that hold some by
+// the sums. Ownership: texts bound are those of the query, which must outlive the statement. Thread rule: the
+// connection's. Errors: those of sql.h.
 #ifndef STORE_USAGE_SQL_H
 #define STORE_USAGE_SQL_H
 

@@ -22,7 +22,7 @@ def usage_rows(server, number, n):
         db.execute(f'''INSERT INTO usage_dim (tenant_id, key_id, team_id, project_id, owner_kind, owner_id, provider_id,
             model_id, upstream_model_id, endpoint, status, error_id, tags_id) VALUES ({number},1,0,0,0,0,0,0,0,0,200,0,0)''')
         db.execute(f'''WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < {n})
-            INSERT INTO usage SELECT {10 ** 17} + i, {number}, i, 1, 0, 1, 0, 0, 1, 0, 1, 1, 1, 0, 0 FROM c''')
+            INSERT INTO usage SELECT {10 ** 17} + i, {number}, i, 1, 0, 1, 0, 0, 1, 0, 1, 1, 1, 0, 0, 1, 0 FROM c''')
     db.close()
 
 

@@ -50,7 +50,7 @@ class Usage(Suite):
         listed = [r for r in self.ask('?model=gpt-a')['data']]
         self.assertAlmostEqual(rows['gpt-a']['cost_usd'], sum(r['cost_usd'] for r in listed), 9)
         self.assertGreater(rows['gpt-a']['cost_usd'], 0)
-        for by in ('key', 'provider', 'day', 'hour', 'team', 'project', 'owner', 'endpoint', 'status', 'error', 'tags'):
+        for by in ('key', 'provider', 'day', 'hour', 'team', 'project', 'owner', 'endpoint', 'status', 'error', 'tags', 'task', 'month'):
             self.assertEqual(sum(r['requests'] for r in self.ask('/sums?by=' + by)['data']), 7, by)
 
     def test_of_ones_own_tenant_only(self):

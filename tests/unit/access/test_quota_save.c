@@ -245,7 +245,7 @@ static void fill_usage(struct sql *db) {
     }
     rig_sql(db, "INSERT INTO usage_hour SELECT tenant_id, ts / 3600000000000, dim_id, count(*), 0, sum(tokens_in),"
                 " sum(tokens_cached), sum(tokens_cache_write), sum(tokens_out), sum(tokens_reasoning), sum(cost_nano),"
-                " sum(latency_us), sum(ttft_us), 0 FROM usage GROUP BY tenant_id, ts / 3600000000000, dim_id");
+                " sum(latency_us), sum(ttft_us), 0, 0, 0, 0 FROM usage GROUP BY tenant_id, ts / 3600000000000, dim_id");
 }
 
 static const struct {

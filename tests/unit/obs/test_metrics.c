@@ -266,6 +266,8 @@ static void fill_all(struct metrics *m) {
     metric_observe(s, metric_find(s, METRIC_FIRST_TOKEN, LABELS(STR("chat"), STR("m"), STR("p")), 3), 1, 1);
     metric_add(s, metric_find(s, METRIC_TOKENS, LABELS(STR("m"), STR("p"), STR("input")), 3), 1);
     metric_add(s, metric_find(s, METRIC_COST, LABELS(STR("m"), STR("p")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_REFERENCE_COST, LABELS(STR("m"), STR("p")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_COMPARED_COST, LABELS(STR("m"), STR("p")), 2), 1);
     metric_add(s, metric_find(s, METRIC_UNPRICED, LABELS(STR("m"), STR("p")), 2), 1);
     metric_add(s, metric_find(s, METRIC_TENANT_REQUESTS, LABELS(STR("t"), STR("200")), 2), 1);
     metric_add(s, metric_find(s, METRIC_TENANT_TOKENS, LABELS(STR("t"), STR("input")), 2), 1);

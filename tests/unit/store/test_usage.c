@@ -29,7 +29,10 @@ static const struct usage_record sample = {.id = 0x123456789abcdef,
                                            .owner_kind = 2,
                                            .reserved_tokens = 4096,
                                            .reserved_nano = 7654321,
-                                           .tags = STR_INIT("{\"env\":\"prod\"}")};
+                                           .attempts = 3,
+                                           .reference_nano = 987654321,
+                                           .tags = STR_INIT("{\"env\":\"prod\"}"),
+                                           .task = STR_INIT("summarise")};
 
 static void check_same(const struct usage_record *a, const struct usage_record *b) {
     CHECK_INT(a->id, b->id);
@@ -57,7 +60,10 @@ static void check_same(const struct usage_record *a, const struct usage_record *
     CHECK_INT(a->owner_id, b->owner_id);
     CHECK_INT(a->reserved_tokens, b->reserved_tokens);
     CHECK_INT(a->reserved_nano, b->reserved_nano);
+    CHECK_INT(a->attempts, b->attempts);
+    CHECK_INT(a->reference_nano, b->reference_nano);
     CHECK_STR(a->tags, b->tags);
+    CHECK_STR(a->task, b->task);
 }
 
 static void test_round_trip(void) {
@@ -92,6 +98,9 @@ static void test_limits(void) {
                                     .tokens_in = UINT64_MAX,
                                     .tokens_out = UINT64_MAX,
                                     .cost_nano = INT64_MIN,
+                                    .attempts = UINT64_MAX,
+                                    .reference_nano = INT64_MAX,
+                                    .task = name,
                                     .latency_us = UINT64_MAX};
     size_t n = usage_encode(&big, out);
     CHECK(n <= USAGE_ENCODED_MAX);
@@ -99,6 +108,9 @@ static void test_limits(void) {
     CHECK_INT(got.tokens_in, USAGE_COUNT_MAX);
     CHECK_INT(got.latency_us, USAGE_COUNT_MAX);
     CHECK_INT(got.cost_nano, -USAGE_COST_MAX);
+    CHECK_INT(got.reference_nano, USAGE_COST_MAX);
+    CHECK_INT(got.attempts, USAGE_COUNT_MAX);
+    CHECK_INT(got.task.n, USAGE_NAME_MAX);
     CHECK_INT(got.key_id, INT64_MAX);
     CHECK_INT(got.status, 999);
     CHECK_INT(got.model.n, USAGE_NAME_MAX);
@@ -127,10 +139,10 @@ static void test_malformed(void) {
     struct usage_record got, one = {.id = 1};
     size_t n = usage_encode(&one, out);
     REQUIRE(usage_decode(str_of(out, n), &got));
-    out[0] = 3; // another version
+    out[0] = 4; // another version
     CHECK(!usage_decode(str_of(out, n), &got));
     CHECK_INT(usage_decode_id(str_of(out, n)), 0);
-    out[0] = 2;
+    out[0] = 3;
     out[1] = 0; // no id
     CHECK(!usage_decode(str_of(out, n), &got));
     // A number in more groups than it needs, one of eleven groups, one past 64 bits.
@@ -158,6 +170,36 @@ static void test_first_version(void) {
     CHECK_INT(got.team_id, 0);
     CHECK_INT(got.tags.n, 0);
     CHECK_INT(usage_decode_id(str_of(bytes, sizeof bytes - 1)), 5);
+}
+
+static void test_second_version(void) {
+    static const char bytes[] =
+        "\x02\x05\x02\x07\0\x01\x48\0\x09\0\0\x03\0\0\0\0\x04\x06\x02\x08\x01\x02\x01o\x01m\0\0\x02{}";
+    struct usage_record got = {.attempts = 9};
+    REQUIRE(usage_decode(str_of(bytes, sizeof bytes - 1), &got));
+    CHECK_INT(got.team_id, 4);
+    CHECK_INT(got.owner_id, 8);
+    CHECK_INT(got.reserved_nano, 2);
+    CHECK_STR(got.model, STR("m"));
+    CHECK_STR(got.tags, STR("{}"));
+    CHECK_INT(got.attempts, 0);
+    CHECK_INT(got.reference_nano, 0);
+    CHECK_INT(got.task.n, 0);
+    // What the third one has behind it is not of the second.
+    char more[sizeof bytes];
+    memcpy(more, bytes, sizeof bytes);
+    CHECK(!usage_decode(str_of(more, sizeof more), &got));
+    more[0] = 3;
+    CHECK(!usage_decode(str_of(more, sizeof more - 1), &got));
+}
+
+static void test_saved(void) {
+    struct usage_record rec = {.cost_nano = 40, .reference_nano = 100, .flags = USAGE_COMPARED};
+    CHECK_INT(usage_saved(&rec), 60);
+    rec.cost_nano = 150;
+    CHECK_INT(usage_saved(&rec), -50);
+    rec.flags = 0;
+    CHECK_INT(usage_saved(&rec), 0);
 }
 
 // Numbers of each length, spelled as a loop over their groups would.
@@ -194,5 +236,5 @@ static void test_names(void) {
     for (unsigned i = 0; i < USAGE_ENDPOINT_COUNT; i++) CHECK(usage_endpoint_name(i).n > 0);
 }
 
-TEST_MAIN(test_round_trip, test_limits, test_every_truncation, test_malformed, test_first_version, test_every_width,
-          test_names)
+TEST_MAIN(test_round_trip, test_limits, test_every_truncation, test_malformed, test_first_version, test_second_version,
+          test_saved, test_every_width, test_names)

@@ -20,40 +20,53 @@ static const struct str providers[] = {STR_INIT("one"), STR_INIT("two")};
 static const struct str tags[] = {STR_INIT(""), STR_INIT("{\"env\":\"prod\"}"),
                                   STR_INIT("{\"env\":\"test\",\"app\":\"a_b\"}")};
 
+static const struct str tasks[] = {STR_INIT(""), STR_INIT("code"), STR_INIT("summarise")};
+
 static struct usage_record all[RECORDS];
+
+// Many in three days, the others over four months.
+static int64_t random_hour(void) { return 490000 + (int64_t)(roll(2) ? roll(70) : roll(120 * 24)); }
 
 static struct usage_record random_record(uint64_t id) {
     bool failed = roll(9) == 0;
-    return (struct usage_record){
-        .id = id,
-        .tenant_id = 1 + roll(3),
-        .key_id = roll(4),
-        .team_id = roll(3),
-        .project_id = roll(3),
-        .owner_kind = (uint8_t)(2 + roll(2)),
-        .owner_id = roll(3),
-        .ts = (int64_t)(HOUR * 490000 + (int64_t)roll(70) * HOUR + (int64_t)roll(3600) * 1000000000),
-        .provider = providers[roll(2)],
-        .model = models[roll(3)],
-        .upstream_model = models[roll(3)],
-        .error = failed && roll(2) ? STR("upstream_timeout") : STR_NONE,
-        .tags = tags[roll(3)],
-        .endpoint = (uint16_t)(1 + roll(2)),
-        .status = failed ? 500 : 200,
-        .flags = roll(5) ? 0 : USAGE_PRICE_UNKNOWN,
-        .tokens_in = roll(1000),
-        .tokens_cached = roll(10),
-        .tokens_out = roll(500),
-        .cost_nano = (int64_t)roll(100000),
-        .latency_us = 1 + roll(5000),
-        .ttft_us = roll(2) ? roll(300) : 0};
+    struct usage_record rec = {.id = id,
+                               .tenant_id = 1 + roll(3),
+                               .key_id = roll(4),
+                               .team_id = roll(3),
+                               .project_id = roll(3),
+                               .owner_kind = (uint8_t)(2 + roll(2)),
+                               .owner_id = roll(3),
+                               .ts = random_hour() * HOUR + (int64_t)roll(3600) * 1000000000,
+                               .provider = providers[roll(2)],
+                               .model = models[roll(3)],
+                               .upstream_model = models[roll(3)],
+                               .error = failed && roll(2) ? STR("upstream_timeout") : STR_NONE,
+                               .tags = tags[roll(3)],
+                               .endpoint = (uint16_t)(1 + roll(2)),
+                               .status = failed ? 500 : 200,
+                               .flags = roll(5) ? 0 : USAGE_PRICE_UNKNOWN,
+                               .tokens_in = roll(1000),
+                               .tokens_cached = roll(10),
+                               .tokens_out = roll(500),
+                               .cost_nano = (int64_t)roll(100000),
+                               .latency_us = 1 + roll(5000),
+                               .ttft_us = roll(2) ? roll(300) : 0,
+                               .attempts = 1 + roll(3),
+                               .task = tasks[roll(3)]};
+    if (roll(2)) {
+        rec.flags |= USAGE_COMPARED;
+        rec.reference_nano = (int64_t)roll(150000);
+    }
+    return rec;
 }
 
 static struct ledger_query random_query(const struct fixture *f) {
     struct ledger_query q = {.data_dir = str_c(f->dir), .database = str_c(f->db)};
-    int64_t from = HOUR * 490000 + (int64_t)roll(70) * HOUR + (int64_t)(roll(2) * roll(3600)) * 1000000000;
+    int64_t from = random_hour() * HOUR + (int64_t)(roll(2) * roll(3600)) * 1000000000;
     if (roll(2)) q.since = from;
-    if (roll(2)) q.until = from + (int64_t)(1 + roll(60)) * HOUR + (int64_t)(roll(2) * roll(3600)) * 1000000000;
+    if (roll(2))
+        q.until =
+            from + (int64_t)(1 + roll(roll(2) ? 60 : 100 * 24)) * HOUR + (int64_t)(roll(2) * roll(3600)) * 1000000000;
     if (!roll(3)) q.tenant_id = 1 + roll(3);
     if (!roll(6)) q.key_id = 1 + roll(3);
     if (!roll(6)) q.team_id = 1 + roll(2);
@@ -63,6 +76,7 @@ static struct ledger_query random_query(const struct fixture *f) {
     if (!roll(6)) q.provider = providers[roll(2)];
     if (!roll(9)) q.error = STR("upstream_timeout");
     if (!roll(9)) q.tag = roll(2) ? STR("env=prod") : STR("app=a_b");
+    if (!roll(6)) q.task = tasks[1 + roll(2)];
     if (!roll(9)) q.endpoint = 2;
     if (!roll(9)) q.status = 500;
     if (!roll(9)) q.errors = true;
@@ -85,14 +99,14 @@ static bool means(const struct ledger_query *q, const struct usage_record *r) {
            (!q->owner_id || (q->owner_id == r->owner_id && q->owner_kind == r->owner_kind)) &&
            (!q->model.n || str_eq(q->model, r->model) || str_eq(q->model, r->upstream_model)) &&
            (!q->provider.n || str_eq(q->provider, r->provider)) && (!q->error.n || str_eq(q->error, r->error)) &&
-           has_tag(r->tags, q->tag) && (!q->endpoint || q->endpoint == r->endpoint + 1U) &&
-           (!q->status || q->status == r->status) && (!q->errors || error) && r->cost_nano >= q->min_cost_nano &&
-           r->latency_us >= (uint64_t)q->min_latency_us;
+           has_tag(r->tags, q->tag) && (!q->task.n || str_eq(q->task, r->task)) &&
+           (!q->endpoint || q->endpoint == r->endpoint + 1U) && (!q->status || q->status == r->status) &&
+           (!q->errors || error) && r->cost_nano >= q->min_cost_nano && r->latency_us >= (uint64_t)q->min_latency_us;
 }
 
 struct seen {
-    uint64_t rows, requests, errors, unpriced, in, out, id_sum;
-    int64_t cost, last_ts;
+    uint64_t rows, requests, errors, unpriced, in, out, attempts, id_sum;
+    int64_t cost, reference, saved, last_ts;
     uint64_t last_id;
     bool unordered;
 };
@@ -110,6 +124,9 @@ static bool see(void *arg, const struct ledger_row *row) {
     s->in += row->rec.tokens_in;
     s->out += row->rec.tokens_out;
     s->cost += row->rec.cost_nano;
+    s->attempts += row->rec.attempts;
+    s->reference += row->rec.reference_nano;
+    s->saved += row->saved_nano;
     s->id_sum += row->rec.id;
     return true;
 }
@@ -125,6 +142,9 @@ static struct seen plainly(const struct ledger_query *q) {
         s.in += r->tokens_in;
         s.out += r->tokens_out;
         s.cost += r->cost_nano;
+        s.attempts += r->attempts;
+        s.reference += r->reference_nano;
+        if (r->flags & USAGE_COMPARED) s.saved += r->reference_nano - r->cost_nano;
         s.id_sum += r->id;
     }
     return s;
@@ -136,6 +156,8 @@ static void check_one(struct ledger_query q) {
     CHECK(ledger_read(&q, see, &list, &err));
     CHECK_INT(list.requests, want.requests);
     CHECK_INT(list.id_sum, want.id_sum);
+    CHECK_INT(list.attempts, want.attempts);
+    CHECK_INT(list.saved, want.saved);
     CHECK(!list.unordered);
     q.group = (enum ledger_group)(1 + roll(LEDGER_GROUP_COUNT - 1));
     CHECK(ledger_read(&q, see, &sums, &err));
@@ -145,6 +167,9 @@ static void check_one(struct ledger_query q) {
     CHECK_INT(sums.in, want.in);
     CHECK_INT(sums.out, want.out);
     CHECK_INT(sums.cost, want.cost);
+    CHECK_INT(sums.attempts, want.attempts);
+    CHECK_INT(sums.reference, want.reference);
+    CHECK_INT(sums.saved, want.saved);
 }
 
 // Page by page all are met, each once.
