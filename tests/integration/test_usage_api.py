@@ -9,7 +9,8 @@ class Usage(Suite):
     @classmethod
     def config(cls):
         return {'providers': [fake_provider(cls.fake)], 'log': {'format': 'json'}, 'passthrough_models': True,
-                'prices': {'gpt-a': {'input': 2, 'output': 4}},
+                'prices': {'gpt-a': {'input': 2, 'output': 4}, 'fake/free': {'input': 0.5, 'output': 1}},
+                'usage': {'reference_model': 'gpt-a'},
                 'models': [{'name': 'gpt-a', 'targets': [{'provider': 'fake', 'model': 'up'}]}]}
 
     @classmethod
@@ -52,6 +53,32 @@ class Usage(Suite):
         self.assertGreater(rows['gpt-a']['cost_usd'], 0)
         for by in ('key', 'provider', 'day', 'hour', 'team', 'project', 'owner', 'endpoint', 'status', 'error', 'tags', 'task', 'month'):
             self.assertEqual(sum(r['requests'] for r in self.ask('/sums?by=' + by)['data']), 7, by)
+
+    def test_savings(self):
+        rows = {r['model']: r for r in self.ask('/sums?by=model')['data']}
+        # The reference model saves nothing beside itself; one at a quarter of the price, three quarters.
+        self.assertGreater(rows['gpt-a']['reference_usd'], 0)
+        self.assertEqual((rows['gpt-a']['reference_usd'], rows['gpt-a']['saved_usd']), (rows['gpt-a']['cost_usd'], 0))
+        free = rows['fake/free']
+        self.assertAlmostEqual(free['reference_usd'], 4 * free['cost_usd'], 9)
+        self.assertAlmostEqual(free['saved_usd'], 3 * free['cost_usd'], 9)
+        self.assertEqual(free['attempts'], 4)
+        one = self.ask('?model=fake/free')['data'][0]
+        self.assertAlmostEqual(one['saved_usd'], one['reference_usd'] - one['cost_usd'], 9)
+        self.assertEqual((one['attempts'], one['task']), (1, None))
+        (task,) = self.ask('/sums?by=task')['data']
+        self.assertEqual((task['task'], task['requests']), (None, 7))
+        self.assertEqual(self.ask('/sums?task=code')['data'], [])
+        done = self.server.cli('usage', '--savings', '--by', 'model', '--tenant', 'one')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r'MODEL +REQUESTS +COST \$ +REFERENCE \$ +SAVED \$ +SAVED %')
+        self.assertRegex(done.stdout, r'fake/free +4 .* 75\.0\n')
+        self.assertRegex(done.stdout, r'gpt-a +3 .* 0\.0\n')
+        self.assertIn('On the reference model they would have cost', done.stderr)
+        self.assertEqual(self.server.cli('usage', '--savings', '--records').returncode, 2)
+        metrics = self.server.get('/metrics', key=self.admin).body.decode()
+        self.assertIn('penstock_reference_cost_usd_total{model="gpt-a",provider="fake"}', metrics)
+        self.assertIn('penstock_compared_cost_usd_total{model="gpt-a",provider="fake"}', metrics)
 
     def test_of_ones_own_tenant_only(self):
         self.assertEqual(sum(r['requests'] for r in self.ask('/sums', 'two')['data']), 3)

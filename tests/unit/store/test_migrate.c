@@ -60,7 +60,7 @@ static void test_own_schema(void) {
     CHECK_INT(indexes, 1);
     CHECK(sql_exec(
         db,
-        STR("INSERT INTO usage VALUES (1, 1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0); INSERT INTO wal_applied (place,"
+        STR("INSERT INTO usage VALUES (1, 1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0); INSERT INTO wal_applied (place,"
             " segment, applied) VALUES (1, 2, 3)"),
         &err));
     sql_close(db);
