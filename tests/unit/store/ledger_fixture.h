@@ -86,12 +86,11 @@ static inline void fixture_row(struct sql *db, int64_t id, int64_t ts, int64_t s
         "INSERT INTO usage_dim (tenant_id, key_id, team_id, project_id, owner_kind, owner_id, provider_id, model_id,"
         " upstream_model_id, endpoint, status, error_id, tags_id) VALUES (1,0,0,0,0,0,0,0,0,0,%d,0,0) ON CONFLICT DO"
         " NOTHING; INSERT INTO usage SELECT %d, 1, %d, id, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM usage_dim WHERE"
-        " status = %d AND model_id = 0; INSERT INTO usage_hour SELECT 1, 0, dim_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0"
-        " FROM usage WHERE id = %d ON CONFLICT (tenant_id, hour, dim_id) DO UPDATE SET requests = usage_hour.requests "
-        "+ 1;"
-        " INSERT INTO usage_day SELECT 1, 0, dim_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0"
-        " FROM usage WHERE id = %d ON CONFLICT (tenant_id, day, dim_id) DO UPDATE SET requests = usage_day.requests + "
-        "1",
+        " status = %d AND model_id = 0;"
+        " INSERT INTO usage_hour SELECT 1, 0, dim_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM usage WHERE id = %d"
+        " ON CONFLICT (tenant_id, hour, dim_id) DO UPDATE SET requests = usage_hour.requests + 1;"
+        " INSERT INTO usage_day SELECT 1, 0, dim_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM usage WHERE id = %d"
+        " ON CONFLICT (tenant_id, day, dim_id) DO UPDATE SET requests = usage_day.requests + 1",
         (int)status, (int)id, (int)ts, (int)status, (int)id, (int)id);
     REQUIRE(sql_exec(db, str_c(text), &err));
 }
