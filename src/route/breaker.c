@@ -29,7 +29,7 @@ static uint64_t open_time(const struct breaker *b, const struct breaker_rules *r
     uint64_t t = rules->open_ns;
     for (unsigned i = 0; i < b->ejections && t < rules->open_max_ns; i++) t = t > UINT64_MAX / 2 ? UINT64_MAX : t * 2;
     t = MIN(t, rules->open_max_ns);
-    uint64_t most = t / 1000 * MIN(rules->jitter_permille, 1000u);
+    uint64_t share = MIN(rules->jitter_permille, 1000u), most = t / 1000 * share + t % 1000 * share / 1000;
     return t - (most ? draw % (most + 1) : 0);
 }
 
