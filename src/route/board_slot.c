@@ -260,14 +260,20 @@ void board_totals(const struct board_slot *slot, struct board_totals *out) {
     mutex_unlock(&s->lock);
 }
 
+static uint64_t left_of(int64_t until_unix_ns, int64_t unix_ns) {
+    if (until_unix_ns <= unix_ns) return 0;
+    uint64_t left = (uint64_t)until_unix_ns - (uint64_t)unix_ns;
+    return MIN(left, RATE_MAX_NS);
+}
+
 void board_slot_learn(struct board_slot *slot, const struct board_share *share, uint64_t now_ns, int64_t unix_ns) {
+    uint64_t cooldown = left_of(share->cooldown_until_unix_ns, unix_ns);
+    uint64_t open = left_of(share->open_until_unix_ns, unix_ns);
     mutex_lock(&slot->lock);
-    if (share->cooldown_until_unix_ns > unix_ns)
-        cool(slot, now_ns + ((uint64_t)share->cooldown_until_unix_ns - (uint64_t)unix_ns), now_ns);
-    if (share->open_until_unix_ns > unix_ns && slot->breaker.state == BREAKER_CLOSED) {
-        uint64_t left = (uint64_t)share->open_until_unix_ns - (uint64_t)unix_ns;
-        breaker_open_until(&slot->breaker, &slot->tuning.breaker, now_ns + MIN(left, RATE_MAX_NS), now_ns);
-        if (slot->breaker.state == BREAKER_OPEN) slot->totals.openings++;
+    if (cooldown) cool(slot, now_ns + cooldown, now_ns);
+    if (open && slot->breaker.state == BREAKER_CLOSED) {
+        breaker_open_until(&slot->breaker, &slot->tuning.breaker, now_ns + open, now_ns);
+        slot->totals.openings++;
     }
     board_publish(slot, now_ns);
     mutex_unlock(&slot->lock);

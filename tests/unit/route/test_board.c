@@ -88,4 +88,409 @@ static void test_begin_and_end(void) {
     board_free(board);
 }
 
-TEST_MAIN(test_names, test_begin_and_end)
+static void test_slots_are_used_again(void) {
+    static struct board_slot *slots[BOARD_SLOTS_MAX];
+    struct board *board = board_create();
+    char model[16];
+    REQUIRE(board);
+    for (int i = 0; i < BOARD_SLOTS_MAX; i++) {
+        int n = snprintf(model, sizeof model, "m%d", i);
+        slots[i] = board_slot_get(board, STR("p"), str_of(model, (size_t)n), STR(""));
+        REQUIRE(slots[i]);
+    }
+    CHECK(!board_slot_get(board, STR("p"), STR("more"), STR("")));
+    CHECK(attempt(slots[7], FAILURE_RATE_LIMIT, T0, T0));
+    CHECK(view_at(slots[7], T0).why == BOARD_COOLDOWN);
+    board_quality_add(slots[7], 1, 0, 16, T0);
+    board_slot_put(slots[7]);
+    board_slot_put(slots[3]);
+    // It stays what it was while nobody needs its place.
+    CHECK(board_slot_get(board, STR("p"), STR("m7"), STR("")) == slots[7]);
+    CHECK(view_at(slots[7], T0).why == BOARD_COOLDOWN);
+    board_slot_put(slots[7]);
+    // The one that has been free for longest goes first, then the other; and neither brings its past along.
+    CHECK(board_slot_get(board, STR("p"), STR("more"), STR("")) == slots[3]);
+    CHECK(board_slot_get(board, STR("p"), STR("yet more"), STR("")) == slots[7]);
+    CHECK_STR(board_slot_model(slots[7]), STR("yet more"));
+    CHECK(view_at(slots[7], T0).usable);
+    CHECK(board_quality(slots[7], 1, T0) > 0.69F);
+    CHECK(!board_slot_get(board, STR("p"), STR("m7"), STR("")));
+    struct board_totals totals;
+    board_totals(slots[7], &totals);
+    CHECK_INT(totals.begun, 0);
+    board_slot_hold(slots[7]);
+    board_slot_put(slots[7]);
+    CHECK(!board_slot_get(board, STR("p"), STR("m7"), STR("")));
+    CHECK_INT(board_slots(board, slots, 5), 5);
+    board_free(board);
+}
+
+static void test_no_memory(void) {
+    for (uint64_t n = 1; n < 6; n++) {
+        mem_fail_nth(n);
+        struct board *board = board_create();
+        struct board_slot *slot = board ? board_slot_get(board, STR("p"), STR("m"), STR("")) : NULL;
+        mem_fail_nth(0);
+        if (board && !slot) CHECK(board_slot_get(board, STR("p"), STR("m"), STR("")) != NULL);
+        board_free(board);
+    }
+}
+
+// Which failures open, which cool down, which do nothing.
+static void test_failures(void) {
+    for (int f = 0; f < FAILURE_COUNT; f++) {
+        struct board *board = board_create();
+        REQUIRE(board);
+        struct board_slot *slot = slot_of(board);
+        const struct failure_info *info = failure_info((enum failure)f);
+        for (int i = 0; i < 5; i++)
+            if (!attempt(slot, (enum failure)f, T0 + (uint64_t)i * MS, T0 + (uint64_t)i * MS)) break;
+        struct board_view v = view_at(slot, T0 + SECOND);
+        enum board_why want = info->cooldown == FAILURE_COOLDOWN_ALWAYS ? BOARD_COOLDOWN
+                              : info->breaker                           ? BOARD_OPEN
+                                                                        : BOARD_USABLE;
+        if (v.why != want) fprintf(stderr, "%.*s\n", STR_ARG(info->name));
+        CHECK_INT(v.why, want);
+        CHECK_INT(v.breaker, want == BOARD_OPEN ? BREAKER_OPEN : BREAKER_CLOSED);
+        CHECK(want == BOARD_USABLE || v.retry_at_ns > T0 + SECOND);
+        board_free(board);
+    }
+}
+
+static void test_opens_and_comes_back(void) {
+    struct board *board = board_create();
+    REQUIRE(board);
+    struct board_slot *slot = slot_of(board);
+    struct board_ticket late, probe, second;
+    struct board_refusal refusal;
+    REQUIRE(board_begin(slot, 1, 0, T0, 0, &late, &refusal));
+    for (int i = 0; i < 5; i++) CHECK(attempt(slot, FAILURE_SERVER_ERROR, T0, T0));
+    CHECK(!board_begin(slot, 1, 0, T0 + SECOND, 0, &probe, &refusal));
+    CHECK_INT(refusal.why, BOARD_OPEN);
+    CHECK_INT(refusal.retry_at_ns, T0 + 5 * SECOND);
+    // What was under way from before changes nothing.
+    board_end(slot, &late, &(struct board_outcome){.failure = FAILURE_NONE}, T0 + 2 * SECOND);
+    CHECK_INT(view_at(slot, T0 + 2 * SECOND).breaker, BREAKER_OPEN);
+    struct board_view v = view_at(slot, T0 + 5 * SECOND);
+    CHECK(v.usable && v.probe);
+    REQUIRE(board_begin(slot, 1, 0, T0 + 5 * SECOND, 0, &probe, &refusal));
+    CHECK(!board_begin(slot, 1, 0, T0 + 5 * SECOND, 0, &second, &refusal));
+    CHECK_INT(refusal.why, BOARD_PROBING);
+    CHECK_INT(view_at(slot, T0 + 5 * SECOND).why, BOARD_PROBING);
+    // Past the breaker, and without effect on it.
+    REQUIRE(board_begin(slot, 1, BOARD_FORCE, T0 + 5 * SECOND, 0, &second, &refusal));
+    board_end(slot, &second, &(struct board_outcome){.failure = FAILURE_CONNECT}, T0 + 5 * SECOND);
+    board_end(slot, &probe, &(struct board_outcome){.failure = FAILURE_NONE}, T0 + 6 * SECOND);
+    CHECK(attempt(slot, FAILURE_NONE, T0 + 6 * SECOND, T0 + 7 * SECOND));
+    v = view_at(slot, T0 + 7 * SECOND);
+    CHECK(v.usable && !v.probe && v.breaker == BREAKER_CLOSED);
+    CHECK(v.slow_start >= 0.09F && v.slow_start < 0.11F);
+    CHECK(view_at(slot, T0 + 22 * SECOND).slow_start > 0.49F && view_at(slot, T0 + 22 * SECOND).slow_start < 0.51F);
+    CHECK(view_at(slot, T0 + 37 * SECOND).slow_start == 1);
+    struct board_totals totals;
+    board_totals(slot, &totals);
+    CHECK_INT(totals.openings, 1);
+    CHECK_INT(totals.refused, 2);
+    CHECK_INT(view_at(slot, T0 + 37 * SECOND).in_flight, 0);
+    board_free(board);
+}
+
+static void test_error_rate(void) {
+    struct board *board = board_create();
+    REQUIRE(board);
+    struct board_slot *slot = slot_of(board);
+    for (int i = 0; i < 9; i++) {
+        CHECK(attempt(slot, i % 3 == 2 ? FAILURE_SERVER_ERROR : FAILURE_NONE, T0, T0));
+        CHECK(attempt(slot, FAILURE_BAD_REQUEST, T0, T0));
+    }
+    struct board_view v = view_at(slot, T0);
+    CHECK_INT(v.window_requests, 9);
+    CHECK(v.error_rate > 0.33F && v.error_rate < 0.34F);
+    v = view_at(slot, T0 + 11 * SECOND);
+    CHECK(v.error_rate == 0 && v.window_requests == 0);
+    board_free(board);
+}
+
+static void test_cooldown(void) {
+    struct board *board = board_create();
+    REQUIRE(board);
+    struct board_slot *slot = slot_of(board);
+    struct rate_headers rate = {.has_retry_after = true, .retry_after_ns = 20 * SECOND};
+    struct board_ticket ticket;
+    struct board_refusal refusal;
+    REQUIRE(board_begin(slot, 1, 0, T0, 0, &ticket, &refusal));
+    board_end(slot, &ticket, &(struct board_outcome){.failure = FAILURE_RATE_LIMIT, .rate = &rate}, T0);
+    CHECK_INT(view_at(slot, T0).cooldown_until_ns, T0 + 20 * SECOND);
+    CHECK(!board_begin(slot, 1, BOARD_FORCE, T0 + 19 * SECOND, 0, &ticket, &refusal));
+    CHECK_INT(refusal.why, BOARD_COOLDOWN);
+    CHECK_INT(refusal.retry_at_ns, T0 + 20 * SECOND);
+    CHECK(view_at(slot, T0 + 20 * SECOND).usable);
+    CHECK_INT(view_at(slot, T0 + 20 * SECOND).cooldown_until_ns, 0);
+    // Overloaded cools down only for as long as was asked; never for longer than is set.
+    CHECK(attempt(slot, FAILURE_OVERLOADED, T0 + 20 * SECOND, T0 + 20 * SECOND));
+    CHECK(view_at(slot, T0 + 20 * SECOND).usable);
+    rate.retry_after_ns = RATE_MAX_NS;
+    REQUIRE(board_begin(slot, 1, 0, T0 + 21 * SECOND, 0, &ticket, &refusal));
+    board_end(slot, &ticket, &(struct board_outcome){.failure = FAILURE_OVERLOADED, .rate = &rate}, T0 + 21 * SECOND);
+    CHECK_INT(view_at(slot, T0 + 22 * SECOND).cooldown_until_ns, T0 + 621 * SECOND);
+    board_cooldown(slot, 0, T0 + 22 * SECOND);
+    CHECK(view_at(slot, T0 + 22 * SECOND).usable);
+    board_cooldown(slot, UINT64_MAX, T0 + 22 * SECOND);
+    CHECK_INT(view_at(slot, T0 + 22 * SECOND).retry_at_ns, T0 + 622 * SECOND);
+    board_free(board);
+}
+
+static void test_limits(void) {
+    struct board *board = board_create();
+    REQUIRE(board);
+    struct board_slot *slot = slot_of(board);
+    struct board_tuning tuning = board_tuning_default();
+    struct board_ticket tickets[4];
+    struct board_refusal refusal;
+    tuning.limits = (struct limit_rules){.requests = 4, .tokens = 1000, .concurrency = 2};
+    board_slot_tune(slot, &tuning);
+    CHECK(!board_begin(slot, 1001, 0, T0, 0, &tickets[0], &refusal));
+    CHECK_INT(refusal.why, BOARD_TOO_LARGE);
+    REQUIRE(board_begin(slot, 600, 0, T0, 0, &tickets[0], &refusal));
+    CHECK(!board_begin(slot, 600, 0, T0, 0, &tickets[1], &refusal));
+    CHECK_INT(refusal.why, BOARD_TOKENS);
+    struct board_view v = view_at(slot, T0);
+    CHECK(v.tokens_room == 400 && v.requests_room == 3 && v.requests_share == 0.75F);
+    REQUIRE(board_begin(slot, 300, 0, T0, 0, &tickets[1], &refusal));
+    CHECK_INT(view_at(slot, T0).why, BOARD_CONCURRENCY);
+    CHECK(!board_begin(slot, 1, 0, T0, 0, &tickets[2], &refusal));
+    CHECK_INT(refusal.why, BOARD_CONCURRENCY);
+    struct board_outcome out = {.tokens_known = true, .tokens = 1};
+    for (int i = 0; i < 2; i++) board_end(slot, &tickets[i], &out, T0 + SECOND);
+    for (int i = 2; i < 4; i++) {
+        REQUIRE(board_begin(slot, 1, 0, T0 + SECOND, 0, &tickets[i], &refusal));
+        board_end(slot, &tickets[i], &out, T0 + SECOND);
+    }
+    CHECK(!board_begin(slot, 1, 0, T0 + SECOND, 0, &tickets[2], &refusal));
+    CHECK_INT(refusal.why, BOARD_REQUESTS);
+    v = view_at(slot, T0 + SECOND);
+    CHECK_INT(v.why, BOARD_REQUESTS);
+    CHECK_INT(v.retry_at_ns, refusal.retry_at_ns);
+    CHECK(view_at(slot, v.retry_at_ns).usable);
+    CHECK(board_begin(slot, 1, 0, v.retry_at_ns, 0, &tickets[2], &refusal));
+    board_free(board);
+}
+
+static void test_learns_from_headers(void) {
+    struct board *board = board_create();
+    REQUIRE(board);
+    struct board_slot *slot = slot_of(board);
+    struct board_ticket a, b;
+    struct board_refusal refusal;
+    struct rate_headers rate = {0};
+    rate.of[RATE_OF_REQUESTS] = (struct rate_counter){10, 1, 30 * SECOND, true, true, true};
+    rate.of[RATE_OF_TOKENS] = (struct rate_counter){1000, 500, 30 * SECOND, true, true, true};
+    REQUIRE(board_begin(slot, 1, 0, T0, 0, &a, &refusal));
+    REQUIRE(board_begin(slot, 1, 0, T0, 0, &b, &refusal));
+    // One request was left, and one has begun since.
+    board_end(slot, &a, &(struct board_outcome){.rate = &rate}, T0);
+    CHECK_INT(view_at(slot, T0).why, BOARD_REQUESTS);
+    CHECK(view_at(slot, T0).tokens_share == 0.5F);
+    CHECK(!board_begin(slot, 1, 0, T0, 0, &a, &refusal));
+    CHECK_INT(refusal.why, BOARD_REQUESTS);
+    CHECK(view_at(slot, T0 + 5 * SECOND).usable);
+    CHECK(view_at(slot, T0 + 60 * SECOND).usable);
+    board_free(board);
+}
+
+static void test_health(void) {
+    struct board *board = board_create();
+    REQUIRE(board);
+    struct board_slot *slot = slot_of(board);
+    struct board_ticket ticket;
+    struct board_refusal refusal;
+    CHECK(!board_health(slot, false, T0) && !board_health(slot, false, T0) && !board_health(slot, true, T0));
+    CHECK(!board_health(slot, false, T0) && !board_health(slot, false, T0) && board_health(slot, false, T0));
+    CHECK(!board_health(slot, false, T0));
+    struct board_view v = view_at(slot, T0);
+    CHECK(!v.healthy && v.why == BOARD_UNHEALTHY && v.retry_at_ns == UINT64_MAX);
+    CHECK(!board_begin(slot, 1, 0, T0, 0, &ticket, &refusal));
+    CHECK(board_begin(slot, 1, BOARD_FORCE, T0, 0, &ticket, &refusal));
+    CHECK(!board_health(slot, true, T0) && board_health(slot, true, T0 + SECOND));
+    v = view_at(slot, T0 + SECOND);
+    CHECK(v.usable && v.healthy && v.slow_start < 0.11F);
+    board_free(board);
+}
+
+static void test_group(void) {
+    struct board *board = board_create();
+    struct board_slot *slots[5];
+    struct board_view views[5];
+    struct outlier_rules rules = outlier_rules_default();
+    struct board_tuning tuning = board_tuning_default();
+    REQUIRE(board);
+    tuning.breaker.error_permille = tuning.breaker.consecutive = 0;
+    for (int i = 0; i < 5; i++) {
+        char model[8];
+        int n = snprintf(model, sizeof model, "m%d", i);
+        slots[i] = board_slot_get(board, STR("p"), str_of(model, (size_t)n), STR(""));
+        REQUIRE(slots[i]);
+        board_slot_tune(slots[i], &tuning);
+        for (int k = 0; k < 100; k++)
+            CHECK(attempt(slots[i], i == 2 && k % 3 == 0 ? FAILURE_SERVER_ERROR : FAILURE_NONE, T0, T0));
+    }
+    CHECK_INT(board_outliers(slots, 5, &rules, T0, 0), 1);
+    CHECK_INT(board_outliers(slots, 5, &rules, T0, 0), 0);
+    CHECK_INT(view_at(slots[2], T0).why, BOARD_OPEN);
+    for (int k = 0; k < 3; k++) {
+        board_health(slots[0], false, T0);
+        CHECK(k == 2 || view_at(slots[0], T0).usable);
+    }
+    for (int i = 0; i < 5; i++) views[i] = view_at(slots[i], T0);
+    CHECK(!board_panic(views, 5, &rules));
+    CHECK(!views[0].usable && !views[2].usable && views[1].usable);
+    for (int k = 0; k < 3; k++) board_health(slots[1], false, T0);
+    board_cooldown(slots[3], T0 + SECOND, T0);
+    for (int i = 0; i < 5; i++) views[i] = view_at(slots[i], T0);
+    CHECK(board_panic(views, 5, &rules));
+    CHECK(views[0].usable && views[0].panic && views[1].panic && views[2].panic && !views[4].panic);
+    CHECK(!views[3].usable && views[3].why == BOARD_COOLDOWN);
+    board_free(board);
+}
+
+static void test_latency(void) {
+    struct board *board = board_create();
+    REQUIRE(board);
+    struct board_slot *slot = slot_of(board);
+    struct board_ticket ticket;
+    struct board_refusal refusal;
+    uint64_t now = T0;
+    for (int i = 0; i < 100; i++, now += 100 * MS) {
+        REQUIRE(board_begin(slot, 1, 0, now, 0, &ticket, &refusal));
+        board_first_token(slot, &ticket, now + (i % 10 == 9 ? 80 : 20) * MS);
+        board_end(slot, &ticket, &(struct board_outcome){.output_tokens = 5}, now + 99 * MS);
+    }
+    struct board_view v = view_at(slot, now);
+    CHECK(v.first_token_p95_ns >= 80 * MS && v.first_token_p95_ns <= 90 * MS);
+    CHECK(v.total_p95_ns >= 99 * MS && v.total_p95_ns <= 112 * MS);
+    // Faded by half in its half-life, so that a slow target is tried again one day.
+    float before = v.first_token_ns;
+    v = view_at(slot, now + 10 * SECOND);
+    CHECK(v.first_token_ns > before * 0.49F && v.first_token_ns < before * 0.52F);
+    // One that was given up had taken at least so long; one that failed at once is not fast.
+    REQUIRE(board_begin(slot, 1, 0, now, 0, &ticket, &refusal));
+    board_end(slot, &ticket, &(struct board_outcome){.failure = FAILURE_CANCELLED}, now + 3 * SECOND);
+    v = view_at(slot, now + 3 * SECOND);
+    CHECK(v.first_token_ns > 2.9e9F && v.total_ns > 2.9e9F);
+    CHECK(attempt(slot, FAILURE_CONNECT, now + 3 * SECOND, now + 3 * SECOND));
+    CHECK(view_at(slot, now + 3 * SECOND).first_token_ns > 2.9e9F);
+    board_free(board);
+}
+
+static void test_quality_of_tasks(void) {
+    struct board *board = board_create();
+    REQUIRE(board);
+    struct board_slot *slot = slot_of(board);
+    CHECK(board_quality(slot, 0, T0) > 0.69F && board_quality(slot, 5, T0) < 0.71F);
+    for (int i = 0; i < 100; i++) board_quality_add(slot, 5, 0.1F, 1, T0);
+    CHECK(board_quality(slot, 5, T0) < 0.2F);
+    // Of another task nothing is known but how it does in general.
+    CHECK(board_quality(slot, 6, T0) == board_quality(slot, 0, T0));
+    CHECK(board_quality(slot, 99, T0) == board_quality(slot, 0, T0));
+    board_quality_add(slot, 99, 0.1F, 1, T0);
+    board_free(board);
+}
+
+static void test_replicas(void) {
+    struct board *board = board_create(), *other = board_create();
+    REQUIRE(board && other);
+    struct board_slot *a = slot_of(board), *b = slot_of(other);
+    struct board_share share, none = {0, 0};
+    const int64_t wall = INT64_C(1774771200) * 1000000000;
+    board_slot_share(a, T0, wall, &share);
+    CHECK(share.open_until_unix_ns == 0 && share.cooldown_until_unix_ns == 0);
+    for (int i = 0; i < 5; i++) CHECK(attempt(a, FAILURE_SERVER_ERROR, T0, T0));
+    board_cooldown(a, T0 + 3 * SECOND, T0);
+    board_slot_share(a, T0 + SECOND, wall, &share);
+    CHECK_INT(share.open_until_unix_ns, wall + INT64_C(4000000000));
+    CHECK_INT(share.cooldown_until_unix_ns, wall + INT64_C(2000000000));
+    // The other's monotonic clock is at quite another time.
+    board_slot_learn(b, &share, 50 * SECOND, wall + INT64_C(500000000));
+    struct board_view v = view_at(b, 50 * SECOND);
+    CHECK_INT(v.cooldown_until_ns, 51500 * MS);
+    CHECK_INT(v.open_until_ns, 53500 * MS);
+    board_slot_learn(b, &none, 50 * SECOND, wall);
+    CHECK_INT(view_at(b, 50 * SECOND).open_until_ns, 53500 * MS);
+    // What cannot be true is cut.
+    share = (struct board_share){INT64_MAX, INT64_MAX};
+    board_slot_learn(a, &share, T0, INT64_MIN);
+    CHECK_INT(view_at(a, T0).cooldown_until_ns, T0 + 600 * SECOND);
+    board_slot_learn(b, &share, 60 * SECOND, wall);
+    CHECK(view_at(b, 60 * SECOND).open_until_ns <= 360 * SECOND);
+    board_free(board);
+    board_free(other);
+}
+
+struct crowd {
+    struct board_slot *slot;
+    uint64_t seed, begun, ended;
+    bool stop;
+};
+
+static void crowd_call(void *arg) {
+    struct crowd *c = arg;
+    uint64_t now = T0;
+    for (int i = 0; i < 4000; i++) {
+        struct board_ticket ticket;
+        struct board_refusal refusal;
+        c->seed = c->seed * UINT64_C(6364136223846793005) + 1442695040888963407U;
+        now += c->seed >> 40;
+        if (!board_begin(c->slot, c->seed >> 56, c->seed >> 50 & BOARD_FORCE, now, c->seed, &ticket, &refusal)) {
+            now += 10 * MS;
+            continue;
+        }
+        c->begun++;
+        board_first_token(c->slot, &ticket, now + MS);
+        struct board_outcome out = {.failure = (enum failure)((c->seed >> 33) % FAILURE_COUNT), .draw = c->seed};
+        if (out.failure == FAILURE_RATE_LIMIT || out.failure == FAILURE_AUTH) out.failure = FAILURE_NONE;
+        board_end(c->slot, &ticket, &out, now + 2 * MS);
+        board_quality_add(c->slot, 1, 0.5F, 1, now);
+        c->ended++;
+    }
+}
+
+static void crowd_look(void *arg) {
+    struct crowd *c = arg;
+    while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED)) {
+        struct board_view v;
+        struct board_share share;
+        board_view(c->slot, T0 + c->seed++ % (100 * SECOND), &v);
+        board_slot_share(c->slot, T0, 0, &share);
+        if (v.in_flight > 4 || !(v.error_rate >= 0 && v.error_rate <= 1) || v.breaker > BREAKER_HALF_OPEN) abort();
+        board_health(c->slot, true, T0);
+    }
+}
+
+static void test_threads(void) {
+    struct board *board = board_create();
+    REQUIRE(board);
+    struct crowd crowd[5];
+    struct thread threads[5];
+    struct err err;
+    uint64_t begun = 0, ended = 0;
+    for (size_t i = 0; i < 5; i++) {
+        crowd[i] = (struct crowd){.slot = slot_of(board), .seed = i + 1};
+        REQUIRE(thread_start(&threads[i], "crowd", 0, i == 4 ? crowd_look : crowd_call, &crowd[i], &err));
+    }
+    for (int i = 0; i < 4; i++) thread_join(&threads[i]);
+    __atomic_store_n(&crowd[4].stop, true, __ATOMIC_RELAXED);
+    thread_join(&threads[4]);
+    struct board_totals totals;
+    board_totals(crowd[0].slot, &totals);
+    for (int i = 0; i < FAILURE_COUNT; i++) ended += totals.ended[i];
+    for (int i = 0; i < 4; i++) begun += crowd[i].begun;
+    CHECK_INT(totals.begun, begun);
+    CHECK_INT(ended, begun);
+    CHECK(begun > 100);
+    CHECK_INT(view_at(crowd[0].slot, T0).in_flight, 0);
+    board_free(board);
+}
+
+TEST_MAIN(test_names, test_begin_and_end, test_slots_are_used_again, test_no_memory, test_failures,
+          test_opens_and_comes_back, test_error_rate, test_cooldown, test_limits, test_learns_from_headers, test_health,
+          test_group, test_latency, test_quality_of_tasks, test_replicas, test_threads)

@@ -1,0 +1,222 @@
+// Tests of route/limit.h: no minute holds more than its limit, when there will be room, what providers said, headroom.
+#include "base/mem.h"
+#include "route/limit.h"
+
+#include "check.h"
+
+#define MS UINT64_C(1000000)
+#define SECOND (1000 * MS)
+#define MINUTE (60 * SECOND)
+#define T0 (5000 * SECOND)
+
+static uint64_t next(uint64_t *seed) {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+struct event {
+    uint64_t at_ns, n;
+};
+
+static int by_time(const void *a, const void *b) {
+    uint64_t x = ((const struct event *)a)->at_ns, y = ((const struct event *)b)->at_ns;
+    return x < y ? -1 : x > y;
+}
+
+// The most that any 60 s hold, wherever they begin.
+static uint64_t most_in_a_minute(struct event *events, size_t n) {
+    uint64_t sum = 0, most = 0;
+    qsort(events, n, sizeof *events, by_time);
+    for (size_t from = 0, to = 0; to < n; to++) {
+        sum += events[to].n;
+        while (events[to].at_ns - events[from].at_ns >= MINUTE) sum -= events[from++].n;
+        most = MAX(most, sum);
+    }
+    return most;
+}
+
+struct call {
+    uint64_t end_ns, tokens, used;
+};
+#define CALLS 64
+struct run {
+    struct limit limit;
+    struct limit_rules rules;
+    struct call calls[CALLS];
+    size_t n, count;
+    struct event *requests, *tokens;
+    uint64_t seed, most_running;
+};
+#define EVENTS 20000
+
+static void end_due(struct run *r, uint64_t now_ns) {
+    for (size_t i = 0; i < r->n;) {
+        if (r->calls[i].end_ns > now_ns) {
+            i++;
+            continue;
+        }
+        limit_end(&r->limit, r->calls[i].tokens, r->calls[i].used, r->calls[i].end_ns);
+        r->calls[i] = r->calls[--r->n];
+    }
+}
+
+static bool arrive(struct run *r, uint64_t now_ns) {
+    struct call c = {.tokens = 1 + next(&r->seed) % 400};
+    uint64_t when;
+    if (r->n == CALLS || limit_ask(&r->limit, &r->rules, c.tokens, now_ns, &when) != LIMIT_ROOM) return false;
+    limit_begin(&r->limit, c.tokens, now_ns);
+    c.end_ns = now_ns + next(&r->seed) % (20 * SECOND);
+    c.used = next(&r->seed) % (c.tokens + 1);
+    r->calls[r->n++] = c;
+    r->most_running = MAX(r->most_running, (uint64_t)r->n);
+    // The provider sees a request up to a second later, and books its tokens at whatever moment of the call it likes.
+    r->requests[r->count] = (struct event){now_ns + next(&r->seed) % SECOND, 1};
+    r->tokens[r->count++] = (struct event){now_ns + next(&r->seed) % (c.end_ns - now_ns + 1), c.used};
+    return true;
+}
+
+static void run_random(struct limit_rules rules, uint64_t mean_gap_ns, uint64_t seed) {
+    struct run r = {.rules = rules, .seed = seed};
+    r.requests = mem_must(mem_alloc(sizeof(struct event) * EVENTS));
+    r.tokens = mem_must(mem_alloc(sizeof(struct event) * EVENTS));
+    uint64_t now = T0, granted = 0;
+    while (now < T0 + 20 * MINUTE && r.count < EVENTS) {
+        // Bursts and lulls.
+        now += next(&r.seed) % 20 == 0 ? next(&r.seed) % (40 * SECOND) : next(&r.seed) % (2 * mean_gap_ns);
+        end_due(&r, now);
+        granted += arrive(&r, now);
+    }
+    CHECK(granted > 50);
+    if (rules.requests) CHECK(most_in_a_minute(r.requests, r.count) <= rules.requests);
+    if (rules.tokens) CHECK(most_in_a_minute(r.tokens, r.count) <= rules.tokens);
+    if (rules.concurrency) CHECK(r.most_running <= rules.concurrency);
+    mem_free(r.requests);
+    mem_free(r.tokens);
+}
+
+static void test_no_minute_holds_more(void) {
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        run_random((struct limit_rules){.requests = 10}, 300 * MS, seed);
+        run_random((struct limit_rules){.requests = 600}, 20 * MS, seed);
+        run_random((struct limit_rules){.tokens = 5000}, 100 * MS, seed);
+        run_random((struct limit_rules){.requests = 60, .tokens = 9000, .concurrency = 7}, 50 * MS, seed);
+    }
+}
+
+// The safe side costs little: a steady stream gets nearly all of its limit.
+static void test_use_of_the_limit(void) {
+    struct limit l = {.newest = 0};
+    struct limit_rules rules = {.requests = 60};
+    uint64_t when, granted = 0;
+    for (uint64_t now = T0; now < T0 + 60 * MINUTE; now += 100 * MS) {
+        if (limit_ask(&l, &rules, 0, now, &when) != LIMIT_ROOM) continue;
+        limit_begin(&l, 0, now);
+        limit_end(&l, 0, 0, now);
+        granted++;
+    }
+    CHECK(granted <= 60 * 60);
+    CHECK(granted >= 60 * 60 * 95 / 100);
+}
+
+static void test_when(void) {
+    uint64_t seed = 99, when = 0, later;
+    for (int round = 0; round < 300; round++) {
+        struct limit l = {.newest = 0};
+        struct limit_rules rules = {.requests = 1 + next(&seed) % 30, .tokens = 1000 + next(&seed) % 5000};
+        uint64_t now = T0 + next(&seed) % SECOND, tokens = next(&seed) % 1000;
+        enum limit_answer answer;
+        while ((answer = limit_ask(&l, &rules, tokens, now, &when)) == LIMIT_ROOM) {
+            CHECK(when == now);
+            limit_begin(&l, tokens, now);
+            limit_end(&l, tokens, tokens, now);
+            now += next(&seed) % (3 * SECOND);
+        }
+        CHECK(answer == LIMIT_REQUESTS || answer == LIMIT_TOKENS);
+        CHECK(when > now && when <= now + 62 * SECOND);
+        CHECK(limit_ask(&l, &rules, tokens, when - 1, &later) != LIMIT_ROOM);
+        CHECK_INT(later, when);
+        // Nothing has been used since: what the other counter holds may last longer.
+        enum limit_answer then = limit_ask(&l, &rules, tokens, when, &later);
+        CHECK(then == LIMIT_ROOM || then != answer);
+    }
+}
+
+static void test_refusals(void) {
+    struct limit l = {.newest = 0};
+    uint64_t when;
+    struct limit_rules rules = {.tokens = 100, .concurrency = 2};
+    CHECK_INT(limit_ask(&l, &rules, 101, T0, &when), LIMIT_TOO_LARGE);
+    CHECK(when == UINT64_MAX);
+    CHECK_INT(limit_ask(&l, &rules, 100, T0, &when), LIMIT_ROOM);
+    limit_begin(&l, 40, T0);
+    CHECK_INT(limit_ask(&l, &rules, 61, T0, &when), LIMIT_TOKENS);
+    CHECK_INT(limit_ask(&l, &rules, 60, T0, &when), LIMIT_ROOM);
+    limit_begin(&l, 10, T0);
+    CHECK_INT(limit_ask(&l, &rules, 1, T0, &when), LIMIT_CONCURRENCY);
+    CHECK(when == UINT64_MAX);
+    // What was estimated is put right by what was used.
+    limit_end(&l, 40, 5, T0 + SECOND);
+    CHECK_INT(limit_ask(&l, &rules, 85, T0 + SECOND, &when), LIMIT_ROOM);
+    CHECK_INT(limit_ask(&l, &rules, 86, T0 + SECOND, &when), LIMIT_TOKENS);
+    // A call that runs for minutes holds its tokens all the while.
+    CHECK_INT(limit_ask(&l, &rules, 91, T0 + 10 * MINUTE, &when), LIMIT_TOKENS);
+    CHECK_INT(limit_ask(&l, &rules, 90, T0 + 10 * MINUTE, &when), LIMIT_ROOM);
+    limit_end(&l, 10, 1000, T0 + 10 * MINUTE);
+    CHECK_INT(limit_ask(&l, &rules, 1, T0 + 10 * MINUTE, &when), LIMIT_TOKENS);
+    // Time that goes back is the newest time.
+    CHECK_INT(limit_ask(&l, &rules, 1, T0, &when), LIMIT_TOKENS);
+    CHECK_INT(limit_ask(&l, &rules, 100, T0 + 20 * MINUTE, &when), LIMIT_ROOM);
+}
+
+static void test_learned(void) {
+    struct limit l = {.newest = 0};
+    const struct limit_rules none = {0, 0, 0};
+    uint64_t when;
+    limit_learn(&l, LIMIT_OF_REQUESTS, 2, 0, 30 * SECOND, T0);
+    CHECK_INT(limit_ask(&l, &none, 0, T0, &when), LIMIT_ROOM);
+    limit_begin(&l, 0, T0);
+    limit_begin(&l, 0, T0);
+    CHECK_INT(limit_ask(&l, &none, 0, T0 + SECOND, &when), LIMIT_REQUESTS);
+    CHECK_INT(when, T0 + 30 * SECOND);
+    CHECK_INT(limit_ask(&l, &none, 0, T0 + 30 * SECOND, &when), LIMIT_ROOM);
+    // With the limit known it fills up little by little: 60 in 60 s is one a second.
+    limit_learn(&l, LIMIT_OF_REQUESTS, 0, 60, MINUTE, T0 + MINUTE);
+    CHECK_INT(limit_ask(&l, &none, 0, T0 + MINUTE, &when), LIMIT_REQUESTS);
+    CHECK(when >= T0 + MINUTE + 999 * MS && when <= T0 + MINUTE + 1001 * MS);
+    CHECK_INT(limit_ask(&l, &none, 0, when, &when), LIMIT_ROOM);
+    limit_learn(&l, LIMIT_OF_TOKENS, 500, 1000, 10 * SECOND, T0 + 3 * MINUTE);
+    CHECK_INT(limit_ask(&l, &none, 501, T0 + 3 * MINUTE, &when), LIMIT_TOKENS);
+    CHECK_INT(limit_ask(&l, &none, 500, T0 + 3 * MINUTE, &when), LIMIT_ROOM);
+    CHECK_INT(limit_ask(&l, &none, 740, T0 + 3 * MINUTE + 5 * SECOND, &when), LIMIT_ROOM);
+    // More than there ever is does not wait for ever: the word is over with its reset.
+    CHECK_INT(limit_ask(&l, &none, 5000, T0 + 3 * MINUTE, &when), LIMIT_TOKENS);
+    CHECK_INT(when, T0 + 3 * MINUTE + 10 * SECOND);
+    // An older word does not undo a newer one; one without a time says nothing.
+    limit_learn(&l, LIMIT_OF_TOKENS, 0, 1000, 10 * SECOND, T0 + 2 * MINUTE);
+    CHECK_INT(limit_ask(&l, &none, 500, T0 + 3 * MINUTE, &when), LIMIT_ROOM);
+    limit_learn(&l, LIMIT_OF_TOKENS, 0, 1000, 0, T0 + 4 * MINUTE);
+    CHECK_INT(limit_ask(&l, &none, 500, T0 + 4 * MINUTE, &when), LIMIT_ROOM);
+}
+
+static void test_headroom(void) {
+    struct limit l = {.newest = 0};
+    struct limit_rules rules = {.requests = 4};
+    struct limit_headroom h;
+    limit_headroom(&l, &rules, LIMIT_OF_TOKENS, T0, &h);
+    CHECK(h.limit == 0);
+    limit_headroom(&l, &rules, LIMIT_OF_REQUESTS, T0, &h);
+    CHECK(h.limit == 4 && h.room == 4 && h.usable_ns == T0);
+    for (int i = 0; i < 4; i++) limit_begin(&l, 0, T0 + (uint64_t)i * SECOND);
+    limit_headroom(&l, &rules, LIMIT_OF_REQUESTS, T0 + 4 * SECOND, &h);
+    uint64_t when;
+    CHECK_INT(limit_ask(&l, &rules, 0, T0 + 4 * SECOND, &when), LIMIT_REQUESTS);
+    CHECK(h.room == 0 && h.per_ns > 0);
+    CHECK_INT(h.usable_ns, when);
+    limit_learn(&l, LIMIT_OF_TOKENS, 250, 1000, MINUTE, T0 + 4 * SECOND);
+    limit_headroom(&l, &rules, LIMIT_OF_TOKENS, T0 + 4 * SECOND, &h);
+    CHECK(h.limit == 1000 && h.room == 250);
+}
+
+TEST_MAIN(test_no_minute_holds_more, test_use_of_the_limit, test_when, test_refusals, test_learned, test_headroom)
