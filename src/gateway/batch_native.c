@@ -79,6 +79,7 @@ static bool make_own(const struct batch_work *w, struct batch_run *run, struct e
     if (!native_save(w, run, BATCH_PROVIDER_OWN, err)) return false;
     buf_free(&n->lines);
     native_rewind(run);
+    run->pause_until_ns = 0; // of a draft
     native_go(n, n->row.input_file.n ? NATIVE_CLEAN : NATIVE_OWN);
     return true;
 }
@@ -126,7 +127,7 @@ void batch_native_take(struct batch_run *run, const struct batch_line *line) {
     if (n->unfit) return;
     native_line_put(&n->lines, line->number, n->row.url, buf_str(&d->body));
     n->unfit = n->lines.failed;
-    n->nano += d->nano;
+    n->asked = d->before;
     n->row.lines++;
 }
 

@@ -54,7 +54,7 @@ struct batch_native {
     unsigned tries;
     // Drafts.
     struct buf lines;
-    uint64_t nano; // what they will cost, by estimate
+    struct quota_ask asked; // what they will use, by estimate
     bool unfit;
     // At the provider.
     struct str after;      // FIND: the page's
@@ -75,7 +75,7 @@ bool batch_native_wants(const struct batch_work *w, const struct batch_run *run,
 void batch_native_set(const struct batch_work *w, const struct batch_run *run, struct batch_line *line);
 // A draft that came back well.
 void batch_native_take(struct batch_run *run, const struct batch_line *line);
-// An answer that came back badly: whether the server may run the line itself now. Then it is an ordinary one.
+// One that came back badly and may be tried again: whether it is. An answer's line is run by the server itself then.
 bool batch_native_again(const struct batch_work *w, struct batch_line *line);
 
 // --- batch_native_wire.c: what is said ---

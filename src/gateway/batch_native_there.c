@@ -4,6 +4,8 @@
 #include "os/clock.h"
 #include "store/lease.h"
 
+#define RATE_S 60 // refusals for longer are of no rate
+
 bool native_resume(const struct batch_work *w, struct batch_run *run, struct err *err) {
     static const enum native_phase from[] = {
         [BATCH_PROVIDER_NONE] = NATIVE_UNDECIDED,  [BATCH_PROVIDER_OWN] = NATIVE_OWN,
@@ -144,7 +146,7 @@ void batch_native_set(const struct batch_work *w, const struct batch_run *run, s
     if (n->phase == NATIVE_OWN) return;
     l->mode = n->phase == NATIVE_DRAFTS ? NATIVE_DRAFT : NATIVE_ANSWER;
     line->caller.native = l;
-    l->before_nano = n->nano;
+    l->before = n->asked;
     if (l->mode == NATIVE_DRAFT) return;
     l->id = ((uint64_t)n->row.epoch << LEASE_COUNTER_BITS) + (uint64_t)line->number;
     l->ts = n->row.changed_at;
@@ -155,6 +157,9 @@ void batch_native_set(const struct batch_work *w, const struct batch_run *run, s
 }
 
 bool batch_native_again(const struct batch_work *w, struct batch_line *line) {
+    // Budgets have no room for all of it at once: it is run as they have.
+    if (line->native.mode == NATIVE_DRAFT && line->status == 429 && line->retry_s > RATE_S)
+        line->run->native.unfit = true;
     if (line->native.mode != NATIVE_ANSWER) return true;
     if (line->lost || !runs_rest(w, line->run)) return false;
     line->native.mode = NATIVE_NONE;

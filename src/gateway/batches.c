@@ -331,6 +331,7 @@ static bool wants_line(const struct batches *b, const struct batch_work *w, cons
     size_t most = (size_t)w->conf->batches.concurrency;
     uint64_t now = clock_mono_ns();
     if (run->batch.concurrency) most = MIN(most, (size_t)run->batch.concurrency);
+    if (run->native.phase == NATIVE_DRAFTS) most = 1; // each counts on what was drafted before it
     // What has been answered is taken in, however the batch stands.
     bool open = run->status == BATCH_IN_PROGRESS && clock_unix_ns() < run->batch.expires_at;
     if (run->native.phase == NATIVE_ANSWERS) open = run->status == BATCH_IN_PROGRESS || run->status == BATCH_CANCELLING;

@@ -30,6 +30,17 @@ void native_price(struct call *call) {
 
 // --- drafts ---
 
+void native_count_before(struct call *call) {
+    const struct quota_ask *before = &call->inner->native->before;
+    struct quota_grant *grant = &call->admission.grant;
+    const uint64_t amounts[BUDGET_METRIC_COUNT] = {
+        [BUDGET_REQUESTS] = before->requests, [BUDGET_TOKENS] = before->tokens, [BUDGET_COST] = before->cost_nano};
+    for (unsigned i = 0; i < MIN(grant->n, (unsigned)QUOTA_GRANT_MAX); i++) {
+        const struct quota_budget *b = grant->parts[i].budget;
+        if (b->period != BUDGET_MINUTE && b->period != BUDGET_HOUR) grant->parts[i].amount += amounts[b->metric];
+    }
+}
+
 // "/v1/chat/completions", as lines of a batch name it whatever stands before it in the provider's address.
 static bool put_url(struct call *call, struct buf *out, struct err *err) {
     const struct provider_call to = {.provider = call->provider->conf,
@@ -56,7 +67,9 @@ static bool draft(struct call *call, struct native_line *line, struct err *err) 
     for (size_t i = 0; i < call->body_count; i++) buf_put(&line->body, call->body[i]);
     buf_put(&line->provider, t->provider->name);
     buf_put(&line->model, t->model);
-    line->nano = call->admission.ask.cost_nano - MIN(line->before_nano, call->admission.ask.cost_nano);
+    line->before.requests++;
+    line->before.tokens += call->admission.ask.tokens;
+    line->before.cost_nano += call->admission.ask.cost_nano;
     line->fits = !call->fan && batch_endpoint_known(buf_str(&line->url)) && !line->body.failed &&
                  !str_eq(buf_str(&line->url), STR("/v1/messages"));
     return true;

@@ -18,9 +18,8 @@ enum native_mode { NATIVE_NONE, NATIVE_DRAFT, NATIVE_ANSWER };
 struct native_line {
     enum native_mode mode;
     // A draft: what was asked for before it in the same batch; and what came of it.
-    uint64_t before_nano;
+    struct quota_ask before;
     bool fits; // a provider with a batch API has it, and takes it there
-    uint64_t nano;
     struct buf provider, model, url, body;
     // An answer, borrowed.
     uint64_t id;
@@ -38,6 +37,9 @@ static inline bool native_any(const struct call *call) { return call->inner && c
 
 // In place of the call to a provider.
 enum stage_result native_call(struct call *call, struct err *err);
+// Lines sent together are looked at together, for nothing of them is used before they come back: what is asked of
+// budgets of a day or longer. Shorter ones say how fast calls may come.
+void native_count_before(struct call *call);
 // A batch's price, where its provider's list has none.
 void native_price(struct call *call);
 

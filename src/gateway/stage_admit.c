@@ -29,8 +29,6 @@ static struct quota_ask ask_of(struct call *call) {
         usage.batch = true;
     }
     ask.cost_nano = cost_of(&call->route, &usage);
-    // Lines sent together are looked at together: nothing of them is used before they come back.
-    if (native_is(call, NATIVE_DRAFT)) ask.cost_nano += call->inner->native->before_nano;
     return ask;
 }
 
@@ -117,7 +115,9 @@ static bool find_budgets(struct call *call) {
     struct str tags[QUOTA_TAGS_MAX];
     struct quota_subject subject = admit_subject(call, tags);
     a->ask = ask_of(call);
-    return quota_match(&call->gl->seat, &subject, &a->ask, call->ts, &a->grant);
+    bool any = quota_match(&call->gl->seat, &subject, &a->ask, call->ts, &a->grant);
+    if (any && native_is(call, NATIVE_DRAFT)) native_count_before(call);
+    return any;
 }
 
 enum stage_result stage_admit(struct call *call, struct err *err) {

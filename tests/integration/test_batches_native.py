@@ -25,10 +25,12 @@ class NativeBatches(Suite):
                 'batches': {'provider_native': True, 'provider_poll': '200ms', 'retries': 1}}
 
     def setUp(self):
-        super().setUp()
+        Suite.setUp(self)
         self.fake.batches = Batches()
         self.key_name = self.id().split('.')[-1][:60]
-        self.client = Client(self.server, self.server.create_key('--name', self.key_name)['key'])
+        made = self.server.create_key('--name', self.key_name)
+        self.key_id = made['id']
+        self.client = Client(self.server, made['key'])
 
     def lines(self, n=LINES, **said):
         return [line(f'id {i}/ü', said.get(str(i), f'text {i}'), model='own-name') for i in range(n)]
@@ -158,6 +160,28 @@ class NativeBatches(Suite):
         self.assertEqual(self.chats(), [])
         self.assertEqual(self.paid(), {('own-name', 200, COST // 2): LINES // 2})
 
+    def test_budgets_hold(self):
+        def budget(name, **more):
+            more = {'scope': f'key/{self.key_id}', 'period': 'month', **more}
+            done = self.server.cli('budget', 'create', f'name={name}', *[f'{k}={v}' for k, v in more.items()])
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.addCleanup(self.server.cli, 'budget', 'delete', name)
+        # By estimate: of 1000 tokens out, and some in.
+        budget('money', metric='cost', amount=0.0205)
+        lines = [{**x, 'body': {**x['body'], 'max_tokens': 1000}} for x in self.lines()]
+        _, errors = self.answered(self.run_batch(lines), failed=LINES - 10)
+        self.assertEqual({x['response']['body']['error']['code'] for x in errors}, {'insufficient_quota'})
+        paid = self.paid()
+        self.assertEqual(paid[('own-name', 200, COST // 2)], 10)
+        # Too many for a day, which is no rate: they are run while there is room, and wait.
+        budget('calls', metric='requests', amount=10 + 5, period='day')
+        before = len(self.fake.batches.batches)
+        batch = self.run_batch(self.lines())
+        self.assertTrue(eventually(lambda: self.chats()))
+        self.assertEqual(len(self.fake.batches.batches), before)
+        self.server.post(f'/v1/batches/{batch["id"]}/cancel', b'', key=self.client.key)
+        self.client.ended(batch)
+
     def test_what_may_not_be_asked_is_not_sent(self):
         created = self.server.create_key('--name', 'few', '--models', 'own-name')
         few = Client(self.server, created['key'])
@@ -168,6 +192,29 @@ class NativeBatches(Suite):
         file, = [b['input_file_id'] for b in self.fake.batches.batches.values()]
         self.assertEqual(self.chats(), [])
         self.assertIsNotNone(file)
+
+    def test_an_upload_that_is_lost(self):
+        self.fake.batches.lose.add('upload')
+        self.answered(self.run_batch())
+        self.assertEqual((len(self.fake.batches.batches), self.chats()), (1, []))
+
+
+class WithoutFallback(NativeBatches):
+    @classmethod
+    def config(cls):
+        config = super().config()
+        config['batches']['provider_fallback'] = False
+        return config
+
+    def test_what_the_provider_did_not_answer_is_an_error(self):
+        _, errors = self.answered(self.run_batch(self.lines(**{'1': 'x expired', '2': 'x forgotten', '5': 'x status=500'})), failed=3)
+        self.assertEqual([x['error'] and x['error']['code'] for x in errors], ['provider_batch_failed'] * 2 + [None])
+        self.assertEqual(errors[2]['response']['status_code'], 500)
+        self.assertEqual(self.chats(), [])
+
+
+for test in [t for t in dir(NativeBatches) if t.startswith('test_')]:
+    setattr(WithoutFallback, test, None)
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 import collections
 
 import test_batches
+import test_batches_native
 from harness import Suite, eventually, main
 from test_api_postgres import OnPostgres
 from test_batches import Client, line
@@ -41,6 +42,20 @@ class BatchesOnPostgres(OnPostgres, Suite):
         asked = collections.Counter(s.json['messages'][0]['content'] for s in self.fake.seen[before:]
                                     if s.json and 'messages' in s.json)
         self.assertEqual(sum(asked.values()), LINES)  # nothing crashed: none was asked for twice
+
+
+class NativeOnPostgres(OnPostgres, Suite):
+    config = classmethod(test_batches_native.NativeBatches.config.__func__)
+    setUp = test_batches_native.NativeBatches.setUp
+    lines = test_batches_native.NativeBatches.lines
+    run_batch = test_batches_native.NativeBatches.run_batch
+    chats = test_batches_native.NativeBatches.chats
+    answered = test_batches_native.NativeBatches.answered
+    paid = test_batches_native.NativeBatches.paid
+    crash = test_batches_native.NativeBatches.crash
+    test_a_batch = test_batches_native.NativeBatches.test_a_batch
+    test_cancelling = test_batches_native.NativeBatches.test_cancelling
+    test_a_crash_while_answers_are_taken_in = test_batches_native.NativeBatches.test_a_crash_while_answers_are_taken_in
 
 
 if __name__ == '__main__':
