@@ -29,6 +29,7 @@ void arena_free(struct arena *a) {
     }
     a->next = a->end = NULL;
     a->held = 0;
+    a->refused = false;
 }
 
 void arena_wipe_free(struct arena *a) {
@@ -36,17 +37,22 @@ void arena_wipe_free(struct arena *a) {
     arena_free(a);
 }
 
+static void *refuse(struct arena *a) {
+    a->refused = true;
+    return NULL;
+}
+
 void *arena_alloc_slow(struct arena *a, size_t n) {
     size_t want;
-    if (__builtin_add_overflow(n, sizeof(struct arena_block) + 15, &want)) return NULL;
+    if (__builtin_add_overflow(n, sizeof(struct arena_block) + 15, &want)) return refuse(a);
     want = (want & ~(size_t)15);
     size_t cap = MAX(want, a->block_size);
     if (cap > a->max || a->held > a->max - cap) {
         cap = want; // a full block no longer fits, an exact one may
-        if (cap > a->max || a->held > a->max - cap) return NULL;
+        if (cap > a->max || a->held > a->max - cap) return refuse(a);
     }
     struct arena_block *block = a->pool ? pool_get(a->pool, cap, &cap) : mem_alloc(cap);
-    if (!block) return NULL;
+    if (!block) return refuse(a);
     block->cap = cap;
     block->next = a->head;
     a->head = block;

@@ -17,6 +17,7 @@ struct arena {
     struct pool *pool; // NULL = straight from base/mem
     size_t held, max;  // bytes in blocks, and their limit
     size_t block_size;
+    bool refused; // some allocation, since the arena was begun: what was made of it may lack a piece
 };
 
 // Takes no memory until the first allocation. block_size 0 = 4 KiB.

@@ -9,6 +9,7 @@
 #define MODEL_CHAT_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 
 enum chat_role { CHAT_SYSTEM, CHAT_USER, CHAT_ASSISTANT };
@@ -142,6 +143,11 @@ struct chat_report {
 void chat_drop(struct chat_report *report, struct str name);
 
 // --- help for readers and writers ---
+
+// What was written is whole: neither it nor what it was made of lacks a piece for want of memory.
+static inline bool chat_is_whole(const struct buf *out, const struct arena *arena) {
+    return !out->failed && !arena->refused;
+}
 
 // The text between the quotes of a JSON string: escaped, as it stands.
 static inline struct str chat_inner(struct str json) { return json.n >= 2 ? str_of(json.p + 1, json.n - 2) : STR_NONE; }

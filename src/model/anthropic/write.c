@@ -139,5 +139,5 @@ bool anthropic_write(const struct chat *chat, const struct chat_target *target, 
     json_put_object_end(&x.w);
     json_writer_done(&x.w);
     report_rest(&x);
-    return !out->failed || err_no_memory(err);
+    return chat_is_whole(out, arena) || err_no_memory(err);
 }

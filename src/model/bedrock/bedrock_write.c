@@ -247,5 +247,5 @@ bool bedrock_write(const struct chat *chat, const struct chat_target *target, st
     bedrock_put_rest(&b);
     json_put_object_end(&b.w);
     json_writer_done(&b.w);
-    return !out->failed || err_no_memory(err);
+    return chat_is_whole(out, arena) || err_no_memory(err);
 }

@@ -70,7 +70,6 @@ static void put_sampling(struct json_writer *w, const struct chat *c) {
 bool cohere_write(const struct chat *chat, const struct chat_target *target, struct arena *arena, struct buf *out,
                   struct chat_report *report, struct err *err) {
     struct json_writer w;
-    (void)arena;
     json_writer_init(&w, out);
     json_put_object(&w);
     json_put_member_str(&w, STR("model"), target->model);
@@ -87,5 +86,5 @@ bool cohere_write(const struct chat *chat, const struct chat_target *target, str
     chat_drop_given(report, STR("metadata"), chat->metadata);
     chat_drop_given(report, STR("service_tier"), chat->service_tier);
     chat_drop_extras(chat, report);
-    return !out->failed || err_no_memory(err);
+    return chat_is_whole(out, arena) || err_no_memory(err);
 }

@@ -419,5 +419,5 @@ bool gemini_write(const struct chat *chat, const struct chat_target *target, str
     for (size_t i = 0; i < chat->other_count; i++) chat_drop(report, chat->others[i]);
     json_put_object_end(&w.json);
     json_writer_done(&w.json);
-    return !out->failed || err_no_memory(err);
+    return chat_is_whole(out, arena) || err_no_memory(err);
 }

@@ -198,7 +198,7 @@ bool ollama_write(const struct chat *chat, const struct chat_target *target, str
     put_rest(&wr, chat);
     json_put_object_end(&wr.w);
     json_writer_done(&wr.w);
-    return !out->failed || err_no_memory(err);
+    return chat_is_whole(out, arena) || err_no_memory(err);
 }
 
 bool ollama_rewrite(const struct model_request *q, const struct chat_target *target, struct arena *arena,

@@ -291,5 +291,5 @@ bool openai_write(const struct chat *chat, const struct chat_target *target, str
     }
     json_put_object_end(&w);
     json_writer_done(&w);
-    return !out->failed || err_no_memory(err);
+    return chat_is_whole(out, arena) || err_no_memory(err);
 }

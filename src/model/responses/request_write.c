@@ -454,5 +454,5 @@ bool responses_write(const struct chat *chat, const struct chat_target *target, 
     json_put_member_bool(&x.w, STR("store"), false);
     if (chat->stream) json_put_member_bool(&x.w, STR("stream"), true);
     json_put_object_end(&x.w);
-    return !out->failed || err_no_memory(err);
+    return chat_is_whole(out, arena) || err_no_memory(err);
 }

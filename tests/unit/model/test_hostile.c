@@ -242,6 +242,112 @@ static void test_model_names_are_no_steps_in_a_path(void) {
     }
 }
 
+// --- memory ---
+
+static const char *const k_rich[] = {
+    [DIALECT_OPENAI] =
+        "{'model':'m','max_tokens':5000,'thinking':{'type':'enabled','budget_tokens':2000},'messages':[{'role':'system'"
+        ","
+        "'content':'s\\n'},{'role':'user','content':[{'type':'text','text':'u'},{'type':'image_url','image_url':{'url':"
+        "'data:image/png;base64,iVBORw0KGgo\\u003d','detail':'low'}}]},{'role':'assistant','content':'v "
+        "','tool_calls':[{'id':"
+        "'a.b__thought__QUJD','type':'function','function':{'name':'f.g','arguments':'{\\'x\\':\\n1}'}},{'id':'c','"
+        "type':"
+        "'function','function':{'name':'h','arguments':'{'}}]},{'role':'tool','tool_call_id':'a.b__thought__QUJD','"
+        "content':'r'},"
+        "{'role':'tool','tool_call_id':'c','content':'{\\'k\\':1}'}],'tools':[{'type':'function','function':{'name':'f."
+        "g',"
+        "'description':'d','parameters':{'properties':{'p\\n':{'type':'string','minLength':1}}},'strict':true}},{'type'"
+        ":"
+        "'own\\u0061'}],'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{'type':'object',"
+        "'properties':{'q\\t':{'$ref':'#/properties/"
+        "z'},'z':{'type':'integer'}}}}},'stop':['x','y'],'modalities':['text',"
+        "'audio'],'own\\u0062':1,'n':2}",
+    [DIALECT_ANTHROPIC] = "{'model':'m','max_tokens':5000,'system':[{'type':'text','text':'s','cache_control':{'type':'"
+                          "ephemeral'}}],'messages'"
+                          ":[{'role':'user','content':[{'type':'document','title':'t\\t','source':{'type':'content','"
+                          "content':[{'type':'text',"
+                          "'text':'x'},{'type':'image','source':{'type':'base64','media_type':'image\\/"
+                          "png','data':'iVBORw0KGgo='}}]}},{'type':"
+                          "'search_result','source':'a','title':'b','content':[{'type':'text','text':'c'}]}]},{'role':'"
+                          "assistant','content':[{"
+                          "'type':'thinking','thinking':'t','signature':'s'},{'type':'tool_use','id':'a.b','name':'f','"
+                          "input':{'x':\n1}}]},{"
+                          "'role':'user','content':[{'type':'tool_result','tool_use_id':'a.b','content':[{'type':'text'"
+                          ",'text':'r'},{'type':"
+                          "'text','text':'q'}]}]}],'tools':[{'name':'f','input_schema':{'type':'object'}},{'type':'"
+                          "bash_20250124','name':'bash'"
+                          "}],'stop_sequences':['x'],'own\\u0062':1}",
+    [DIALECT_GEMINI] = "{'system_instruction':{'parts':[{'text':'s'}]},'contents':[{'role':'user','parts':[{'text':'u'}"
+                       ",{'inlineData':{"
+                       "'mimeType':'image\\/"
+                       "png','data':'iVBORw0KGgo_'}}]},{'role':'model','parts':[{'thought':true,'text':'a'},{'thought':"
+                       "true,'text':'b','thoughtSignature':'QUJD'},{'functionCall':{'name':'f','args':{'x':1}}}]},{'"
+                       "role':'user','parts':[{"
+                       "'functionResponse':{'name':'f','response':{'result':{'k':1}}}}]}],'tools':[{'"
+                       "functionDeclarations':[{'name':'f',"
+                       "'parameters':{'type':'OBJECT','properties':{'p\\n':{'type':'STRING','nullable':true}}}}]},{'"
+                       "googleSearch':{}}],"
+                       "'generationConfig':{'stopSequences':['x'],'responseModalities':['TEXT'],'candidateCount':2}}",
+    [DIALECT_RESPONSES] =
+        "{'model':'m','instructions':'s','input':[{'role':'user','content':[{'type':'input_text','text':'u'},{'type':"
+        "'input_image','image_url':'data:image/"
+        "png;base64,iVBORw0KGgo\\u003d'}]},{'type':'reasoning','summary':[{'text':'t'}],"
+        "'encrypted_content':'e'},{'type':'function_call','call_id':'a.b','name':'f','arguments':'{\\'x\\':\\n1}'},{'"
+        "type':"
+        "'function_call_output','call_id':'a.b','output':[{'type':'input_text','text':'r'}]},{'type':'custom_tool_call'"
+        ","
+        "'call_id':'c','name':'g','input':'i'},{'type':'custom_tool_call_output','call_id':'c','output':'o'}],'tools':["
+        "{'type'"
+        ":'function','name':'f','parameters':{}},{'type':'custom','name':'g'}],'include':['x']}",
+};
+
+static struct asked ask_within(enum dialect from, enum provider_kind kind, enum dialect to, const char *model,
+                               struct str body, size_t most) {
+    struct asked a = {.out = BUF_INIT(ROOM)};
+    arena_init(&a.arena, NULL, 64, most);
+    a.ok = write_as(from, body, kind, to, model, &a);
+    return a;
+}
+
+// Memory may end anywhere: then there is no request, and never another than was asked for.
+static void test_memory_that_ends_while_a_request_is_written(void) {
+    static const struct {
+        enum provider_kind kind;
+        enum dialect to;
+        const char *model;
+    } k_targets[] = {{PROVIDER_OPENAI, DIALECT_OPENAI, "gpt-4o"},
+                     {PROVIDER_OPENAI, DIALECT_RESPONSES, "gpt-4o"},
+                     {PROVIDER_ANTHROPIC, DIALECT_ANTHROPIC, "claude-sonnet-4-5"},
+                     {PROVIDER_ANTHROPIC, DIALECT_ANTHROPIC, "claude-3-haiku-20240307"},
+                     {PROVIDER_GEMINI, DIALECT_GEMINI, "gemini-3-pro"},
+                     {PROVIDER_GEMINI, DIALECT_GEMINI, "gemini-1.5-pro"},
+                     {PROVIDER_BEDROCK, DIALECT_BEDROCK, "anthropic.claude-3-5-sonnet-20240620-v1:0"},
+                     {PROVIDER_COHERE, DIALECT_COHERE, "command-a"},
+                     {PROVIDER_OLLAMA, DIALECT_OLLAMA, "llama3"}};
+    struct arena arena;
+    arena_init(&arena, NULL, 0, ROOM);
+    for (size_t i = 0; i < ARRAY_LEN(k_targets) * ARRAY_LEN(k_rich); i++) {
+        enum dialect from = (enum dialect)(i % ARRAY_LEN(k_rich)), to = k_targets[i / ARRAY_LEN(k_rich)].to;
+        enum provider_kind kind = k_targets[i / ARRAY_LEN(k_rich)].kind;
+        const char *model = k_targets[i / ARRAY_LEN(k_rich)].model;
+        if (!k_rich[from]) continue;
+        struct str body = quotes(&arena, k_rich[from]);
+        struct asked whole = ask_within(from, kind, to, model, body, ROOM);
+        if (!whole.ok) fprintf(stderr, "%d to %s: %s\n", (int)from, model, whole.err.message);
+        CHECK(whole.ok);
+        for (size_t most = 0; most < 40000; most += 96) {
+            struct asked a = ask_within(from, kind, to, model, body, most);
+            bool good = !a.ok || (str_eq(buf_str(&a.out), buf_str(&whole.out)) && a.report.count == whole.report.count);
+            if (!good) fprintf(stderr, "%d to %s within %zu: %.*s\n", (int)from, model, most, STR_ARG(buf_str(&a.out)));
+            CHECK(good);
+            asked_free(&a);
+        }
+        asked_free(&whole);
+    }
+    arena_free(&arena);
+}
+
 // --- answers ---
 
 static const enum dialect k_clients[] = {DIALECT_OPENAI,    DIALECT_ANTHROPIC, DIALECT_GEMINI,
@@ -500,14 +606,15 @@ static void test_counts_that_lie(void) {
     }
 }
 
-TEST_MAIN(test_null_before_list_is_counted_as_it_is_read, test_base64_does_not_end_its_string,
-          test_data_url_does_not_end_its_string, test_no_tools_are_left_to_choose_from, test_modalities_with_escapes,
-          test_numbers_of_many_digits, test_schema_of_many_references_is_refused,
-          test_schema_of_many_required_names_is_refused, test_choice_among_very_many_tools_is_refused,
-          test_all_that_is_refused_is_taken_out, test_id_cut_at_its_mark_stays_a_string,
-          test_model_names_are_no_steps_in_a_path, test_line_ends_of_a_request_stay_out_of_its_answer,
-          test_line_ends_of_citations_stay_out_of_events, test_sound_is_told_as_json, test_many_citations,
-          test_many_calls_without_ids_in_one_event, test_signature_in_an_id_stays_in_its_string,
-          test_choices_that_take_turns_keep_their_calls, test_choices_that_take_turns_with_pictures,
-          test_calls_that_never_end, test_what_waits_is_counted_for_all_choices, test_long_calls_of_several_choices,
+TEST_MAIN(test_memory_that_ends_while_a_request_is_written, test_null_before_list_is_counted_as_it_is_read,
+          test_base64_does_not_end_its_string, test_data_url_does_not_end_its_string,
+          test_no_tools_are_left_to_choose_from, test_modalities_with_escapes, test_numbers_of_many_digits,
+          test_schema_of_many_references_is_refused, test_schema_of_many_required_names_is_refused,
+          test_choice_among_very_many_tools_is_refused, test_all_that_is_refused_is_taken_out,
+          test_id_cut_at_its_mark_stays_a_string, test_model_names_are_no_steps_in_a_path,
+          test_line_ends_of_a_request_stay_out_of_its_answer, test_line_ends_of_citations_stay_out_of_events,
+          test_sound_is_told_as_json, test_many_citations, test_many_calls_without_ids_in_one_event,
+          test_signature_in_an_id_stays_in_its_string, test_choices_that_take_turns_keep_their_calls,
+          test_choices_that_take_turns_with_pictures, test_calls_that_never_end,
+          test_what_waits_is_counted_for_all_choices, test_long_calls_of_several_choices,
           test_counts_written_with_a_point, test_counts_that_lie)
