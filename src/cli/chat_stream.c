@@ -2,6 +2,7 @@
 #include "cli/chat_stream.h"
 
 #include "base/json_read.h"
+#include "model/dialect.h"
 
 #define ERROR_SHOWN 300
 
@@ -22,13 +23,6 @@ void chat_error_text(struct str body, struct buf *out) {
         json_string_decode(message, out))
         return;
     buf_put(out, str_head(str_trim(body), ERROR_SHOWN));
-}
-
-static void take_counts(struct chat_stream *s, struct str usage) {
-    struct str raw;
-    uint64_t n;
-    if (JSON_GET(usage, &raw, STR("prompt_tokens")) && json_raw_u64(raw, &n)) s->tokens_in = n;
-    if (JSON_GET(usage, &raw, STR("completion_tokens")) && json_raw_u64(raw, &n)) s->tokens_out = n;
 }
 
 static void take_choice(struct chat_stream *s, struct str choice) {
@@ -70,7 +64,7 @@ static bool take_data(struct chat_stream *s, struct str data, struct err *err) {
                        why.message);
     if (f[2].found && f[2].kind != JSON_NULL) return take_error(data, err);
     if (f[0].found && f[0].kind == JSON_ARRAY) take_choices(s, f[0].raw);
-    if (f[1].found && f[1].kind == JSON_OBJECT) take_counts(s, f[1].raw);
+    if (f[1].found && f[1].kind == JSON_OBJECT) s->has_usage |= dialect_get(DIALECT_OPENAI)->usage_of(data, &s->usage);
     return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "model/usage.h"
 
 #define CHAT_LINE_MAX ((size_t)4 * 1024 * 1024)
 
@@ -17,7 +18,8 @@ struct chat_stream {
     void (*text)(void *arg, struct str text);
     void *arg;
     bool done; // "data: [DONE]" was seen
-    uint64_t tokens_in, tokens_out;
+    bool has_usage;
+    struct usage usage;
 };
 
 void chat_stream_init(struct chat_stream *s, void (*text)(void *arg, struct str text), void *arg);

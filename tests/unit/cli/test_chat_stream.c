@@ -33,8 +33,8 @@ static void test_pieces(void) {
         CHECK(feed(STREAM, piece, &s, &out, &err));
         CHECK_STR(buf_str(&out), STR("caf\xc3\xa9 \nau lait"));
         CHECK(s.done);
-        CHECK_INT(s.tokens_in, 12);
-        CHECK_INT(s.tokens_out, 3);
+        CHECK_INT(s.usage.prompt, 12);
+        CHECK_INT(s.usage.output, 3);
         chat_stream_free(&s);
     }
 }
