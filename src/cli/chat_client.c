@@ -65,12 +65,12 @@ void chat_client_run(struct chat_client *c) { loop_run(c->loop); }
 void chat_client_stop(struct chat_client *c) { loop_stop(c->loop); }
 
 void chat_client_close(struct chat_client *c) {
+    signals_end(c->signals);
     if (c->http) {
         http_client_forget(c->http, &c->origin);
         loop_drain_handles(c->loop); // connections that close let go of it
         http_client_free(c->http);
     }
-    signals_end(c->signals);
     if (c->loop) loop_free(c->loop);
     if (c->origin.tls) tls_ctx_unref(c->origin.tls);
     buf_free(&c->target);

@@ -89,6 +89,7 @@ static int (*const HANDLERS[CLI_COMMAND_COUNT])(const struct cli_args *args) = {
     [CLI_CMD_BATCH_LIST] = cmd_batch_list,
     [CLI_CMD_BATCH_SHOW] = cmd_batch_show,
     [CLI_CMD_BATCH_CANCEL] = cmd_batch_cancel,
+    [CLI_CMD_BENCH_MODELS] = cmd_bench_models,
     [CLI_CMD_FILE_LIST] = cmd_file_list,
     [CLI_CMD_FILE_PUT] = cmd_file_put,
     [CLI_CMD_FILE_GET] = cmd_file_get,

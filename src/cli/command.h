@@ -46,6 +46,12 @@ enum cli_option_id {
     CLI_IDS,
     // batches
     CLI_CONCURRENCY,
+    // bench
+    CLI_PROMPTS,
+    CLI_REPEAT,
+    CLI_WARMUP,
+    CLI_JUDGE,
+    CLI_HTML,
     // config, secret
     CLI_SOURCES,
     CLI_EFFECTIVE,
@@ -124,6 +130,7 @@ enum cli_command_id {
     CLI_CMD_BATCH_LIST,
     CLI_CMD_BATCH_SHOW,
     CLI_CMD_BATCH_CANCEL,
+    CLI_CMD_BENCH_MODELS,
     CLI_CMD_FILE_LIST,
     CLI_CMD_FILE_PUT,
     CLI_CMD_FILE_GET,
@@ -220,7 +227,7 @@ struct cli_group {
     const char *name;
     const char *summary;
 };
-#define CLI_GROUP_COUNT 18
+#define CLI_GROUP_COUNT 19
 extern const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT];
 
 struct cli_status {

@@ -44,7 +44,8 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                     .letter = 'm',
                     .kind = CLI_VALUE_TEXT,
                     .value = "LIST",
-                    .help = "Models the key may use, separated by commas; a name may end in *"},
+                    .help = "Models separated by commas: those the key may use, where a name may end in *; of bench: "
+                            "those to compare"},
     [CLI_EXPIRES] = {.name = "expires",
                      .kind = CLI_VALUE_TEXT,
                      .value = "WHEN",
@@ -119,7 +120,21 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
     [CLI_CONCURRENCY] = {.name = "concurrency",
                          .kind = CLI_VALUE_NUMBER,
                          .value = "N",
-                         .help = "At most so many lines at a time"},
+                         .help = "At most so many lines at a time; of bench: calls to each model (1)"},
+    [CLI_PROMPTS] = {.name = "prompts",
+                     .kind = CLI_VALUE_FILE,
+                     .value = "FILE",
+                     .help = "The prompts: JSONL, or plain text with a prompt a line"},
+    [CLI_REPEAT] = {.name = "repeat", .kind = CLI_VALUE_NUMBER, .value = "N", .help = "Ask each prompt so often (1)"},
+    [CLI_WARMUP] = {.name = "warmup",
+                    .kind = CLI_VALUE_NUMBER,
+                    .value = "N",
+                    .help = "So many calls to each model before those that count (1)"},
+    [CLI_JUDGE] = {.name = "judge",
+                   .kind = CLI_VALUE_TEXT,
+                   .value = "MODEL",
+                   .help = "The model that scores answers to prompts with \"judge\""},
+    [CLI_HTML] = {.name = "html", .kind = CLI_VALUE_FILE, .value = "FILE", .help = "Write a report with charts there"},
     [CLI_IDS] = {.name = "ids", .kind = CLI_VALUE_NONE, .help = "The tokens' ids"},
     [CLI_SOURCES] = {.name = "sources", .kind = CLI_VALUE_NONE, .help = "Say where each value came from"},
     [CLI_EFFECTIVE] = {.name = "effective", .kind = CLI_VALUE_NONE, .help = "All values, defaults included"},
@@ -229,6 +244,7 @@ const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT] = {
     {"secret", "Keep secrets for the configuration, sealed in the data directory"},
     {"audit", "Read, export and prove the trail of what was done by whom"},
     {"batch", "Run files of requests on a server"},
+    {"bench", "Compare models: how fast, how dear, how good"},
     {"file", "Manage the files that a server keeps"},
     {"tenant", "Manage tenants: organisations and all that is their own"},
     {"domain", "Manage host names that are tenants' own"},
@@ -407,6 +423,22 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                               .operand_kind = CLI_VALUE_TEXT,
                               .options = CLI_BIT(CLI_SERVER),
                               .summary = "Cancel a batch; what is answered already stays"},
+    [CLI_CMD_BENCH_MODELS] =
+        {.name = "bench models",
+         .operands = "",
+         .options = CLI_BIT(CLI_SERVER) | CLI_BIT(CLI_PROMPTS) | CLI_BIT(CLI_MODELS) | CLI_BIT(CLI_REPEAT) |
+                    CLI_BIT(CLI_WARMUP) | CLI_BIT(CLI_CONCURRENCY) | CLI_BIT(CLI_JUDGE) | CLI_BIT(CLI_HTML),
+         .summary = "Ask several models the same and compare speed, cost and quality",
+         .details =
+             "A line of --prompts is a JSON object with prompt or messages, perhaps id, system, max_tokens, "
+             "temperature, response_format, and one check that scores the answer: expect (the same text), regex, "
+             "schema (a JSON schema) or judge (what --judge is to look at, or true). Without --models it is all "
+             "chat models that the server lists, if they are no more than 20. Calls are streamed through the "
+             "server (--server, or the one on this machine) with the key in PENSTOCK_API_KEY, and cost what they "
+             "cost. Ctrl-C prints what there is until then. It ends with 7 when some calls failed.",
+         .examples = {{"bench models --prompts q.jsonl --models gpt-5-mini,claude-haiku-4-5", "two of them"},
+                      {"bench models --prompts q.jsonl --repeat 10 --html report.html", "with figures to rely on"},
+                      {"bench models --prompts q.jsonl --judge gpt-5 --json", "one JSON object, with each call"}}},
     [CLI_CMD_FILE_LIST] = {.name = "file list",
                            .operands = "",
                            .options = CLI_BIT(CLI_SERVER) | CLI_BIT(CLI_LIMIT),

@@ -20,6 +20,7 @@ int cmd_batch_run(const struct cli_args *args);
 int cmd_batch_list(const struct cli_args *args);
 int cmd_batch_show(const struct cli_args *args);
 int cmd_batch_cancel(const struct cli_args *args);
+int cmd_bench_models(const struct cli_args *args);
 int cmd_file_list(const struct cli_args *args);
 int cmd_file_put(const struct cli_args *args);
 int cmd_file_get(const struct cli_args *args);
