@@ -54,9 +54,7 @@ static void put_whisker(struct buf *out, const struct chart_bar *b, double most,
 }
 
 static void put_bar(struct buf *out, const struct chart_bar *b, double most, size_t row) {
-    double top = (double)row * ROW + 6, middle = top + 9, end = place(MAX(b->value, 0), most), last = end;
-    if (b->high >= 0) last = MAX(last, place(b->high, most));
-    if (b->mark >= 0) last = MAX(last, place(b->mark, most));
+    double top = (double)row * ROW + 6, middle = top + 9, end = place(MAX(b->value, 0), most);
     buf_printf(out, "<g><title>");
     html_put(out, b->label);
     buf_lit(out, ": ");
@@ -99,23 +97,61 @@ static void put_grid(struct buf *out) {
     }
 }
 
-static void put_point(struct buf *out, const struct chart_point *p, double most) {
-    double x = FIELD_LEFT + (FIELD_RIGHT - FIELD_LEFT) * 0.94 * (most > 0 ? p->x / most : 0);
-    double y = FIELD_BOTTOM - (FIELD_BOTTOM - FIELD_TOP) * p->y;
-    bool left = x > (FIELD_LEFT + FIELD_RIGHT) / 2.0;
+// Where the names of points already stand, so that none is written over another.
+struct label {
+    double left, right, y;
+};
+#define LABELS_MAX 64
+#define LETTER 7.0 // wide
+#define LINE 15.0
+
+static bool is_free(const struct label *placed, size_t n, const struct label *l) {
+    for (size_t i = 0; i < n; i++) {
+        double apart = placed[i].y > l->y ? placed[i].y - l->y : l->y - placed[i].y;
+        if (apart < LINE && placed[i].left < l->right && l->left < placed[i].right) return false;
+    }
+    return l->left >= FIELD_LEFT && l->right <= FIELD_RIGHT + 14 && l->y > FIELD_TOP - 8 && l->y < FIELD_BOTTOM + 4;
+}
+
+// Beside its point, where there is room, else above or below that, ever further away.
+static struct label place_label(const struct label *placed, size_t n, double x, double y, double width) {
+    struct label l = {x + 11, x + 11 + width, y};
+    for (int lines = 0; lines < 12; lines++) {
+        for (int way = 0; way < 4; way++) {
+            double left = way % 2 ? x - 11 - width : x + 11, away = LINE * lines;
+            l = (struct label){left, left + width, way < 2 ? y - away : y + away};
+            if (is_free(placed, n, &l)) return l;
+        }
+    }
+    return l;
+}
+
+static double point_x(const struct chart_point *p, double most) {
+    return FIELD_LEFT + (FIELD_RIGHT - FIELD_LEFT) * 0.94 * (most > 0 ? p->x / most : 0);
+}
+static double point_y(const struct chart_point *p) { return FIELD_BOTTOM - (FIELD_BOTTOM - FIELD_TOP) * p->y; }
+
+static void put_point(struct buf *out, const struct chart_point *p, double most, struct label *placed, size_t n) {
+    double x = point_x(p, most), y = point_y(p);
+    double width = LETTER * (double)MIN(utf8_count(p->label), (size_t)LABEL_MAX);
+    struct label l = place_label(placed, n, x, y, width);
+    placed[n] = l;
     buf_lit(out, "<g><title>");
     html_put(out, p->label);
     buf_lit(out, ": ");
     html_put(out, p->text);
     buf_printf(out, "</title><circle class=\"point\" cx=\"%.1f\" cy=\"%.1f\" r=\"6\"/>", x, y);
-    buf_printf(out, "<text class=\"name%s\" x=\"%.1f\" y=\"%.1f\">", left ? " end" : "", left ? x - 11 : x + 11, y + 4);
+    bool left = l.left < x;
+    buf_printf(out, "<text%s x=\"%.1f\" y=\"%.1f\">", left ? " class=\"end\"" : "", left ? l.right : l.left, l.y + 4);
     put_label(out, p->label);
     buf_lit(out, "</text></g>");
 }
 
 void chart_points_put(struct buf *out, const char *title, const char *note, const struct chart_point *points, size_t n,
                       const char *axis_x, const char *axis_y, struct str most_x) {
+    struct label placed[2 * LABELS_MAX]; // the points first
     double most = 0;
+    n = MIN(n, (size_t)LABELS_MAX);
     for (size_t i = 0; i < n; i++) most = MAX(most, points[i].x);
     open_figure(out, title, note, FIELD_BOTTOM + 32);
     put_grid(out);
@@ -124,6 +160,8 @@ void chart_points_put(struct buf *out, const char *title, const char *note, cons
     html_put(out, most_x);
     buf_printf(out, " %s</text><text class=\"axis\" x=\"%d\" y=\"%d\">%s</text>", axis_x, FIELD_LEFT + 6,
                FIELD_TOP + 14, axis_y);
-    for (size_t i = 0; i < n; i++) put_point(out, &points[i], most);
+    for (size_t i = 0; i < n; i++)
+        placed[i] = (struct label){point_x(&points[i], most) - 8, point_x(&points[i], most) + 8, point_y(&points[i])};
+    for (size_t i = 0; i < n; i++) put_point(out, &points[i], most, placed, n + i);
     buf_lit(out, "</svg></figure>\n");
 }

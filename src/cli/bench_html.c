@@ -3,6 +3,8 @@
 #include "cli/bench.h"
 #include "cli/bench_chart.h"
 
+#include <math.h>
+
 #define MATRIX_MAX 200 // prompts shown one by one
 
 static const char k_style[] =
@@ -29,11 +31,15 @@ static const char k_style[] =
     ".bar{fill:var(--bar)}.bar.best,.point{fill:var(--best)}.whisker{stroke:var(--mark);stroke-width:1.5;fill:none;"
     "opacity:.75}.mark{fill:var(--card);stroke:var(--mark);stroke-width:1.5}.grid{stroke:var(--line)}svg .axis{fill:"
     "var(--soft);font-size:12px}.end{text-anchor:end}.point{stroke:var(--card);stroke-width:2}"
-    ".scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}"
-    "th,td{padding:8px 12px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}tr:last-child td,"
+    ".scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:"
+    "14px}"
+    "th,td{padding:8px 9px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}tr:last-child td,"
     "tr:last-child th{border-bottom:0}th{font-weight:600;font-size:13px}thead th{color:var(--soft)}th:first-child"
     "{text-align:left}td.s{--c:var(--bad);background:color-mix(in srgb,var(--c) 22%,transparent)}"
-    "td.hi{--c:var(--good)}td small{color:var(--soft)}.bad{color:var(--bad)}ul{margin:0;padding-left:20px}"
+    "td.hi{--c:var(--good)}td small{display:block;color:var(--soft);font-size:12px}"
+    "thead th{white-space:normal;min-width:56px;vertical-align:bottom}.m thead th,tbody th{overflow-wrap:anywhere;"
+    "white-space:normal}tbody th{min-width:130px;max-width:230px}.bad{color:var(--bad)}ul{margin:"
+    "0;padding-left:20px}"
     "li{overflow-wrap:anywhere}footer{margin-top:40px;color:var(--soft);font-size:13px}"
     "@media print{body{background:#fff}.card{break-inside:avoid}}";
 
@@ -55,7 +61,7 @@ static struct str dollars_text(struct arena *a, double v) {
     if (v < 0) return STR("not known");
     if (v == 0) return STR("$0");
     int digits = 3;
-    for (double x = v; x < 0.1 && digits < 9; x *= 10) digits++;
+    while (v * pow(10, digits - 2) < 1 && digits < 9) digits++;
     return arena_printf(a, "$%.*f", digits, v);
 }
 
@@ -110,7 +116,7 @@ static struct str text_of(struct arena *a, const struct bench_result *r, enum me
     case COST:
         break;
     }
-    return dollars_text(a, cost_of_call(r));
+    return r->calls == r->failed ? STR("none") : dollars_text(a, cost_of_call(r));
 }
 
 // --- parts of the page ---
@@ -196,9 +202,9 @@ static void put_points(const struct page *p) {
 static void put_charts(const struct page *p) {
     buf_lit(p->out, "<div class=\"tiles\">");
     put_tile(p, "Best score", SCORE);
-    put_tile(p, "Fastest (median)", LATENCY);
-    put_tile(p, "First token soonest (median)", FIRST);
-    put_tile(p, "Most tokens a second (median)", RATE);
+    put_tile(p, "Lowest latency", LATENCY);
+    put_tile(p, "Soonest first token", FIRST);
+    put_tile(p, "Most tokens a second", RATE);
     put_tile(p, "Cheapest a call", COST);
     buf_lit(p->out, "</div>\n<div class=\"charts\">\n");
     put_bars(p, "Score", "Mean of all answers that were checked; the line is where it lies with 95 % confidence",
@@ -225,11 +231,11 @@ static void put_row(const struct page *p, const struct bench_result *r) {
     buf_printf(p->out, "</th><td>%zu</td><td%s>%zu</td><td>", r->calls, r->failed ? " class=\"bad\"" : "", r->failed);
     html_put(p->out, score_text(a, r));
     if (r->score.n)
-        buf_printf(p->out, " <small>%.2f\xe2\x80\x93%.2f, n=%zu</small>", r->score.low, r->score.high, r->score.n);
+        buf_printf(p->out, "<small>%.2f\xe2\x80\x93%.2f, n=%zu</small>", r->score.low, r->score.high, r->score.n);
     buf_lit(p->out, "</td><td>");
     html_put(p->out, time_text_of(a, &r->latency, r->latency.p50));
     if (r->latency.has_range) {
-        buf_lit(p->out, " <small>");
+        buf_lit(p->out, "<small>");
         html_put(p->out, bench_time_text(a, r->latency.low));
         buf_lit(p->out, "\xe2\x80\x93");
         html_put(p->out, bench_time_text(a, r->latency.high));
@@ -243,7 +249,9 @@ static void put_row(const struct page *p, const struct bench_result *r) {
     put_cell(p, rate_text(a, &r->writing_rate));
     put_cell(p, cli_count_text(a, r->tokens_in));
     put_cell(p, cli_count_text(a, r->tokens_out));
-    put_cell(p, dollars_text(a, answers && r->priced == answers ? (double)r->cost_nano / 1e9 : BENCH_NONE));
+    put_cell(p, !answers               ? STR("none")
+                : r->priced == answers ? dollars_text(a, (double)r->cost_nano / 1e9)
+                                       : STR("not known"));
     buf_lit(p->out, "</tr>\n");
 }
 
@@ -276,7 +284,7 @@ static void put_matrix(const struct page *p) {
     size_t checked = 0;
     for (size_t i = 0; i < b->prompts.n; i++) checked += b->prompts.p[i].check != BENCH_UNCHECKED;
     if (!checked) return;
-    buf_lit(p->out, "<h2>Scores by prompt</h2><div class=\"card scroll\"><table><thead><tr><th>Prompt</th>"
+    buf_lit(p->out, "<h2>Scores by prompt</h2><div class=\"card scroll m\"><table><thead><tr><th>Prompt</th>"
                     "<th>Check</th>");
     for (size_t i = 0; i < b->n_models; i++) {
         buf_lit(p->out, "<th>");

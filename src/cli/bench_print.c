@@ -6,13 +6,12 @@
 
 // --- the table ---
 
-enum { MODEL, CALLS, FAILED, SCORE, P50, P95, FIRST, RATE, COST, COLUMNS };
+enum { MODEL, OK, SCORE, P50, P95, FIRST, RATE, COST, COLUMNS };
 static const struct cli_column k_columns[COLUMNS] = {
-    [MODEL] = {.title = "MODEL", .min = 16},         [CALLS] = {.title = "CALLS", .right = true},
-    [FAILED] = {.title = "FAILED", .right = true},   [SCORE] = {.title = "SCORE", .right = true},
-    [P50] = {.title = "LATENCY P50", .right = true}, [P95] = {.title = "P95", .right = true},
-    [FIRST] = {.title = "1ST TOKEN", .right = true}, [RATE] = {.title = "TOK/S", .right = true},
-    [COST] = {.title = "$", .right = true}};
+    [MODEL] = {.title = "MODEL", .min = 16},     [OK] = {.title = "OK", .right = true},
+    [SCORE] = {.title = "SCORE", .right = true}, [P50] = {.title = "P50", .right = true},
+    [P95] = {.title = "P95", .right = true},     [FIRST] = {.title = "TTFT", .right = true},
+    [RATE] = {.title = "TOK/S", .right = true},  [COST] = {.title = "$", .right = true}};
 
 static struct str time_of(struct arena *a, const struct bench_summary *s, double v) {
     return s->n ? bench_time_text(a, v) : STR("-");
@@ -36,8 +35,7 @@ static void put_table(struct bench *b, const struct bench_result *results, struc
     for (size_t i = 0; i < b->n_models; i++) {
         const struct bench_result *r = &results[i];
         const struct str cells[COLUMNS] = {[MODEL] = r->model->name,
-                                           [CALLS] = cli_count_text(a, r->calls),
-                                           [FAILED] = cli_count_text(a, r->failed),
+                                           [OK] = arena_printf(a, "%zu/%zu", r->calls - r->failed, r->calls),
                                            [SCORE] = score_text(a, &r->score),
                                            [P50] = time_of(a, &r->latency, r->latency.p50),
                                            [P95] = time_of(a, &r->latency, r->latency.p95),
@@ -78,7 +76,8 @@ static void say(struct bench *b, const struct bench_result *results) {
     fprintf(io->err, "%zu prompt%s, %zu time%s each, %zu call%s at a time to each model; %zu to warm up not counted.\n",
             b->prompts.n, plural(b->prompts.n), b->repeat, plural(b->repeat), b->concurrency, plural(b->concurrency),
             b->warmup);
-    fprintf(io->err, "With 95 %% confidence:\n");
+    fprintf(io->err, "P50 and P95 are of the whole answer, TTFT is the median time to its first text. With 95 %% "
+                     "confidence:\n");
     for (size_t i = 0; i < b->n_models; i++) say_noise(b, &results[i]);
     for (size_t i = 0; i < b->n_models; i++) {
         few |= results[i].latency.n > 0 && results[i].latency.n < 20;

@@ -2,10 +2,12 @@
 // so that they slow nothing down.
 #include "cli/bench.h"
 
+#include "base/utf8.h"
 #include "os/clock.h"
 
 #define ANSWER_KEPT ((size_t)4 << 20)
 #define BODY_MAX ((size_t)512 << 20)
+#define WRITING_NS (20 * NS_PER_MS)
 #define BAR 30
 #define JUDGES 4 // calls to it at a time, for each to a model
 #define BAR_AFTER_NS (300 * NS_PER_MS)
@@ -75,15 +77,30 @@ static void put_body(struct lane *lane, const struct bench_prompt *p) {
 
 // --- what a call was ---
 
+// What others wrote, in a line that does nothing to a terminal.
+static void keep_text(char out[200], const char *what, struct str text) {
+    int n = snprintf(out, 200, "%s", what);
+    text = utf8_head(str_trim(text), (size_t)(199 - n));
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        bool control = c < 0x20 || c == 0x7f || (c == 0xc2 && i + 1 < text.n && (unsigned char)text.p[i + 1] < 0xa0);
+        out[n++] = control ? ' ' : text.p[i];
+        if (control && c == 0xc2) i++;
+    }
+    out[n] = '\0';
+}
+
 static void describe_failure(struct chat_call *call, char out[200]) {
     BUF_AUTO struct buf why = BUF_INIT((size_t)1 << 20);
+    char status[40];
     if (call->failed) {
-        snprintf(out, 200, "%.190s", call->err.message);
+        keep_text(out, "", str_c(call->err.message));
     } else if (call->status == 200) {
         snprintf(out, 200, "%s", call->streaming ? "the answer broke off" : "the answer is no stream");
     } else {
         chat_error_text(buf_str(&call->answer), &why);
-        snprintf(out, 200, "status %d: %.*s", call->status, STR_ARG(str_head(buf_str(&why), 170)));
+        snprintf(status, sizeof status, "status %d: ", call->status);
+        keep_text(out, status, buf_str(&why));
     }
 }
 
@@ -96,8 +113,8 @@ static void note_times(const struct chat_call *call, struct bench_sample *s) {
     s->usage = call->stream.usage;
     if (!s->has_usage || !s->usage.output) return;
     if (s->latency_ms > 0) s->rate = (double)s->usage.output * 1000 / s->latency_ms;
-    // Of an answer that came in one piece it cannot be told how fast it was written.
-    if (call->pieces > 1 && call->last_ns > call->first_ns)
+    // Of an answer that came nearly in one piece it cannot be told how fast it was written.
+    if (call->pieces > 1 && call->last_ns - call->first_ns >= WRITING_NS)
         s->writing_rate = (double)s->usage.output * 1000 / ms_between(call->first_ns, call->last_ns);
 }
 
@@ -146,8 +163,7 @@ static void note_judged(struct lane *lane) {
     snprintf(s->error, sizeof s->error, "the judge gave no score");
     if (!b->judge_failed++) {
         if (chat_call_ok(call))
-            snprintf(b->judge_error, sizeof b->judge_error, "no score in: %.*s",
-                     STR_ARG(str_head(buf_str(&lane->answer), 100)));
+            keep_text(b->judge_error, "no score in: ", buf_str(&lane->answer));
         else
             describe_failure(call, b->judge_error);
     }
