@@ -120,7 +120,7 @@ static void test_bash_answers(void) {
     check_bash("penstock key create --ad", "--admin");
     check_bash("penstock key list --ad", "");
     check_bash("penstock usage --by p", "provider project");
-    check_bash("penstock usage --by = mo", "model");
+    check_bash("penstock usage --by = mod", "model");
     check_bash("penstock completion z", "zsh");
     check_bash("penstock completion zsh f", "");
     check_bash("penstock serve --config LICEN", "LICENSE");
@@ -148,7 +148,7 @@ static void test_fish_answers(void) {
     check_fish("penstock ke", "key\tMake, list and revoke keys");
     check_fish("penstock key cr", "create\tMake a key");
     check_fish("penstock key create --ad", "--admin\t");
-    check_fish("penstock usage --by mo", "model");
+    check_fish("penstock usage --by mod", "model");
     check_fish("penstock completion z", "zsh");
 }
 
