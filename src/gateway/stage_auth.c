@@ -3,6 +3,7 @@
 
 #include "gateway/answer.h"
 #include "gateway/keys.h"
+#include "gateway/native_call.h"
 #include "gateway/tokens.h"
 
 #include "access/token.h"
@@ -144,10 +145,12 @@ static enum stage_result auth_inner(struct call *call, struct err *err) {
         err_set(err, ERR_UNAUTHENTICATED, "this was asked for without an API key, and one is needed now");
         return STAGE_FAIL;
     }
-    if (!keyring_usable(by->key, call->ts, err)) return STAGE_FAIL;
+    // What was sent while the key was good has been answered, and is paid.
+    bool paid = native_is(call, NATIVE_ANSWER);
+    if (!paid && !keyring_usable(by->key, call->ts, err)) return STAGE_FAIL;
     call->ring = keyring_ref(by->ring);
     call->key = by->key;
-    if (!keyring_admits(call->ring, call->key, call->req->peer, by->origin, err)) return STAGE_FAIL;
+    if (!paid && !keyring_admits(call->ring, call->key, call->req->peer, by->origin, err)) return STAGE_FAIL;
     key_seat_used(&call->gl->uses, call->key, call->req->peer, call->ts);
     return find_tenant(call, err) ? STAGE_DONE : STAGE_FAIL;
 }

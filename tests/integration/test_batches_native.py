@@ -193,6 +193,19 @@ class NativeBatches(Suite):
         self.assertEqual(self.chats(), [])
         self.assertIsNotNone(file)
 
+    def test_a_key_that_is_revoked_meanwhile(self):
+        fake = self.fake.batches
+        fake.hold = 'in_progress'
+        self.run_batch(self.lines(**{'1': 'x expired'}))
+        self.assertTrue(eventually(lambda: fake.batches))
+        done = self.server.cli('key', 'revoke', self.key_name)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        fake.hold = None
+        # What it has cost is its; what is left is not asked for any more.
+        self.assertTrue(eventually(lambda: self.paid()[('own-name', 200, COST // 2)] == LINES - 1), self.paid())
+        self.assertTrue(eventually(lambda: len(fake.deleted) == 3))
+        self.assertEqual(self.chats(), [])
+
     def test_an_upload_that_is_lost(self):
         self.fake.batches.lose.add('upload')
         self.answered(self.run_batch())
