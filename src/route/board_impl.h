@@ -12,9 +12,8 @@ struct board_published {
     uint64_t cooldown_ns;            // until
     uint64_t back_ns;                // when it came back; 0 = has not been away
     uint64_t rate_end_ns;            // when the window that errors were counted in is over
-    uint64_t at_ns;                  // that the headroom is of
+    uint64_t at_ns;                  // that headroom and averages are of
     uint64_t requests_ns, tokens_ns; // when there is room for one more
-    uint64_t first_at_ns, total_at_ns;
     uint64_t first_p95_ns, total_p95_ns;
     uint32_t state; // enum breaker_state | PUBLISHED_PROBES_FREE | PUBLISHED_UNHEALTHY
     uint32_t in_flight, concurrency, window_requests;

@@ -61,11 +61,10 @@ void board_publish(struct board_slot *slot, uint64_t now_ns) {
     struct board_published *p = &slot->seen;
     publish_headroom(slot, now_ns);
     publish_breaker(slot, now_ns);
-    store(&p->first_at_ns, slot->first.at_ns);
-    store(&p->total_at_ns, slot->total.at_ns);
-    board_store_float(&p->first_ns, slot->first.value_ns);
-    board_store_float(&p->total_ns, slot->total.value_ns);
-    board_store_float(&p->half_lives_per_ns, 1.0F / (float)MAX(slot->tuning.latency_half_ns, UINT64_C(1)));
+    float fade = 1.0F / (float)MAX(slot->tuning.latency_half_ns, UINT64_C(1));
+    board_store_float(&p->first_ns, slot->first.value_ns * decay_since(slot->first.at_ns, now_ns, fade));
+    board_store_float(&p->total_ns, slot->total.value_ns * decay_since(slot->total.at_ns, now_ns, fade));
+    board_store_float(&p->half_lives_per_ns, fade);
     store(&p->first_p95_ns, slot->first_p95_ns);
     store(&p->total_p95_ns, slot->total_p95_ns);
     board_store_float(&p->tokens_second, latency_speed_mean(&slot->speed));
@@ -81,9 +80,7 @@ static void view_room(float room, float limit, float per_ns, float past, float *
     *out_share = now / limit;
 }
 
-static void view_headroom(const struct board_published *p, uint64_t now_ns, struct board_view *out) {
-    uint64_t at = load(&p->at_ns);
-    float past = now_ns > at ? (float)(now_ns - at) : 0;
+static void view_headroom(const struct board_published *p, float past, struct board_view *out) {
     view_room(board_load_float(&p->requests_room), board_load_float(&p->requests_limit),
               board_load_float(&p->requests_per_ns), past, &out->requests_room, &out->requests_share);
     view_room(board_load_float(&p->tokens_room), board_load_float(&p->tokens_limit),
@@ -123,24 +120,22 @@ static void view_usable(const struct board_published *p, uint32_t state, uint64_
     out->probe = out->usable && out->breaker != BREAKER_CLOSED;
 }
 
-static float faded(float value, uint64_t at_ns, uint64_t now_ns, float half_lives_per_ns) {
-    return value > 0 ? value * decay_since(at_ns, now_ns, half_lives_per_ns) : 0;
-}
-
 void board_view(const struct board_slot *slot, uint64_t now_ns, struct board_view *out) {
     const struct board_published *p = &slot->seen;
     uint32_t state = load32(&p->state);
-    float fade = board_load_float(&p->half_lives_per_ns);
+    uint64_t at = load(&p->at_ns);
+    float past = now_ns > at ? (float)(now_ns - at) : 0;
+    float fade = decay_half_lives(past * board_load_float(&p->half_lives_per_ns));
     uint64_t back = load(&p->back_ns), cooldown = load(&p->cooldown_ns);
     bool fresh = now_ns < load(&p->rate_end_ns);
     out->panic = false;
     out->healthy = !(state & PUBLISHED_UNHEALTHY);
     out->breaker = (enum breaker_state)(state & PUBLISHED_STATE);
     out->cooldown_until_ns = now_ns < cooldown ? cooldown : 0;
-    view_headroom(p, now_ns, out);
+    view_headroom(p, past, out);
     view_usable(p, state, now_ns, out);
-    out->first_token_ns = faded(board_load_float(&p->first_ns), load(&p->first_at_ns), now_ns, fade);
-    out->total_ns = faded(board_load_float(&p->total_ns), load(&p->total_at_ns), now_ns, fade);
+    out->first_token_ns = board_load_float(&p->first_ns) * fade;
+    out->total_ns = board_load_float(&p->total_ns) * fade;
     out->error_rate = fresh ? board_load_float(&p->error_rate) : 0;
     out->window_requests = fresh ? load32(&p->window_requests) : 0;
     out->first_token_p95_ns = load(&p->first_p95_ns);
