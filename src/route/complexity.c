@@ -80,7 +80,8 @@ static int length_points(uint64_t tokens) {
     static const struct {
         unsigned tokens;
         int points;
-    } steps[] = {{8000, 34}, {2000, 28}, {1000, 24}, {400, 20}, {200, 16}, {100, 14}, {60, 12}, {40, 8}, {25, 4}};
+    } steps[] = {{8000, 34}, {2000, 28}, {1000, 24}, {400, 20}, {200, 16}, {100, 14},
+                 {60, 12},   {40, 8},    {25, 4},    {16, 3},   {12, 2}};
     for (size_t i = 0; i < ARRAY_LEN(steps); i++)
         if (tokens >= steps[i].tokens) return steps[i].points;
     return 0;
@@ -97,19 +98,32 @@ static uint64_t tokens_of(const struct reading *r, uint64_t bytes) {
     return bytes <= m->bytes ? sampled : sampled * (bytes / m->bytes);
 }
 
-static int work_points(const struct reading *r) {
-    static const enum word_group groups[] = {GROUP_EXPLAIN, GROUP_TRANSLATE, GROUP_SUMMARISE, GROUP_CLASSIFY,
-                                             GROUP_EXTRACT, GROUP_REWRITE,   GROUP_WRITE,     GROUP_CALC,
-                                             GROUP_CODE,    GROUP_BUILD};
+// Work on a given text is as large as the text, unless its words say more.
+#define GIVEN_TEXT_TOKENS 40
+#define GIVEN_TEXT_WORK 20
+
+static int work_points(const struct reading *r, uint64_t tokens) {
+    static const enum word_group given[] = {GROUP_TRANSLATE, GROUP_CLASSIFY, GROUP_EXTRACT, GROUP_REWRITE};
+    static const enum word_group others[] = {GROUP_EXPLAIN, GROUP_SUMMARISE, GROUP_CALC, GROUP_CODE, GROUP_BUILD};
     unsigned most = 0;
-    for (size_t i = 0; i < ARRAY_LEN(groups); i++) most = MAX(most, found_of(r, groups[i]).most);
+    uint16_t where = UINT16_MAX;
+    for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+        const struct found f = found_of(r, given[i]);
+        if (!f.count) continue;
+        if (f.where < where) where = f.where;
+        most = MAX(most, MAX((unsigned)f.most, tokens >= GIVEN_TEXT_TOKENS ? GIVEN_TEXT_WORK : 0u));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) most = MAX(most, (unsigned)found_of(r, others[i]).most);
+    // "Extract the address from this letter" writes none.
+    const struct found write = found_of(r, GROUP_WRITE);
+    if (write.count && write.where <= where) most = MAX(most, (unsigned)write.most);
     return (int)most;
 }
 
 static int demand_points(const struct reading *r) {
     const struct found demands = found_of(r, GROUP_DEMAND), build = found_of(r, GROUP_BUILD);
-    const unsigned n = r->marks.commas * 3 + r->marks.items * 4 + demands.count * 4u + (build.count > 1 ? 6 : 0);
-    return n <= 6 ? 0 : at_most(n - 6, 44);
+    const unsigned n = r->marks.commas * 4 + r->marks.items * 5 + demands.count * 4u + (build.count > 1 ? 6 : 0);
+    return n <= 8 ? 0 : at_most(n - 8, 44);
 }
 
 static int reasoning_points(const struct reading *r) {
@@ -121,20 +135,21 @@ static int reasoning_points(const struct reading *r) {
 }
 
 static enum conf_tier tier_of(int score) {
-    if (score >= COMPLEXITY_REASONING) return TIER_REASONING;
-    if (score >= COMPLEXITY_COMPLEX) return TIER_COMPLEX;
-    return score >= COMPLEXITY_MEDIUM ? TIER_MEDIUM : TIER_SIMPLE;
+    if (score >= COMPLEXITY_FROM_REASONING) return TIER_REASONING;
+    if (score >= COMPLEXITY_FROM_COMPLEX) return TIER_COMPLEX;
+    return score >= COMPLEXITY_FROM_MEDIUM ? TIER_MEDIUM : TIER_SIMPLE;
 }
 
 static void score(const struct reading *r, const struct complexity_around *a, struct complexity *out) {
     const struct marks *m = &r->marks;
     int *p = out->points;
     p[COMPLEXITY_BASE] = 6;
-    p[COMPLEXITY_LENGTH] = length_points(tokens_of(r, a->message_bytes));
-    p[COMPLEXITY_WORK] = work_points(r);
+    const uint64_t tokens = tokens_of(r, a->message_bytes);
+    p[COMPLEXITY_LENGTH] = length_points(tokens);
+    p[COMPLEXITY_WORK] = work_points(r, tokens);
     p[COMPLEXITY_DEMANDS] = demand_points(r);
     p[COMPLEXITY_QUESTIONS] = m->questions > 1 ? at_most((m->questions - 1) * 4, 12) : 0;
-    p[COMPLEXITY_CODE] = at_most(m->code_lines * 2, 12) + at_most(m->traces * 8, 12);
+    p[COMPLEXITY_CODE] = at_most(m->code_lines ? m->code_lines * 2 + 2 : 0, 12) + at_most(m->traces * 8, 12);
     p[COMPLEXITY_MATHS] = at_most(m->formula * 2, 10);
     p[COMPLEXITY_CONTEXT] = a->context_bytes >= 4000 ? at_most((unsigned)MIN(a->context_bytes / 4000, 8u), 8) : 0;
     p[COMPLEXITY_TURNS] = a->turns > 6 ? at_most((a->turns - 6) / 2, 5) : 0;
@@ -144,8 +159,8 @@ static void score(const struct reading *r, const struct complexity_around *a, st
     for (unsigned i = 0; i < COMPLEXITY_FEATURE_COUNT; i++) sum += p[i];
     // Much work is no reasoning, and reasoning may take few words.
     const bool reasons = p[COMPLEXITY_REASONING] >= REASONING_ENOUGH;
-    const int low = reasons ? COMPLEXITY_REASONING : 0;
-    const int high = reasons ? COMPLEXITY_MAX : COMPLEXITY_REASONING - 1;
+    const int low = reasons ? COMPLEXITY_FROM_REASONING : 0;
+    const int high = reasons ? COMPLEXITY_MAX : COMPLEXITY_FROM_REASONING - 1;
     const int score = sum < low ? low : sum > high ? high : sum;
     p[COMPLEXITY_LIMIT] = score - sum;
     out->score = (unsigned)score;
@@ -164,6 +179,8 @@ static enum task task_of(const struct reading *r, const struct complexity_around
     }
     votes[TASK_CODE] += MIN(r->marks.code_lines, 3u) * 14 + (r->marks.traces ? 14 : 0);
     votes[TASK_MATH] += MIN(r->marks.formula, 3u) * 5;
+    // A program is not written as a letter is.
+    if (found_of(r, GROUP_CODE).sum >= 10) votes[TASK_WRITE] /= 3, votes[TASK_QUESTION] /= 2;
     if (c->points[COMPLEXITY_REASONING] >= REASONING_ENOUGH) {
         // A conclusion is wanted, whatever text it comes in; about a program or a formula it is of their kind.
         static const enum task others[] = {TASK_WRITE, TASK_QUESTION, TASK_EXTRACT, TASK_REWRITE, TASK_CLASSIFY};

@@ -273,7 +273,7 @@ static void take_all(struct pass *s) {
     while (s->at < s->text.n) {
         const char c = s->text.p[s->at];
         if (skip_part(s, c)) continue;
-        if (is_item(s)) s->marks->items++;
+        if (!s->material && is_item(s)) s->marks->items++;
         if ((uint8_t)c >= 0x80) {
             take_wide(s);
         } else if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {

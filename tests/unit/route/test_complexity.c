@@ -23,8 +23,8 @@ static void check_sum(const struct complexity *c) {
     for (unsigned i = 0; i < COMPLEXITY_FEATURE_COUNT; i++) sum += c->points[i];
     CHECK_INT(sum, c->score);
     CHECK(c->score <= COMPLEXITY_MAX);
-    CHECK((c->tier == TIER_REASONING) == (c->score >= COMPLEXITY_REASONING));
-    CHECK((c->tier == TIER_SIMPLE) == (c->score < COMPLEXITY_MEDIUM));
+    CHECK((c->tier == TIER_REASONING) == (c->score >= COMPLEXITY_FROM_REASONING));
+    CHECK((c->tier == TIER_SIMPLE) == (c->score < COMPLEXITY_FROM_MEDIUM));
 }
 
 // --- labelled prompts ---
