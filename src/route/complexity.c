@@ -81,7 +81,7 @@ static int length_points(uint64_t tokens) {
         unsigned tokens;
         int points;
     } steps[] = {{8000, 34}, {2000, 28}, {1000, 24}, {400, 20}, {200, 16}, {100, 14},
-                 {60, 12},   {40, 8},    {25, 4},    {16, 3},   {12, 2}};
+                 {60, 12},   {40, 8},    {25, 4},    {16, 3},   {10, 2}};
     for (size_t i = 0; i < ARRAY_LEN(steps); i++)
         if (tokens >= steps[i].tokens) return steps[i].points;
     return 0;
@@ -101,6 +101,7 @@ static uint64_t tokens_of(const struct reading *r, uint64_t bytes) {
 // Work on a given text is as large as the text, unless its words say more.
 #define GIVEN_TEXT_TOKENS 40
 #define GIVEN_TEXT_WORK 20
+#define UNKNOWN_TOKENS 12
 
 static int work_points(const struct reading *r, uint64_t tokens) {
     static const enum word_group given[] = {GROUP_TRANSLATE, GROUP_CLASSIFY, GROUP_EXTRACT, GROUP_REWRITE};
@@ -117,6 +118,9 @@ static int work_points(const struct reading *r, uint64_t tokens) {
     // "Extract the address from this letter" writes none.
     const struct found write = found_of(r, GROUP_WRITE);
     if (write.count && write.where <= where) most = MAX(most, (unsigned)write.most);
+    if (where < UINT16_MAX && found_of(r, GROUP_CODE).sum >= 10) most = MAX(most, GIVEN_TEXT_WORK);
+    // No word that is known, no question: something is to be done all the same.
+    if (!most && !r->marks.questions && tokens >= UNKNOWN_TOKENS) most = GIVEN_TEXT_WORK;
     return (int)most;
 }
 
@@ -126,10 +130,14 @@ static int demand_points(const struct reading *r) {
     return n <= 8 ? 0 : at_most(n - 8, 44);
 }
 
+// Words of proof, cause and choice; more so where it is about somebody's own case, with its numbers.
 static int reasoning_points(const struct reading *r) {
     const struct found reason = found_of(r, GROUP_REASON), proof = found_of(r, GROUP_PROOF);
     const struct found fault = found_of(r, GROUP_FAULT);
+    const bool own = found_of(r, GROUP_OWN).count > 0, asks = r->marks.questions > 0, figures = r->marks.numbers >= 2;
     unsigned n = reason.sum + proof.sum + (unsigned)fault.sum;
+    if (own && n >= 20) n += asks ? 15 : 8;
+    if (n >= 15 && figures && asks) n += 10;
     if (n > 20 && r->marks.questions > 1) n += 8;
     return at_most(n, 70);
 }
@@ -149,7 +157,7 @@ static void score(const struct reading *r, const struct complexity_around *a, st
     p[COMPLEXITY_WORK] = work_points(r, tokens);
     p[COMPLEXITY_DEMANDS] = demand_points(r);
     p[COMPLEXITY_QUESTIONS] = m->questions > 1 ? at_most((m->questions - 1) * 4, 12) : 0;
-    p[COMPLEXITY_CODE] = at_most(m->code_lines ? m->code_lines * 2 + 2 : 0, 12) + at_most(m->traces * 8, 12);
+    p[COMPLEXITY_CODE] = at_most(m->code_lines ? m->code_lines * 2 + 2 : 0, 12) + at_most(m->traces * 5, 10);
     p[COMPLEXITY_MATHS] = at_most(m->formula * 2, 10);
     p[COMPLEXITY_CONTEXT] = a->context_bytes >= 4000 ? at_most((unsigned)MIN(a->context_bytes / 4000, 8u), 8) : 0;
     p[COMPLEXITY_TURNS] = a->turns > 6 ? at_most((a->turns - 6) / 2, 5) : 0;

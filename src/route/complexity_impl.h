@@ -25,6 +25,7 @@ struct marks {
     unsigned commas;    // of the instruction: commas, semicolons
     unsigned questions; // of the instruction
     unsigned letters, wide, kana, hangul, cyrillic, greek, hebrew, arabic, devanagari, thai; // characters
+    unsigned numbers;                                                                        // of the instruction
     unsigned digits, formula; // formula: = ^ √ ≥ ∑ \frac $…$ and the like
     unsigned code_lines;      // in fences, or that look like code
     unsigned traces;          // of a fault: "Traceback", "at x(y.java:3)", "panic:"

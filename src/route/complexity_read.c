@@ -14,6 +14,7 @@ struct lexicon_word {
 static const struct lexicon_word WORDS[] = {
 #define W(language, group, weight, text) {STR_INIT(text), LANGUAGE_##language, GROUP_##group, weight},
 #include "route/complexity_words.def"
+#include "route/complexity_words_en.def"
 #undef W
 };
 static_assert(ARRAY_LEN(WORDS) <= LEXICON_WORDS_MAX, "the lexicon has room for every word");
@@ -59,26 +60,32 @@ static bool word_is_at(const struct lexicon_word *w, const struct plain *t, size
            t->p[at + text.n] == ' ';
 }
 
-static void find_words(const struct complexity_lexicon *lexicon, const struct plain *t, struct reading *r) {
-    for (size_t i = 0; i + 3 <= t->n; i++) {
-        // A word begins after a space; in wide scripts with each character.
-        if ((uint8_t)t->p[i] < 0xe3 && i > 0 && t->p[i - 1] != ' ') continue;
-        if (t->p[i] == ' ' || ((uint8_t)t->p[i] & 0xc0) == 0x80) continue;
-        for (unsigned w = lexicon->first[bucket_of(t->p + i)]; w; w = lexicon->next[w - 1])
-            if (word_is_at(&WORDS[w - 1], t, i)) note(r, &WORDS[w - 1], i);
-    }
-}
-
 // --- the pass over the text ---
 
 struct pass {
     struct str text;
     size_t at;
-    struct marks *marks;
+    const struct complexity_lexicon *lexicon;
+    struct reading *reading;
+    struct marks *marks; // the reading's
     struct plain *plain;
+    size_t searched;   // how much of plain words were looked for in
     size_t line_words; // words of this line so far: a list's mark stands before them
     bool material;     // from here on it is what the task is about
 };
+
+// Looks for the words of what was added since the last time.
+static void find_words(struct pass *s) {
+    const struct plain *t = s->plain;
+    for (size_t i = s->searched; i + 3 <= t->n; i++) {
+        // A word begins after a space; in wide scripts with each character.
+        if ((uint8_t)t->p[i] < 0xe3 && i > 0 && t->p[i - 1] != ' ') continue;
+        if (t->p[i] == ' ' || ((uint8_t)t->p[i] & 0xc0) == 0x80) continue;
+        for (unsigned w = s->lexicon->first[bucket_of(t->p + i)]; w; w = s->lexicon->next[w - 1])
+            if (word_is_at(&WORDS[w - 1], t, i)) note(s->reading, &WORDS[w - 1], i);
+    }
+    s->searched = t->n;
+}
 
 static void put(struct plain *t, char c) {
     if (t->n + 1 < sizeof t->p) t->p[t->n++] = c;
@@ -91,28 +98,19 @@ static void put_space(struct plain *t) {
 static bool starts(const struct pass *s, const char *what) { return str_starts(str_from(s->text, s->at), str_c(what)); }
 
 // Whether a task that comes with its material was named so far.
-static bool has_material_task(const struct plain *t) {
-    static const char *const stems[] = {
-        "ummari", "ranslat", "lassif", "xtract", "ewrit", "ephras", "roofread", "horten", "ondense", "abel", "entiment",
-        "rammar", "orrect", "pelling", "tl dr", "key points", "main points", "bstract", "passage", "paragraph",
-        "following", "more polite", "ormally", "past tense", "turn these", "what language", "spam", "this text",
-        "this sentence", "this recipe", "this thread", "this letter", "notes", "this mail", "messages", "review",
-        "mentioned",
-        // German, French, Spanish, Italian, Portuguese
-        "folgenden", "zusammen", "bersetz", "orrigier", "diesem text", "ésum", "radui", "orrige", "orrige", "suivant",
-        "phrase", "paragraphe", "esum", "raduc", "traduz", "este texto", "la frase", "siguiente", "iassum", "seguente",
-        "orreggi", "orrija", "a seguir",
-        // Chinese, Japanese
-        "翻译", "总结", "下面的", "这句话", "改写", "提取", "要約", "翻訳", "次の文", "次の文章", "抽出"};
-    const struct str text = str_of(t->p, t->n);
-    for (size_t i = 0; i < ARRAY_LEN(stems); i++)
-        if (str_find(text, str_c(stems[i])) < text.n) return true;
-    return false;
+static bool has_material_task(struct pass *s) {
+    static const enum word_group groups[] = {GROUP_TRANSLATE, GROUP_SUMMARISE, GROUP_CLASSIFY,
+                                             GROUP_EXTRACT,   GROUP_REWRITE,   GROUP_MATERIAL};
+    unsigned n = 0;
+    find_words(s);
+    for (size_t g = 0; g < ARRAY_LEN(groups); g++)
+        for (unsigned l = 0; l < LANGUAGE_KO; l++) n += s->reading->found[l][groups[g]].count;
+    return n > 0;
 }
 
 // A colon before a new sentence, a new line or a quotation: what follows is what the task is about. Before a list, or
 // words that go on, it is not.
-static bool opens_material(const struct pass *s, bool wide) {
+static bool opens_material(struct pass *s, bool wide) {
     size_t i = s->at;
     const struct str t = s->text;
     while (i < t.n && t.p[i] == ' ') i++;
@@ -120,7 +118,7 @@ static bool opens_material(const struct pass *s, bool wide) {
     const char c = t.p[i];
     const bool sentence = wide || c == '\n' || c == '"' || (c >= 'A' && c <= 'Z') || (uint8_t)c >= 0xc3;
     const bool list = c == '\n' && i + 1 < t.n && t.p[i + 1] >= '1' && t.p[i + 1] <= '9';
-    return sentence && !list && t.n - i > 8 && has_material_task(s->plain);
+    return sentence && !list && t.n - i > 8 && has_material_task(s);
 }
 
 // Steps over "quoted words": at the opening quote; n the length of the closing one. What is not closed nearby is none.
@@ -279,7 +277,9 @@ static void take_all(struct pass *s) {
         } else if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
             take_letter(s, c);
         } else if (c >= '0' && c <= '9') {
+            const char before = s->at ? s->text.p[s->at - 1] : ' ';
             s->marks->digits++;
+            s->marks->numbers += !s->material && (before < '0' || before > '9');
             take_letter(s, c);
         } else {
             take_mark(s, c);
@@ -325,9 +325,10 @@ void complexity_read(const struct complexity_lexicon *lexicon, struct str text, 
     plain.n = 0;
     memset(out_reading, 0, sizeof *out_reading);
     out_reading->marks.bytes = (unsigned)text.n;
-    struct pass s = {.text = text, .marks = &out_reading->marks, .plain = &plain};
+    struct pass s = {
+        .text = text, .lexicon = lexicon, .reading = out_reading, .marks = &out_reading->marks, .plain = &plain};
     take_all(&s);
     count_traces(text, &out_reading->marks);
-    find_words(lexicon, &plain, out_reading);
+    find_words(&s);
     out_reading->language = language_of(out_reading);
 }
