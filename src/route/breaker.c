@@ -22,7 +22,8 @@ static void enter(struct breaker *b, enum breaker_state state, uint64_t until_ns
     b->epoch++;
     b->until_ns = until_ns;
     b->in_row = b->probes = b->successes = 0;
-    window_clear(&b->window);
+    // What opened it stays to be seen, and counts no more once it is closed.
+    if (state == BREAKER_CLOSED) window_clear(&b->window);
 }
 
 static uint64_t open_time(const struct breaker *b, const struct breaker_rules *rules, uint64_t draw) {

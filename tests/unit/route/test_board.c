@@ -168,6 +168,7 @@ static void test_opens_and_comes_back(void) {
     CHECK(!board_begin(slot, 1, 0, T0 + SECOND, 0, &probe, &refusal));
     CHECK_INT(refusal.why, BOARD_OPEN);
     CHECK_INT(refusal.retry_at_ns, T0 + 5 * SECOND);
+    CHECK(view_at(slot, T0 + SECOND).error_rate == 1);
     // What was under way from before changes nothing.
     board_end(slot, &late, &(struct board_outcome){.failure = FAILURE_NONE}, T0 + 2 * SECOND);
     CHECK_INT(view_at(slot, T0 + 2 * SECOND).breaker, BREAKER_OPEN);
@@ -183,7 +184,7 @@ static void test_opens_and_comes_back(void) {
     board_end(slot, &probe, &(struct board_outcome){.failure = FAILURE_NONE}, T0 + 6 * SECOND);
     CHECK(attempt(slot, FAILURE_NONE, T0 + 6 * SECOND, T0 + 7 * SECOND));
     v = view_at(slot, T0 + 7 * SECOND);
-    CHECK(v.usable && !v.probe && v.breaker == BREAKER_CLOSED);
+    CHECK(v.usable && !v.probe && v.breaker == BREAKER_CLOSED && v.error_rate == 0);
     CHECK(v.slow_start >= 0.09F && v.slow_start < 0.11F);
     CHECK(view_at(slot, T0 + 22 * SECOND).slow_start > 0.49F && view_at(slot, T0 + 22 * SECOND).slow_start < 0.51F);
     CHECK(view_at(slot, T0 + 37 * SECOND).slow_start == 1);
