@@ -1,4 +1,4 @@
-// How fast a target answers: peak-sensitive moving averages, quantiles and tokens a second, all of which fade with time.
+// How fast a target answers: peak-sensitive averages, quantiles and tokens a second, all of which fade with time.
 //
 // Thread rule: plain data; the owner's lock. Units: ns. Sources: the peak-EWMA of Finagle's load balancer (a slower
 // answer counts at once and in full, a faster one by the time that has passed); forward decay for the histogram
