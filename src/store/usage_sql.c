@@ -198,6 +198,14 @@ static void put_union(struct builder *b, bool *any) {
 // Sums over time of all combinations need only what they add up to, which is looked up period by period.
 bool usage_sql_in_all(const struct ledger_query *q) { return usage_group_is_time(q->group) && usage_sql_open(q); }
 
+// What few rows would pass is better not read at all.
+static void put_meant(struct builder *b, const char *column) {
+    if (b->s->meant == USAGE_MEANT_MOST) return;
+    put(b, " AND ");
+    put(b, column);
+    put(b, " IN (SELECT id FROM usage_meant)");
+}
+
 // A table of sums: what its periods are, counted in days for those longer than an hour.
 static const struct rollup {
     const char *table, *period, *hour;
@@ -210,14 +218,19 @@ static void put_rollup(struct builder *b, const struct rollup *sums, int64_t fro
     put(b, "SELECT r.dim_id, ");
     put(b, sums->hour);
     put(b, " AS hour, " SUM_NAMES " FROM ");
-    if (usage_sql_in_all(b->q)) {
+    bool in_all = usage_sql_in_all(b->q), one_by_one = !in_all && b->s->meant == USAGE_MEANT_FEW && sums != &k_months;
+    if (in_all || one_by_one) {
         put_i64(b, "(WITH RECURSIVE p (x) AS (SELECT CAST(", from);
         put_i64(b, " AS BIGINT) UNION ALL SELECT x + 1 FROM p WHERE x + 1 < ", to);
-        put(b, ") SELECT x FROM p) p CROSS JOIN (SELECT DISTINCT tenant_id FROM usage_dim) t CROSS JOIN ");
+        put(b, ") SELECT x FROM p) p CROSS JOIN ");
+        // Each is looked up in the table's key, in its order.
+        put(b, in_all ? "(SELECT DISTINCT tenant_id FROM usage_dim) t CROSS JOIN " : "usage_meant m CROSS JOIN ");
     }
     put(b, sums->table);
     put(b, sums->period);
-    if (usage_sql_in_all(b->q)) {
+    if (one_by_one) {
+        put(b, " = p.x AND r.tenant_id = m.tenant_id AND r.dim_id = m.id");
+    } else if (in_all) {
         put(b, " = p.x AND r.tenant_id = t.tenant_id AND r.dim_id IN (0, -1)");
     } else {
         put_i64(b, " >= ", from);
@@ -226,6 +239,7 @@ static void put_rollup(struct builder *b, const struct rollup *sums, int64_t fro
         put_i64(b, " < ", to);
         // So that the table's key serves also where no tenant is asked for.
         if (!b->q->tenant_id) put(b, " AND r.tenant_id IN (SELECT DISTINCT tenant_id FROM usage_dim)");
+        put_meant(b, "r.dim_id");
     }
     put_tenant(b, "r.tenant_id");
 }
@@ -241,6 +255,7 @@ static void put_records(struct builder *b, int64_t from, int64_t to, bool *any) 
     put_i64(b, "", from);
     put_i64(b, " AND u.ts < ", to);
     put_record_filter(b);
+    put_meant(b, "u.dim_id");
 }
 
 static int64_t round_up(int64_t v, int64_t to) { return v / to + (v % to > 0); }
@@ -292,6 +307,31 @@ static bool cut(struct usage_sql *s, struct err *err) {
     return true;
 }
 
+static bool count(struct usage_sql *s, const char *text, int64_t *out_n, struct err *err) {
+    struct builder b;
+    struct sql_stmt *st;
+    bool row;
+    begin(&b, s);
+    put(&b, text);
+    put_tenant(&b, "d.tenant_id");
+    if (!end(&b, &st, err) || !sql_step(st, &row, err)) return false;
+    *out_n = row ? sql_col_i64(st, 0) : 0;
+    if (row) sql_reset(st);
+    return true;
+}
+
+// To look one up costs about as much as to read past six.
+static bool weigh(struct usage_sql *s, struct err *err) {
+    int64_t all, meant;
+    s->meant = USAGE_MEANT_MOST;
+    if (usage_sql_in_all(s->q)) return true;
+    if (!count(s, "SELECT count(*) FROM usage_dim d WHERE 1 = 1", &all, err) ||
+        !count(s, "SELECT count(*) FROM usage_meant d WHERE 1 = 1", &meant, err))
+        return false;
+    if (meant < all - all / 4) s->meant = meant < all / 6 ? USAGE_MEANT_FEW : USAGE_MEANT_SOME;
+    return true;
+}
+
 bool usage_sql_gather(struct usage_sql *s, struct err *err) {
     struct builder b;
     struct sql_stmt *st;
@@ -305,7 +345,8 @@ bool usage_sql_gather(struct usage_sql *s, struct err *err) {
     begin(&b, s);
     put(&b, "INSERT INTO usage_meant (id, tenant_id) SELECT d.id, d.tenant_id FROM usage_dim d WHERE 1 = 1");
     put_dims(&b);
-    return end(&b, &st, err) && sql_run(st, err);
+    put(&b, " ORDER BY d.tenant_id, d.id");
+    return end(&b, &st, err) && sql_run(st, err) && weigh(s, err);
 }
 
 bool usage_sql_dims(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err) {

@@ -19,6 +19,7 @@ struct usage_sql {
     char tag[USAGE_TAG_PATTERN_MAX]; // what q->tag looks like in the JSON of tags, as LIKE has it
     size_t tag_n;
     int64_t since, until; // of sums: the query's range, cut to what there is
+    enum { USAGE_MEANT_MOST, USAGE_MEANT_SOME, USAGE_MEANT_FEW } meant; // how many of all combinations the query means
 };
 // Borrows both, and must stay where it is while statements of it run.
 void usage_sql_init(struct usage_sql *s, struct sql *db, const struct ledger_query *q);
