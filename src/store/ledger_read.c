@@ -42,6 +42,7 @@ struct reading {
     // Sums
     struct map found; // a group's key → its index, and one
     VEC(struct group) groups;
+    size_t last_group; // of a sum by time: the last row's
     VEC(struct dim) dims;
 };
 
@@ -183,10 +184,18 @@ static int64_t period_of(enum ledger_group by, int64_t hour) {
     return by == LEDGER_GROUP_DAY ? hour / 24 : usage_month_of_day(hour / 24);
 }
 
+// Rows come period by period.
+static struct group *group_of_time(struct reading *r, int64_t period) {
+    if (r->last_group < r->groups.n && r->groups.p[r->last_group].key == period) return &r->groups.p[r->last_group];
+    struct group *g = group_of(r, period, 0, STR(""));
+    if (g) r->last_group = (size_t)(g - r->groups.p);
+    return g;
+}
+
 static bool row_sum(struct reading *r, struct sql_stmt *st, const struct dim *d, struct err *err) {
     enum ledger_group by = r->q->group;
     struct group *g =
-        usage_group_is_time(by) ? group_of(r, period_of(by, sql_col_i64(st, 1)), 0, STR("")) : &r->groups.p[d->group];
+        usage_group_is_time(by) ? group_of_time(r, period_of(by, sql_col_i64(st, 1))) : &r->groups.p[d->group];
     if (!g) return err_no_memory(err);
     uint64_t v[SUM_COUNT];
     for (int i = 0; i < SUM_COUNT; i++) v[i] = (uint64_t)sql_col_i64(st, 2 + i);
