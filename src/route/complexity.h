@@ -44,7 +44,7 @@ enum language {
 #define COMPLEXITY_FROM_COMPLEX 50
 #define COMPLEXITY_FROM_REASONING 75
 
-#define LEXICON_BUCKETS 2048
+#define LEXICON_BUCKETS 4096
 #define LEXICON_WORDS_MAX 4000
 struct complexity_lexicon {
     uint16_t first[LEXICON_BUCKETS]; // index + 1 of a bucket's first word; 0: none

@@ -19,19 +19,30 @@ static const struct lexicon_word WORDS[] = {
 };
 static_assert(ARRAY_LEN(WORDS) <= LEXICON_WORDS_MAX, "the lexicon has room for every word");
 
-static unsigned bucket_of(const char *p) {
-    const uint32_t three = (uint32_t)(uint8_t)p[0] | (uint32_t)(uint8_t)p[1] << 8 | (uint32_t)(uint8_t)p[2] << 16;
-    return (three * 0x9e3779b1u) >> 21;
-}
-static_assert(LEXICON_BUCKETS == 1 << 11, "a bucket is eleven bits");
+// Words are filed under their first four bytes, short ones under three. A whole word has a space after it, so one of
+// three letters has four bytes as well.
+#define KEY_SHORT 3
+#define KEY_LONG 4
 
-// A word of two letters is known by the space after it.
+static unsigned bucket_of(const char *p, size_t n) {
+    uint32_t key = (uint32_t)(uint8_t)p[0] | (uint32_t)(uint8_t)p[1] << 8 | (uint32_t)(uint8_t)p[2] << 16;
+    if (n == KEY_LONG) key |= (uint32_t)(uint8_t)p[3] << 24;
+    return (key * 0x9e3779b1u) >> 20;
+}
+static_assert(LEXICON_BUCKETS == 1 << 12, "a bucket is twelve bits");
+
+static bool is_unbounded(const struct lexicon_word *w) {
+    return w->language == LANGUAGE_ZH || w->language == LANGUAGE_JA;
+}
+
 void complexity_lexicon_init(struct complexity_lexicon *out_lexicon) {
     memset(out_lexicon, 0, sizeof *out_lexicon);
     for (unsigned i = ARRAY_LEN(WORDS); i-- > 0;) {
         const struct str t = WORDS[i].text;
-        const char key[3] = {t.p[0], t.p[1], t.n > 2 ? t.p[2] : ' '};
-        const unsigned bucket = bucket_of(key);
+        const bool open = t.p[t.n - 1] == '*';
+        const size_t n = open ? t.n - 1 : is_unbounded(&WORDS[i]) ? t.n : t.n + 1;
+        const char key[KEY_LONG] = {t.p[0], t.p[1], t.n > 2 ? t.p[2] : ' ', t.n > 3 ? t.p[3] : ' '};
+        const unsigned bucket = bucket_of(key, n >= KEY_LONG ? KEY_LONG : KEY_SHORT);
         out_lexicon->next[i] = out_lexicon->first[bucket];
         out_lexicon->first[bucket] = (uint16_t)(i + 1);
     }
@@ -56,8 +67,7 @@ static bool word_is_at(const struct lexicon_word *w, const struct plain *t, size
     const bool open = text.p[text.n - 1] == '*';
     if (open) text.n--;
     if (t->n - at < text.n || memcmp(t->p + at, text.p, text.n) != 0) return false;
-    return open || w->language == LANGUAGE_ZH || w->language == LANGUAGE_JA || at + text.n == t->n ||
-           t->p[at + text.n] == ' ';
+    return open || is_unbounded(w) || at + text.n == t->n || t->p[at + text.n] == ' ';
 }
 
 // --- the pass over the text ---
@@ -74,15 +84,21 @@ struct pass {
     bool material;     // from here on it is what the task is about
 };
 
+static void find_filed(const struct pass *s, size_t at, size_t key) {
+    if (at + key > s->plain->n) return;
+    for (unsigned w = s->lexicon->first[bucket_of(s->plain->p + at, key)]; w; w = s->lexicon->next[w - 1])
+        if (word_is_at(&WORDS[w - 1], s->plain, at)) note(s->reading, &WORDS[w - 1], at);
+}
+
 // Looks for the words of what was added since the last time.
 static void find_words(struct pass *s) {
     const struct plain *t = s->plain;
-    for (size_t i = s->searched; i + 3 <= t->n; i++) {
+    for (size_t i = s->searched; i < t->n; i++) {
         // A word begins after a space; in wide scripts with each character.
         if ((uint8_t)t->p[i] < 0xe3 && i > 0 && t->p[i - 1] != ' ') continue;
         if (t->p[i] == ' ' || ((uint8_t)t->p[i] & 0xc0) == 0x80) continue;
-        for (unsigned w = s->lexicon->first[bucket_of(t->p + i)]; w; w = s->lexicon->next[w - 1])
-            if (word_is_at(&WORDS[w - 1], t, i)) note(s->reading, &WORDS[w - 1], i);
+        find_filed(s, i, KEY_SHORT);
+        find_filed(s, i, KEY_LONG);
     }
     s->searched = t->n;
 }
