@@ -9,6 +9,7 @@
 
 #include "base/ip.h"
 #include "base/map.h"
+#include "conf/condition.h"
 #include "conf/conf_routing.h"
 #include "conf/url.h"
 
@@ -119,7 +120,8 @@ struct conf_target {
     struct conf_rate_limits limits;
     // Derived.
     struct conf_provider *peer; // never NULL
-    unsigned tier_set;          // 1 << enum conf_tier; 0: any
+    const struct condition *condition; // `when`; NULL: none
+    unsigned tier_set;                 // 1 << enum conf_tier; 0: any
 };
 struct conf_model {
     struct str name;

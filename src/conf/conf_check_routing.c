@@ -82,6 +82,12 @@ static unsigned tier_bit(struct str name) {
     return 0; // its form was refused
 }
 
+static void check_condition(struct opt_bind *b, struct conf *c, struct conf_target *t, const char *where, size_t k) {
+    struct err err;
+    if (!t->when.n || condition_compile(t->when, &c->arena, &t->condition, &err)) return;
+    conf_complain(b, CONF_ERROR, &t->when, t, "%stargets[%zu].when: %s", where, k, err.message);
+}
+
 static void check_target(struct conf_target *t) {
     for (size_t i = 0; i < t->tiers.n; i++) t->tier_set |= tier_bit(t->tiers.p[i]);
     if (!t->region.n && t->peer) t->region = t->peer->region;
@@ -99,7 +105,10 @@ void conf_check_routing(struct opt_bind *b, struct conf *c, const struct conf_le
         snprintf(where, sizeof where, "%smodels[%zu].", l->where, i);
         const struct naming by = {.tenant = l->tenant, .where = where, .fallback = m};
         m->index = c->model_count++;
-        for (size_t k = 0; k < m->targets.n; k++) check_target(&m->targets.p[k]);
+        for (size_t k = 0; k < m->targets.n; k++) {
+            check_target(&m->targets.p[k]);
+            check_condition(b, c, &m->targets.p[k], where, k);
+        }
         check_fallbacks(b, c, &by, &m->routing.fallbacks);
         for (size_t k = 0; k < m->tasks.n; k++)
             check_named(b, c, &by, "tasks", m->tasks.p[k].value, &m->tasks.p[k].value);

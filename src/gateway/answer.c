@@ -6,6 +6,7 @@
 #include "gateway/content.h"
 #include "gateway/credential.h"
 #include "gateway/fan.h"
+#include "gateway/hedge.h"
 #include "gateway/pipeline.h"
 #include "gateway/record.h"
 #include "gateway/reply.h"
@@ -14,38 +15,20 @@
 
 static void finish_stream(struct call *call, const struct str *parts, size_t count);
 
-static bool retryable_status(int status) { return status == 408 || status == 429 || status >= 500; }
-
-static bool has_next_target(const struct call *call) { return call->target + 1 < call->route.count; }
-
 static void attempt_over(struct call *call, const struct err *err) {
     char text[20];
-    if (err)
-        record_attempt(call, str_c(err_info(err->code)->wire_code));
-    else
-        record_attempt(call, str_of(text, fmt_u64(text, (uint64_t)call->upstream_status)));
+    const char *error = err ? err_info(err->code)->wire_code : NULL;
+    record_attempt(call, error ? str_c(error) : str_of(text, fmt_u64(text, (uint64_t)call->upstream_status)));
+    failover_note(call, call->at, error, error ? 0 : call->upstream_status);
 }
 
-// The upstream call, if it is still under way, is given up.
+// What is under way is given up.
 static void stop_upstream(struct call *call) {
+    hedge_stop(call);
     timer_stop(&call->timer);
-    if (call->exchange) http_exchange_cancel(call->exchange);
-    call->exchange = NULL;
-    fan_cancel(call);
-}
-
-// Runs stage_call again for the next target. Nothing of the last one's answer may remain.
-static void try_next(struct call *call) {
-    stop_upstream(call);
-    call->target++;
-    call->mode = ANSWER_NONE;
-    call->passed_count = 0;
-    buf_clear(&call->answer);
-    size_t max_event = call->relay.max_event;
-    relay_free(&call->relay); // the start of an event may be in it
-    relay_init(&call->relay, max_event);
-    translation_reset(call);
-    pipeline_resume(call);
+    if (call->at->exchange) http_exchange_cancel(call->at->exchange);
+    call->at->exchange = NULL;
+    fan_cancel(call->at);
 }
 
 // --- the upstream's head ---
@@ -107,12 +90,12 @@ static enum answer_mode mode_of(const struct call *call, struct str type) {
         if (is_type(type, streams[i])) return ANSWER_STREAM;
     // Sound and the like, and Gemini's arrays, go through as they come.
     bool array = call->request.array && call->request.stream;
-    return !call->translated && (array || !is_json(type)) ? ANSWER_STREAM : ANSWER_WHOLE;
+    return !call->at->translated && (array || !is_json(type)) ? ANSWER_STREAM : ANSWER_WHOLE;
 }
 
 static bool begin_stream(struct call *call, struct str type) {
     struct err err;
-    if (call->translated) {
+    if (call->at->translated) {
         if (translation_begin(call, &err)) return true;
         answer_error(call, &err);
         return false;
@@ -131,13 +114,14 @@ static bool begin_stream(struct call *call, struct str type) {
 bool answer_head(struct call *call, int status, const struct http_field *fields, size_t count) {
     struct str type = http_field_get(fields, count, STR("content-type"));
     call->upstream_status = status;
-    if (retryable_status(status) && has_next_target(call)) {
+    if (status_is_failure(status) && failover_again(call, failure_of_status(status))) {
         attempt_over(call, NULL);
-        try_next(call);
+        failover_go(call);
         return false;
     }
     pass_fields(call, fields, count);
     call->mode = status < 300 ? mode_of(call, type) : ANSWER_WHOLE;
+    if (call->mode == ANSWER_WHOLE) attempt_first(call->at);
     return call->mode != ANSWER_STREAM || begin_stream(call, type);
 }
 
@@ -188,11 +172,15 @@ static bool tells_secret(const struct runtime_provider *p, struct str body) {
 static void finish_upstream_error(struct call *call, struct str body) {
     struct err err;
     struct chat_failure failure;
-    struct str name = call->provider->conf->name;
+    struct str name = call->at->provider->conf->name;
     int status = call->upstream_status;
-    bool known = call->upstream->read_failure(body, status, &call->req->arena, &failure);
-    if (known && tells_secret(call->provider, body)) known = false;
-    if (status == 401 && call->provider->credential) credential_refused(call->provider->credential);
+    bool known = call->at->upstream->read_failure(body, status, &call->req->arena, &failure);
+    if (known && tells_secret(call->at->provider, body)) known = false;
+    if (status == 401 && call->at->provider->credential) credential_refused(call->at->provider->credential);
+    if (failover_again(call, known ? failure_of_kind(failure.kind, status) : failure_of_status(status))) {
+        failover_go(call);
+        return;
+    }
     if (status == 401 || status == 403) {
         err_set(&err, ERR_UPSTREAM_STATUS,
                 "provider \"%.*s\" refused the credentials configured for it (status %d); check its api_key",
@@ -200,14 +188,14 @@ static void finish_upstream_error(struct call *call, struct str body) {
         call_fail(call, &err);
     } else if (known && status >= 400 && status < 600) {
         call->error = err_info(ERR_UPSTREAM_STATUS)->wire_code;
-        if (call->translated)
+        if (call->at->translated)
             tell_failure(call, &failure);
         else
             finish_whole(call, status, STR("application/json"), body);
     } else {
         err_set(&err, ERR_UPSTREAM_STATUS, "provider \"%.*s\" answered with status %d and no error object",
                 STR_ARG(name), status);
-        bool any = call->asks == OPERATION_PASSTHROUGH && status >= 400;
+        bool any = call->at->asks == OPERATION_PASSTHROUGH && status >= 400;
         if ((status >= 500 && status < 600) || status == 429 || (any && status < 500)) err.status = status;
         call_fail(call, &err);
     }
@@ -215,8 +203,8 @@ static void finish_upstream_error(struct call *call, struct str body) {
 
 // The provider's answer is not what it should be: another target's may be.
 static void invalid_answer(struct call *call, const struct err *err) {
-    if (has_next_target(call))
-        try_next(call);
+    if (failover_again(call, FAILURE_INVALID_ANSWER))
+        failover_go(call);
     else
         call_fail(call, err);
 }
@@ -257,20 +245,20 @@ static void whole_arrived(struct call *call, struct str body) {
         finish_upstream_error(call, body);
         return;
     }
-    if (!call->translated) call->usage_known = call->dialect->usage_of(body, &call->usage);
+    if (!call->at->translated) call->usage_known = call->dialect->usage_of(body, &call->usage);
     // What tells usage was read to its end; what is passed through may be anything, or nothing.
-    bool any = call->asks == OPERATION_PASSTHROUGH;
+    bool any = call->at->asks == OPERATION_PASSTHROUGH;
     if (!call->usage_known && !any && !json_validate(body, 0, &err)) {
         err_set(&err, ERR_UPSTREAM_INVALID, "provider \"%.*s\" answered with status %d and a body that is not JSON",
-                STR_ARG(call->provider->conf->name), call->upstream_status);
+                STR_ARG(call->at->provider->conf->name), call->upstream_status);
         invalid_answer(call, &err);
         return;
     }
-    if (call->translated && call->request.stream) {
+    if (call->at->translated && call->request.stream) {
         stream_of_whole(call, body);
         return;
     }
-    if (call->translated) {
+    if (call->at->translated) {
         translate_whole(call, body);
         return;
     }
@@ -283,7 +271,7 @@ static void too_large(struct call *call) {
     const struct conf_tenant *t = call->tenant;
     err_set(&err, ERR_UPSTREAM_TOO_LARGE,
             "provider \"%.*s\": the answer is larger than limits.max_response%s%s%s%.*s%s",
-            STR_ARG(call->provider->conf->name), t ? " of " : "", t ? conf_level_word(t->kind) : "", t ? " \"" : "",
+            STR_ARG(call->at->provider->conf->name), t ? " of " : "", t ? conf_level_word(t->kind) : "", t ? " \"" : "",
             STR_ARG(t ? t->name : STR("")), t ? "\"" : "");
     stop_upstream(call);
     answer_error(call, &err);
@@ -309,7 +297,7 @@ static void data_whole(struct call *call, struct str data, bool last) {
 // --- a streamed answer ---
 
 static void stream_usage(struct call *call) {
-    const struct translator *t = call->translated && call->translation ? &call->translation->translator : NULL;
+    const struct translator *t = call->at->translated && call->translation ? &call->translation->translator : NULL;
     if (t ? t->has_usage : call->relay.has_usage) {
         call->usage = t ? t->usage : call->relay.usage;
         call->usage_known = true;
@@ -317,7 +305,7 @@ static void stream_usage(struct call *call) {
 }
 
 static struct str stream_type(const struct call *call) {
-    if (!call->translated) return STR_NONE;
+    if (!call->at->translated) return STR_NONE;
     return call->request.array ? STR("application/json") : call->dialect->stream_type;
 }
 
@@ -346,11 +334,11 @@ static void fail_stream(struct call *call, const struct err *err) {
     struct str event;
     call->error = err_info(err->code)->wire_code;
     // Nor can an array of Google's be ended well within an element.
-    if (!call->translated && (call->relay.kind == RELAY_BYTES || call->request.array)) {
+    if (!call->at->translated && (call->relay.kind == RELAY_BYTES || call->request.array)) {
         call_cut(call);
         return;
     }
-    if (call->translated) {
+    if (call->at->translated) {
         translator_fail(&call->translation->translator, &failure);
         event = buf_str(&call->translation->translator.out);
     } else {
@@ -364,7 +352,7 @@ static void fail_stream(struct call *call, const struct err *err) {
 // What is for the client, as up to RELAY_PARTS slices that live until the next call.
 static bool feed_stream(struct call *call, struct str data, bool last, struct str parts[RELAY_PARTS], size_t *out_count,
                         struct err *err) {
-    if (!call->translated) return relay_feed(&call->relay, data, last, parts, out_count, err);
+    if (!call->at->translated) return relay_feed(&call->relay, data, last, parts, out_count, err);
     struct translator *t = &call->translation->translator;
     t->reply.elapsed_ns = clock_mono_ns() - call->req->start_ns;
     buf_clear(&t->out);
@@ -384,7 +372,10 @@ static void data_stream(struct call *call, struct str data, bool last) {
         answer_error(call, &err);
         return;
     }
-    if (count && !call->first_ns) call->first_ns = clock_mono_ns();
+    if (count && !call->first_ns) {
+        call->first_ns = clock_mono_ns();
+        attempt_first(call->at);
+    }
     if (last) {
         attempt_over(call, NULL);
         call->status = call->upstream_status;
@@ -399,7 +390,7 @@ static void data_stream(struct call *call, struct str data, bool last) {
     }
     size_t queued = http_reply_data(call->req, parts, count, false);
     // What is told of an error later must not tell this again.
-    if (call->translated) buf_clear(&call->translation->translator.out);
+    if (call->at->translated) buf_clear(&call->translation->translator.out);
     if (queued > (size_t)call->runtime->conf->limits.stream_buffer) answer_pause(call);
 }
 
@@ -421,11 +412,14 @@ void answer_made(struct call *call, struct buf *body) {
 
 void answer_error(struct call *call, const struct err *err) {
     attempt_over(call, err);
+    bool again = failover_again(call, failure_of_err(err));
+    if (again) {
+        failover_go(call);
+        return;
+    }
     stop_upstream(call);
     if (call->reply_started)
         fail_stream(call, err);
-    else if (err_info(err->code)->retryable && has_next_target(call))
-        try_next(call);
     else
         call_fail(call, err);
 }
@@ -434,7 +428,7 @@ void answer_error(struct call *call, const struct err *err) {
 
 // A refusal of ours says whom the tenant's people ask; what went wrong at a provider is none.
 static bool names_support(const struct call *call, const struct err *err) {
-    return call->tenant && call->tenant->branding.support.n && !call->provider && err->status >= 400 &&
+    return call->tenant && call->tenant->branding.support.n && !call->at->provider && err->status >= 400 &&
            err->status < 500;
 }
 
@@ -484,7 +478,7 @@ void call_abort(struct call *call) {
     if (!call->recorded) {
         struct err err;
         err_set(&err, ERR_CLIENT_GONE, "the client left");
-        bool sent = call->provider && call->sent_ns; // else it still waits for what the provider needs first
+        bool sent = call->at->provider && call->at->sent_ns; // else it still waits for what the provider needs first
         if (sent) attempt_over(call, &err);
         call->error = err_info(ERR_CLIENT_GONE)->wire_code;
         if (!call->status) call->status = err.status;

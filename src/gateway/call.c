@@ -2,7 +2,6 @@
 #include "gateway/call.h"
 
 #include "gateway/admit.h"
-#include "gateway/fan.h"
 #include "gateway/responses.h"
 #include "gateway/translation.h"
 
@@ -19,6 +18,7 @@ struct call *call_create(struct gateway_loop *gl, struct http_req *req) {
     call->ts = clock_unix_ns();
     request_id_text(call->id_text, call->id);
     timer_init(&call->timer, gl->loop, demo_timer_idle);
+    failover_init(call);
     buf_init(&call->answer, (size_t)call->runtime->conf->limits.max_response);
     relay_init(&call->relay, (size_t)call->runtime->conf->limits.max_event);
     req->user = call;
@@ -28,6 +28,9 @@ struct call *call_create(struct gateway_loop *gl, struct http_req *req) {
 
 void call_release(struct call *call) {
     timer_stop(&call->timer);
+    failover_stop(call);
+    attempt_release(&call->tries[0]);
+    attempt_release(&call->tries[1]);
     admit_release(call);
     keyring_unref(call->ring);
     runtime_unref(call->runtime);
@@ -35,11 +38,10 @@ void call_release(struct call *call) {
     buf_free(&call->content);
     relay_free(&call->relay);
     translation_free(call);
-    fan_cancel(call);
     responses_free(call);
     call->gl->active--;
 }
 
 const struct route_target *call_target(const struct call *call) {
-    return call->provider ? &call->route.targets[call->target] : NULL;
+    return call->at->provider ? &call->route.targets[call->at->target] : NULL;
 }

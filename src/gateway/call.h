@@ -5,6 +5,8 @@
 #define GATEWAY_CALL_H
 
 #include "access/quota.h"
+#include "gateway/attempt.h"
+#include "gateway/failover.h"
 #include "gateway/gateway.h"
 #include "gateway/quota_redis.h"
 #include "gateway/wait.h"
@@ -20,6 +22,7 @@ struct meter_series;
 struct previous;
 struct clerk_job;
 struct inner_caller;
+struct need;
 
 enum answer_mode {
     ANSWER_NONE,   // no answer has begun
@@ -69,28 +72,20 @@ struct call {
     // stage_previous
     struct previous *previous; // NULL: it is no response
     // stage_route
+    struct need *need; // what routing knows of it
     struct route route;
     struct str task; // what the request is for, as routing has it; empty: it was not said
     // stage_admit
     struct admission admission;
     // stage_call
-    size_t target; // index of the one being tried
+    struct attempt tries[2]; // one under way, and with a hedge another
+    struct attempt *at;      // the one whose answer is the call's, or is to be
+    struct failover failover;
     size_t attempts;
-    const struct runtime_provider *provider;
-    struct http_exchange *exchange;
     struct demo demo;
-    struct timer timer;                 // of the demonstration
-    bool begun;                         // told to the ledger
-    uint64_t sent_ns;                   // to this target, monotonic; 0: not yet
-    const struct meter_series *series;  // of this target; NULL until it was chosen
-    const struct dialect_ops *upstream; // the dialect this target is spoken to in
-    struct translation *translation;    // NULL: no target has spoken another dialect than the client yet
-    const struct chat_report *dropped;  // what this target could not be told; NULL: nothing
-    bool translated;                    // this one does
-    enum operation asks;                // what it is asked for
-    struct fan *fan;                    // the call is several to it; NULL: one
-    struct str body[JSON_EDIT_SLICES_MAX];
-    size_t body_count;
+    struct timer timer;              // of the demonstration
+    bool begun;                      // told to the ledger
+    struct translation *translation; // NULL: the request was not read into the neutral form
     // the answer
     enum answer_mode mode;
     int upstream_status;
@@ -114,6 +109,8 @@ struct call {
 NODISCARD struct call *call_create(struct gateway_loop *gl, struct http_req *req);
 // Gives back references and buffers; the memory itself goes with the request.
 void call_release(struct call *call);
+// What its route is asked for with; need is what stage_route has read.
+struct route_ask call_route_ask(struct call *call);
 // The target being tried, or NULL when none was reached.
 const struct route_target *call_target(const struct call *call);
 

@@ -7,7 +7,7 @@
 
 static const struct conf_content *rule_of(const struct call *call) {
     const struct conf *conf = call->runtime->conf;
-    if (!call->gl->gateway->o.content || !conf->content_log.n || !call->provider) return NULL;
+    if (!call->gl->gateway->o.content || !conf->content_log.n || !call->at->provider) return NULL;
     return content_rule(conf, call->key ? call->key->tenant : STR(""));
 }
 

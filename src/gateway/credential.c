@@ -158,7 +158,7 @@ static void job_done(struct work *work) {
 
 static struct credential_job *job_start(struct call *call) {
     struct gateway_loop *gl = call->gl;
-    struct credential *c = call->provider->credential;
+    struct credential *c = call->at->provider->credential;
     for (struct credential_job *job = gl->credential_jobs; job; job = job->next)
         if (job->credential == c) return job;
     struct credential_job *job = mem_zalloc(1, sizeof *job);
@@ -178,7 +178,7 @@ static struct credential_job *job_start(struct call *call) {
 }
 
 enum credential_state credential_want(struct call *call, struct err *err) {
-    struct credential *c = call->provider->credential;
+    struct credential *c = call->at->provider->credential;
     if (!c) return CREDENTIAL_READY;
     struct look l = look(c);
     if (l.refused) {

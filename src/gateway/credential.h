@@ -35,7 +35,7 @@ enum credential_state {
     CREDENTIAL_WAIT,  // the call waits; pipeline_resume is called
     CREDENTIAL_FAIL,  // *err set
 };
-// What the call's provider (call->provider) needs before it can be sent anything.
+// What the call's provider (call->at->provider) needs before it can be sent anything.
 enum credential_state credential_want(struct call *call, struct err *err);
 // "Bearer …" in the arena; empty without one, or memory.
 struct str credential_bearer(struct credential *credential, struct arena *arena);

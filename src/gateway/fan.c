@@ -29,20 +29,20 @@ struct fan {
 };
 
 bool fan_write(struct call *call, const struct chat_target *target, struct chat_report *report, struct err *err) {
-    const struct embed_ops *ops = call->upstream->embed;
+    const struct embed_ops *ops = call->at->upstream->embed;
     const struct embed_request *all = &call->translation->embed;
     struct arena *arena = &call->req->arena;
     size_t n = (all->count + ops->max_inputs - 1) / ops->max_inputs;
     struct fan *fan = ARENA_NEW(arena, struct fan);
     struct piece *pieces = ARENA_ARRAY(arena, struct piece, n);
     if (!fan || !pieces) return err_no_memory(err);
-    fan_cancel(call); // of the target before
+    fan_cancel(call->at); // of the target before
     *fan = (struct fan){.call = call, .pieces = pieces, .count = n};
     for (size_t i = 0; i < n; i++) {
         buf_init(&pieces[i].written, WRITTEN_MAX);
         buf_init(&pieces[i].answer, call->answer.max);
     }
-    call->fan = fan;
+    call->at->fan = fan;
     for (size_t i = 0; i < n; i++) {
         struct piece *p = &pieces[i];
         struct embed_request part = *all;
@@ -70,10 +70,10 @@ static bool join(struct fan *fan, struct embed_answer *out, struct err *err) {
     for (size_t i = 0; i < fan->count; i++) {
         struct piece *p = &fan->pieces[i];
         struct embed_answer part = {.count = 0};
-        if (!call->upstream->embed->read_answer(buf_str(&p->answer), arena, &part, err)) return false;
+        if (!call->at->upstream->embed->read_answer(buf_str(&p->answer), arena, &part, err)) return false;
         if (part.count != p->count)
             return err_set(err, ERR_UPSTREAM_INVALID, "provider \"%.*s\" answered %zu inputs with %zu vectors",
-                           STR_ARG(call->provider->conf->name), p->count, part.count);
+                           STR_ARG(call->at->provider->conf->name), p->count, part.count);
         memcpy(out->vectors + out->count, part.vectors, part.count * sizeof *part.vectors);
         out->count += part.count;
         out->base64 = part.base64;
@@ -92,7 +92,7 @@ static void charge_answered(struct fan *fan) {
         const struct piece *p = &fan->pieces[i];
         struct embed_answer part = {.count = 0};
         if (!p->done || p->status >= 300) continue;
-        if (call->upstream->embed->read_answer(buf_str(&p->answer), &call->req->arena, &part, &ignored))
+        if (call->at->upstream->embed->read_answer(buf_str(&p->answer), &call->req->arena, &part, &ignored))
             usage.prompt += part.usage.prompt;
     }
     if (!usage.prompt) return;
@@ -103,7 +103,7 @@ static void charge_answered(struct fan *fan) {
 
 static bool too_large(const struct fan *fan, struct err *err) {
     return err_set(err, ERR_UPSTREAM_TOO_LARGE, "provider \"%.*s\": the answer is larger than limits.max_response",
-                   STR_ARG(fan->call->provider->conf->name));
+                   STR_ARG(fan->call->at->provider->conf->name));
 }
 
 static void all_arrived(struct fan *fan) {
@@ -120,7 +120,7 @@ static void all_arrived(struct fan *fan) {
     if (out.failed) (void)too_large(fan, &err);
     buf_free(&out);
     charge_answered(fan);
-    fan_cancel(call);
+    fan_cancel(call->at);
     answer_error(call, &err);
 }
 
@@ -130,7 +130,7 @@ static void piece_failed(struct piece *p, const struct err *err) {
     struct call *call = p->fan->call;
     p->x = NULL;
     charge_answered(p->fan);
-    fan_cancel(call);
+    fan_cancel(call->at);
     answer_error(call, err);
 }
 
@@ -142,7 +142,7 @@ static void piece_refused(struct piece *p) {
     struct http_field type = {STR("content-type"), STR("application/json")};
     int status = p->status;
     charge_answered(p->fan);
-    fan_cancel(call);
+    fan_cancel(call->at);
     if (answer_head(call, status, &type, 1)) answer_data(call, buf_str(&body), true);
     buf_free(&body);
 }
@@ -191,19 +191,19 @@ static bool send_next(struct fan *fan, struct err *err) {
 }
 
 bool fan_send(struct call *call, struct err *err) {
-    struct fan *fan = call->fan;
+    struct fan *fan = call->at->fan;
     while (fan->sent < fan->count && fan->sent < FAN_PARALLEL) {
         if (send_next(fan, err)) continue;
-        fan_cancel(call);
+        fan_cancel(call->at);
         return false;
     }
     return true;
 }
 
-void fan_cancel(struct call *call) {
-    struct fan *fan = call->fan;
+void fan_cancel(struct attempt *a) {
+    struct fan *fan = a->fan;
     if (!fan) return;
-    call->fan = NULL;
+    a->fan = NULL;
     for (size_t i = 0; i < fan->count; i++) {
         struct piece *p = &fan->pieces[i];
         if (p->x) http_exchange_cancel(p->x);

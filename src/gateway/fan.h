@@ -1,7 +1,7 @@
 // One call as several to its provider: a list of inputs that is longer than one call takes is split, sent in parallel
 // and joined in its order.
 //
-// Ownership: the call's; fan_cancel gives back what is not in its arena. Thread rule: the call's loop. Errors: the
+// Ownership: an attempt's; fan_cancel gives back what is not in its arena. Thread rule: the call's loop. Errors: the
 // first piece that fails decides, and the others are given up; another target is asked for all of it.
 #ifndef GATEWAY_FAN_H
 #define GATEWAY_FAN_H
@@ -15,6 +15,6 @@ NODISCARD bool fan_write(struct call *call, const struct chat_target *target, st
                          struct err *err);
 // Sends them. The call then goes on by answer_…
 NODISCARD bool fan_send(struct call *call, struct err *err);
-void fan_cancel(struct call *call);
+void fan_cancel(struct attempt *a);
 
 #endif

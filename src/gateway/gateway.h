@@ -139,6 +139,9 @@ void gateway_on_inner(struct gateway_loop *gl, struct http_req *req, const struc
 // The largest body of a request, as of struct http_handler.
 size_t gateway_max_body(const struct gateway_loop *gl, enum http_method method, struct str path);
 
+// A random number; not for secrets.
+uint64_t gateway_draw(struct gateway_loop *gl);
+
 // As those of struct http_handler.
 void gateway_on_request(struct gateway_loop *gl, struct http_req *req);
 void gateway_on_abort(struct http_req *req);

@@ -23,8 +23,13 @@ void native_line_free(struct native_line *line) {
 // All who have one say the same.
 void native_price(struct call *call) {
     for (size_t i = 0; i < call->route.count; i++) {
-        struct price *p = &call->route.targets[i].price;
-        if (p->batch == PRICE_NONE) p->batch = PRICE_BATCH_SAME / 2;
+        struct route_target *t = &call->route.targets[i];
+        if (t->price->batch != PRICE_NONE) continue;
+        struct price *own = ARENA_NEW(&call->req->arena, struct price);
+        if (!own) continue; // it costs the whole
+        *own = *t->price;
+        own->batch = PRICE_BATCH_SAME / 2;
+        t->price = own;
     }
 }
 
@@ -43,11 +48,11 @@ void native_count_before(struct call *call) {
 
 // "/v1/chat/completions", as lines of a batch name it whatever stands before it in the provider's address.
 static bool put_url(struct call *call, struct buf *out, struct err *err) {
-    const struct provider_call to = {.provider = call->provider->conf,
-                                     .operation = call->asks,
-                                     .dialect = call->upstream->dialect,
+    const struct provider_call to = {.provider = call->at->provider->conf,
+                                     .operation = call->at->asks,
+                                     .dialect = call->at->upstream->dialect,
                                      .model = call_target(call)->model};
-    struct str target, base = call->provider->conf->url.path;
+    struct str target, base = call->at->provider->conf->url.path;
     if (!provider_target(&to, &call->req->arena, &target, err)) return false;
     if (!str_starts(target, base)) return true;
     buf_lit(out, "/v1");
@@ -61,16 +66,16 @@ static bool draft(struct call *call, struct native_line *line, struct err *err) 
     buf_clear(&line->model);
     buf_clear(&line->url);
     buf_clear(&line->body);
-    line->fits = provider_has_batches(t->provider) && !call->provider->credential;
+    line->fits = provider_has_batches(t->provider) && !call->at->provider->credential;
     if (!line->fits) return true;
     if (!call_write(call, err) || !put_url(call, &line->url, err)) return false;
-    for (size_t i = 0; i < call->body_count; i++) buf_put(&line->body, call->body[i]);
+    for (size_t i = 0; i < call->at->body_count; i++) buf_put(&line->body, call->at->body[i]);
     buf_put(&line->provider, t->provider->name);
     buf_put(&line->model, t->model);
     line->before.requests++;
     line->before.tokens += call->admission.ask.tokens;
     line->before.cost_nano += call->admission.ask.cost_nano;
-    line->fits = !call->fan && batch_endpoint_known(buf_str(&line->url)) && !line->body.failed &&
+    line->fits = !call->at->fan && batch_endpoint_known(buf_str(&line->url)) && !line->body.failed &&
                  !str_eq(buf_str(&line->url), STR("/v1/messages"));
     return true;
 }
@@ -91,7 +96,8 @@ static bool find_target(struct call *call, const struct native_line *line, struc
     struct str name =
         arena_printf(&call->req->arena, "%.*s/%.*s", STR_ARG(line->from_provider), STR_ARG(line->from_model));
     if (!name.p) return err_no_memory(err);
-    if (!route_resolve(call->runtime->models, call->runtime->conf, call->tenant, name, 0, r, err)) return false;
+    const struct route_ask ask = call_route_ask(call);
+    if (!route_resolve(&ask, name, r, NULL, err)) return false;
     r->count = 1;
     return true;
 }
@@ -111,8 +117,8 @@ static enum stage_result answer(struct call *call, const struct native_line *lin
 enum stage_result native_call(struct call *call, struct err *err) {
     struct native_line *line = call->inner->native;
     if (line->mode == NATIVE_ANSWER && !find_target(call, line, err)) return STAGE_FAIL;
-    call->target = 0;
-    call->provider = &call->runtime->providers[call->route.targets[0].provider->index];
+    call->at->target = 0; // without the board: nothing is sent now
+    call->at->provider = &call->runtime->providers[call->route.targets[0].provider->index];
     native_price(call);
     if (line->mode == NATIVE_ANSWER) return answer(call, line, err);
     if (!draft(call, line, err)) return STAGE_FAIL;

@@ -25,7 +25,9 @@ static inline bool endpoint_is_below(const struct endpoint *e) { return e->path.
 // NULL when there is none; *out_other_method tells that the path has another method.
 const struct endpoint *endpoint_find(enum http_method method, struct str path, bool *out_other_method);
 
-// stage_call.c: writes the request for the target in turn to call->body.
+// stage_call.c: sends what was written for the target in turn.
+NODISCARD bool call_send(struct call *call, struct err *err);
+// Writes the request for the target in turn to call->at->body.
 NODISCARD bool call_write(struct call *call, struct err *err);
 // It is sent now: told to the ledger.
 void call_begin_attempt(struct call *call);

@@ -36,7 +36,7 @@ static struct usage_record usage_of(const struct call *call) {
         .attempts = call->attempts,
         .task = call->task,
     };
-    if (call->provider && call->provider->demo) rec.flags |= USAGE_DEMO;
+    if (call->at->provider && call->at->provider->demo) rec.flags |= USAGE_DEMO;
     if (call->admission.asked_model.p) rec.flags |= USAGE_DOWNGRADED;
     if (call->admission.grant.n) {
         rec.reserved_tokens = call->admission.ask.tokens;
@@ -56,20 +56,20 @@ static struct str model_label(const struct call *call);
 
 void record_begin(struct call *call) {
     struct usage_record rec = usage_of(call);
-    call->series = meter_series(call->gl->meter, call->endpoint->name, model_label(call), target_provider(call));
+    call->at->series = meter_series(call->gl->meter, call->endpoint->name, model_label(call), target_provider(call));
     if (call->begun) return; // one record a request, however many targets are tried
     call->begun = true;
     ledger_begin(call->gl->ledger, &rec);
 }
 
 static uint64_t streamed(const struct call *call) {
-    return call->translated && call->translation ? call->translation->translator.events : call->relay.events;
+    return call->at->translated && call->translation ? call->translation->translator.events : call->relay.events;
 }
 
 // Chats alone: what else there is, another kind of model answers. The demonstration saves nobody anything.
 static bool is_compared(const struct call *call) {
     enum operation op = call->request.operation;
-    return call->cost_known && call->runtime->reference.known && !call->provider->demo &&
+    return call->cost_known && call->runtime->reference.known && !call->at->provider->demo &&
            (op == OPERATION_CHAT || op == OPERATION_COMPLETIONS);
 }
 
@@ -85,14 +85,14 @@ void record_price(struct call *call) {
         call->usage = (struct usage){.prompt = model_request_estimate(&call->request), .output = streamed(call)};
     }
     if (native_is(call, NATIVE_ANSWER)) call->usage.batch = true;
-    call->cost_known = price_cost(&t->price, &call->usage, &call->cost_nano);
+    call->cost_known = price_cost(t->price, &call->usage, &call->cost_nano);
     call->reference_known =
         is_compared(call) && price_cost(&call->runtime->reference, &call->usage, &call->reference_nano);
 }
 
 // A request that an upstream has worked on is charged for; others have no counts.
 static bool was_served(const struct call *call) {
-    return call->provider && (call->usage_known || call->usage.prompt || call->usage.output);
+    return call->at->provider && (call->usage_known || call->usage.prompt || call->usage.output);
 }
 
 static void end_ledger(const struct call *call) {
@@ -124,12 +124,12 @@ static void end_ledger(const struct call *call) {
 
 // Names from outside become labels only once they were found to mean something.
 static struct str model_label(const struct call *call) {
-    if (!call->provider) return STR("");
+    if (!call->at->provider) return STR("");
     return call->route.model ? call->route.model->name : call->request.model;
 }
 
 static const struct meter_series *series_of(const struct call *call) {
-    if (call->series) return call->series;
+    if (call->at->series) return call->at->series;
     return meter_series(call->gl->meter, call->endpoint->name, model_label(call), target_provider(call));
 }
 
@@ -173,7 +173,7 @@ static void end_metrics(const struct call *call) {
                                      str_of(text, fmt_u64(text, (uint64_t)call->status))};
         metric_add(shard, metric_find(shard, METRIC_REQUESTS, labels, 4), 1);
     }
-    if (call->error && !call->provider) {
+    if (call->error && !call->at->provider) {
         const struct str reason = str_c(call->error);
         metric_add(shard, metric_find(shard, METRIC_REJECTED, &reason, 1), 1);
     }
@@ -207,7 +207,7 @@ static void end_access_log(const struct call *call) {
     if (call->key) log_line_str(&line, "key", call->key->prefix);
     if (call->key) log_line_str(&line, "tenant", tenant_label(call));
     if (call->request.model.p) log_line_str(&line, "model", call->request.model);
-    if (call->provider) {
+    if (call->at->provider) {
         log_line_str(&line, "provider", target_provider(call));
         log_line_str(&line, "upstream_model", target_model(call));
         if (call->admission.asked_model.p) log_line_str(&line, "downgraded_from", call->admission.asked_model);
@@ -233,7 +233,7 @@ static void end_audit(const struct call *call) {
     if (!call->error || !call->gl->gateway->o.audit) return;
     for (size_t i = 0; i < ARRAY_LEN(denials) && !denied; i++)
         denied = call->status == err_info(denials[i])->status && !strcmp(call->error, err_info(denials[i])->wire_code);
-    if (!denied || call->provider) return; // what an upstream denies is no decision of ours
+    if (!denied || call->at->provider) return; // what an upstream denies is no decision of ours
     struct audit_denial d = {.tenant = call->key ? call->key->tenant_id : 0,
                              .key = call->key ? call->key->id : 0,
                              .name = call->key ? call->key->prefix : STR(""),
@@ -250,6 +250,8 @@ void record_end(struct call *call) {
     call->recorded = true;
     if (native_is(call, NATIVE_DRAFT) && call->status < 300) return; // what it reserved is given back with the call
     call->end_ns = clock_mono_ns();
+    bool gone = call->error && !strcmp(call->error, err_info(ERR_CLIENT_GONE)->wire_code);
+    attempt_end(call->at, !call->error ? FAILURE_NONE : gone ? FAILURE_CANCELLED : call->failover.why);
     end_ledger(call);
     admit_settle(call, was_served(call));
     end_metrics(call);
@@ -265,5 +267,5 @@ void record_attempt(struct call *call, struct str status) {
     const struct str labels[] = {target_provider(call), status};
     bool ok = str_eq(status, STR("200"));
     metric_add(shard, ok ? s->upstream_ok : metric_find(shard, METRIC_UPSTREAM_REQUESTS, labels, 2), 1);
-    metric_observe(shard, s->upstream_duration, clock_mono_ns() - call->sent_ns, call->id);
+    metric_observe(shard, s->upstream_duration, clock_mono_ns() - call->at->sent_ns, call->id);
 }

@@ -6,6 +6,7 @@
 #include "gateway/credential.h"
 #include "model/facts.h"
 #include "model/provider.h"
+#include "os/clock.h"
 
 static bool provider_tls(struct runtime *rt, const struct conf_provider *p, struct tls_ctx **out_ctx, struct err *err) {
     bool plain_default = p->tls_ca.n == 0 && p->tls_verify;
@@ -82,7 +83,8 @@ static struct price reference_price(const struct runtime *rt) {
     return entry ? entry->price : unknown;
 }
 
-bool runtime_create(struct conf *conf, struct model_catalog *models, struct runtime **out_runtime, struct err *err) {
+bool runtime_create(struct conf *conf, struct model_catalog *models, struct board *board, struct runtime **out_runtime,
+                    struct err *err) {
     struct runtime *rt = mem_zalloc(1, sizeof *rt);
     if (!rt) return err_no_memory(err);
     atomic_init(&rt->refs, 1);
@@ -94,6 +96,7 @@ bool runtime_create(struct conf *conf, struct model_catalog *models, struct runt
     bool ok = rt->providers || err_no_memory(err);
     for (size_t i = 0; ok && i < conf->providers.n; i++)
         ok = provider_init(rt, &rt->providers[i], &conf->providers.p[i], err);
+    ok = ok && route_table_create(rt->conf, rt->models, board, clock_mono_ns(), &rt->routes, err);
     if (!ok) {
         runtime_unref(rt);
         return false;
@@ -118,6 +121,7 @@ void runtime_unref(struct runtime *rt) {
                 secret_wipe((void *)(uintptr_t)rp->fields[f].value.p, rp->fields[f].value.n);
     }
     if (rt->tls_default) tls_ctx_unref(rt->tls_default);
+    route_table_free(rt->routes);
     model_catalog_unref(rt->models);
     conf_unref(rt->conf);
     arena_free(&rt->arena);

@@ -7,6 +7,7 @@
 
 #include "model/catalog.h"
 #include "net/http_client.h"
+#include "route/table.h"
 
 #define RUNTIME_FIELDS_MAX 24
 
@@ -25,15 +26,16 @@ struct runtime {
     atomic_uint refs;
     struct conf *conf;
     struct model_catalog *models;
+    struct route_table *routes;
     struct runtime_provider *providers; // as conf->providers
     struct arena arena;
     struct tls_ctx *tls_default;
     struct price reference; // of the model that costs are compared with; not known: nothing is compared
 };
 
-// Takes its own references.
-NODISCARD bool runtime_create(struct conf *conf, struct model_catalog *models, struct runtime **out_runtime,
-                              struct err *err);
+// Takes its own references to conf and models; the board outlives it.
+NODISCARD bool runtime_create(struct conf *conf, struct model_catalog *models, struct board *board,
+                              struct runtime **out_runtime, struct err *err);
 struct runtime *runtime_ref(struct runtime *rt);
 void runtime_unref(struct runtime *rt);
 

@@ -22,10 +22,10 @@ static bool passes_upstream(struct str name) {
 
 // "/passthrough/NAME/x?y" is "x?y" below the provider's base_url.
 static struct str passthrough_target(const struct call *call) {
-    struct str path = str_from(call->req->path, call->endpoint->path.n + call->provider->conf->name.n);
+    struct str path = str_from(call->req->path, call->endpoint->path.n + call->at->provider->conf->name.n);
     struct str query = call->req->query;
-    if (!path.n && !call->provider->conf->url.path.n) path = STR("/");
-    return arena_printf(&call->req->arena, "%.*s%.*s%s%.*s", STR_ARG(call->provider->conf->url.path), STR_ARG(path),
+    if (!path.n && !call->at->provider->conf->url.path.n) path = STR("/");
+    return arena_printf(&call->req->arena, "%.*s%.*s%s%.*s", STR_ARG(call->at->provider->conf->url.path), STR_ARG(path),
                         query.n ? "?" : "", STR_ARG(query));
 }
 
@@ -54,22 +54,23 @@ static bool is_connections(const struct http_req *req, struct str name) {
 }
 
 static size_t request_fields(const struct call *call, struct http_field out[FIELDS_MAX]) {
-    const struct runtime_provider *p = call->provider;
+    const struct runtime_provider *p = call->at->provider;
     size_t n = 0;
     // A body that is passed through is of the client's type: multipart, say.
     struct str type = http_field_get(call->req->fields, call->req->field_count, STR("content-type"));
-    bool any = call->asks == OPERATION_PASSTHROUGH;
-    bool own = call->translated || (!call->request.boundary.p && !any);
+    bool any = call->at->asks == OPERATION_PASSTHROUGH;
+    bool own = call->at->translated || (!call->request.boundary.p && !any);
     if (own || type.n) out[n++] = (struct http_field){STR("content-type"), own ? STR("application/json") : type};
-    bool versioned = call->upstream->dialect_field.n &&
-                     !http_field_get(call->req->fields, call->req->field_count, call->upstream->dialect_field).p;
-    if (versioned) out[n++] = (struct http_field){call->upstream->dialect_field, call->upstream->dialect_version};
+    bool versioned = call->at->upstream->dialect_field.n &&
+                     !http_field_get(call->req->fields, call->req->field_count, call->at->upstream->dialect_field).p;
+    if (versioned)
+        out[n++] = (struct http_field){call->at->upstream->dialect_field, call->at->upstream->dialect_version};
     for (size_t i = 0; i < p->field_count; i++) out[n++] = p->fields[i];
     for (size_t i = 0; i < call->req->field_count && n < CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX; i++) {
         const struct http_field *f = &call->req->fields[i];
         // What the configuration sets is not the client's to choose.
         // A call in several pieces is none that could be repeated under one key.
-        if (call->fan && str_eq_nocase(f->name, STR("idempotency-key"))) continue;
+        if (call->at->fan && str_eq_nocase(f->name, STR("idempotency-key"))) continue;
         bool passes = any ? !is_ours(f->name) && !is_connections(call->req, f->name) : passes_upstream(f->name);
         if (passes && !http_field_get(p->fields, p->field_count, f->name).p) out[n++] = *f;
     }
@@ -93,27 +94,27 @@ static struct http_waits tenant_waits(const struct conf_tenant *tenant) {
 bool send_request(struct call *call, const struct str *body, size_t count, const struct http_exchange_ops *ops,
                   void *user, struct http_exchange **out_exchange, struct err *err) {
     struct http_field fields[FIELDS_MAX + SIGN_FIELDS_MAX];
-    const struct provider_call to = {.provider = call->provider->conf,
-                                     .operation = call->asks,
-                                     .dialect = call->upstream->dialect,
+    const struct provider_call to = {.provider = call->at->provider->conf,
+                                     .operation = call->at->asks,
+                                     .dialect = call->at->upstream->dialect,
                                      .stream = call->request.stream,
-                                     .array = call->request.array && !call->translated,
-                                     .action = call->translated ? STR("") : call->request.action,
+                                     .array = call->request.array && !call->at->translated,
+                                     .action = call->at->translated ? STR("") : call->request.action,
                                      .model = call_target(call)->model};
     struct http_request r = {.method = STR("POST"),
-                             .authority = call->provider->authority,
+                             .authority = call->at->provider->authority,
                              .fields = fields,
                              .field_count = request_fields(call, fields),
                              .body = body,
                              .body_count = count,
                              .once = call->runtime != call->gl->runtime,
                              .waits = tenant_waits(call->tenant)};
-    bool any = call->asks == OPERATION_PASSTHROUGH;
+    bool any = call->at->asks == OPERATION_PASSTHROUGH;
     if (any) {
         r.method = call->req->method_text;
         r.target = passthrough_target(call);
     }
     return (any ? r.target.p || err_no_memory(err) : provider_target(&to, &call->req->arena, &r.target, err)) &&
            sign_request(call, &r, fields, err) &&
-           http_client_send(call->gl->client, &call->provider->origin, &r, ops, user, out_exchange, err);
+           http_client_send(call->gl->client, &call->at->provider->origin, &r, ops, user, out_exchange, err);
 }

@@ -6,18 +6,18 @@
 #include "os/clock.h"
 
 static bool add_token(const struct call *call, struct http_request *r, struct http_field *fields, struct err *err) {
-    struct str bearer = credential_bearer(call->provider->credential, &call->req->arena);
+    struct str bearer = credential_bearer(call->at->provider->credential, &call->req->arena);
     if (!bearer.n) return err_no_memory(err);
     fields[r->field_count++] = (struct http_field){STR("authorization"), bearer};
     return true;
 }
 
 bool sign_request(const struct call *call, struct http_request *r, struct http_field *fields, struct err *err) {
-    const struct conf_provider *p = call->provider->conf;
+    const struct conf_provider *p = call->at->provider->conf;
     struct arena *arena = &call->req->arena;
     char date[SIGV4_DATE_LEN];
     BUF_AUTO struct buf authorization = BUF_INIT(4096);
-    if (call->provider->credential) return add_token(call, r, fields, err);
+    if (call->at->provider->credential) return add_token(call, r, fields, err);
     if (p->kind != PROVIDER_BEDROCK || !p->access_key_id.n) return true;
     const struct sigv4_field signed_fields[] = {
         {STR("host"), r->authority},

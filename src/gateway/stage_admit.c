@@ -14,7 +14,7 @@
 static uint64_t cost_of(const struct route *route, const struct usage *usage) {
     uint64_t most = 0, nano;
     for (size_t i = 0; i < route->count; i++)
-        if (price_cost(&route->targets[i].price, usage, &nano)) most = MAX(most, nano);
+        if (price_cost(route->targets[i].price, usage, &nano)) most = MAX(most, nano);
     return most;
 }
 

@@ -112,10 +112,9 @@ enum stage_result stage_passthrough(struct call *call, struct err *err) {
         err_set(err, ERR_MODEL_NOT_ALLOWED, "the tenant may not use all models of provider \"%.*s\"", STR_ARG(p->name));
         return STAGE_FAIL;
     }
-    const struct model_target of = {NULL, p, model};
+    const struct route_ask ask = call_route_ask(call);
     call->route.count = 1;
-    call->route.targets[0] =
-        (struct route_target){p, model, model_price(call->runtime->models, call->runtime->conf, call->tenant, &of)};
+    route_direct(&ask, p, model, &call->route.targets[0]);
     call->dialect = dialect_get(provider_dialect(p));
     call->request.dialect = call->dialect->dialect;
     note(call, p);

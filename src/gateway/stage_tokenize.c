@@ -15,14 +15,15 @@ static bool make(const struct counting *counting, struct str body, unsigned dept
 }
 
 // A name of the configuration's stands for what its first target is called by its provider.
-static void model_resolve(const struct call *call, struct counting *counting) {
+static void model_resolve(struct call *call, struct counting *counting) {
     struct str raw, model;
     struct route route;
     struct err ignored;
     if (!JSON_GET(call->req->body, &raw, STR("model")) || !json_string_text(raw, &call->req->arena, &model)) return;
     if (!conf_tenant_allows(call->tenant, model)) return;
     if (call->key && !keyring_allows_model(call->ring, call->key, model, call->ts)) return;
-    if (!route_resolve(call->runtime->models, call->runtime->conf, call->tenant, model, 0, &route, &ignored)) return;
+    const struct route_ask ask = call_route_ask(call);
+    if (!route_resolve(&ask, model, &route, NULL, &ignored)) return;
     counting->way = prompt_way_of(route.targets[0].model);
 }
 

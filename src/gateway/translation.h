@@ -17,13 +17,14 @@ struct translation {
         struct embed_request embed;
         struct rerank_request rerank;
     };
-    struct buf written;           // the body for this target
     struct model_request spoken;  // the same, as the demonstration reads it
     struct translator translator; // of this target's answer, once it has begun as a stream
 };
 
-// Writes the body for the target in turn; call->body becomes it.
+// Writes the body for the target in turn; call->at->body becomes it.
 NODISCARD bool translation_write(struct call *call, struct err *err);
+// The request in the neutral form, read once. For conversations only.
+NODISCARD bool translation_chat(struct call *call, const struct chat **out_chat, struct err *err);
 // The answer has begun and the client gets a stream: the translator is made.
 NODISCARD bool translation_begin(struct call *call, struct err *err);
 // A whole answer, translated onto call->answer's place: *out_body lives as long as the call.

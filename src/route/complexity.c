@@ -24,7 +24,7 @@ struct str complexity_feature_words(enum complexity_feature feature) {
     return texts[feature];
 }
 
-struct str task_name(enum task task) {
+struct str task_name(enum prompt_task task) {
     static const struct str names[] = {
 #define TASK(id, name, words) STR_INIT(name),
 #include "route/task.def"
@@ -42,8 +42,8 @@ struct str language_code(enum language language) {
     return codes[language];
 }
 
-enum task complexity_group_task(enum word_group group) {
-    static const enum task tasks[] = {
+enum prompt_task complexity_group_task(enum word_group group) {
+    static const enum prompt_task tasks[] = {
 #define GROUP(id, task, vote) TASK_##task,
 #include "route/complexity_group.def"
 #undef GROUP
@@ -176,7 +176,7 @@ static void score(const struct reading *r, const struct complexity_around *a, st
 }
 
 // Each group votes for its task; what is named first has more to say.
-static enum task task_of(const struct reading *r, const struct complexity_around *a, const struct complexity *c) {
+static enum prompt_task task_of(const struct reading *r, const struct complexity_around *a, const struct complexity *c) {
     unsigned votes[TASK_COUNT] = {0};
     if (a->images) return TASK_VISION;
     for (unsigned g = GROUP_STOP + 1; g < GROUP_COUNT; g++) {
@@ -191,14 +191,14 @@ static enum task task_of(const struct reading *r, const struct complexity_around
     if (found_of(r, GROUP_CODE).sum >= 10) votes[TASK_WRITE] /= 3, votes[TASK_QUESTION] /= 2;
     if (c->points[COMPLEXITY_REASONING] >= REASONING_ENOUGH) {
         // A conclusion is wanted, whatever text it comes in; about a program or a formula it is of their kind.
-        static const enum task others[] = {TASK_WRITE, TASK_QUESTION, TASK_EXTRACT, TASK_REWRITE, TASK_CLASSIFY};
+        static const enum prompt_task others[] = {TASK_WRITE, TASK_QUESTION, TASK_EXTRACT, TASK_REWRITE, TASK_CLASSIFY};
         for (size_t i = 0; i < ARRAY_LEN(others); i++) votes[others[i]] /= 4;
     } else {
         votes[TASK_REASON] /= 3;
     }
-    enum task best = TASK_CHAT;
+    enum prompt_task best = TASK_CHAT;
     for (unsigned t = 0; t < TASK_COUNT; t++)
-        if (votes[t] > votes[best]) best = (enum task)t;
+        if (votes[t] > votes[best]) best = (enum prompt_task)t;
     return votes[best] == 0 && r->marks.questions ? TASK_QUESTION : best;
 }
 

@@ -24,7 +24,7 @@ enum complexity_feature {
     COMPLEXITY_FEATURE_COUNT
 };
 
-enum task {
+enum prompt_task {
 #define TASK(id, name, words) TASK_##id,
 #include "route/task.def"
 #undef TASK
@@ -64,7 +64,7 @@ struct complexity_around {
 struct complexity {
     unsigned score; // 0 to COMPLEXITY_MAX: the sum of points
     enum conf_tier tier;
-    enum task task;
+    enum prompt_task task;
     enum language language; // ANY: not recognised
     int points[COMPLEXITY_FEATURE_COUNT];
 };
@@ -78,7 +78,7 @@ void complexity_of_chat(const struct complexity_lexicon *lexicon, const struct c
 
 struct str complexity_feature_name(enum complexity_feature feature);
 struct str complexity_feature_words(enum complexity_feature feature);
-struct str task_name(enum task task);
+struct str task_name(enum prompt_task task);
 struct str language_code(enum language language);
 
 // "complexity 81: base 6, maths 4, reasoning 71; tier reasoning, task math, language en": the features that added

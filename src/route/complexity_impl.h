@@ -46,7 +46,7 @@ void complexity_read(const struct complexity_lexicon *lexicon, struct str text, 
 void complexity_judge(const struct complexity_lexicon *lexicon, struct str sample,
                       const struct complexity_around *around, struct complexity *out);
 // The task that a group of words speaks for.
-enum task complexity_group_task(enum word_group group);
+enum prompt_task complexity_group_task(enum word_group group);
 unsigned complexity_group_vote(enum word_group group);
 
 #endif

@@ -1,106 +1,216 @@
 // Choosing targets: from a model's name to the ordered list of upstream models to try.
 #include "route/route.h"
 
-static void nearest(struct str name, struct str candidate, struct str *best, size_t *best_distance) {
-    size_t d = str_distance(name, candidate, *best_distance);
-    if (d < *best_distance) {
-        *best = candidate;
-        *best_distance = d;
-    }
-}
+#include "route/filter.h"
+#include "route/unserved.h"
 
-struct suggestion {
-    const struct conf_tenant *tenant; // only what it may use is suggested
-    struct str name, best;
-    size_t distance;
-};
+// --- prices ---
 
-static void consider(struct suggestion *s, struct str candidate) {
-    size_t before = s->distance;
-    struct str best = s->best;
-    nearest(s->name, candidate, &best, &before);
-    if (before == s->distance || !conf_tenant_allows(s->tenant, candidate)) return;
-    s->best = best;
-    s->distance = before;
-}
-
-static struct str suggest(const struct conf *conf, const struct conf_tenant *tenant, struct str name) {
-    struct suggestion s = {.tenant = tenant, .name = name, .distance = name.n / 3 + 2};
-    for (const struct conf_tenant *t = tenant; t; t = t->up) {
-        for (size_t i = 0; i < t->models.n; i++) consider(&s, t->models.p[i].name);
-        for (size_t i = 0; i < t->aliases.n; i++) consider(&s, t->aliases.p[i].name);
-    }
-    for (size_t i = 0; i < conf->models.n; i++) consider(&s, conf->models.p[i].name);
-    for (size_t i = 0; i < conf->aliases.n; i++) consider(&s, conf->aliases.p[i].name);
-    return s.best;
-}
-
-static bool unknown_model(const struct conf *conf, const struct conf_tenant *tenant, struct str name, struct err *err) {
-    struct str best = suggest(conf, tenant, name);
-    if (best.p)
-        err_set(err, ERR_MODEL_NOT_FOUND,
-                "there is no model \"%.*s\"; did you mean \"%.*s\"? GET /v1/models lists what there is",
-                STR_ARG(str_head(name, 100)), STR_ARG(best));
-    else
-        err_set(err, ERR_MODEL_NOT_FOUND,
-                "there is no model \"%.*s\"; GET /v1/models lists what there is, and \"provider/model\" asks a "
-                "provider directly",
-                STR_ARG(str_head(name, 100)));
-    memcpy(err->param, "model", sizeof "model");
+// Whether somebody between the tenant and the level where the model is configured has prices of their own.
+static bool own_prices(const struct conf_tenant *tenant, const struct conf_tenant *level) {
+    for (const struct conf_tenant *t = tenant; t && t != level; t = t->up)
+        if (t->prices.n) return true;
     return false;
 }
 
-// Moves the target drawn by weight to the front of its priority group [from, to). All weights are above 0.
-static void draw_first(const struct conf_target **list, size_t from, size_t to, uint64_t draw) {
-    uint64_t total = 0;
-    for (size_t i = from; i < to; i++) total += (uint64_t)list[i]->weight;
-    uint64_t at = draw % total;
-    size_t pick = from;
-    for (; at >= (uint64_t)list[pick]->weight; pick++) at -= (uint64_t)list[pick]->weight;
-    const struct conf_target *chosen = list[pick];
-    memmove(&list[from + 1], &list[from], (pick - from) * sizeof *list);
-    list[from] = chosen;
+static const struct price *price_for(const struct route_ask *ask, const struct conf_tenant *level,
+                                     const struct model_target *of, const struct price *general) {
+    static const struct price unknown = PRICE_UNKNOWN;
+    if (general && !own_prices(ask->tenant, level)) return general;
+    struct price *own = arena_alloc(ask->arena, sizeof *own);
+    if (!own) return &unknown;
+    *own = model_price(ask->table->catalog, ask->table->conf, ask->tenant, of);
+    return own;
 }
 
-// The targets that are not taken out (weight 0), by priority; of more than fit, the last are left out.
-static size_t order_targets(const struct conf_model *model, uint64_t draw,
-                            const struct conf_target *list[ROUTE_TARGETS_MAX]) {
-    size_t n = 0;
-    for (size_t i = 0; i < model->targets.n; i++) { // insertion sort: stable, and lists are short
-        const struct conf_target *t = &model->targets.p[i];
-        if (t->weight <= 0) continue;
-        size_t at = n < ROUTE_TARGETS_MAX ? n++ : ROUTE_TARGETS_MAX;
-        for (; at > 0 && list[at - 1]->priority > t->priority; at--)
-            if (at < ROUTE_TARGETS_MAX) list[at] = list[at - 1];
-        if (at < ROUTE_TARGETS_MAX) list[at] = t;
+void route_direct(const struct route_ask *ask, const struct conf_provider *provider, struct str model,
+                  struct route_target *out_target) {
+    const struct model_target of = {.peer = provider, .upstream = model};
+    *out_target = (struct route_target){.provider = provider,
+                                        .model = model,
+                                        .price = price_for(ask, NULL, &of, NULL),
+                                        .provider_slot = ask->table->providers[provider->index]};
+}
+
+static struct route_target target_of(const struct route_ask *ask, const struct route_model *m,
+                                     const struct candidate *c) {
+    const struct route_node *node = c->node;
+    const struct model_target of = {m->conf, node->conf->peer, node->conf->model};
+    return (struct route_target){.provider = of.peer,
+                                 .model = of.upstream,
+                                 .price = price_for(ask, m->level, &of, &node->facts.price),
+                                 .node = node,
+                                 .slot = node->slot,
+                                 .provider_slot = node->provider,
+                                 .force = c->drop == ROUTE_DROP_KEPT && !c->view.usable,
+                                 .last = c->drop != ROUTE_DROP_KEPT};
+}
+
+// --- the order ---
+
+static void swap(struct candidate *a, struct candidate *b) {
+    struct candidate c = *a;
+    *a = *b;
+    *b = c;
+}
+
+// Those kept to the front, in their order, then those dropped softly; returns how many. *out_soft: how many of those.
+static size_t part(struct candidate *list, size_t n, size_t *out_soft) {
+    size_t kept = 0, soft = 0;
+    for (size_t i = 0; i < n; i++)
+        if (list[i].drop == ROUTE_DROP_KEPT) {
+            if (i != kept) swap(&list[i], &list[kept]);
+            kept++;
+        }
+    for (size_t i = kept; i < n; i++)
+        if (drop_is_soft(list[i].drop)) {
+            if (i != kept + soft) swap(&list[i], &list[kept + soft]);
+            soft++;
+        }
+    *out_soft = soft;
+    return kept;
+}
+
+static bool before(const struct candidate *a, const struct candidate *b) {
+    if (a->node->conf->priority != b->node->conf->priority) return a->node->conf->priority < b->node->conf->priority;
+    if (a->score != b->score) return a->score < b->score;
+    return a->node < b->node; // as configured
+}
+
+// The first `most` in their order; what is behind them is not sorted.
+static void select_first(struct candidate *list, size_t n, size_t most) {
+    for (size_t i = 0; i < n && i < most; i++) {
+        size_t best = i;
+        for (size_t k = i + 1; k < n; k++)
+            if (before(&list[k], &list[best])) best = k;
+        if (best != i) swap(&list[i], &list[best]);
+    }
+}
+
+// Ranks those of each priority among themselves.
+static void rank_groups(const struct strategy_ops *ops, const struct strategy_in *in, struct candidate *list,
+                        size_t n) {
+    bool one = true;
+    for (size_t i = 1; i < n && one; i++) one = list[i].node->conf->priority == list[0].node->conf->priority;
+    if (!one) { // by priority, and within one as configured
+        for (size_t i = 0; i < n; i++) list[i].score = 0;
+        select_first(list, n, n);
     }
     for (size_t from = 0, to; from < n; from = to) {
-        for (to = from + 1; to < n && list[to]->priority == list[from]->priority;) to++;
-        if (to - from > 1) draw_first(list, from, to, draw);
+        for (to = from + 1; to < n && list[to].node->conf->priority == list[from].node->conf->priority;) to++;
+        ops->rank(in, list + from, to - from);
     }
+}
+
+static void weigh(const struct route_ask *ask, const struct strategy_ops *ops, const struct route_model *m,
+                  struct candidate *list) {
+    if (!ask->need) return;
+    for (size_t i = 0; i < m->count; i++) {
+        struct candidate *c = &list[i];
+        if (c->drop != ROUTE_DROP_KEPT) continue;
+        if (ops->wants_cost) {
+            const struct model_target of = {m->conf, c->node->conf->peer, c->node->conf->model};
+            const struct price *price = price_for(ask, m->level, &of, &c->node->facts.price);
+            c->priced = price_cost(price, &ask->need->expected, &c->cost_nano);
+        }
+        if (ops->wants_quality)
+            c->quality = (double)board_quality(c->node->slot, (unsigned)ask->need->task, ask->now_ns);
+    }
+}
+
+static void trace_fill(struct route_trace *trace, const struct candidate *list, size_t n, size_t kept) {
+    memcpy(trace->candidates, list, n * sizeof *list);
+    trace->count = n;
+    trace->kept = kept;
+}
+
+// Appends a model's targets to a route. How many were added.
+static size_t add_targets(const struct route_ask *ask, struct route_model *m, struct candidate *list,
+                          struct route_trace *trace, struct route *r) {
+    static const struct route_need nothing = {.tier = TIER_SIMPLE};
+    const struct strategy_ops *ops = strategy_get((enum conf_strategy)m->conf->strategy);
+    const struct strategy_in in = {.model = m, .need = ask->need ? ask->need : &nothing, .draw = ask->draw};
+    const struct filter_in filter = {.model = m, .need = ask->need, .now_ns = ask->now_ns};
+    size_t room = ROUTE_TARGETS_MAX - r->count, soft;
+    filter_targets(&filter, list);
+    weigh(ask, ops, m, list);
+    if (ops->sift && ask->need) ops->sift(&in, list, m->count);
+    size_t kept = part(list, m->count, &soft);
+    if (kept) rank_groups(ops, &in, list, kept);
+    select_first(list, kept, trace ? kept : room);
+    select_first(list + kept, soft, soft);
+    if (trace) trace_fill(trace, list, m->count, kept);
+    size_t n = MIN(kept + soft, room);
+    for (size_t i = 0; i < n; i++) r->targets[r->count++] = target_of(ask, m, &list[i]);
     return n;
 }
 
-bool route_resolve(const struct model_catalog *catalog, const struct conf *conf, const struct conf_tenant *tenant,
-                   struct str name, uint64_t draw, struct route *out_route, struct err *err) {
+// --- a name ---
+
+struct route_model *route_model_find(const struct route_table *table, const struct conf_tenant *tenant,
+                                     struct str name) {
+    struct conf_choice choice;
+    bool found = conf_resolve(table->conf, tenant, name, &choice) && choice.model;
+    return found ? &table->models[choice.model->index] : NULL;
+}
+
+bool route_resolve(const struct route_ask *ask, struct str name, struct route *out_route, struct route_trace *trace,
+                   struct err *err) {
+    struct candidate list[ROUTE_NODES_MAX];
     struct conf_choice choice;
     struct route *r = out_route;
-    if (!conf_resolve(conf, tenant, name, &choice)) return unknown_model(conf, tenant, name, err);
+    if (!conf_resolve(ask->table->conf, ask->tenant, name, &choice)) return route_unknown(ask, name, err);
     r->model = choice.model;
+    r->routed = NULL;
+    r->count = 0;
+    r->considered = 1;
+    r->fallen = false;
+    if (trace) trace->count = trace->kept = 0;
     if (!choice.model) {
-        struct model_target of = {.peer = choice.peer, .upstream = choice.upstream};
+        if (!filter_provider(choice.peer, ask->need)) return route_kept_in(ask, name, choice.peer, err);
+        route_direct(ask, choice.peer, choice.upstream, &r->targets[0]);
         r->count = 1;
-        r->targets[0] = (struct route_target){choice.peer, choice.upstream, model_price(catalog, conf, tenant, &of)};
         return true;
     }
-    const struct conf_target *list[ROUTE_TARGETS_MAX];
-    r->count = order_targets(choice.model, draw, list);
-    if (r->count == 0)
-        return err_set(err, ERR_OVERLOADED, "all targets of model \"%.*s\" are taken out (weight 0)",
-                       STR_ARG(str_head(name, 100)));
-    for (size_t i = 0; i < r->count; i++) {
-        struct model_target of = {choice.model, list[i]->peer, list[i]->model};
-        r->targets[i] = (struct route_target){of.peer, of.upstream, model_price(catalog, conf, tenant, &of)};
+    r->routed = &ask->table->models[choice.model->index];
+    r->considered = r->routed->count;
+    if (add_targets(ask, r->routed, list, trace, r)) return true;
+    bool too_long = true;
+    for (size_t i = 0; i < r->routed->count; i++)
+        too_long = too_long && (list[i].drop == ROUTE_DROP_CONTEXT || list[i].drop == ROUTE_DROP_WEIGHT);
+    if (route_fall_back(ask, too_long ? FAILURE_CONTEXT_WINDOW : FAILURE_NONE, r)) return true;
+    return route_unserved(ask, name, r->routed, list, err);
+}
+
+// --- in the place of what failed ---
+
+bool route_fall_back_on(const struct route_ask *ask, const struct str *names, size_t count, struct route *route) {
+    struct candidate list[ROUTE_NODES_MAX];
+    size_t before_them = route->count;
+    for (size_t i = 0; i < count && route->count < ROUTE_TARGETS_MAX; i++) {
+        struct conf_choice choice;
+        if (!conf_resolve(ask->table->conf, ask->tenant, names[i], &choice)) continue;
+        if (choice.model)
+            (void)add_targets(ask, &ask->table->models[choice.model->index], list, NULL, route);
+        else if (filter_provider(choice.peer, ask->need))
+            route_direct(ask, choice.peer, choice.upstream, &route->targets[route->count++]);
     }
-    return true;
+    return route->count > before_them;
+}
+
+bool route_fall_back(const struct route_ask *ask, enum failure failure, struct route *route) {
+    if (route->fallen || !route->model) return false;
+    const struct conf_fallbacks *f = &route->model->policy.fallbacks;
+    const struct str *names = f->general.p;
+    size_t n = f->general.n;
+    if (failure == FAILURE_CONTEXT_WINDOW && f->context_window.n)
+        names = f->context_window.p, n = f->context_window.n;
+    else if (failure == FAILURE_CONTENT_POLICY)
+        names = f->content_policy.p, n = f->content_policy.n; // others may refuse it too: only where it is wanted
+    else if (failure_is_timeout(failure) && f->timeout.n)
+        names = f->timeout.p, n = f->timeout.n;
+    else if (failure == FAILURE_RATE_LIMIT && f->rate_limit.n)
+        names = f->rate_limit.p, n = f->rate_limit.n;
+    route->fallen = true;
+    return route_fall_back_on(ask, names, n, route);
 }

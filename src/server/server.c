@@ -171,6 +171,7 @@ static void tear_down(struct server *s) {
     ledger_close(s->ledger, LEDGER_CLOSE_MS);
     if (s->dir_open) datadir_close(&s->dir);
     setting_unref(s->setting);
+    board_free(s->board);
     metrics_free(s->metrics);
     event_bus_free(s->events);
     vault_free(s->vault);
@@ -276,7 +277,8 @@ static bool first_setting(struct server *s, struct err *err) {
     s->n_loops = conf->server.workers ? (unsigned)conf->server.workers : thread_cpus();
     s->loops = mem_zalloc(s->n_loops, sizeof *s->loops);
     struct model_catalog *models = NULL;
-    bool ok = (s->loops || err_no_memory(err)) && models_at_start(conf, &models, &s->models_missed, err) &&
+    s->board = board_create();
+    bool ok = ((s->loops && s->board) || err_no_memory(err)) && models_at_start(conf, &models, &s->models_missed, err) &&
               setting_prepare(s, conf, models, NULL, &s->setting, err);
     model_catalog_unref(models);
     conf_unref(conf);

@@ -44,6 +44,7 @@ struct server_loop {
 struct server {
     const struct server_options *o;
     struct mutex setting_lock; // for other threads than loop 0's
+    struct board *board;       // what is known of targets, over all configurations
     struct setting *setting;   // in force; replaced on loop 0's thread
     uint64_t first_stamp;      // of the files that the first one was loaded from
     struct vault *vault;

@@ -17,6 +17,7 @@ struct rig {
     int a, b; // the upstreams' listeners
     uint16_t a_port, b_port;
     struct conf *conf;
+    struct board *board;
     struct runtime *runtime;
     struct metrics *metrics;
     struct datadir dir;
@@ -116,7 +117,7 @@ static inline void rig_open(struct rig *rig) {
     rig->conf = rig_conf(rig);
     struct model_catalog *models;
     REQUIRE(model_catalog_builtin(&models, &err));
-    REQUIRE(runtime_create(rig->conf, models, &rig->runtime, &err));
+    REQUIRE(runtime_create(rig->conf, models, rig->board = board_create(), &rig->runtime, &err));
     model_catalog_unref(models);
     struct metrics_options m = {.shards = 1, .max_series = 1000, .version = STR("test")};
     REQUIRE(metrics_create(&m, &rig->metrics, &err));
@@ -159,6 +160,7 @@ static inline void rig_close(struct rig *rig, size_t records) {
     ledger_close(rig->ledger, 5000);
     datadir_close(&rig->dir);
     runtime_unref(rig->runtime);
+    board_free(rig->board);
     metrics_free(rig->metrics);
     conf_unref(rig->conf);
     close(rig->a);

@@ -1,0 +1,53 @@
+// One try of one target: all that is of this try and not of the call.
+//
+// A call has room for two: the one whose answer is the call's, or is to be (call->at), and another that takes its place
+// when it fails, or that runs beside it for a while (hedge.h).
+//
+// Ownership: part of its call; attempt_release gives back what is not in the call's arena. Thread rule: the call's
+// loop.
+#ifndef GATEWAY_ATTEMPT_H
+#define GATEWAY_ATTEMPT_H
+
+#include "gateway/gateway.h"
+#include "route/route.h"
+
+struct call;
+struct chat_report;
+struct dialect_ops;
+struct fan;
+struct http_exchange;
+struct meter_series;
+
+struct attempt {
+    struct call *call;
+    bool taken;                              // a target was taken for it, and its ticket is held
+    size_t target;                           // index in the route
+    const struct runtime_provider *provider; // NULL: no target was taken yet
+    struct board_ticket ticket, provider_ticket;
+    struct rate_headers rate; // that came with its answer
+    struct http_exchange *exchange;
+    uint64_t sent_ns;                   // monotonic; 0: not yet
+    const struct meter_series *series;  // NULL until it was sent
+    const struct dialect_ops *upstream; // the dialect the target is spoken to in
+    const struct chat_report *dropped;  // what the target could not be told; NULL: nothing
+    bool translated;                    // it speaks another dialect than the client
+    enum operation asks;                // what it is asked for
+    struct fan *fan;                    // the call is several to it; NULL: one
+    struct buf written;                 // its body, where translated
+    struct str body[JSON_EDIT_SLICES_MAX];
+    size_t body_count;
+};
+
+void attempt_init(struct attempt *a, struct call *call);
+// Forgets what was of an earlier try. Nothing of it may be under way.
+void attempt_reset(struct attempt *a);
+void attempt_release(struct attempt *a);
+
+// Takes the route's target of that index, if the board lets it. False: *out_refusal says why not.
+NODISCARD bool attempt_take(struct attempt *a, size_t target, struct board_refusal *out_refusal);
+// Its first token has come.
+void attempt_first(struct attempt *a);
+// How it ended, told to the board, once; nothing is told of one that was never taken. Cancels what is under way.
+void attempt_end(struct attempt *a, enum failure why);
+
+#endif

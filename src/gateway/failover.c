@@ -1,0 +1,228 @@
+// What follows when a target fails.
+#include "gateway/failover.h"
+
+#include "gateway/answer.h"
+#include "gateway/call.h"
+#include "gateway/pipeline.h"
+#include "gateway/translation.h"
+#include "net/http_client.h"
+#include "os/clock.h"
+
+
+static void on_wait_over(struct timer *timer);
+static void idle(struct timer *timer) { (void)timer; }
+
+void failover_init(struct call *call) {
+    struct failover *f = &call->failover;
+    attempt_init(&call->tries[0], call);
+    attempt_init(&call->tries[1], call);
+    call->at = &call->tries[0];
+    timer_init(&f->timer, call->gl->loop, on_wait_over);
+    timer_init(&f->hedge, call->gl->loop, idle);
+}
+
+void failover_stop(struct call *call) {
+    timer_stop(&call->failover.timer);
+    timer_stop(&call->failover.hedge);
+}
+
+static const struct conf_retry *rules_of(const struct call *call) {
+    const struct conf_model *m = call->route.model;
+    return m ? &m->policy.retry : &call->runtime->conf->routing.retry;
+}
+
+static struct attempt *other(struct call *call) {
+    return call->at == &call->tries[0] ? &call->tries[1] : &call->tries[0];
+}
+
+// --- taking ---
+
+// The next target that lets itself be asked.
+static bool take(struct call *call, struct attempt *a) {
+    struct failover *f = &call->failover;
+    for (; f->next < call->route.count; f->next++) {
+        struct board_refusal refusal;
+        if (attempt_take(a, f->next, &refusal)) {
+            f->next++;
+            return true;
+        }
+        if (refusal.retry_at_ns <= f->retry_at_ns) f->refused = refusal.why;
+        f->retry_at_ns = MIN(f->retry_at_ns, refusal.retry_at_ns);
+    }
+    return false;
+}
+
+// The same, and when none is left, of those that are asked in their place.
+static bool take_any(struct call *call, struct attempt *a, enum failure why) {
+    if (take(call, a)) return true;
+    const struct route_ask ask = call_route_ask(call);
+    return route_fall_back(&ask, why, &call->route) && take(call, a);
+}
+
+static bool is_limit(enum board_why why) {
+    return why == BOARD_CONCURRENCY || why == BOARD_REQUESTS || why == BOARD_TOKENS || why == BOARD_COOLDOWN;
+}
+
+static void tell_when(struct call *call, uint64_t now) {
+    const struct failover *f = &call->failover;
+    if (f->retry_at_ns == UINT64_MAX || call->passed_count == CALL_FIELDS_MAX) return;
+    uint64_t s = f->retry_at_ns > now ? (f->retry_at_ns - now + NS_PER_SEC - 1) / NS_PER_SEC : 1;
+    struct str value = arena_printf(&call->req->arena, "%llu", (unsigned long long)MAX(s, (uint64_t)1));
+    if (value.p) call->passed[call->passed_count++] = (struct http_field){STR("retry-after"), value};
+}
+
+static bool nobody(struct call *call, struct err *err) {
+    const struct failover *f = &call->failover;
+    struct str name = str_head(call->request.model, 100);
+    if (f->refused == BOARD_TOO_LARGE)
+        return err_set(err, ERR_BODY_TOO_LARGE,
+                       "the request has more tokens than any target of \"%.*s\" may be sent in a minute",
+                       STR_ARG(name));
+    tell_when(call, clock_mono_ns());
+    if (is_limit(f->refused))
+        return err_set(err, ERR_RATE_LIMITED, "all targets of \"%.*s\" are at their limits; try again soon",
+                       STR_ARG(name));
+    return err_set(err, ERR_OVERLOADED, "no target of \"%.*s\" can be asked at the moment (%.*s); try again soon",
+                   STR_ARG(name), STR_ARG(board_why_text(f->refused)));
+}
+
+bool failover_first(struct call *call, struct err *err) {
+    struct failover *f = &call->failover;
+    f->retry_at_ns = UINT64_MAX;
+    if (call->route.routed) retry_budget_call(&call->route.routed->retries, &call->route.routed->retry_rules);
+    if (take_any(call, call->at, FAILURE_RATE_LIMIT)) return true;
+    return nobody(call, err);
+}
+
+// --- again ---
+
+// The first other target is always asked; what goes beyond takes of a budget, so that a fleet in trouble is not buried.
+static bool may_retry(struct call *call) {
+    struct route_model *m = call->route.routed;
+    if (call->attempts >= (size_t)rules_of(call)->attempts) return false;
+    if (!m || call->attempts < 2) return true;
+    return retry_budget_take(&m->retries, &m->retry_rules, clock_mono_ns());
+}
+
+static bool wait_for_same(struct call *call, uint64_t *out_wait_ns) {
+    const struct failover *f = &call->failover;
+    const struct conf_retry *r = rules_of(call);
+    struct retry_rules rules = retry_rules_default();
+    rules.base_ns = (uint64_t)r->base * NS_PER_MS;
+    rules.max_ns = rules.after_max_ns = (uint64_t)r->max * NS_PER_MS;
+    const struct retry_ask ask = {.retry = (unsigned)f->again,
+                                  .after_ns = f->after_ns,
+                                  .remaining_ns = UINT64_MAX,
+                                  .draw = gateway_draw(call->gl)};
+    return f->again < (size_t)r->same_target && retry_wait(&rules, &ask, out_wait_ns);
+}
+
+bool failover_again(struct call *call, enum failure why) {
+    struct failover *f = &call->failover;
+    const struct failure_info *info = failure_info(why);
+    uint64_t wait = 0;
+    f->why = why;
+    f->after_ns = rate_headers_wait(&call->at->rate);
+    f->ready = NULL;
+    if (!call->at->taken || call->reply_started || (!info->next && !info->same) || !may_retry(call)) return false;
+    struct attempt *next = other(call);
+    attempt_reset(next);
+    if (info->next && take_any(call, next, why)) {
+        f->ready = next;
+        return true;
+    }
+    if (!info->same || !wait_for_same(call, &wait)) return false;
+    f->again++;
+    f->next = 0;
+    timer_set(&f->timer, wait / NS_PER_MS);
+    return true;
+}
+
+static void forget_answer(struct call *call) {
+    size_t max_event = call->relay.max_event;
+    call->mode = ANSWER_NONE;
+    call->passed_count = 0;
+    buf_clear(&call->answer);
+    relay_free(&call->relay); // the start of an event may be in it
+    relay_init(&call->relay, max_event);
+    translation_reset(call);
+}
+
+void failover_go(struct call *call) {
+    struct failover *f = &call->failover;
+    timer_stop(&call->timer);
+    attempt_end(call->at, f->why);
+    forget_answer(call);
+    if (!f->ready) return; // the timer goes on
+    call->at = f->ready;
+    f->ready = NULL;
+    pipeline_resume(call);
+}
+
+static void on_wait_over(struct timer *timer) {
+    struct call *call = CONTAINER_OF(timer, struct call, failover.timer);
+    struct attempt *next = other(call);
+    struct err err;
+    attempt_reset(next);
+    call->failover.retry_at_ns = UINT64_MAX;
+    if (!take(call, next)) {
+        (void)nobody(call, &err);
+        call_fail(call, &err);
+        return;
+    }
+    call->at = next;
+    pipeline_resume(call);
+}
+
+// --- what is told ---
+
+void failover_note(struct call *call, const struct attempt *a, const char *error, int status) {
+    struct failover *f = &call->failover;
+    if (f->tried_count == ARRAY_LEN(f->tried)) return;
+    const struct route_target *t = &call->route.targets[a->target];
+    uint64_t ms = a->sent_ns ? (clock_mono_ns() - a->sent_ns) / NS_PER_MS : 0;
+    f->tried[f->tried_count++] = (struct try_note){.provider = t->provider,
+                                                   .model = t->model,
+                                                   .error = error,
+                                                   .status = status,
+                                                   .ms = (uint32_t)MIN(ms, (uint64_t)UINT32_MAX)};
+}
+
+enum failure failure_of_err(const struct err *err) {
+    switch (err->code) {
+    case ERR_UPSTREAM_REFUSED:
+    case ERR_UPSTREAM_RESET:
+        return FAILURE_CONNECT;
+    case ERR_UPSTREAM_TIMEOUT:
+        return FAILURE_TIMEOUT_FIRST_TOKEN;
+    case ERR_UPSTREAM_INVALID:
+        return FAILURE_INVALID_ANSWER;
+    case ERR_UPSTREAM_STATUS:
+        return failure_of_status(err->status);
+    case ERR_UNSUPPORTED:
+        return FAILURE_NOT_FOUND; // another may be able to
+    case ERR_CLIENT_GONE:
+        return FAILURE_CANCELLED;
+    default:
+        return FAILURE_BAD_REQUEST;
+    }
+}
+
+enum failure failure_of_kind(enum chat_failure_kind kind, int status) {
+    switch (kind) {
+    case CHAT_FAIL_CONTEXT_LENGTH:
+        return FAILURE_CONTEXT_WINDOW;
+    case CHAT_FAIL_CONTENT_POLICY:
+        return FAILURE_CONTENT_POLICY;
+    case CHAT_FAIL_RATE_LIMIT:
+    case CHAT_FAIL_QUOTA:
+        return FAILURE_RATE_LIMIT;
+    case CHAT_FAIL_OVERLOADED:
+        return FAILURE_OVERLOADED;
+    case CHAT_FAIL_AUTHENTICATION:
+    case CHAT_FAIL_PERMISSION:
+        return FAILURE_AUTH;
+    default:
+        return failure_of_status(status);
+    }
+}

@@ -1,0 +1,125 @@
+// A second target asked while the first has not begun to answer.
+#include "gateway/hedge.h"
+
+#include "gateway/credential.h"
+#include "gateway/pipeline.h"
+#include "gateway/record.h"
+#include "os/clock.h"
+
+
+static struct attempt *other(const struct attempt *a) {
+    struct call *call = a->call;
+    return a == &call->tries[0] ? &call->tries[1] : &call->tries[0];
+}
+
+// Asking twice must do no harm, and there must be somebody to ask.
+static bool eligible(const struct call *call) {
+    const struct failover *f = &call->failover;
+    switch (call->at->asks) {
+    case OPERATION_CHAT:
+    case OPERATION_COMPLETIONS:
+    case OPERATION_EMBEDDINGS:
+    case OPERATION_RERANK:
+    case OPERATION_MODERATIONS:
+        break;
+    default:
+        return false;
+    }
+    bool next = f->next < call->route.count && !call->route.targets[f->next].last;
+    return next && !f->rival && !call->at->fan && !call->at->provider->demo && call->at->exchange &&
+           !call->runtime->providers[call->route.targets[f->next].provider->index].demo;
+}
+
+// 0: nobody knows.
+static uint64_t delay_ms(const struct call *call, const struct conf_hedge *h) {
+    if (h->after != OPT_UNSET) return (uint64_t)h->after;
+    const struct route_target *t = call_target(call);
+    if (!t->slot) return 0;
+    struct board_view view;
+    board_view(t->slot, clock_mono_ns(), &view);
+    return view.first_token_p95_ns / NS_PER_MS;
+}
+
+// --- the second ---
+
+static bool start(struct call *call, struct attempt *rival) {
+    struct err ignored;
+    return credential_want(call, &ignored) == CREDENTIAL_READY && call_write(call, &ignored) && !rival->fan &&
+           call_send(call, &ignored);
+}
+
+static void on_time(struct timer *timer) {
+    struct call *call = CONTAINER_OF(timer, struct call, failover.hedge);
+    struct failover *f = &call->failover;
+    struct route_model *m = call->route.routed;
+    struct attempt *first = call->at, *rival = other(call->at);
+    struct board_refusal refusal;
+    if (call->mode != ANSWER_NONE || call->reply_started || !eligible(call)) return;
+    if (!retry_budget_take(&m->hedges, &m->hedge_rules, clock_mono_ns())) return;
+    attempt_reset(rival);
+    if (!attempt_take(rival, f->next, &refusal)) return;
+    f->next++;
+    call->at = rival; // what follows speaks of this one
+    bool sent = start(call, rival);
+    call->at = first;
+    if (sent)
+        f->rival = rival;
+    else
+        attempt_end(rival, FAILURE_CANCELLED);
+}
+
+void hedge_arm(struct call *call) {
+    struct route_model *m = call->route.routed;
+    if (!m || !m->conf->policy.hedge.share || call->attempts != 1) return;
+    retry_budget_call(&m->hedges, &m->hedge_rules);
+    if (!eligible(call)) return;
+    uint64_t ms = delay_ms(call, &m->conf->policy.hedge);
+    if (!ms) return;
+    call->failover.hedge.fn = on_time;
+    timer_set(&call->failover.hedge, ms);
+}
+
+// --- its end ---
+
+// The records speak of call->at.
+static void settle(struct attempt *a, enum failure why, const char *error, int status) {
+    struct call *call = a->call;
+    struct attempt *at = call->at;
+    char text[20];
+    call->at = a;
+    record_attempt(call, error ? str_c(error) : str_of(text, fmt_u64(text, (uint64_t)status)));
+    failover_note(call, a, error, status);
+    call->at = at;
+    attempt_end(a, why);
+}
+
+void hedge_won(struct attempt *a) {
+    struct call *call = a->call;
+    struct failover *f = &call->failover;
+    timer_stop(&f->hedge);
+    if (!f->rival) return;
+    struct attempt *loser = other(a);
+    call->at = a;
+    f->rival = NULL;
+    settle(loser, FAILURE_CANCELLED, "hedged", 0);
+}
+
+bool hedge_lost(struct attempt *a, enum failure why, const char *error, int status) {
+    struct call *call = a->call;
+    struct failover *f = &call->failover;
+    if (!f->rival) return false;
+    f->why = why;
+    f->rival = NULL;
+    call->at = other(a);
+    settle(a, why, error, status);
+    return true;
+}
+
+void hedge_stop(struct call *call) {
+    struct failover *f = &call->failover;
+    timer_stop(&f->hedge);
+    if (!f->rival) return;
+    struct attempt *rival = f->rival;
+    f->rival = NULL;
+    settle(rival, FAILURE_CANCELLED, "hedged", 0);
+}

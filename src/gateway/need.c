@@ -1,0 +1,253 @@
+// What routing knows of a call, read as far as its model's targets ask.
+#include "gateway/need.h"
+
+#include "base/hash.h"
+#include "base/json_read.h"
+#include "gateway/pipeline.h"
+#include "gateway/translation.h"
+#include "model/prompt_tokens.h"
+#include "os/clock.h"
+
+#define GLANCE_MAX ((size_t)16 * 1024) // a model of one target is held against longer requests by its provider alone
+#define COUNT_MAX ((size_t)256 * 1024) // of text, counted at once
+#define AFFINITY_PROMPT_MAX ((size_t)1024)
+
+static struct str field(const struct call *call, struct str name) {
+    return http_field_get(call->req->fields, call->req->field_count, name);
+}
+
+static struct str member(const struct call *call, struct str object, struct str name) {
+    struct str raw, text;
+    if (!object.n || !json_get(object, &name, 1, &raw) || !json_string_text(raw, &call->req->arena, &text))
+        return STR("");
+    return text;
+}
+
+// --- where it may go ---
+
+// "eu, de" to a list.
+static size_t list_of(struct str text, struct str *out, size_t max) {
+    size_t n = 0;
+    while (text.n && n < max) {
+        size_t comma = str_find_char(text, ',');
+        struct str one = str_trim(str_head(text, comma));
+        if (one.n) out[n++] = one;
+        text = str_from(text, MIN(comma + 1, text.n));
+    }
+    return n;
+}
+
+// What the key says goes before what the request says, which can only ask for more.
+static void read_limits(const struct call *call, struct need *need) {
+    struct route_need *r = &need->route;
+    struct str tags = call->key && call->key->tags.n > 2 ? call->key->tags : STR("");
+    r->private = str_eq_nocase(field(call, STR("x-penstock-privacy")), STR("private")) ||
+                 str_eq_nocase(member(call, tags, STR("privacy")), STR("private"));
+    struct str region = member(call, tags, STR("region"));
+    if (!region.n) region = field(call, STR("x-penstock-region"));
+    r->region_count = list_of(region, r->regions, ROUTE_REGIONS_MAX);
+    r->tag_count = list_of(field(call, STR("x-penstock-tags")), r->tags, ROUTE_TAGS_MAX);
+}
+
+// --- what it belongs to ---
+
+static void read_names(const struct call *call, struct need *need) {
+    struct str body = call->request.body, raw;
+    if (body.n && body.p[0] == '{' && JSON_GET(body, &raw, STR("metadata")) && json_raw_kind(raw) == JSON_OBJECT)
+        need->metadata = raw;
+    need->user = member(call, body, STR("user"));
+    if (!need->user.n) need->user = member(call, need->metadata, STR("user_id"));
+    need->session = field(call, STR("x-penstock-session"));
+    if (!need->session.n) need->session = member(call, need->metadata, STR("session_id"));
+    if (!need->session.n) need->session = member(call, body, STR("prompt_cache_key"));
+}
+
+static uint64_t affinity_of(const struct call *call, const struct need *need, int by) {
+    uint64_t key = call->key ? (uint64_t)call->key->id : 0;
+    if (by == AFFINITY_PROMPT) return hash_bytes(str_head(call->request.input, AFFINITY_PROMPT_MAX), key);
+    if (by == AFFINITY_SESSION && need->session.n) return hash_bytes(need->session, key);
+    if (by != AFFINITY_KEY && need->user.n) return hash_bytes(need->user, key + 1);
+    return hash_bytes(str_of((const char *)&key, sizeof key), 2);
+}
+
+// --- what it asks of a model ---
+
+static bool is_chat(const struct call *call) {
+    return call->request.operation == OPERATION_CHAT && call->dialect->read;
+}
+
+// Counts, where a guess by bytes might send it to a target that is too small, or past one that is not.
+static void count_tokens(const struct call *call, struct need *need, const struct route_model *m) {
+    struct model_need *n = &need->route.model;
+    struct prompt_tokens tokens;
+    bool close = (m->uses & CONDITION_USES(CONDITION_TOKENS)) != 0;
+    for (size_t i = 0; i < m->count && !close; i++)
+        close = m->nodes[i].facts.context_window && n->most > m->nodes[i].facts.context_window;
+    if (!close || !need->chat || !m->count || call->request.input.n > COUNT_MAX) return;
+    struct prompt_way way = prompt_way_of(m->nodes[0].conf->model);
+    if (!prompt_count_chat(&way, need->chat, &call->req->arena, &tokens)) return;
+    n->tokens = tokens.total;
+    n->counted = true;
+}
+
+static bool read_abilities(struct call *call, struct need *need, const struct route_model *m, struct err *err) {
+    need->route.model = model_need_of_request(&call->request);
+    bool glance = m->count == 1 && !m->uses && call->request.body.n > GLANCE_MAX;
+    if (!is_chat(call) || glance) return true;
+    bool asked = m->uses || m->conf->strategy == STRATEGY_COMPLEXITY || m->conf->tasks.n;
+    if (!asked && model_need_plain(&call->request)) {
+        need->route.model.most = call->request.body.n;
+        if (need->route.model.most < UINT64_C(4096)) return true; // no model is smaller
+    }
+    if (!translation_chat(call, &need->chat, err)) return false;
+    need->route.model = model_need_of_chat(&call->request, need->chat);
+    count_tokens(call, need, m);
+    return true;
+}
+
+const struct complexity *need_complexity(struct need *need) {
+    if (need->judged) return &need->complexity;
+    need->judged = true;
+    if (need->chat) complexity_of_chat(&need->call->runtime->routes->lexicon, need->chat, &need->complexity);
+    return &need->complexity;
+}
+
+// --- conditions ---
+
+static bool text(struct str t, struct condition_value *out) {
+    out->text = t;
+    return t.n > 0;
+}
+
+static bool number(double n, struct condition_value *out) {
+    out->number = n;
+    return true;
+}
+
+static bool truth(bool t, struct condition_value *out) {
+    out->truth = t;
+    return true;
+}
+
+#define DAY_S 86400
+
+static bool get_time(const struct call *call, enum condition_name name, struct condition_value *out) {
+    int64_t s = call->ts / (int64_t)NS_PER_SEC;
+    if (name == CONDITION_HOUR) return number((double)(s % DAY_S / 3600), out);
+    if (name == CONDITION_MINUTE) return number((double)(s % 3600 / 60), out);
+    return number((double)((s / DAY_S + 3) % 7 + 1), out); // 1970 began on a Thursday
+}
+
+static bool get_member(const struct need *need, enum condition_name name, struct str key, struct condition_value *out) {
+    const struct call *call = need->call;
+    if (name == CONDITION_HEADER) return text(field(call, key), out);
+    if (name == CONDITION_METADATA) return text(member(call, need->metadata, key), out);
+    return text(call->key ? member(call, call->key->tags, key) : STR(""), out);
+}
+
+static bool get_place(const struct call *call, enum condition_name name, struct condition_value *out) {
+    const struct key_entry *key = call->key;
+    if (!key) return text(STR(""), out);
+    if (name == CONDITION_TENANT) return text(key->tenant.n ? key->tenant : STR("default"), out);
+    if (name == CONDITION_TEAM) return text(key->team, out);
+    if (name == CONDITION_PROJECT) return text(key->project, out);
+    return text(key->name, out);
+}
+
+static bool get_ability(const struct need *need, enum condition_name name, struct condition_value *out) {
+    unsigned can = need->route.model.can;
+    if (name == CONDITION_VISION) return truth(can & MODEL_CAN_VISION, out);
+    if (name == CONDITION_AUDIO) return truth(can & (MODEL_CAN_AUDIO_INPUT | MODEL_CAN_AUDIO_OUTPUT), out);
+    if (name == CONDITION_REASONING) return truth(can & MODEL_CAN_REASONING, out);
+    if (name == CONDITION_TOOLS) return truth(need->route.model.tools > 0, out);
+    return truth(need->chat && need->chat->output != CHAT_OUTPUT_TEXT, out);
+}
+
+static bool get_judged(struct need *need, enum condition_name name, struct condition_value *out) {
+    const struct complexity *c = need_complexity(need);
+    if (name == CONDITION_COMPLEXITY) return number(c->score, out);
+    if (name == CONDITION_TIER) return text(tier_name(c->tier), out);
+    if (name == CONDITION_LANGUAGE) return text(language_code(c->language), out);
+    struct str asked = member(need->call, need->metadata, STR("task"));
+    return text(asked.n ? asked : task_name(c->task), out);
+}
+
+static bool get(const void *ctx, enum condition_name name, struct str key, struct condition_value *out) {
+    struct need *need = (struct need *)(uintptr_t)ctx;
+    const struct call *call = need->call;
+    switch (name) {
+    case CONDITION_TOKENS:
+        return number((double)need->route.model.tokens, out);
+    case CONDITION_MAX_TOKENS:
+        return number((double)need->route.model.output, out);
+    case CONDITION_MESSAGES:
+        return number((double)need->route.model.turns, out);
+    case CONDITION_HOUR:
+    case CONDITION_MINUTE:
+    case CONDITION_WEEKDAY:
+        return get_time(call, name, out);
+    case CONDITION_MODEL:
+        return text(call->request.model, out);
+    case CONDITION_ENDPOINT:
+        return text(call->endpoint->name, out);
+    case CONDITION_TENANT:
+    case CONDITION_TEAM:
+    case CONDITION_PROJECT:
+    case CONDITION_KEY:
+        return get_place(call, name, out);
+    case CONDITION_USER:
+        return text(need->user, out);
+    case CONDITION_SESSION:
+        return text(need->session, out);
+    case CONDITION_COMPLEXITY:
+    case CONDITION_TASK:
+    case CONDITION_TIER:
+    case CONDITION_LANGUAGE:
+        return get_judged(need, name, out);
+    case CONDITION_PRIVACY:
+        return text(need->route.private ? STR("private") : STR(""), out);
+    case CONDITION_STREAM:
+        return truth(call->request.stream, out);
+    case CONDITION_TOOLS:
+    case CONDITION_VISION:
+    case CONDITION_AUDIO:
+    case CONDITION_JSON:
+    case CONDITION_REASONING:
+        return get_ability(need, name, out);
+    case CONDITION_HEADER:
+    case CONDITION_METADATA:
+    case CONDITION_TAG:
+        return get_member(need, name, key, out);
+    case CONDITION_NAME_COUNT:
+        break;
+    }
+    return false;
+}
+
+// --- the whole ---
+
+static bool fill_for(struct call *call, struct need *need, const struct route_model *m, struct err *err) {
+    bool by_name = m->conf->strategy == STRATEGY_STICKY || m->conf->strategy == STRATEGY_AB;
+    if (by_name || m->uses || m->conf->tasks.n) read_names(call, need);
+    if (by_name) need->route.affinity = affinity_of(call, need, m->conf->policy.affinity);
+    if (!read_abilities(call, need, m, err)) return false;
+    uint64_t otherwise = (uint64_t)call->runtime->conf->quota.default_output_tokens;
+    need->route.expected = (struct usage){.prompt = need->route.model.tokens,
+                                          .output = estimate_output(&call->gl->estimates, &call->request, otherwise)};
+    need->route.env = &need->env;
+    if (m->conf->strategy == STRATEGY_COMPLEXITY) need->route.tier = need_complexity(need)->tier;
+    return true;
+}
+
+bool need_fill(struct call *call, struct err *err) {
+    struct need *need = ARENA_NEW(&call->req->arena, struct need);
+    const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, call->request.model);
+    if (!need) return err_no_memory(err);
+    need->call = call;
+    need->env = (struct condition_env){.get = get, .ctx = need};
+    need->user = need->session = need->metadata = STR("");
+    call->need = need;
+    read_limits(call, need);
+    need->route.model = model_need_of_request(&call->request);
+    return !m || fill_for(call, need, m, err);
+}

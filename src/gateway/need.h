@@ -1,0 +1,25 @@
+// What routing knows of a call: read from its request, its fields and its key, as far as its model's targets ask.
+//
+// Ownership: lies in the call's arena. Thread rule: the call's loop.
+#ifndef GATEWAY_NEED_H
+#define GATEWAY_NEED_H
+
+#include "gateway/call.h"
+#include "route/complexity.h"
+
+struct need {
+    struct route_need route; // what route.h takes
+    struct condition_env env;
+    const struct call *call;
+    const struct chat *chat; // the request in the neutral form; NULL: it was not read
+    bool judged;             // complexity is set
+    struct complexity complexity;
+    struct str user, session, metadata; // decoded, decoded, a JSON object; empty: none
+};
+
+// Errors: no memory; those of the dialect's reader.
+NODISCARD bool need_fill(struct call *call, struct err *err);
+// How hard the request is, judged when it is first asked. Never NULL after need_fill.
+const struct complexity *need_complexity(struct need *need);
+
+#endif

@@ -1,0 +1,120 @@
+// Which of a model's targets can and may serve a request.
+#include "route/filter.h"
+
+// --- what it can ---
+
+static bool fits(const struct route_node *node, const struct model_need *need) {
+    uint64_t window = node->facts.context_window;
+    if (!window || need->most <= window) return true;
+    return need->tokens <= window;
+}
+
+static bool has_all(const struct str *wanted, size_t n, const struct route_node *node) {
+    for (size_t i = 0; i < n; i++) {
+        bool found = false;
+        for (size_t k = 0; k < node->conf->tags.n && !found; k++) found = str_eq(node->conf->tags.p[k], wanted[i]);
+        if (!found) return false;
+    }
+    return true;
+}
+
+// "eu" takes in "eu-central-1".
+static bool in_region(struct str region, const struct route_need *need) {
+    for (size_t i = 0; i < need->region_count; i++) {
+        struct str wanted = need->regions[i];
+        if (!str_eq_nocase(str_head(region, wanted.n), wanted)) continue;
+        if (region.n == wanted.n || region.p[wanted.n] == '-') return true;
+    }
+    return !need->region_count;
+}
+
+bool filter_provider(const struct conf_provider *provider, const struct route_need *need) {
+    return !need || ((!need->private || provider->privacy == PRIVACY_LOCAL) && in_region(provider->region, need));
+}
+
+enum route_drop filter_node(const struct route_node *node, const struct route_need *need) {
+    if (node->conf->weight <= 0) return ROUTE_DROP_WEIGHT;
+    if (!need) return ROUTE_DROP_KEPT;
+    if (need->private && node->conf->peer->privacy != PRIVACY_LOCAL) return ROUTE_DROP_PRIVACY;
+    if (need->region_count && !in_region(node->conf->region, need)) return ROUTE_DROP_REGION;
+    if (need->tag_count && !has_all(need->tags, need->tag_count, node)) return ROUTE_DROP_TAG;
+    if (node->known && (need->model.can & ~node->facts.can)) return ROUTE_DROP_CAPABILITY;
+    if (!fits(node, &need->model)) return ROUTE_DROP_CONTEXT;
+    return ROUTE_DROP_KEPT;
+}
+
+// --- how it is ---
+
+static enum route_drop drop_of_view(const struct board_view *view) {
+    static const enum route_drop drops[BOARD_WHY_COUNT] = {
+        [BOARD_USABLE] = ROUTE_DROP_KEPT,       [BOARD_UNHEALTHY] = ROUTE_DROP_UNHEALTHY,
+        [BOARD_COOLDOWN] = ROUTE_DROP_COOLDOWN, [BOARD_OPEN] = ROUTE_DROP_BREAKER,
+        [BOARD_PROBING] = ROUTE_DROP_BREAKER,   [BOARD_CONCURRENCY] = ROUTE_DROP_LIMIT,
+        [BOARD_REQUESTS] = ROUTE_DROP_LIMIT,    [BOARD_TOKENS] = ROUTE_DROP_LIMIT,
+        [BOARD_TOO_LARGE] = ROUTE_DROP_LIMIT};
+    return view->usable ? ROUTE_DROP_KEPT : drops[view->why];
+}
+
+// More of them are out than may be: then the fault is likely elsewhere, and all are candidates.
+static void end_panic(const struct filter_in *in, struct candidate *list) {
+    size_t out = 0, able = 0;
+    for (size_t i = 0; i < in->model->count; i++) {
+        if (list[i].drop != ROUTE_DROP_KEPT && !drop_is_soft(list[i].drop)) continue;
+        able++;
+        out += list[i].drop == ROUTE_DROP_BREAKER || list[i].drop == ROUTE_DROP_UNHEALTHY;
+    }
+    uint64_t most = (uint64_t)in->model->conf->policy.breaker.max_ejected * able;
+    if (!out || out == able || (uint64_t)out * 1000000 <= most) return;
+    for (size_t i = 0; i < in->model->count; i++)
+        if (list[i].drop == ROUTE_DROP_BREAKER || list[i].drop == ROUTE_DROP_UNHEALTHY) list[i].drop = ROUTE_DROP_KEPT;
+}
+
+// --- conditions: each is asked once a request ---
+
+static bool holds(const struct filter_in *in, size_t when, signed char known[ROUTE_CONDITIONS_MAX]) {
+    signed char *k = &known[when - 1];
+    if (!*k) *k = in->need->env && condition_holds(in->model->conditions[when - 1], in->need->env) ? 1 : -1;
+    return *k > 0;
+}
+
+void filter_targets(const struct filter_in *in, struct candidate *list) {
+    signed char known[ROUTE_CONDITIONS_MAX] = {0};
+    for (size_t i = 0; i < in->model->count; i++) {
+        const struct route_node *node = &in->model->nodes[i];
+        struct candidate *c = &list[i];
+        c->node = node;
+        c->priced = false;
+        c->score = c->quality = 0;
+        c->drop = filter_node(node, in->need);
+        if (c->drop == ROUTE_DROP_KEPT && in->need && node->when && !holds(in, node->when, known))
+            c->drop = ROUTE_DROP_CONDITION;
+        if (c->drop != ROUTE_DROP_KEPT) continue;
+        board_view(node->slot, in->now_ns, &c->view);
+        c->drop = drop_of_view(&c->view);
+    }
+    end_panic(in, list);
+}
+
+// --- reasons ---
+
+struct reason {
+    struct str name, text;
+    bool soft;
+};
+
+static const struct reason *reason_of(enum route_drop drop) {
+    static const struct reason all[] = {
+#define DROP(id, word, is_soft, words) [ROUTE_DROP_##id] = {STR_INIT(word), STR_INIT(words), is_soft},
+#include "route/drop.def"
+#undef DROP
+    };
+    return &all[drop];
+}
+
+bool drop_is_soft(enum route_drop drop) { return reason_of(drop)->soft; }
+struct str drop_name(enum route_drop drop) {
+    return reason_of(drop)->name;
+}
+struct str drop_text(enum route_drop drop) {
+    return reason_of(drop)->text;
+}

@@ -1,0 +1,156 @@
+// Puts together what choosing needs to know of each configured model's targets.
+#include "route/table.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+// --- tuning ---
+
+static struct limit_rules limits_of(const struct conf_rate_limits *l) {
+    return (struct limit_rules){
+        .requests = l->requests_per_minute == OPT_UNSET ? 0 : (uint64_t)l->requests_per_minute,
+        .tokens = l->tokens_per_minute == OPT_UNSET ? 0 : (uint64_t)l->tokens_per_minute,
+        .concurrency = l->concurrency == OPT_UNSET ? 0 : (uint32_t)MIN(l->concurrency, (int64_t)UINT32_MAX)};
+}
+
+static struct board_tuning tuning_of(const struct conf_breaker *b, const struct conf_rate_limits *limits) {
+    struct board_tuning t = board_tuning_default();
+    t.limits = limits_of(limits);
+    t.slow_start_ns = (uint64_t)b->slow_start * NS_PER_MS;
+    t.breaker.consecutive = (uint32_t)b->failures;
+    t.breaker.error_permille = (uint32_t)(b->error_rate / 1000);
+    t.breaker.min_requests = (uint32_t)b->min_requests;
+    t.breaker.window_ns = (uint64_t)b->window * NS_PER_MS;
+    t.breaker.open_ns = (uint64_t)b->open * NS_PER_MS;
+    t.breaker.open_max_ns = (uint64_t)b->max_open * NS_PER_MS;
+    t.breaker.probes = t.breaker.successes = (uint32_t)b->probes;
+    return t;
+}
+
+// A provider as a whole has limits and a concurrency; what fails is one of its models.
+static struct board_tuning provider_tuning(const struct conf_provider *p, const struct conf_breaker *general) {
+    struct board_tuning t = tuning_of(general, &p->limits);
+    t.breaker.consecutive = 0;
+    t.breaker.error_permille = 0;
+    return t;
+}
+
+static bool slot_of(struct board *board, struct str provider, struct str model, const struct board_tuning *tuning,
+                    struct board_slot **out_slot, struct err *err) {
+    *out_slot = board_slot_get(board, provider, model, STR(""));
+    if (!*out_slot)
+        return err_set(err, ERR_CONFIG_INVALID, "no memory for what is known of target \"%.*s/%.*s\"",
+                       STR_ARG(provider), STR_ARG(model));
+    board_slot_tune(*out_slot, tuning);
+    return true;
+}
+
+// --- a model ---
+
+// Targets that ask the same share the answer. Returns its place + 1.
+static size_t condition_place(struct route_model *m, const struct conf_target *conf) {
+    for (size_t k = 0; k < m->count; k++)
+        if (m->nodes[k].when && str_eq(m->nodes[k].conf->when, conf->when)) return m->nodes[k].when;
+    m->conditions[m->condition_count] = conf->condition;
+    m->uses |= condition_uses(conf->condition);
+    return ++m->condition_count;
+}
+
+static bool node_init(struct route_table *t, struct route_model *m, struct route_node *node,
+                      const struct conf_target *conf, struct board *board, struct err *err) {
+    const struct model_target of = {m->conf, conf->peer, conf->model};
+    const struct board_tuning tuning = tuning_of(&m->conf->policy.breaker, &conf->limits);
+    *node = (struct route_node){.conf = conf, .model = m->conf, .provider = t->providers[conf->peer->index]};
+    node->known = model_facts(t->catalog, t->conf, m->level, &of, &node->facts) || m->conf->capabilities.n;
+    node->place = hash_bytes(conf->model, hash_bytes(conf->provider, 0));
+    node->arm = conf->arm.n ? hash_bytes(conf->arm, 1) : node->place;
+    if (conf->condition) node->when = condition_place(m, conf);
+    return slot_of(board, conf->provider, conf->model, &tuning, &node->slot, err);
+}
+
+static struct retry_rules retries_of(const struct conf_retry *r) {
+    struct retry_rules rules = retry_rules_default();
+    rules.share_permille = (uint32_t)(r->share / 1000);
+    rules.base_ns = (uint64_t)r->base * NS_PER_MS;
+    rules.max_ns = rules.after_max_ns = (uint64_t)r->max * NS_PER_MS;
+    return rules;
+}
+
+// A second call is no help that somebody is owed: nothing besides the share.
+static struct retry_rules hedges_of(const struct conf_hedge *h) {
+    return (struct retry_rules){.share_permille = (uint32_t)(h->share / 1000), .burst = 1};
+}
+
+static bool model_init(struct route_table *t, const struct conf_model *conf, const struct conf_tenant *level,
+                       struct board *board, uint64_t now_ns, struct err *err) {
+    struct route_model *m = &t->models[conf->index];
+    m->conf = conf;
+    m->level = level;
+    m->retry_rules = retries_of(&conf->policy.retry);
+    m->hedge_rules = hedges_of(&conf->policy.hedge);
+    retry_budget_init(&m->retries, &m->retry_rules, now_ns);
+    retry_budget_init(&m->hedges, &m->hedge_rules, now_ns);
+    m->nodes = ARENA_ARRAY(&t->arena, struct route_node, conf->targets.n);
+    if (!m->nodes && conf->targets.n) return err_no_memory(err);
+    for (size_t i = 0; i < conf->targets.n; i++, m->count++)
+        if (!node_init(t, m, &m->nodes[i], &conf->targets.p[i], board, err)) return false;
+    for (size_t i = 0; i < m->count; i++)
+        for (size_t k = 0; k < m->count; k++)
+            if (m->nodes[k].arm == m->nodes[i].arm) m->nodes[i].arm_weight += (double)m->nodes[k].conf->weight;
+    return true;
+}
+
+// --- the whole ---
+
+static bool providers_init(struct route_table *t, struct board *board, struct err *err) {
+    for (size_t i = 0; i < t->conf->providers.n; i++) {
+        const struct conf_provider *p = &t->conf->providers.p[i];
+        const struct board_tuning tuning = provider_tuning(p, &t->conf->routing.breaker);
+        if (!slot_of(board, p->name, STR(""), &tuning, &t->providers[i], err)) return false;
+    }
+    return true;
+}
+
+static bool models_init(struct route_table *t, struct board *board, uint64_t now_ns, struct err *err) {
+    struct conf_level_at at = {0};
+    const struct conf_tenant *level;
+    for (size_t i = 0; i < t->conf->models.n; i++)
+        if (!model_init(t, &t->conf->models.p[i], NULL, board, now_ns, err)) return false;
+    while ((level = conf_level_next(t->conf, &at)))
+        for (size_t i = 0; i < level->models.n; i++)
+            if (!model_init(t, &level->models.p[i], level, board, now_ns, err)) return false;
+    return true;
+}
+
+bool route_table_create(const struct conf *conf, const struct model_catalog *catalog, struct board *board,
+                        uint64_t now_ns, struct route_table **out_table, struct err *err) {
+    struct route_table *t = mem_zalloc(1, sizeof *t);
+    if (!t) return err_no_memory(err);
+    arena_init(&t->arena, NULL, 0, (size_t)256 << 20);
+    t->conf = conf;
+    t->catalog = catalog;
+    t->count = conf->model_count;
+    complexity_lexicon_init(&t->lexicon);
+    t->models = ARENA_ARRAY(&t->arena, struct route_model, conf->model_count);
+    t->providers = ARENA_ARRAY(&t->arena, struct board_slot *, conf->providers.n);
+    bool memory = (t->models || !conf->model_count) && (t->providers || !conf->providers.n);
+    if ((memory || err_no_memory(err)) && providers_init(t, board, err) && models_init(t, board, now_ns, err)) {
+        *out_table = t;
+        return true;
+    }
+    route_table_free(t);
+    return false;
+}
+
+void route_table_free(struct route_table *t) {
+    if (!t) return;
+    for (size_t i = 0; t->models && i < t->count; i++)
+        for (size_t k = 0; k < t->models[i].count; k++)
+            if (t->models[i].nodes[k].slot) board_slot_put(t->models[i].nodes[k].slot);
+    for (size_t i = 0; t->providers && i < t->conf->providers.n; i++)
+        if (t->providers[i]) board_slot_put(t->providers[i]);
+    arena_free(&t->arena);
+    mem_free(t);
+}

@@ -1,0 +1,59 @@
+// The targets of all configured models with all that choosing needs to know of them, put together once a configuration:
+// a request that is routed looks nothing up by name.
+//
+// Ownership: route_table_create … route_table_free; configuration, catalogue and board are borrowed and outlive it.
+// Thread rule: read-only once made, but for turns and retry budgets, which are atomic, and the board's slots, which
+// have their own rule.
+#ifndef ROUTE_TABLE_H
+#define ROUTE_TABLE_H
+
+#include "model/facts.h"
+#include "route/board.h"
+#include "route/complexity.h"
+#include "route/retry.h"
+
+#define ROUTE_NODES_MAX 64 // as many targets as a model can have
+#define ROUTE_CONDITIONS_MAX ROUTE_NODES_MAX
+
+struct route_node {
+    const struct conf_target *conf;
+    const struct conf_model *model;
+    struct model_entry facts; // with the price that holds where the model is configured
+    bool known;               // it is known what it can do
+    size_t when;              // its condition's place among the model's, + 1; 0: none
+    struct board_slot *slot;
+    struct board_slot *provider; // of all its provider's targets together
+    uint64_t place;              // what it is known by among others, also in the next configuration
+    uint64_t arm;                // the same of its arm of an experiment
+    double arm_weight;           // of all of the arm's targets
+};
+
+struct route_model {
+    const struct conf_model *conf;
+    const struct conf_tenant *level; // where it is configured; NULL: in general
+    struct route_node *nodes;        // in the configuration's order
+    size_t count;
+    const struct condition *conditions[ROUTE_CONDITIONS_MAX]; // each once
+    size_t condition_count;
+    uint64_t uses; // CONDITION_USES of all of them
+    _Atomic uint64_t turn;
+    struct retry_rules retry_rules, hedge_rules;
+    struct retry_budget retries, hedges;
+};
+
+struct route_table {
+    const struct conf *conf;
+    const struct model_catalog *catalog;
+    struct route_model *models; // by conf_model.index
+    size_t count;
+    struct complexity_lexicon lexicon;
+    struct board_slot **providers; // by conf_provider.index; what is asked for directly counts here alone
+    struct arena arena;
+};
+
+// Errors: no memory; more targets than the board has slots for.
+NODISCARD bool route_table_create(const struct conf *conf, const struct model_catalog *catalog, struct board *board,
+                                  uint64_t now_ns, struct route_table **out_table, struct err *err);
+void route_table_free(struct route_table *table); // NULL is fine
+
+#endif

@@ -1,0 +1,146 @@
+// What is said when a name means nothing, or nothing that it means can serve the request.
+#include "route/unserved.h"
+
+#include "route/filter.h"
+
+// --- no such name ---
+
+static void nearest(struct str name, struct str candidate, struct str *best, size_t *best_distance) {
+    size_t d = str_distance(name, candidate, *best_distance);
+    if (d < *best_distance) {
+        *best = candidate;
+        *best_distance = d;
+    }
+}
+
+struct suggestion {
+    const struct conf_tenant *tenant; // only what it may use is suggested
+    struct str name, best;
+    size_t distance;
+};
+
+static void consider(struct suggestion *s, struct str candidate) {
+    size_t before = s->distance;
+    struct str best = s->best;
+    nearest(s->name, candidate, &best, &before);
+    if (before == s->distance || !conf_tenant_allows(s->tenant, candidate)) return;
+    s->best = best;
+    s->distance = before;
+}
+
+static struct str suggest(const struct conf *conf, const struct conf_tenant *tenant, struct str name) {
+    struct suggestion s = {.tenant = tenant, .name = name, .distance = name.n / 3 + 2};
+    for (const struct conf_tenant *t = tenant; t; t = t->up) {
+        for (size_t i = 0; i < t->models.n; i++) consider(&s, t->models.p[i].name);
+        for (size_t i = 0; i < t->aliases.n; i++) consider(&s, t->aliases.p[i].name);
+    }
+    for (size_t i = 0; i < conf->models.n; i++) consider(&s, conf->models.p[i].name);
+    for (size_t i = 0; i < conf->aliases.n; i++) consider(&s, conf->aliases.p[i].name);
+    return s.best;
+}
+
+bool route_unknown(const struct route_ask *ask, struct str name, struct err *err) {
+    struct str best = suggest(ask->table->conf, ask->tenant, name);
+    if (best.p)
+        err_set(err, ERR_MODEL_NOT_FOUND,
+                "there is no model \"%.*s\"; did you mean \"%.*s\"? GET /v1/models lists what there is",
+                STR_ARG(str_head(name, 100)), STR_ARG(best));
+    else
+        err_set(err, ERR_MODEL_NOT_FOUND,
+                "there is no model \"%.*s\"; GET /v1/models lists what there is, and \"provider/model\" asks a "
+                "provider directly",
+                STR_ARG(str_head(name, 100)));
+    memcpy(err->param, "model", sizeof "model");
+    return false;
+}
+
+// --- nobody can ---
+
+// Of the models that the tenant can see, one with a target that has it all; the one with the nearest name.
+static struct str able_model(const struct route_ask *ask, struct str name) {
+    struct str best = STR_NONE;
+    size_t best_distance = SIZE_MAX;
+    for (size_t i = 0; i < ask->table->count; i++) {
+        const struct route_model *m = &ask->table->models[i];
+        struct conf_choice choice;
+        bool able = false;
+        for (size_t k = 0; k < m->count && !able; k++) able = filter_node(&m->nodes[k], ask->need) == ROUTE_DROP_KEPT;
+        if (!able || !conf_tenant_allows(ask->tenant, m->conf->name)) continue;
+        if (!conf_resolve(ask->table->conf, ask->tenant, m->conf->name, &choice) || choice.model != m->conf) continue;
+        size_t d = str_distance(name, m->conf->name, 64);
+        if (!best.p || d < best_distance) best = m->conf->name, best_distance = d;
+    }
+    return best;
+}
+
+static struct str ability_text(unsigned missing) {
+    static const struct str texts[] = {
+#define CAPABILITY(id, name, help) [MODEL_CAN_BIT_##id] = STR_INIT("that " help " (" name ")"),
+#include "conf/capability.def"
+#undef CAPABILITY
+    };
+    for (unsigned bit = 0; bit < MODEL_CAN_COUNT; bit++)
+        if (missing >> bit & 1) return texts[bit];
+    return STR("that can do all of it at once");
+}
+
+// The reason that keeps out the target which comes nearest: the others fail for the same or an earlier one.
+static enum route_drop reason_of(const struct route_model *m, const struct candidate *list) {
+    enum route_drop furthest = ROUTE_DROP_WEIGHT;
+    for (size_t i = 0; i < m->count; i++) furthest = MAX(furthest, list[i].drop);
+    return furthest;
+}
+
+// What no target has; 0: each has some of it.
+static unsigned missing_of(const struct route_model *m, unsigned wanted) {
+    unsigned missing = wanted;
+    for (size_t i = 0; i < m->count; i++)
+        if (m->nodes[i].conf->weight > 0) missing &= ~m->nodes[i].facts.can;
+    return missing;
+}
+
+static void lack_text(const struct route_ask *ask, const struct route_model *m, enum route_drop why, char out[200]) {
+    uint64_t largest = 0;
+    for (size_t i = 0; i < m->count; i++) largest = MAX(largest, m->nodes[i].facts.context_window);
+    if (why == ROUTE_DROP_CAPABILITY)
+        snprintf(out, 200, "the request needs a model %.*s",
+                 STR_ARG(ability_text(missing_of(m, ask->need->model.can))));
+    else if (why == ROUTE_DROP_CONTEXT)
+        snprintf(out, 200, "the prompt has %s%llu tokens, and none of its targets takes more than %llu",
+                 ask->need->model.counted ? "" : "about ", (unsigned long long)ask->need->model.tokens,
+                 (unsigned long long)largest);
+    else if (why == ROUTE_DROP_PRIVACY)
+        snprintf(out, 200, "the request is private, and none of its targets runs in the house (providers[].privacy)");
+    else if (why == ROUTE_DROP_REGION)
+        snprintf(out, 200, "none of its targets is in a region that the request may go to");
+    else if (why == ROUTE_DROP_TAG)
+        snprintf(out, 200, "none of its targets has the tags that the request asks for");
+    else
+        snprintf(out, 200, "the conditions of its targets do not hold for it");
+}
+
+bool route_unserved(const struct route_ask *ask, struct str name, const struct route_model *model,
+                    const struct candidate *list, struct err *err) {
+    enum route_drop why = reason_of(model, list);
+    char lack[200];
+    if (why == ROUTE_DROP_WEIGHT || !ask->need)
+        return err_set(err, ERR_OVERLOADED, "all targets of model \"%.*s\" are taken out (weight 0)",
+                       STR_ARG(str_head(name, 100)));
+    lack_text(ask, model, why, lack);
+    struct str able = able_model(ask, name);
+    err_set(err, why == ROUTE_DROP_CONTEXT ? ERR_CONTEXT_WINDOW : ERR_NO_TARGET,
+            "model \"%.*s\" cannot serve this request: %s%s%.*s%s", STR_ARG(str_head(name, 100)), lack,
+            able.p ? "; \"" : "", STR_ARG(able), able.p ? "\" can" : "; no model here can");
+    memcpy(err->param, "model", sizeof "model");
+    return false;
+}
+
+bool route_kept_in(const struct route_ask *ask, struct str name, const struct conf_provider *provider,
+                   struct err *err) {
+    bool private = ask->need->private && provider->privacy != PRIVACY_LOCAL;
+    err_set(err, ERR_NO_TARGET, "\"%.*s\" cannot be asked: %s", STR_ARG(str_head(name, 100)),
+            private ? "the request is private, and this provider does not run in the house (providers[].privacy)"
+                    : "the request may not leave its region (providers[].region)");
+    memcpy(err->param, "model", sizeof "model");
+    return false;
+}
