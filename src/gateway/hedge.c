@@ -37,7 +37,7 @@ static uint64_t delay_ms(const struct call *call, const struct conf_hedge *h) {
     if (!t->slot) return 0;
     struct board_view view;
     board_view(t->slot, clock_mono_ns(), &view);
-    return view.first_token_p95_ns / NS_PER_MS;
+    return view.first_token_slow_ns / NS_PER_MS;
 }
 
 // --- the second ---

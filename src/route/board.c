@@ -24,6 +24,7 @@ struct board_tuning board_tuning_default(void) {
                                  .cooldown_ns = 5 * SECOND,
                                  .cooldown_auth_ns = 60 * SECOND,
                                  .cooldown_max_ns = 600 * SECOND,
+                                 .quantile = 0.95F,
                                  .quantile_min = 20,
                                  .rise = 2,
                                  .fall = 3};

@@ -52,6 +52,7 @@ struct board_tuning {
     uint64_t cooldown_ns;      // after a 429 that does not say how long
     uint64_t cooldown_auth_ns; // after credentials were refused
     uint64_t cooldown_max_ns;  // whatever a provider says
+    float quantile;            // what the views tell, 0..1
     uint32_t quantile_min;     // fewer samples give no quantile
     uint32_t rise, fall;       // active checks in a row that bring it up, take it down; at least 1
 };
@@ -91,8 +92,8 @@ struct board_view {
     float first_token_ns, total_ns; // peak-EWMA, fading while nothing is seen; 0 = unknown
     float error_rate;               // 0..1, of the breaker's window
     uint32_t window_requests;       // that the rate is of
-    uint64_t first_token_p95_ns;    // 0 = too few seen
-    uint64_t total_p95_ns;
+    uint64_t first_token_slow_ns;   // tuning.quantile of them are faster; 0 = too few seen
+    uint64_t total_slow_ns;
     float tokens_second;                // output, mean; 0 = unknown
     float requests_share, tokens_share; // of a minute that is free, 0..1; 1 when there is no limit
     float requests_room, tokens_room;   // likewise absolute; -1 when there is no limit

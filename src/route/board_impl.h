@@ -14,7 +14,7 @@ struct board_published {
     uint64_t rate_end_ns;            // when the window that errors were counted in is over
     uint64_t at_ns;                  // that headroom and averages are of
     uint64_t requests_ns, tokens_ns; // when there is room for one more
-    uint64_t first_p95_ns, total_p95_ns;
+    uint64_t first_slow_ns, total_slow_ns;
     uint32_t state; // enum breaker_state | PUBLISHED_PROBES_FREE | PUBLISHED_UNHEALTHY
     uint32_t in_flight, concurrency, window_requests;
     float first_ns, total_ns, half_lives_per_ns;
@@ -39,8 +39,8 @@ struct board_slot {
     uint32_t in_flight;
     uint32_t checks_good, checks_bad; // in a row
     bool unhealthy;
-    uint64_t first_p95_ns, total_p95_ns, quantiles_ns; // quantiles_ns: when they were worked out
-    uint32_t quantiles_new;                            // samples since
+    uint64_t first_slow_ns, total_slow_ns, quantiles_ns; // quantiles_ns: when they were worked out
+    uint32_t quantiles_new;                              // samples since
     struct latency_sketch first_sketch, total_sketch;
     struct board_totals totals;
 

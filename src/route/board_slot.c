@@ -96,7 +96,7 @@ static void observe_cut_short(struct board_slot *slot, const struct board_ticket
     latency_ewma_at_least(&slot->total, took, now_ns);
     if (ticket->first_ns) return;
     latency_ewma_at_least(&slot->first, took, now_ns);
-    if (took < slot->first_p95_ns) return;
+    if (took < slot->first_slow_ns) return;
     latency_sketch_add(&slot->first_sketch, t->quantile_half_ns, took, now_ns);
     slot->quantiles_new++;
 }
@@ -118,14 +118,14 @@ static void observe(struct board_slot *slot, const struct board_ticket *ticket, 
 
 static uint64_t quantile(const struct board_slot *slot, const struct latency_sketch *sketch, uint64_t now_ns) {
     float count = latency_sketch_count(sketch, slot->tuning.quantile_half_ns, now_ns);
-    return count >= (float)slot->tuning.quantile_min ? latency_sketch_quantile(sketch, 0.95F) : 0;
+    return count >= (float)slot->tuning.quantile_min ? latency_sketch_quantile(sketch, slot->tuning.quantile) : 0;
 }
 
 static void renew_quantiles(struct board_slot *slot, uint64_t now_ns) {
     if (!slot->quantiles_new) return;
     if (slot->quantiles_new < QUANTILES_EVERY && now_ns < slot->quantiles_ns + QUANTILES_AGE_NS) return;
-    slot->first_p95_ns = quantile(slot, &slot->first_sketch, now_ns);
-    slot->total_p95_ns = quantile(slot, &slot->total_sketch, now_ns);
+    slot->first_slow_ns = quantile(slot, &slot->first_sketch, now_ns);
+    slot->total_slow_ns = quantile(slot, &slot->total_sketch, now_ns);
     slot->quantiles_new = 0;
     slot->quantiles_ns = now_ns;
 }

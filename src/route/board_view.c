@@ -65,8 +65,8 @@ void board_publish(struct board_slot *slot, uint64_t now_ns) {
     board_store_float(&p->first_ns, slot->first.value_ns * decay_since(slot->first.at_ns, now_ns, fade));
     board_store_float(&p->total_ns, slot->total.value_ns * decay_since(slot->total.at_ns, now_ns, fade));
     board_store_float(&p->half_lives_per_ns, fade);
-    store(&p->first_p95_ns, slot->first_p95_ns);
-    store(&p->total_p95_ns, slot->total_p95_ns);
+    store(&p->first_slow_ns, slot->first_slow_ns);
+    store(&p->total_slow_ns, slot->total_slow_ns);
     board_store_float(&p->tokens_second, latency_speed_mean(&slot->speed));
 }
 
@@ -138,8 +138,8 @@ void board_view(const struct board_slot *slot, uint64_t now_ns, struct board_vie
     out->total_ns = board_load_float(&p->total_ns) * fade;
     out->error_rate = fresh ? board_load_float(&p->error_rate) : 0;
     out->window_requests = fresh ? load32(&p->window_requests) : 0;
-    out->first_token_p95_ns = load(&p->first_p95_ns);
-    out->total_p95_ns = load(&p->total_p95_ns);
+    out->first_token_slow_ns = load(&p->first_slow_ns);
+    out->total_slow_ns = load(&p->total_slow_ns);
     out->tokens_second = board_load_float(&p->tokens_second);
     out->slow_start = 1;
     float per_ns = board_load_float(&p->slow_per_ns);

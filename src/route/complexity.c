@@ -176,7 +176,8 @@ static void score(const struct reading *r, const struct complexity_around *a, st
 }
 
 // Each group votes for its task; what is named first has more to say.
-static enum prompt_task task_of(const struct reading *r, const struct complexity_around *a, const struct complexity *c) {
+static enum prompt_task task_of(const struct reading *r, const struct complexity_around *a,
+                                const struct complexity *c) {
     unsigned votes[TASK_COUNT] = {0};
     if (a->images) return TASK_VISION;
     for (unsigned g = GROUP_STOP + 1; g < GROUP_COUNT; g++) {

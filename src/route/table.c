@@ -15,8 +15,10 @@ static struct limit_rules limits_of(const struct conf_rate_limits *l) {
         .concurrency = l->concurrency == OPT_UNSET ? 0 : (uint32_t)MIN(l->concurrency, (int64_t)UINT32_MAX)};
 }
 
-static struct board_tuning tuning_of(const struct conf_breaker *b, const struct conf_rate_limits *limits) {
+static struct board_tuning tuning_of(const struct conf_routing *policy, const struct conf_rate_limits *limits) {
     struct board_tuning t = board_tuning_default();
+    const struct conf_breaker *b = &policy->breaker;
+    t.quantile = (float)policy->hedge.quantile / 1e6F;
     t.limits = limits_of(limits);
     t.slow_start_ns = (uint64_t)b->slow_start * NS_PER_MS;
     t.breaker.consecutive = (uint32_t)b->failures;
@@ -30,8 +32,9 @@ static struct board_tuning tuning_of(const struct conf_breaker *b, const struct 
 }
 
 // A provider as a whole has limits and a concurrency; what fails is one of its models.
-static struct board_tuning provider_tuning(const struct conf_provider *p, const struct conf_breaker *general) {
+static struct board_tuning provider_tuning(const struct conf_provider *p, const struct conf_routing *general) {
     struct board_tuning t = tuning_of(general, &p->limits);
+    t.cooldown_ns = t.cooldown_auth_ns = 0;
     t.breaker.consecutive = 0;
     t.breaker.error_permille = 0;
     return t;
@@ -61,7 +64,9 @@ static size_t condition_place(struct route_model *m, const struct conf_target *c
 static bool node_init(struct route_table *t, struct route_model *m, struct route_node *node,
                       const struct conf_target *conf, struct board *board, struct err *err) {
     const struct model_target of = {m->conf, conf->peer, conf->model};
-    const struct board_tuning tuning = tuning_of(&m->conf->policy.breaker, &conf->limits);
+    struct board_tuning tuning = tuning_of(&m->conf->policy, &conf->limits);
+    // Where there is no other, its answer says more than that it was not asked.
+    if (m->conf->targets.n == 1) tuning.cooldown_ns = tuning.cooldown_auth_ns = 0;
     *node = (struct route_node){.conf = conf, .model = m->conf, .provider = t->providers[conf->peer->index]};
     node->known = model_facts(t->catalog, t->conf, m->level, &of, &node->facts) || m->conf->capabilities.n;
     node->place = hash_bytes(conf->model, hash_bytes(conf->provider, 0));
@@ -107,7 +112,7 @@ static bool model_init(struct route_table *t, const struct conf_model *conf, con
 static bool providers_init(struct route_table *t, struct board *board, struct err *err) {
     for (size_t i = 0; i < t->conf->providers.n; i++) {
         const struct conf_provider *p = &t->conf->providers.p[i];
-        const struct board_tuning tuning = provider_tuning(p, &t->conf->routing.breaker);
+        const struct board_tuning tuning = provider_tuning(p, &t->conf->routing);
         if (!slot_of(board, p->name, STR(""), &tuning, &t->providers[i], err)) return false;
     }
     return true;

@@ -6,6 +6,7 @@
 #include "gateway/gateway.h"
 #include "gateway/keys.h"
 #include "net/wire.h"
+#include "os/clock.h"
 #include "temp_dir.h"
 
 #ifndef RIG_TENANTS // a suite may add some
@@ -60,6 +61,7 @@ static inline struct conf *rig_conf(const struct rig *rig) {
                "  - {name: only-a, targets: [{provider: a, model: only-a}]}\n"
                "  - {name: demo-then-b, targets: [{provider: demo, model: fail-503}, {provider: b, priority: 1}]}\n"
                "auth: {required: false}\n"
+               "routing: {breaker: {failures: 0, min_requests: 1000000}}\n"
                "limits: {max_event: 64KiB, max_response: 1MiB, stream_buffer: 64KiB}\n" RIG_TENANTS,
                rig->a_port, rig->b_port);
     conf_problems_init(&problems);
@@ -72,6 +74,21 @@ static inline struct conf *rig_conf(const struct rig *rig) {
     buf_free(&text);
     REQUIRE(conf != NULL);
     return conf;
+}
+
+// Targets that were told to be left alone are asked again.
+static inline void rig_calm(struct rig *rig) {
+    struct board_slot *slots[16];
+    size_t n = board_slots(rig->board, slots, ARRAY_LEN(slots));
+    for (size_t i = 0; i < n; i++) {
+        board_cooldown(slots[i], 0, clock_mono_ns());
+        board_slot_put(slots[i]);
+    }
+}
+
+static inline int rig_connect(struct wire *w) {
+    rig_calm(rig_of(w));
+    return wire_connect(w);
 }
 
 static inline void rig_on_ledger(void *arg, enum ledger_event event, const char *message) {

@@ -50,7 +50,7 @@ static void whole_answer(struct wire *w) {
     struct buf request = BUF_INIT(1 << 20);
     char text[4096];
     rig_answer_init(&a);
-    int fd = wire_connect(w);
+    int fd = rig_connect(w);
     rig_post(fd, CHAT, STR("{\"model\":\"m\"," MESSAGES ",\"x\":1.50}"));
     answer_at(rig->a,
               counted(text, sizeof text, JSON "x-ratelimit-limit: 9\r\nserver: secret\r\nx-request-id: up1\r\n", GOOD),
@@ -82,7 +82,7 @@ static void stream_of(struct wire *w, struct str request, struct str upstream, s
     struct rig *rig = rig_of(w);
     struct rig_answer a;
     rig_answer_init(&a);
-    int fd = wire_connect(w);
+    int fd = rig_connect(w);
     rig_post(fd, CHAT, request);
     answer_at(rig->a, upstream, false, NULL);
     rig_read_answer(fd, &a);
@@ -133,7 +133,7 @@ static void next_target(struct wire *w) {
         struct rig_answer a;
         struct buf request = BUF_INIT(1 << 20);
         rig_answer_init(&a);
-        int fd = wire_connect(w);
+        int fd = rig_connect(w);
         rig_post(fd, CHAT, STR("{\"model\":\"m\"," MESSAGES ",\"stream\":true}"));
         answer_at(rig->a, k_failing[i].answer, k_failing[i].reset, NULL);
         answer_at(rig->b, STR(SSE "x-b: 1\r\n\r\n" WORD USAGE DONE), false, &request);
@@ -161,7 +161,7 @@ static void demo_then_b(struct wire *w) {
     struct rig_answer a;
     char text[4096];
     rig_answer_init(&a);
-    int fd = wire_connect(w);
+    int fd = rig_connect(w);
     rig_post(fd, CHAT, STR("{\"model\":\"demo-then-b\"," MESSAGES "}"));
     answer_at(rig->b, counted(text, sizeof text, JSON, GOOD), false, NULL);
     rig_read_answer(fd, &a);
@@ -211,7 +211,7 @@ static void broken(struct wire *w) {
         const struct broken *k = &k_broken[i];
         struct rig_answer a;
         rig_answer_init(&a);
-        int fd = wire_connect(w);
+        int fd = rig_connect(w);
         rig_post(fd, CHAT,
                  k->stream ? STR("{\"model\":\"only-a\"," MESSAGES ",\"stream\":true}")
                            : STR("{\"model\":\"only-a\"," MESSAGES "}"));
@@ -242,7 +242,7 @@ static void too_large(struct wire *w) {
         rig_answer_init(&a);
         buf_put(&big, stream ? STR(SSE "\r\ndata: ") : STR(JSON "\r\n{\"x\":\""));
         while (big.n < (size_t)2 << 20) buf_lit(&big, "xxxxxxxxxxxxxxxx");
-        int fd = wire_connect(w);
+        int fd = rig_connect(w);
         rig_post(fd, CHAT, STR("{\"model\":\"m\"," MESSAGES ",\"stream\":true}"));
         int up = rig_accept(rig->a);
         CHECK(wire_read_request(up, &request));
@@ -286,7 +286,7 @@ static void refused(struct wire *w) {
     };
     struct rig_answer a;
     rig_answer_init(&a);
-    int fd = wire_connect(w);
+    int fd = rig_connect(w);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CHECK(wire_send(fd, cases[i].request));
         rig_read_answer(fd, &a);
@@ -316,7 +316,7 @@ static void leave(struct wire *w) {
     struct rig *rig = rig_of(w);
     for (size_t i = 0; i < ARRAY_LEN(answers) * 2; i++) {
         struct buf got = BUF_INIT(1 << 20);
-        int fd = wire_connect(w);
+        int fd = rig_connect(w);
         rig_post(fd, CHAT, STR("{\"model\":\"m\"," MESSAGES ",\"stream\":true}"));
         int up = rig_accept(rig->a);
         CHECK(wire_read_request(up, &got));
@@ -331,7 +331,7 @@ static void leave(struct wire *w) {
         buf_free(&got);
     }
     // And from the demonstration, which would go on for minutes.
-    int fd = wire_connect(w);
+    int fd = rig_connect(w);
     rig_post(fd, CHAT, STR("{\"model\":\"demo/slow-60000\"," MESSAGES ",\"stream\":true}"));
     usleep(20000);
     close(fd);
@@ -384,7 +384,7 @@ static void test_slow_reader(void) { rig_run(slow_reader, 1); }
 static void demonstration(struct wire *w) {
     struct rig_answer a;
     rig_answer_init(&a);
-    int fd = wire_connect(w);
+    int fd = rig_connect(w);
     rig_post(fd, CHAT, STR("{\"model\":\"demo/echo\"," MESSAGES "}"));
     rig_read_answer(fd, &a);
     CHECK(a.status == 200 && holds(&a, "\"content\":\"hi\""));
@@ -426,7 +426,7 @@ static void plain_talk(struct wire *w) {
     static const struct str gets_[] = {STR_INIT("GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n"),
                                        STR_INIT("GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n"), STR_INIT("bad\r\n\r\n")};
     for (size_t i = 0; i < ARRAY_LEN(requests) + ARRAY_LEN(gets_); i++) {
-        int fd = wire_connect(w);
+        int fd = rig_connect(w);
         char block[4096];
         if (fd < 0) continue;
         if (i < ARRAY_LEN(requests))
