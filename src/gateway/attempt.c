@@ -66,9 +66,9 @@ static void tell_board(struct attempt *a, enum failure why) {
                                     .draw = gateway_draw(call->gl)};
     uint64_t now = clock_mono_ns();
     if (t->slot) board_end(t->slot, &a->ticket, &o, now);
-    // What is told of limits is the key's, with all models or with one: the model's slot has heard it.
+    // What a provider says of limits is of one model mostly: others of its models are not kept waiting for it.
     struct board_outcome whole = o;
-    if (t->slot) whole.rate = NULL;
+    whole.rate = NULL;
     if (t->provider_slot) board_end(t->provider_slot, &a->provider_ticket, &whole, now);
 }
 
