@@ -1,4 +1,4 @@
-// balanced: by cost, latency and quality together. Each counts from 0 (the best of the candidates) towards 1.
+// balanced: by cost, latency and quality together; each counts from 0, the best of the candidates, towards 1.
 #include "route/strategy.h"
 
 #include <math.h>
