@@ -195,8 +195,18 @@ static void put_union(struct builder *b, bool *any) {
     *any = true;
 }
 
-// Sums over time of all combinations need only what they add up to, which is looked up period by period.
-bool usage_sql_in_all(const struct ledger_query *q) { return usage_group_is_time(q->group) && usage_sql_open(q); }
+// Failures alone are narrowed by nothing else.
+static bool usage_sql_of_errors(const struct ledger_query *q) {
+    struct ledger_query rest = *q;
+    rest.errors = false;
+    return q->errors && usage_sql_open(&rest);
+}
+
+// Sums over time of all combinations, or of all that failed, need only what they add up to, which is looked up period
+// by period.
+bool usage_sql_in_all(const struct ledger_query *q) {
+    return usage_group_is_time(q->group) && (usage_sql_open(q) || usage_sql_of_errors(q));
+}
 
 // What few rows would pass is better not read at all.
 static void put_meant(struct builder *b, const char *column) {
@@ -224,21 +234,22 @@ static void put_rollup(struct builder *b, const struct rollup *sums, int64_t fro
         put_i64(b, " AS BIGINT) UNION ALL SELECT x + 1 FROM p WHERE x + 1 < ", to);
         put(b, ") SELECT x FROM p) p CROSS JOIN ");
         // Each is looked up in the table's key, in its order.
-        put(b, in_all ? "(SELECT DISTINCT tenant_id FROM usage_dim) t CROSS JOIN " : "usage_meant m CROSS JOIN ");
+        put(b, in_all ? "tenants t CROSS JOIN " : "usage_meant m CROSS JOIN ");
     }
     put(b, sums->table);
     put(b, sums->period);
     if (one_by_one) {
         put(b, " = p.x AND r.tenant_id = m.tenant_id AND r.dim_id = m.id");
     } else if (in_all) {
-        put(b, " = p.x AND r.tenant_id = t.tenant_id AND r.dim_id IN (0, -1)");
+        put(b, usage_sql_of_errors(b->q) ? " = p.x AND r.tenant_id = t.tenant_id AND r.dim_id = -1"
+                                         : " = p.x AND r.tenant_id = t.tenant_id AND r.dim_id IN (0, -1)");
     } else {
         put_i64(b, " >= ", from);
         put(b, " AND ");
         put(b, sums->period);
         put_i64(b, " < ", to);
         // So that the table's key serves also where no tenant is asked for.
-        if (!b->q->tenant_id) put(b, " AND r.tenant_id IN (SELECT DISTINCT tenant_id FROM usage_dim)");
+        if (!b->q->tenant_id) put(b, " AND r.tenant_id IN (SELECT tenant_id FROM tenants)");
         put_meant(b, "r.dim_id");
     }
     put_tenant(b, "r.tenant_id");
@@ -280,6 +291,7 @@ static void put_parts(struct builder *b) {
     const struct ledger_query *q = b->q;
     int64_t since = b->s->since, until = b->s->until;
     bool any = false;
+    put(b, "WITH tenants (tenant_id) AS MATERIALIZED (SELECT DISTINCT tenant_id FROM usage_dim) ");
     int64_t h0 = round_up(since, USAGE_HOUR_NS), h1 = until / USAGE_HOUR_NS;
     int64_t d0 = round_up(since, USAGE_DAY_NS), d1 = until / USAGE_DAY_NS;
     static_assert(USAGE_PRICE_UNKNOWN == 2 && USAGE_COMPARED == 64, "as put_records has it");
@@ -332,10 +344,17 @@ static bool weigh(struct usage_sql *s, struct err *err) {
     return true;
 }
 
+// Nothing but time narrows the sums.
+static bool all_meant(const struct ledger_query *q) {
+    return q->group != LEDGER_GROUP_NONE && usage_sql_open(q);
+}
+
 bool usage_sql_gather(struct usage_sql *s, struct err *err) {
     struct builder b;
     struct sql_stmt *st;
     if (!cut(s, err)) return false;
+    s->meant = USAGE_MEANT_MOST;
+    if (all_meant(s->q)) return true; // all are meant: none has to be looked for
     // One connection may report more than once.
     if (!sql_exec(s->db,
                   STR("CREATE TEMP TABLE IF NOT EXISTS usage_meant (id BIGINT PRIMARY KEY, tenant_id BIGINT NOT NULL);"
@@ -355,8 +374,9 @@ bool usage_sql_dims(const struct usage_sql *s, struct sql_stmt **out_stmt, struc
     begin(&b, s);
     put(&b, "SELECT d.id, ");
     put(&b, k_groups[group].text ? k_groups[group].text : k_groups[group].by);
-    put(&b, ", d.owner_kind, CASE WHEN d.status >= 400 OR d.error_id <> 0 THEN 1 ELSE 0 END FROM usage_meant m JOIN"
-            " usage_dim d ON d.id = m.id WHERE 1 = 1");
+    put(&b, ", d.owner_kind, CASE WHEN d.status >= 400 OR d.error_id <> 0 THEN 1 ELSE 0 END FROM ");
+    put(&b, all_meant(s->q) ? "usage_dim d WHERE 1 = 1"
+                                     : "usage_meant m JOIN usage_dim d ON d.id = m.id WHERE 1 = 1");
     put_tenant(&b, "d.tenant_id");
     put(&b, " ORDER BY d.id");
     return end(&b, out_stmt, err);
