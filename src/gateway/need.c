@@ -132,10 +132,10 @@ static bool truth(bool t, struct condition_value *out) {
 #define DAY_S 86400
 
 static bool get_time(const struct call *call, enum condition_name name, struct condition_value *out) {
-    int64_t s = call->ts / (int64_t)NS_PER_SEC;
-    if (name == CONDITION_HOUR) return number((double)(s % DAY_S / 3600), out);
-    if (name == CONDITION_MINUTE) return number((double)(s % 3600 / 60), out);
-    return number((double)((s / DAY_S + 3) % 7 + 1), out); // 1970 began on a Thursday
+    int64_t s = call->ts / (int64_t)NS_PER_SEC, v = s % DAY_S / 3600;
+    if (name == CONDITION_MINUTE) v = s % 3600 / 60;
+    if (name == CONDITION_WEEKDAY) v = (s / DAY_S + 3) % 7 + 1; // 1970 began on a Thursday
+    return number((double)v, out);
 }
 
 static bool get_member(const struct need *need, enum condition_name name, struct str key, struct condition_value *out) {

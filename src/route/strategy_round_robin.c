@@ -6,6 +6,7 @@
 // waits long. Equal weights take turns exactly.
 static size_t place_of(const struct candidate *list, size_t n, uint64_t turn) {
     bool equal = true;
+    if (n < 2) return 0;
     double total = 0, at;
     for (size_t i = 0; i < n; i++) {
         equal = equal && list[i].node->conf->weight == list[0].node->conf->weight;
