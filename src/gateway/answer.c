@@ -357,7 +357,10 @@ static bool feed_stream(struct call *call, struct str data, bool last, struct st
     t->reply.elapsed_ns = clock_mono_ns() - call->req->start_ns;
     buf_clear(&t->out);
     if (!translator_feed(t, data, last, err)) return false;
-    if (t->failed) call->error = err_info(ERR_UPSTREAM_STATUS)->wire_code;
+    if (t->failed) {
+        call->error = err_info(ERR_UPSTREAM_STATUS)->wire_code;
+        call->failover.why = FAILURE_SERVER_ERROR;
+    }
     parts[0] = buf_str(&t->out);
     *out_count = t->out.n ? 1 : 0;
     return true;
@@ -457,6 +460,7 @@ void call_fail(struct call *call, const struct err *given) {
     call->error = err_info(err->code)->wire_code;
     call->passed_count = 0;
     call->mode = ANSWER_NONE;
+    tell_retry(call, told.retry_s);
     finish_whole(call, err->status, STR("application/json"), buf_str(&call->answer));
 }
 
@@ -478,7 +482,8 @@ void call_abort(struct call *call) {
     if (!call->recorded) {
         struct err err;
         err_set(&err, ERR_CLIENT_GONE, "the client left");
-        bool sent = call->at->provider && call->at->sent_ns; // else it still waits for what the provider needs first
+        // Else it still waits: for what the provider needs first, or for the time to ask one anew.
+        bool sent = call->at->taken && call->at->sent_ns;
         if (sent) attempt_over(call, &err);
         call->error = err_info(ERR_CLIENT_GONE)->wire_code;
         if (!call->status) call->status = err.status;

@@ -21,6 +21,7 @@ struct meter_series;
 struct attempt {
     struct call *call;
     bool taken;                              // a target was taken for it, and its ticket is held
+    bool hedge;                              // it was begun beside another
     size_t target;                           // index in the route
     const struct runtime_provider *provider; // NULL: no target was taken yet
     struct board_ticket ticket, provider_ticket;

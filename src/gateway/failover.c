@@ -8,7 +8,6 @@
 #include "net/http_client.h"
 #include "os/clock.h"
 
-
 static void on_wait_over(struct timer *timer);
 static void idle(struct timer *timer) { (void)timer; }
 
@@ -52,23 +51,36 @@ static bool take(struct call *call, struct attempt *a) {
     return false;
 }
 
-// The same, and when none is left, of those that are asked in their place.
-static bool take_any(struct call *call, struct attempt *a, enum failure why) {
-    if (take(call, a)) return true;
+// The first of those that are asked in their place.
+static bool take_fallback(struct call *call, struct attempt *a, enum failure why) {
     const struct route_ask ask = call_route_ask(call);
     return route_fall_back(&ask, why, &call->route) && take(call, a);
+}
+
+static bool take_any(struct call *call, struct attempt *a, enum failure why) {
+    return take(call, a) || take_fallback(call, a, why);
 }
 
 static bool is_limit(enum board_why why) {
     return why == BOARD_CONCURRENCY || why == BOARD_REQUESTS || why == BOARD_TOKENS || why == BOARD_COOLDOWN;
 }
 
-static void tell_when(struct call *call, uint64_t now) {
-    const struct failover *f = &call->failover;
-    if (f->retry_at_ns == UINT64_MAX || call->passed_count == CALL_FIELDS_MAX) return;
+// Seconds from now, at least one; 0: nobody knows.
+static unsigned retry_seconds(const struct failover *f, uint64_t now) {
+    if (f->retry_at_ns == UINT64_MAX) return 0;
     uint64_t s = f->retry_at_ns > now ? (f->retry_at_ns - now + NS_PER_SEC - 1) / NS_PER_SEC : 1;
-    struct str value = arena_printf(&call->req->arena, "%llu", (unsigned long long)MAX(s, (uint64_t)1));
-    if (value.p) call->passed[call->passed_count++] = (struct http_field){STR("retry-after"), value};
+    return (unsigned)MIN(MAX(s, (uint64_t)1), (uint64_t)86400);
+}
+
+// False, with *err set.
+static bool refused(struct call *call, struct err *err) {
+    const struct failover *f = &call->failover;
+    struct str name = str_head(call->request.model, 100);
+    if (is_limit(f->refused))
+        return err_set(err, ERR_RATE_LIMITED, "all targets of \"%.*s\" are at their limits; try again soon",
+                       STR_ARG(name));
+    return err_set(err, ERR_OVERLOADED, "no target of \"%.*s\" can be asked at the moment (%.*s); try again soon",
+                   STR_ARG(name), STR_ARG(board_why_text(f->refused)));
 }
 
 static bool nobody(struct call *call, struct err *err) {
@@ -78,20 +90,18 @@ static bool nobody(struct call *call, struct err *err) {
         return err_set(err, ERR_BODY_TOO_LARGE,
                        "the request has more tokens than any target of \"%.*s\" may be sent in a minute",
                        STR_ARG(name));
-    tell_when(call, clock_mono_ns());
-    if (is_limit(f->refused))
-        return err_set(err, ERR_RATE_LIMITED, "all targets of \"%.*s\" are at their limits; try again soon",
-                       STR_ARG(name));
-    return err_set(err, ERR_OVERLOADED, "no target of \"%.*s\" can be asked at the moment (%.*s); try again soon",
-                   STR_ARG(name), STR_ARG(board_why_text(f->refused)));
+    (void)refused(call, err);
+    err->retry_s = retry_seconds(f, clock_mono_ns());
+    return false;
 }
 
 bool failover_first(struct call *call, struct err *err) {
     struct failover *f = &call->failover;
     f->retry_at_ns = UINT64_MAX;
     if (call->route.routed) retry_budget_call(&call->route.routed->retries, &call->route.routed->retry_rules);
-    if (take_any(call, call->at, FAILURE_RATE_LIMIT)) return true;
-    return nobody(call, err);
+    if (take(call, call->at)) return true;
+    enum failure why = is_limit(f->refused) ? FAILURE_RATE_LIMIT : FAILURE_OVERLOADED;
+    return take_fallback(call, call->at, why) || nobody(call, err);
 }
 
 // --- again ---
@@ -99,9 +109,24 @@ bool failover_first(struct call *call, struct err *err) {
 // The first other target is always asked; what goes beyond takes of a budget, so that a fleet in trouble is not buried.
 static bool may_retry(struct call *call) {
     struct route_model *m = call->route.routed;
-    if (call->attempts >= (size_t)rules_of(call)->attempts) return false;
     if (!m || call->attempts < 2) return true;
     return retry_budget_take(&m->retries, &m->retry_rules, clock_mono_ns());
+}
+
+// Another target, if there is one and the budget has something left: nothing is taken of it in vain.
+static bool find_next(struct call *call, enum failure why) {
+    struct failover *f = &call->failover;
+    struct attempt *next = other(call);
+    size_t was = f->next;
+    attempt_reset(next);
+    if (!take_any(call, next, why)) return false;
+    if (may_retry(call)) {
+        f->ready = next;
+        return true;
+    }
+    attempt_end(next, FAILURE_CANCELLED);
+    f->next = was;
+    return false;
 }
 
 static bool wait_for_same(struct call *call, uint64_t *out_wait_ns) {
@@ -120,43 +145,62 @@ static bool wait_for_same(struct call *call, uint64_t *out_wait_ns) {
 bool failover_again(struct call *call, enum failure why) {
     struct failover *f = &call->failover;
     const struct failure_info *info = failure_info(why);
-    uint64_t wait = 0;
     f->why = why;
     f->after_ns = rate_headers_wait(&call->at->rate);
     f->ready = NULL;
-    if (!call->at->taken || call->reply_started || (!info->next && !info->same) || !may_retry(call)) return false;
-    struct attempt *next = other(call);
-    attempt_reset(next);
-    if (info->next && take_any(call, next, why)) {
-        f->ready = next;
-        return true;
-    }
-    if (!info->same || !wait_for_same(call, &wait)) return false;
-    f->again++;
-    f->next = 0;
-    timer_set(&f->timer, wait / NS_PER_MS);
-    return true;
+    f->wait_ns = 0;
+    if (!call->at->taken || call->reply_started) return false;
+    if (call->attempts >= (size_t)rules_of(call)->attempts) return false;
+    if (info->next && find_next(call, why)) return true;
+    return info->same && wait_for_same(call, &f->wait_ns) && may_retry(call);
 }
 
+// What the failed one has used is told to the board alone: the client pays for the answer that it gets.
 static void forget_answer(struct call *call) {
     size_t max_event = call->relay.max_event;
     call->mode = ANSWER_NONE;
     call->passed_count = 0;
+    call->usage = (struct usage){.prompt = 0};
+    call->usage_known = call->cost_known = call->reference_known = false;
+    call->cost_nano = 0;
+    call->error = NULL;
     buf_clear(&call->answer);
     relay_free(&call->relay); // the start of an event may be in it
     relay_init(&call->relay, max_event);
     translation_reset(call);
 }
 
+// Never earlier: a target's cooldown would not be over.
+static void wait_ns(struct failover *f, uint64_t ns) {
+    timer_set(&f->timer, MAX((ns + NS_PER_MS - 1) / NS_PER_MS, (uint64_t)1));
+}
+
 void failover_go(struct call *call) {
     struct failover *f = &call->failover;
     timer_stop(&call->timer);
+    timer_stop(&f->hedge);
     attempt_end(call->at, f->why);
     forget_answer(call);
-    if (!f->ready) return; // the timer goes on
+    if (!f->ready) {
+        f->again++;
+        f->put_off = false;
+        wait_ns(f, f->wait_ns);
+        return;
+    }
     call->at = f->ready;
     f->ready = NULL;
     pipeline_resume(call);
+}
+
+// What has failed may have been asked to be left alone for longer than the wait was drawn.
+static bool put_off(struct call *call) {
+    struct failover *f = &call->failover;
+    uint64_t now = clock_mono_ns(), most = (uint64_t)rules_of(call)->max * NS_PER_MS;
+    if (f->put_off || f->retry_at_ns == UINT64_MAX || f->retry_at_ns > now + most) return false;
+    uint64_t left = f->retry_at_ns > now ? f->retry_at_ns - now : 0;
+    f->put_off = true;
+    wait_ns(f, left);
+    return true;
 }
 
 static void on_wait_over(struct timer *timer) {
@@ -164,14 +208,15 @@ static void on_wait_over(struct timer *timer) {
     struct attempt *next = other(call);
     struct err err;
     attempt_reset(next);
+    call->failover.next = 0;
     call->failover.retry_at_ns = UINT64_MAX;
-    if (!take(call, next)) {
+    if (take(call, next)) {
+        call->at = next;
+        pipeline_resume(call);
+    } else if (!put_off(call)) {
         (void)nobody(call, &err);
         call_fail(call, &err);
-        return;
     }
-    call->at = next;
-    pipeline_resume(call);
 }
 
 // --- what is told ---
@@ -185,6 +230,7 @@ void failover_note(struct call *call, const struct attempt *a, const char *error
                                                    .model = t->model,
                                                    .error = error,
                                                    .status = status,
+                                                   .hedge = a->hedge,
                                                    .ms = (uint32_t)MIN(ms, (uint64_t)UINT32_MAX)};
 }
 

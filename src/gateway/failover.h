@@ -27,8 +27,10 @@ struct failover {
     size_t again;          // how often all of them were tried anew
     enum failure why;      // how the last one failed
     uint64_t after_ns;     // its provider asked to stay away for so long; 0: it did not
-    struct attempt *ready; // what is to be tried next
-    struct timer timer;    // before the same target is asked again
+    struct attempt *ready; // what is to be tried next; NULL: the same targets anew, after wait_ns
+    uint64_t wait_ns;
+    bool put_off;       // once more, since none would be asked when the wait was over
+    struct timer timer; // before the same target is asked again
     struct timer hedge;
     struct attempt *rival; // under way beside call->at; NULL: none
     uint64_t retry_at_ns;  // when a target that would not be asked may be; UINT64_MAX: nobody knows

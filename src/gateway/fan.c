@@ -7,6 +7,7 @@
 #include "gateway/send.h"
 #include "gateway/translation.h"
 #include "net/http1_parse.h"
+#include "os/clock.h"
 
 #define WRITTEN_MAX ((size_t)64 << 20)
 #define SPACED 2 // times what the client gets, for some put a line's end and spaces before each number
@@ -150,6 +151,8 @@ static void piece_refused(struct piece *p) {
 static void on_head(struct http_exchange *x, const struct http1_head *head) {
     struct piece *p = http_exchange_user(x);
     p->status = head->status;
+    if (head->status >= 300)
+        (void)rate_headers_read(&p->fan->call->at->rate, head->fields, head->field_count, clock_unix_ns());
 }
 
 static void on_data(struct http_exchange *x, struct str data, bool last) {

@@ -6,7 +6,6 @@
 #include "gateway/record.h"
 #include "os/clock.h"
 
-
 static struct attempt *other(const struct attempt *a) {
     struct call *call = a->call;
     return a == &call->tries[0] ? &call->tries[1] : &call->tries[0];
@@ -37,15 +36,17 @@ static uint64_t delay_ms(const struct call *call, const struct conf_hedge *h) {
     if (!t->slot) return 0;
     struct board_view view;
     board_view(t->slot, clock_mono_ns(), &view);
-    return view.first_token_slow_ns / NS_PER_MS;
+    return (view.first_token_slow_ns + NS_PER_MS - 1) / NS_PER_MS;
 }
 
 // --- the second ---
 
 static bool start(struct call *call, struct attempt *rival) {
     struct err ignored;
-    return credential_want(call, &ignored) == CREDENTIAL_READY && call_write(call, &ignored) && !rival->fan &&
-           call_send(call, &ignored);
+    enum credential_state credential = credential_want(call, &ignored);
+    // The first is under way: to be resumed would send it anew. Who comes next has the token.
+    if (credential == CREDENTIAL_WAIT) wait_leave(call);
+    return credential == CREDENTIAL_READY && call_write(call, &ignored) && !rival->fan && call_send(call, &ignored);
 }
 
 static void on_time(struct timer *timer) {
@@ -59,6 +60,7 @@ static void on_time(struct timer *timer) {
     attempt_reset(rival);
     if (!attempt_take(rival, f->next, &refusal)) return;
     f->next++;
+    rival->hedge = true;
     call->at = rival; // what follows speaks of this one
     bool sent = start(call, rival);
     call->at = first;

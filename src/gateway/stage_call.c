@@ -16,7 +16,8 @@
 static void on_head(struct http_exchange *x, const struct http1_head *head) {
     struct attempt *a = http_exchange_user(x);
     (void)rate_headers_read(&a->rate, head->fields, head->field_count, clock_unix_ns());
-    if (status_is_failure(head->status) && hedge_lost(a, failure_of_status(head->status), NULL, head->status)) return;
+    // An error that comes first does not end the other: its answer may be none.
+    if (head->status >= 300 && hedge_lost(a, failure_of_status(head->status), NULL, head->status)) return;
     hedge_won(a);
     answer_head(a->call, head->status, head->fields, head->field_count);
 }
@@ -68,16 +69,22 @@ static void demo_step(struct timer *timer) {
     buf_free(&piece);
 }
 
+// Not from within demo_start: the call may end by it.
+static void demo_head(struct timer *timer) {
+    struct call *call = CONTAINER_OF(timer, struct call, timer);
+    struct http_field type = {STR("content-type"), demo_content_type(&call->demo)};
+    call->timer.fn = demo_step;
+    if (answer_head(call, call->demo.status, &type, 1)) demo_step(timer);
+}
+
 static bool demo_start(struct call *call, struct err *err) {
     struct str id = str_of(call->id_text + 4, REQUEST_ID_TEXT_LEN - 4);
     const struct model_request *asked = call->at->translated ? &call->translation->spoken : &call->request;
     if (!demo_open(asked, call_target(call)->model, id, call->ts / (int64_t)NS_PER_SEC, &call->req->arena, &call->demo,
                    err))
         return false;
-    struct http_field type = {STR("content-type"), demo_content_type(&call->demo)};
-    call->timer.fn = demo_step;
+    call->timer.fn = demo_head;
     timer_set(&call->timer, demo_wait_ms(&call->demo));
-    (void)answer_head(call, call->demo.status, &type, 1);
     return true;
 }
 
