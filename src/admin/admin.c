@@ -45,6 +45,7 @@ bool admin_create(const struct admin_options *options, struct admin **out_admin,
                               .conf = host->conf,
                               .budgets = host->budgets,
                               .models = host->models,
+                              .targets = host->targets,
                               .ctx = host->ctx};
     *out_admin = admin;
     return true;

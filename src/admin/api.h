@@ -42,6 +42,7 @@ struct api {
     // As in host.h; NULL: nobody counts, and what was used of budgets is what the ledger says.
     bool (*budgets)(void *ctx, int64_t tenant, struct quota_list *out_list, bool *out_shared, struct err *err);
     struct model_catalog *(*models)(void *ctx); // likewise; NULL: none
+    bool (*targets)(void *ctx, struct buf *out, struct err *err);
     void *ctx;
 };
 

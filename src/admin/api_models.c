@@ -25,6 +25,26 @@ static bool catalog(struct api_call *call, struct err *err) {
     "\"price\":{\"type\":[\"object\",\"null\"]},\"deprecated\":{\"type\":[\"string\",\"null\"]},"                      \
     "\"as_of\":{\"type\":[\"string\",\"null\"]}}}"
 
+static bool targets(struct api_call *call, struct err *err) {
+    const struct api *api = call->api;
+    struct buf *out = &call->reply->body;
+    if (!api->targets) return err_set(err, ERR_NOT_FOUND, "no server runs here that has targets");
+    buf_lit(out, "{\"data\":");
+    if (!api->targets(api->ctx, out, err)) return false;
+    buf_putc(out, '}');
+    return true;
+}
+
+#define TARGET                                                                                                         \
+    "{\"type\":\"object\",\"properties\":{\"provider\":{\"type\":\"string\"},\"model\":{\"type\":\"string\"},"         \
+    "\"state\":{\"type\":\"string\"},\"why\":{\"type\":[\"string\",\"null\"]},"                                        \
+    "\"until\":{\"type\":[\"string\",\"null\"]},\"breaker\":{\"type\":\"string\"},\"healthy\":{\"type\":\"boolean\"}," \
+    "\"in_flight\":{\"type\":\"integer\"},\"first_token_ms\":{\"type\":[\"number\",\"null\"]},"                        \
+    "\"first_token_slow_ms\":{\"type\":[\"number\",\"null\"]},\"total_ms\":{\"type\":[\"number\",\"null\"]},"          \
+    "\"tokens_per_second\":{\"type\":[\"number\",\"null\"]},\"error_rate\":{\"type\":\"number\"},"                     \
+    "\"requests\":{\"type\":\"integer\"},\"quality\":{\"type\":\"number\"},\"share\":{\"type\":\"number\"},"           \
+    "\"headroom\":{\"type\":\"object\"},\"totals\":{\"type\":\"object\"}}}"
+
 static const struct api_endpoint k_endpoints[] = {
     {.method = HTTP_GET,
      .path = STR_INIT("/api/v1/models/catalog"),
@@ -45,5 +65,13 @@ static const struct api_endpoint k_endpoints[] = {
          "{\"type\":\"object\",\"properties\":{\"source\":{\"type\":\"string\"},\"models\":{\"type\":\"integer\"},"
          "\"own\":{\"type\":\"integer\"},\"dry_run\":{\"type\":\"boolean\"}}}",
      .summary = "Reads or fetches the catalogue of models again"},
+    {.method = HTTP_GET,
+     .path = STR_INIT("/api/v1/targets"),
+     .resource = RESOURCE_CONFIG,
+     .action = ACTION_READ,
+     .flags = API_PLATFORM,
+     .handle = targets,
+     .answer = "{\"type\":\"object\",\"properties\":{\"data\":{\"type\":\"array\",\"items\":" TARGET "}}}",
+     .summary = "Lists the targets of routing: whether each can be asked, how busy, fast and good it is"},
 };
 const struct api_table api_table_models = {"Models", k_endpoints, ARRAY_LEN(k_endpoints)};

@@ -66,6 +66,8 @@ struct admin_host {
     // The tenant's budgets as they are counted now; *out_shared: as all servers together count them. May wait for
     // Redis: a worker thread.
     bool (*budgets)(void *ctx, int64_t tenant, struct quota_list *out_list, bool *out_shared, struct err *err);
+    // Any thread: appends the targets of routing and how they are, a JSON array.
+    bool (*targets)(void *ctx, struct buf *out, struct err *err);
     // Any thread: the catalogue of models in force, with a reference.
     struct model_catalog *(*models)(void *ctx);
 };

@@ -385,6 +385,7 @@ static void data_stream(struct call *call, struct str data, bool last) {
         finish_stream(call, parts, count);
         return;
     }
+    if (call->first_ns) watch_moved(call, record_streamed(call));
     if (!count) return;
     content_add(call, parts, count);
     if (!call->reply_started) {
@@ -413,18 +414,35 @@ void answer_made(struct call *call, struct buf *body) {
     finish_whole(call, 200, STR("application/json"), buf_str(&call->answer));
 }
 
-void answer_error(struct call *call, const struct err *err) {
-    attempt_over(call, err);
-    bool again = failover_again(call, failure_of_err(err));
-    if (again) {
-        failover_go(call);
-        return;
-    }
+static void end_with(struct call *call, const struct err *err) {
     stop_upstream(call);
     if (call->reply_started)
         fail_stream(call, err);
     else
         call_fail(call, err);
+}
+
+void answer_failed(struct call *call, enum failure why, const struct err *err) {
+    attempt_over(call, err);
+    if (failover_again(call, why))
+        failover_go(call);
+    else
+        end_with(call, err);
+}
+
+void answer_error(struct call *call, const struct err *err) {
+    enum failure why = failure_of_err(err);
+    bool idle = why == FAILURE_TIMEOUT_FIRST_TOKEN && call->first_ns;
+    answer_failed(call, idle ? FAILURE_TIMEOUT_IDLE : why, err);
+}
+
+void answer_late(struct call *call, enum failure why, const struct err *err) {
+    // It may wait for what it needs first: a token of the provider's, or the time to ask it again.
+    wait_leave(call);
+    failover_stop(call);
+    if (call->at->taken && call->at->sent_ns) attempt_over(call, err);
+    call->failover.why = why;
+    end_with(call, err);
 }
 
 // --- ends of our own ---

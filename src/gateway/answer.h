@@ -14,6 +14,10 @@ void answer_data(struct call *call, struct str data, bool last);
 void answer_made(struct call *call, struct buf *body);
 // The upstream failed. Before anything was sent to the client, the next target is tried if the error allows it.
 void answer_error(struct call *call, const struct err *err);
+// The same of a failure whose class is known.
+void answer_failed(struct call *call, enum failure why, const struct err *err);
+// The time for the whole request is over: no other target is asked. why: what the present one is charged with.
+void answer_late(struct call *call, enum failure why, const struct err *err);
 
 // The client reads too slowly: the upstream's answer is held up, until the client has caught up.
 void answer_pause(struct call *call);

@@ -19,6 +19,7 @@ struct call *call_create(struct gateway_loop *gl, struct http_req *req) {
     request_id_text(call->id_text, call->id);
     timer_init(&call->timer, gl->loop, demo_timer_idle);
     failover_init(call);
+    watch_init(call);
     buf_init(&call->answer, (size_t)call->runtime->conf->limits.max_response);
     relay_init(&call->relay, (size_t)call->runtime->conf->limits.max_event);
     req->user = call;
@@ -29,6 +30,7 @@ struct call *call_create(struct gateway_loop *gl, struct http_req *req) {
 void call_release(struct call *call) {
     timer_stop(&call->timer);
     failover_stop(call);
+    watch_stop(call);
     attempt_release(&call->tries[0]);
     attempt_release(&call->tries[1]);
     admit_release(call);

@@ -10,6 +10,7 @@
 #include "gateway/gateway.h"
 #include "gateway/quota_redis.h"
 #include "gateway/wait.h"
+#include "gateway/watch.h"
 #include "model/demo.h"
 #include "model/relay.h"
 #include "route/route.h"
@@ -81,6 +82,7 @@ struct call {
     struct attempt tries[2]; // one under way, and with a hedge another
     struct attempt *at;      // the one whose answer is the call's, or is to be
     struct failover failover;
+    struct watch watch;
     size_t attempts;
     struct demo demo;
     struct timer timer;              // of the demonstration

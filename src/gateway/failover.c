@@ -137,7 +137,7 @@ static bool wait_for_same(struct call *call, uint64_t *out_wait_ns) {
     rules.max_ns = rules.after_max_ns = (uint64_t)r->max * NS_PER_MS;
     const struct retry_ask ask = {.retry = (unsigned)f->again,
                                   .after_ns = f->after_ns,
-                                  .remaining_ns = UINT64_MAX,
+                                  .remaining_ns = watch_remaining(call),
                                   .draw = gateway_draw(call->gl)};
     return f->again < (size_t)r->same_target && retry_wait(&rules, &ask, out_wait_ns);
 }
@@ -175,12 +175,18 @@ static void wait_ns(struct failover *f, uint64_t ns) {
     timer_set(&f->timer, MAX((ns + NS_PER_MS - 1) / NS_PER_MS, (uint64_t)1));
 }
 
+static void count(struct call *call, enum metric_family family, enum failure why) {
+    struct metric_shard *shard = call->gl->shard;
+    metric_add(shard, metric_find(shard, family, &failure_info(why)->name, 1), 1);
+}
+
 void failover_go(struct call *call) {
     struct failover *f = &call->failover;
     timer_stop(&call->timer);
     timer_stop(&f->hedge);
     attempt_end(call->at, f->why);
     forget_answer(call);
+    count(call, f->ready ? METRIC_FAILOVERS : METRIC_RETRIES, f->why);
     if (!f->ready) {
         f->again++;
         f->put_off = false;

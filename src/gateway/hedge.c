@@ -39,6 +39,11 @@ static uint64_t delay_ms(const struct call *call, const struct conf_hedge *h) {
     return (view.first_token_slow_ns + NS_PER_MS - 1) / NS_PER_MS;
 }
 
+static void count(struct call *call, struct str result) {
+    struct metric_shard *shard = call->gl->shard;
+    metric_add(shard, metric_find(shard, METRIC_HEDGES, &result, 1), 1);
+}
+
 // --- the second ---
 
 static bool start(struct call *call, struct attempt *rival) {
@@ -64,10 +69,12 @@ static void on_time(struct timer *timer) {
     call->at = rival; // what follows speaks of this one
     bool sent = start(call, rival);
     call->at = first;
-    if (sent)
-        f->rival = rival;
-    else
+    if (!sent) {
         attempt_end(rival, FAILURE_CANCELLED);
+        return;
+    }
+    f->rival = rival;
+    count(call, STR("sent"));
 }
 
 void hedge_arm(struct call *call) {
@@ -101,6 +108,7 @@ void hedge_won(struct attempt *a) {
     timer_stop(&f->hedge);
     if (!f->rival) return;
     struct attempt *loser = other(a);
+    if (a == f->rival) count(call, STR("won"));
     call->at = a;
     f->rival = NULL;
     settle(loser, FAILURE_CANCELLED, "hedged", 0);

@@ -62,7 +62,7 @@ void record_begin(struct call *call) {
     ledger_begin(call->gl->ledger, &rec);
 }
 
-static uint64_t streamed(const struct call *call) {
+uint64_t record_streamed(const struct call *call) {
     return call->at->translated && call->translation ? call->translation->translator.events : call->relay.events;
 }
 
@@ -82,7 +82,7 @@ void record_price(struct call *call) {
     }
     if (!call->usage_known) {
         // The upstream did not count: what was asked, and what was streamed so far, an event about a token.
-        call->usage = (struct usage){.prompt = model_request_estimate(&call->request), .output = streamed(call)};
+        call->usage = (struct usage){.prompt = model_request_estimate(&call->request), .output = record_streamed(call)};
     }
     if (native_is(call, NATIVE_ANSWER)) call->usage.batch = true;
     call->cost_known = price_cost(t->price, &call->usage, &call->cost_nano);

@@ -93,6 +93,7 @@ static bool demo_start(struct call *call, struct err *err) {
 void answer_pause(struct call *call) {
     if (call->paused) return;
     call->paused = true;
+    watch_paused(call, true);
     if (call->at->exchange) http_exchange_pause(call->at->exchange);
     timer_clear(&call->timer);
 }
@@ -100,6 +101,7 @@ void answer_pause(struct call *call) {
 void answer_resume(struct call *call) {
     if (!call->paused) return;
     call->paused = false;
+    watch_paused(call, false);
     if (call->at->exchange)
         http_exchange_resume(call->at->exchange);
     else if (call->at->provider->demo && !call->recorded)
@@ -165,6 +167,7 @@ enum stage_result stage_call(struct call *call, struct err *err) {
     if (credential == CREDENTIAL_WAIT) return STAGE_WAIT;
     if (credential == CREDENTIAL_READY && call_write(call, err) && call_send(call, err)) {
         hedge_arm(call);
+        watch_arm(call);
         return STAGE_WAIT;
     }
     if (!failover_again(call, failure_of_err(err))) return STAGE_FAIL;

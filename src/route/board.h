@@ -148,10 +148,14 @@ float board_quality(const struct board_slot *slot, unsigned task, uint64_t now_n
 
 // What was done with a slot since it was made, for metrics and the status of targets.
 struct board_totals {
-    uint64_t begun, refused, openings;
+    uint64_t begun, refused, openings, cooldowns;
     uint64_t ended[FAILURE_COUNT]; // by class; NONE = went well
 };
 void board_totals(const struct board_slot *slot, struct board_totals *out);
+// Whether it is well: USABLE, else OPEN (until its breaker has closed again) or UNHEALTHY. True when it is another than
+// at the last call, which was *out_before: so that a change is told of once.
+bool board_turned(struct board_slot *slot, const struct board_view *view, enum board_why *out_before,
+                  enum board_why *out_now);
 
 // What replicas tell each other of a slot: as wall-clock times, for their monotonic clocks differ. 0 = not.
 struct board_share {

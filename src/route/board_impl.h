@@ -39,6 +39,7 @@ struct board_slot {
     uint32_t in_flight;
     uint32_t checks_good, checks_bad; // in a row
     bool unhealthy;
+    uint8_t told;                                        // enum board_why, as last told of
     uint64_t first_slow_ns, total_slow_ns, quantiles_ns; // quantiles_ns: when they were worked out
     uint32_t quantiles_new;                              // samples since
     struct latency_sketch first_sketch, total_sketch;

@@ -132,6 +132,7 @@ static void renew_quantiles(struct board_slot *slot, uint64_t now_ns) {
 
 static void cool(struct board_slot *slot, uint64_t until_ns, uint64_t now_ns) {
     uint64_t most = now_ns + slot->tuning.cooldown_max_ns;
+    if (slot->cooldown_ns <= now_ns && MIN(until_ns, most) > now_ns) slot->totals.cooldowns++;
     slot->cooldown_ns = MAX(slot->cooldown_ns, MIN(until_ns, most));
 }
 
@@ -258,6 +259,17 @@ void board_totals(const struct board_slot *slot, struct board_totals *out) {
     mutex_lock(&s->lock);
     *out = s->totals;
     mutex_unlock(&s->lock);
+}
+
+bool board_turned(struct board_slot *slot, const struct board_view *view, enum board_why *out_before,
+                  enum board_why *out_now) {
+    enum board_why now = !view->healthy ? BOARD_UNHEALTHY : view->breaker != BREAKER_CLOSED ? BOARD_OPEN : BOARD_USABLE;
+    mutex_lock(&slot->lock);
+    *out_before = (enum board_why)slot->told;
+    slot->told = (uint8_t)now;
+    mutex_unlock(&slot->lock);
+    *out_now = now;
+    return *out_before != now;
 }
 
 static uint64_t left_of(int64_t until_unix_ns, int64_t unix_ns) {

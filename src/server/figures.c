@@ -17,6 +17,7 @@ static void collect(void *arg, struct metrics *m) {
     set_plain(m, METRIC_LEDGER_PENDING, health.pending);
     set_plain(m, METRIC_LEDGER_QUEUED, health.queued);
     set_plain(m, METRIC_LOG_DROPPED, log.dropped);
+    targets_collect(s, m);
 }
 
 bool figures_register(struct server *s, struct err *err) {

@@ -44,6 +44,8 @@ static struct model_catalog *host_models(void *ctx) {
     return models;
 }
 
+static bool host_targets(void *ctx, struct buf *out, struct err *err) { return targets_put(ctx, out, err); }
+
 struct admin_host server_host(struct server *s) {
     return (struct admin_host){.ctx = s,
                                .dir = &s->dir,
@@ -57,5 +59,6 @@ struct admin_host server_host(struct server *s) {
                                .ring = host_ring,
                                .check = host_check,
                                .budgets = host_budgets,
-                               .models = host_models};
+                               .models = host_models,
+                               .targets = host_targets};
 }

@@ -332,6 +332,7 @@ static void on_timer(struct timer *timer) {
         reload_ask(s, JOB_LIVE);
     }
     bool keys_turn = r->turn++ % KEYS_TURNS == 0;
+    if (keys_turn) targets_look(s);
     if ((keys_turn || r->shared) && !r->keys_busy) {
         r->keys_work = (struct work){.run = keys_run, .done = keys_done};
         r->keys_busy = loop_work(s->loops[0].loop, &r->keys_work);

@@ -126,6 +126,11 @@ size_t locals_find(uint16_t own_port, struct arena *arena, struct conf_local out
 
 // Registers what the metrics read from elsewhere.
 NODISCARD bool figures_register(struct server *s, struct err *err);
+// The living state of routing's targets (targets.c): for the metrics, for the control plane as JSON, and what has
+// changed for the log and the events. The first two from any thread, targets_look on loop 0's, about every second.
+void targets_collect(struct server *s, struct metrics *m);
+NODISCARD bool targets_put(struct server *s, struct buf *out, struct err *err);
+void targets_look(struct server *s);
 // One loop's own figures; its thread.
 void figures_of_loop(struct server_loop *sl);
 

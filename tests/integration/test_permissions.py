@@ -316,6 +316,7 @@ class Permissions(Suite):
             'tenants/{id}/proof': Case(endpoint, path.replace('{id}', 'no-such'), PLATFORM, permission),
             'events': Case(endpoint, path, PLATFORM, permission),
             'models/catalog': Case(endpoint, path + '?q=gpt-4o-mini', A, permission),
+            'targets': Case(endpoint, path, PLATFORM, permission),
             'models/catalog/refresh': Case(endpoint, path + '?dry_run=true', PLATFORM, permission),
         }
         if rest.startswith('domains') and method != 'GET':

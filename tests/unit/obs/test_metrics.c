@@ -276,6 +276,15 @@ static void fill_all(struct metrics *m) {
     metric_add(s, metric_find(s, METRIC_UPSTREAM_REQUESTS, LABELS(STR("p"), STR("200")), 2), 1);
     metric_observe(s, metric_find(s, METRIC_UPSTREAM_DURATION, LABELS(STR("p")), 1), 1, 1);
     metric_add(s, metric_find(s, METRIC_UPSTREAM_CONNECTIONS, LABELS(STR("p"), STR("idle")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_TARGET_STATE, LABELS(STR("p"), STR("m")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_TARGET_IN_FLIGHT, LABELS(STR("p"), STR("m")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_TARGET_ATTEMPTS, LABELS(STR("p"), STR("m"), STR("none")), 3), 1);
+    metric_add(s, metric_find(s, METRIC_TARGET_REFUSED, LABELS(STR("p"), STR("m")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_TARGET_OPENINGS, LABELS(STR("p"), STR("m")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_TARGET_COOLDOWNS, LABELS(STR("p"), STR("m")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_FAILOVERS, LABELS(STR("connect")), 1), 1);
+    metric_add(s, metric_find(s, METRIC_RETRIES, LABELS(STR("connect")), 1), 1);
+    metric_add(s, metric_find(s, METRIC_HEDGES, LABELS(STR("sent")), 1), 1);
     metric_add(s, metric_find(s, METRIC_LOOP_BUSY, LABELS(STR("0")), 1), 1);
     metric_add(s, metric_find(s, METRIC_LOOP_MAX_TURN, LABELS(STR("0")), 1), 1);
     metric_add(s, metric_find(s, METRIC_CONFIG_RELOADS, LABELS(STR("ok")), 1), 1);
