@@ -195,7 +195,7 @@ static void get_owner(struct reader *r, struct usage_record *rec) {
 
 bool usage_decode(struct str bytes, struct usage_record *out_rec) {
     if (!format_known(bytes)) return false;
-    int format = bytes.p[0];
+    int format = (unsigned char)bytes.p[0];
     struct reader r = {.p = (const unsigned char *)bytes.p + 1, .end = (const unsigned char *)bytes.p + bytes.n};
     struct usage_record rec = {0};
     rec.id = get_u64(&r, INT64_MAX);
