@@ -21,6 +21,13 @@ static void inherit_fallbacks(struct conf_fallbacks *own, const struct conf_fall
     if (!own->rate_limit.n) memcpy(&own->rate_limit, &general->rate_limit, sizeof own->rate_limit);
 }
 
+static void inherit_quality(struct conf_quality *own, const struct conf_quality *general) {
+    inherit(&own->share, general->share);
+    inherit(&own->judge.share, general->judge.share);
+    if (!own->judge.model.n) own->judge.model = general->judge.model;
+    if (!own->retry_on.n) memcpy(&own->retry_on, &general->retry_on, sizeof own->retry_on);
+}
+
 static void inherit_routing(struct conf_routing *own, const struct conf_routing *general) {
     INHERIT_ALL(own->retry, general->retry);
     INHERIT_ALL(own->hedge, general->hedge);
@@ -28,6 +35,7 @@ static void inherit_routing(struct conf_routing *own, const struct conf_routing 
     INHERIT_ALL(own->timeouts, general->timeouts);
     INHERIT_ALL(own->balance, general->balance);
     INHERIT_ALL(own->queue, general->queue);
+    inherit_quality(&own->quality, &general->quality);
     inherit(&own->min_quality, general->min_quality);
     inherit(&own->max_cost, general->max_cost);
     inherit_fallbacks(&own->fallbacks, &general->fallbacks);
@@ -93,6 +101,24 @@ static void check_target(struct conf_target *t) {
     if (!t->region.n && t->peer) t->region = t->peer->region;
 }
 
+// Where somebody reads the scores, or pays for a judge.
+static bool goes_by_quality(const struct conf_model *m) {
+    const struct conf_routing *p = &m->policy;
+    return m->strategy == STRATEGY_QUALITY || (m->strategy == STRATEGY_BALANCED && p->balance.quality > 0) ||
+           (m->strategy == STRATEGY_COST && p->min_quality > 0);
+}
+
+static void settle_quality(struct conf_model *m) {
+    struct conf_quality *q = &m->policy.quality;
+    if (q->share == OPT_UNSET) q->share = goes_by_quality(m) || q->judge.model.n ? 1000000 : 0;
+    for (size_t i = 0; i < q->retry_on.n; i++) {
+#define FAULT(id, word, hard, score, help)                                                                             \
+    if (str_eq(q->retry_on.p[i], STR(word))) q->retry_set |= 1u << FAULT_##id;
+#include "conf/fault.def"
+#undef FAULT
+    }
+}
+
 static void check_breaker(struct opt_bind *b, const struct conf_breaker *k, const char *where, const void *fallback) {
     if (k->max_open < k->open)
         conf_complain(b, CONF_ERROR, &k->max_open, fallback, "%srouting.breaker: max_open is shorter than open", where);
@@ -114,6 +140,9 @@ void conf_check_routing(struct opt_bind *b, struct conf *c, const struct conf_le
             check_named(b, c, &by, "tasks", m->tasks.p[k].value, &m->tasks.p[k].value);
         m->policy = m->routing;
         inherit_routing(&m->policy, &c->routing);
+        settle_quality(m);
+        check_named(b, c, &by, "routing.quality.judge.model", m->routing.quality.judge.model,
+                    &m->routing.quality.judge.model);
         check_breaker(b, &m->policy.breaker, where, m);
     }
 }
@@ -121,5 +150,7 @@ void conf_check_routing(struct opt_bind *b, struct conf *c, const struct conf_le
 void conf_check_general_routing(struct opt_bind *b, const struct conf *c) {
     const struct naming by = {.where = "", .fallback = &c->routing};
     check_fallbacks(b, c, &by, &c->routing.fallbacks);
+    check_named(b, c, &by, "routing.quality.judge.model", c->routing.quality.judge.model,
+                &c->routing.quality.judge.model);
     check_breaker(b, &c->routing.breaker, "", &c->routing);
 }

@@ -63,6 +63,24 @@ struct conf_queue {
     int64_t max_length;
 };
 
+// What is wrong with an answer, as bits: what `quality.retry_on` names, and what a score is made of.
+enum conf_fault {
+#define FAULT(id, name, hard, score, help) FAULT_##id,
+#include "conf/fault.def"
+#undef FAULT
+    FAULT_COUNT
+};
+struct conf_judge {
+    struct str model; // empty: none
+    int64_t share;    // of the answers that are scored
+};
+struct conf_quality {
+    int64_t share; // of the answers; OPT_UNSET: all where the strategy goes by quality, else none
+    struct conf_judge judge;
+    OPT_LIST_OF(struct str) retry_on;
+    unsigned retry_set; // 1 << enum conf_fault
+};
+
 // `routing`, and `models[].routing`.
 struct conf_routing {
     struct conf_retry retry;
@@ -72,6 +90,7 @@ struct conf_routing {
     struct conf_balance balance;
     struct conf_queue queue;
     struct conf_fallbacks fallbacks;
+    struct conf_quality quality;
     int64_t min_quality; // of answers, for the strategies that weigh cost
     int64_t max_cost;    // of one request; 0: any
     int affinity;        // enum conf_affinity: what `sticky` and `ab` go by

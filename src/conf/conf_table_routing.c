@@ -108,6 +108,49 @@ static const struct opt fallback_opts[] = {
 static const struct opt_table fallback_table =
     OPT_TABLE("models asked in a model's place", struct conf_fallbacks, fallback_opts);
 
+static const char *check_fault(struct str name) {
+    if (str_eq(name, STR("none"))) return NULL;
+#define FAULT(id, word, hard, score, help)                                                                             \
+    if ((hard) && str_eq(name, STR(word))) return NULL;
+#include "conf/fault.def"
+#undef FAULT
+    return "schema, empty, refused, truncated, repetition or none";
+}
+
+#define JUDGE(how, D)                                                                                                  \
+    {.name = "model",                                                                                                  \
+     .type = OPT_STR,                                                                                                  \
+     .flags = RELOAD,                                                                                                  \
+     AT(conf_judge, model),                                                                                            \
+     .max = 256,                                                                                                       \
+     .check = check_model_name,                                                                                        \
+     .help = "The model that reads prompts and answers, and says how good these are. It is asked once the answer is "  \
+             "out, in the name of the key that asked; it costs what it costs. None when not given."},                  \
+        VALUE(conf_judge, share, OPT_DECIMAL, how, D("0.05"), 0, ONE,                                                  \
+              "The share of the answers scored that are judged.")
+TABLE(judge, "a model that judges answers", conf_judge, JUDGE);
+
+#define QUALITY(judge_part)                                                                                            \
+    VALUE(conf_quality, share, OPT_DECIMAL, OPT_MAYBE, .def = NULL, 0, ONE,                                            \
+          "The share of answers that are scored. When not given: all where the strategy goes by quality (`quality`, "  \
+          "`balanced`, `cost` with a `min_quality`), else none."),                                                     \
+        {.name = "judge",                                                                                              \
+         .type = OPT_STRUCT,                                                                                           \
+         AT(conf_quality, judge),                                                                                      \
+         .sub = &(judge_part),                                                                                         \
+         .help = "A model that judges some of them."},                                                                 \
+    {                                                                                                                  \
+        .name = "retry_on", .type = OPT_STRS, .flags = RELOAD, AT(conf_quality, retry_on), .max = 8,                   \
+        .check = check_fault, .example = "[schema, empty]",                                                            \
+        .help = "What is wrong with an answer that the client shall not get while there is another target: `schema`, " \
+                "`empty`, `refused`, `truncated`, `repetition`; `none` where the general value shall not hold. "       \
+                "Streams cannot be held back."                                                                         \
+    }
+static const struct opt quality_opts[] = {QUALITY(judge_table)}, model_quality_opts[] = {QUALITY(model_judge_table)};
+static const struct opt_table quality_table = OPT_TABLE("scoring of answers", struct conf_quality, quality_opts),
+                              model_quality_table =
+                                  OPT_TABLE("scoring of answers", struct conf_quality, model_quality_opts);
+
 static const struct opt_enum affinities[] = {{"session", AFFINITY_SESSION, "the session, else the user, else the key"},
                                              {"user", AFFINITY_USER, "the user, else the key"},
                                              {"key", AFFINITY_KEY, "the key"},
@@ -152,6 +195,7 @@ static const struct opt routing_opts[] = {
     SECTION(conf_routing, balance, balance_table, "What counts how much for the strategy `balanced`."),
     SECTION(conf_routing, queue, queue_table, "Waiting for room at targets."),
     SECTION(conf_routing, fallbacks, fallback_table, "Models asked in a model's place when it fails."),
+    SECTION(conf_routing, quality, quality_table, "Scoring of answers."),
     CHOICES(0, GENERAL, ITSELF)};
 const struct opt_table routing_table =
     OPT_TABLE("how targets are chosen, and what is done when one fails", struct conf_routing, routing_opts);
@@ -163,6 +207,7 @@ static const struct opt model_routing_opts[] = {
     SECTION(conf_routing, balance, model_balance_table, "What counts how much for the strategy `balanced`."),
     SECTION(conf_routing, queue, model_queue_table, "Waiting for room at targets."),
     SECTION(conf_routing, fallbacks, fallback_table, "Models asked in its place when it fails."),
+    SECTION(conf_routing, quality, model_quality_table, "Scoring of answers."),
     CHOICES(OPT_MAYBE, OF_MODEL, INHERIT)};
 const struct opt_table model_routing_table =
     OPT_TABLE("what it has in place of `routing`", struct conf_routing, model_routing_opts);
