@@ -36,6 +36,7 @@ struct cli_io {
 
 #define CLI_OPERANDS_MAX 64
 #define CLI_OVERRIDES_MAX 64
+#define CLI_HEADERS_MAX 32
 struct cli_args {
     const struct cli_command *command;    // NULL: none was named
     const struct cli_group *group;        // "penstock key" alone
@@ -45,6 +46,8 @@ struct cli_args {
     size_t n_operands;
     const char *overrides[CLI_OVERRIDES_MAX]; // each --config-override, in order
     size_t n_overrides;
+    const char *headers[CLI_HEADERS_MAX]; // each --header, in order
+    size_t n_headers;
     struct cli_io *io;
 };
 

@@ -84,6 +84,8 @@ enum cli_option_id {
     CLI_CAN,
     CLI_MODE,
     CLI_ALL,
+    // route
+    CLI_HEADER,
     // everywhere
     CLI_DATA,
     CLI_JSON,
@@ -125,6 +127,7 @@ enum cli_command_id {
     CLI_CMD_CHAT,
     CLI_CMD_MODELS,
     CLI_CMD_ESTIMATE,
+    CLI_CMD_ROUTE_EXPLAIN,
     CLI_CMD_TOKENS,
     CLI_CMD_BATCH_RUN,
     CLI_CMD_BATCH_LIST,
@@ -227,7 +230,7 @@ struct cli_group {
     const char *name;
     const char *summary;
 };
-#define CLI_GROUP_COUNT 19
+#define CLI_GROUP_COUNT 20
 extern const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT];
 
 struct cli_status {

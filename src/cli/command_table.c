@@ -212,6 +212,10 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                   .help = "Only models for this",
                   .choices = {"chat", "completion", "embedding", "image", "speech", "transcription", "moderation",
                               "rerank"}},
+    [CLI_HEADER] = {.name = "header",
+                    .kind = CLI_VALUE_TEXT,
+                    .value = "NAME=VALUE",
+                    .help = "A header that the request would have; may be given again"},
     [CLI_ALL] = {.name = "all", .kind = CLI_VALUE_NONE, .help = "All models"},
     [CLI_SEARCH] = {.name = "search", .kind = CLI_VALUE_TEXT, .value = "TEXT", .help = "Only rows that hold this text"},
     [CLI_KEEP] = {.name = "keep",
@@ -243,6 +247,7 @@ const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT] = {
     {"config", "Make, check, explain, compare and change the configuration"},
     {"secret", "Keep secrets for the configuration, sealed in the data directory"},
     {"audit", "Read, export and prove the trail of what was done by whom"},
+    {"route", "Say where requests go, and why"},
     {"batch", "Run files of requests on a server"},
     {"bench", "Compare models: how fast, how dear, how good"},
     {"file", "Manage the files that a server keeps"},
@@ -389,6 +394,23 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                                        {"estimate --all --can vision --provider openai request.json",
                                         "who is cheapest"},
                                        {"estimate --all request.json --json", "one JSON object a model"}}},
+    [CLI_CMD_ROUTE_EXPLAIN] =
+        {.name = "route explain",
+         .operands = "REQUEST.json",
+         .operands_min = 1,
+         .operands_max = 1,
+         .operand_kind = CLI_VALUE_FILE,
+         .options = LOAD_OPTIONS | CLI_BIT(CLI_MODEL) | CLI_BIT(CLI_HEADER) | CLI_BIT(CLI_SERVER),
+         .summary = "Say where a request would go, and why",
+         .details = "REQUEST.json is a chat completions request, or a line of a batch; \"-\" is standard input. Shown "
+                    "are the model's targets, why each was kept or left out, what it would cost, and the order in "
+                    "which they would be asked. Without --server the configuration decides, as for a server that has "
+                    "just started; a server (with the key in PENSTOCK_API_KEY) knows who is fast, busy or failing. "
+                    "Nothing is sent to any provider.",
+         .examples = {{"route explain request.json", "by the configuration at hand"},
+                      {"route explain --model assistant --header x-penstock-privacy=private request.json",
+                       "if it were private"},
+                      {"route explain --server http://127.0.0.1:8080 request.json --json", "as the server has it"}}},
     [CLI_CMD_BATCH_RUN] = {.name = "batch run",
                            .operands = "FILE",
                            .operands_min = 1,

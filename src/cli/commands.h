@@ -15,6 +15,7 @@ int cmd_usage(const struct cli_args *args);
 int cmd_chat(const struct cli_args *args);
 int cmd_models(const struct cli_args *args);
 int cmd_estimate(const struct cli_args *args);
+int cmd_route_explain(const struct cli_args *args);
 int cmd_tokens(const struct cli_args *args);
 int cmd_batch_run(const struct cli_args *args);
 int cmd_batch_list(const struct cli_args *args);

@@ -56,7 +56,9 @@ int data_call(const struct data_client *c, const struct data_request *r, struct 
                                      .timeout_ms = TIMEOUT_MS,
                                      .bearer = c->key,
                                      .sink = r->sink,
-                                     .sink_ctx = r->ctx};
+                                     .sink_ctx = r->ctx,
+                                     .fields = r->fields,
+                                     .field_count = r->field_count};
     struct err err;
     char what[300];
     if (!server_call(&call, out, &err)) {

@@ -19,6 +19,8 @@ struct data_request {
     struct str target, body, type; // type empty = JSON
     cli_sink *sink;                // of a successful answer; NULL: it is gathered
     void *ctx;
+    const struct http_field *fields; // besides, as of a server_call
+    size_t field_count;
     bool quiet; // nothing is printed when the server cannot be reached
 };
 // From 400 on the answer is printed as an error, and its exit code returned; CLI_UNREACHABLE when there was none.

@@ -110,6 +110,13 @@ static bool note_option(struct parse *p, enum cli_option_id id, const char *valu
         }
         p->args->overrides[p->args->n_overrides++] = value;
     }
+    if (id == CLI_HEADER) {
+        if (p->args->n_headers == CLI_HEADERS_MAX) {
+            SAY(p->problem->what, "--header is given more than %d times", CLI_HEADERS_MAX);
+            return false;
+        }
+        p->args->headers[p->args->n_headers++] = value;
+    }
     if (p->args->counts[id]++ == 0) p->seen[p->n_seen++] = id;
     p->args->values[id] = value;
     return true;

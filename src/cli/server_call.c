@@ -39,7 +39,7 @@ static void add(struct http_field *fields, size_t *n, const char *name, struct s
 bool server_call(const struct server_call *call, struct cli_answer *out, struct err *err) {
     struct arena a;
     struct fetch_answer answer = {0};
-    struct http_field fields[FIELDS];
+    struct http_field fields[FIELDS + SERVER_CALL_FIELDS_MAX];
     size_t n = 0;
     arena_init(&a, NULL, 0, ARENA_MAX);
     struct str url = arena_printf(&a, "%.*s%.*s", STR_ARG(call->server), STR_ARG(call->target)), bearer = STR("");
@@ -49,6 +49,8 @@ bool server_call(const struct server_call *call, struct cli_answer *out, struct 
     add(fields, &n, "x-penstock-tenant", call->tenant);
     add(fields, &n, "cookie", call->cookie);
     add(fields, &n, "x-csrf-token", call->csrf);
+    INVARIANT(call->field_count <= SERVER_CALL_FIELDS_MAX);
+    for (size_t i = 0; i < call->field_count; i++) fields[n++] = call->fields[i];
     const struct fetch_request request = {.method = http_method_text(call->method),
                                           .url = url,
                                           .fields = fields,

@@ -11,6 +11,7 @@
 // Takes an answer of any length piece by piece; false: no more of it.
 typedef bool cli_sink(void *ctx, struct str piece);
 
+#define SERVER_CALL_FIELDS_MAX 32
 struct server_call {
     struct str server; // "https://penstock.example.com", without a slash at its end
     enum http_method method;
@@ -21,6 +22,8 @@ struct server_call {
     struct str bearer;   // a key or an access token
     struct str cookie, csrf;
     struct str tenant;
+    const struct http_field *fields; // besides; at most SERVER_CALL_FIELDS_MAX
+    size_t field_count;
     cli_sink *sink; // of a successful answer's body; NULL: it is gathered
     void *sink_ctx;
 };

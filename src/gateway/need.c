@@ -49,12 +49,50 @@ static void read_limits(const struct call *call, struct need *need) {
     r->tag_count = list_of(field(call, STR("x-penstock-tags")), r->tags, ROUTE_TAGS_MAX);
 }
 
+// --- what it is for ---
+
+#define TASK_MAX ((size_t)64)
+
+// Named like a configuration's tasks: what is not is no task, since usage is told by them.
+static bool is_task(struct str name) {
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!word && (i == 0 || (c != '-' && c != '_' && c != '.'))) return false;
+    }
+    return name.n && name.n <= TASK_MAX;
+}
+
+static void read_task(const struct call *call, struct need *need) {
+    struct str raw = call->request.metadata;
+    if (!raw.p || json_raw_kind(raw) != JSON_OBJECT) return;
+    need->metadata = raw;
+    struct str task = member(call, raw, STR("task"));
+    if (is_task(task)) need->asked_task = task;
+}
+
+struct str need_task(const struct need *need) {
+    if (need->asked_task.n) return need->asked_task;
+    return need->judged && need->chat ? task_name(need->complexity.task) : STR("");
+}
+
+struct str need_task_model(struct need *need) {
+    const struct call *call = need->call;
+    const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, call->request.model);
+    if (!m || !m->conf->tasks.n) return STR("");
+    if (!need->asked_task.n) (void)need_complexity(need);
+    struct str task = need_task(need);
+    for (size_t i = 0; task.n && i < m->conf->tasks.n; i++) {
+        const struct opt_pair *p = &m->conf->tasks.p[i];
+        if (str_eq(p->name, task) && conf_tenant_allows(call->tenant, p->value)) return p->value;
+    }
+    return STR("");
+}
+
 // --- what it belongs to ---
 
 static void read_names(const struct call *call, struct need *need) {
-    struct str body = call->request.body, raw;
-    if (body.n && body.p[0] == '{' && JSON_GET(body, &raw, STR("metadata")) && json_raw_kind(raw) == JSON_OBJECT)
-        need->metadata = raw;
+    struct str body = call->request.body;
     need->user = member(call, body, STR("user"));
     if (!need->user.n) need->user = member(call, need->metadata, STR("user_id"));
     need->session = field(call, STR("x-penstock-session"));
@@ -92,9 +130,9 @@ static void count_tokens(const struct call *call, struct need *need, const struc
 
 static bool read_abilities(struct call *call, struct need *need, const struct route_model *m, struct err *err) {
     need->route.model = model_need_of_request(&call->request);
-    bool glance = m->count == 1 && !m->uses && call->request.body.n > GLANCE_MAX;
-    if (!is_chat(call) || glance) return true;
     bool asked = m->uses || m->conf->strategy == STRATEGY_COMPLEXITY || m->conf->tasks.n;
+    bool glance = m->count == 1 && !asked && call->request.body.n > GLANCE_MAX;
+    if (!is_chat(call) || glance) return true;
     if (!asked && model_need_plain(&call->request)) {
         need->route.model.most = call->request.body.n;
         if (need->route.model.most < UINT64_C(4096)) return true; // no model is smaller
@@ -168,8 +206,7 @@ static bool get_judged(struct need *need, enum condition_name name, struct condi
     if (name == CONDITION_COMPLEXITY) return number(c->score, out);
     if (name == CONDITION_TIER) return text(tier_name(c->tier), out);
     if (name == CONDITION_LANGUAGE) return text(language_code(c->language), out);
-    struct str asked = member(need->call, need->metadata, STR("task"));
-    return text(asked.n ? asked : task_name(c->task), out);
+    return text(need->asked_task.n ? need->asked_task : task_name(c->task), out);
 }
 
 static bool get(const void *ctx, enum condition_name name, struct str key, struct condition_value *out) {
@@ -245,8 +282,9 @@ bool need_fill(struct call *call, struct err *err) {
     if (!need) return err_no_memory(err);
     need->call = call;
     need->env = (struct condition_env){.get = get, .ctx = need};
-    need->user = need->session = need->metadata = STR("");
+    need->user = need->session = need->metadata = need->asked_task = STR("");
     call->need = need;
+    read_task(call, need);
     read_limits(call, need);
     need->route.model = model_need_of_request(&call->request);
     return !m || fill_for(call, need, m, err);

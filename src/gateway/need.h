@@ -15,10 +15,18 @@ struct need {
     bool judged;             // complexity is set
     struct complexity complexity;
     struct str user, session, metadata; // decoded, decoded, a JSON object; empty: none
+    struct str asked_task;              // that its metadata names; empty: none
 };
 
 // Errors: no memory; those of the dialect's reader.
 NODISCARD bool need_fill(struct call *call, struct err *err);
+// The same, and where its model has another one for such tasks, that one becomes the request's. Once: from there it
+// goes on to no other.
+NODISCARD bool call_need(struct call *call, struct err *err);
+// What the request is for: as its metadata says, else as it reads, where that was judged; else empty.
+struct str need_task(const struct need *need);
+// The model that does such tasks in the place of the request's own; empty: none, or its tenant may not use it.
+struct str need_task_model(struct need *need);
 // How hard the request is, judged when it is first asked. Never NULL after need_fill.
 const struct complexity *need_complexity(struct need *need);
 

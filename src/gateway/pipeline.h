@@ -25,6 +25,8 @@ static inline bool endpoint_is_below(const struct endpoint *e) { return e->path.
 // NULL when there is none; *out_other_method tells that the path has another method.
 const struct endpoint *endpoint_find(enum http_method method, struct str path, bool *out_other_method);
 
+// stage_route.c: finds the targets of the model that the request names now, whatever its task.
+NODISCARD bool call_route(struct call *call, struct err *err);
 // stage_call.c: sends what was written for the target in turn.
 NODISCARD bool call_send(struct call *call, struct err *err);
 // Writes the request for the target in turn to call->at->body.

@@ -87,7 +87,7 @@ static bool downgrade(struct call *call, const struct quota_budget *by) {
     struct str was = call->request.model, model = arena_str(&call->req->arena, by->downgrade_to);
     if (by->action != BUDGET_DOWNGRADE || !model.p || !may_use(call, model)) return false;
     call->request.model = model;
-    if (stage_route(call, &ignored) != STAGE_DONE) {
+    if (!call_route(call, &ignored)) {
         call->request.model = was;
         return false;
     }

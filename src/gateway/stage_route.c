@@ -20,9 +20,28 @@ struct route_ask call_route_ask(struct call *call) {
                               .draw = gateway_draw(call->gl)};
 }
 
-enum stage_result stage_route(struct call *call, struct err *err) {
-    if (!need_fill(call, err)) return STAGE_FAIL;
+static bool resolve(struct call *call, struct err *err) {
     const struct route_ask ask = call_route_ask(call);
     bool found = route_resolve(&ask, call->request.model, &call->route, NULL, err);
-    return found ? STAGE_DONE : STAGE_FAIL;
+    struct str task = need_task(call->need);
+    if (task.n) call->task = task;
+    return found;
+}
+
+bool call_route(struct call *call, struct err *err) { return need_fill(call, err) && resolve(call, err); }
+
+bool call_need(struct call *call, struct err *err) {
+    if (!need_fill(call, err)) return false;
+    struct str model = need_task_model(call->need), task = need_task(call->need);
+    if (!model.n) return true;
+    call->task_model = call->request.model = model;
+    call->request.renamed = true;
+    // The task stays what it was, also where the other model asks for no judgement.
+    if (!need_fill(call, err)) return false;
+    call->need->asked_task = task;
+    return true;
+}
+
+enum stage_result stage_route(struct call *call, struct err *err) {
+    return call_need(call, err) && resolve(call, err) ? STAGE_DONE : STAGE_FAIL;
 }

@@ -59,6 +59,7 @@ struct model_request {
     uint64_t inputs;                                     // of embeddings: how many; else 0
     struct str model_raw, stream_options, include_usage; // raw; p is NULL when absent
     struct str boundary;                                 // of a multipart body; else p is NULL
+    struct str metadata;                                 // raw: the client's own words on it; else p is NULL
     struct str strict, strict_member; // raw: the member "strict", which is ours, and its place for rewrite to take out
 };
 

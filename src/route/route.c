@@ -102,18 +102,19 @@ static void rank_groups(const struct strategy_ops *ops, const struct strategy_in
     }
 }
 
-static void weigh(const struct route_ask *ask, const struct strategy_ops *ops, const struct route_model *m,
+// all: also what the strategy does not ask for.
+static void weigh(const struct route_ask *ask, const struct strategy_ops *ops, const struct route_model *m, bool all,
                   struct candidate *list) {
     if (!ask->need) return;
     for (size_t i = 0; i < m->count; i++) {
         struct candidate *c = &list[i];
         if (c->drop != ROUTE_DROP_KEPT) continue;
-        if (ops->wants_cost) {
+        if (ops->wants_cost || all) {
             const struct model_target of = {m->conf, c->node->conf->peer, c->node->conf->model};
             const struct price *price = price_for(ask, m->level, &of, &c->node->facts.price);
             c->priced = price_cost(price, &ask->need->expected, &c->cost_nano);
         }
-        if (ops->wants_quality)
+        if (ops->wants_quality || all)
             c->quality = (double)board_quality(c->node->slot, (unsigned)ask->need->task, ask->now_ns);
     }
 }
@@ -129,11 +130,12 @@ static size_t add_targets(const struct route_ask *ask, struct route_model *m, st
                           struct route_trace *trace, struct route *r) {
     static const struct route_need nothing = {.tier = TIER_SIMPLE};
     const struct strategy_ops *ops = strategy_get((enum conf_strategy)m->conf->strategy);
-    const struct strategy_in in = {.model = m, .need = ask->need ? ask->need : &nothing, .draw = ask->draw};
+    const struct strategy_in in = {.model = m, .need = ask->need ? ask->need : &nothing, .draw = ask->draw,
+                                     .look = ask->look};
     const struct filter_in filter = {.model = m, .need = ask->need, .now_ns = ask->now_ns};
     size_t room = ROUTE_TARGETS_MAX - r->count, soft;
     filter_targets(&filter, list);
-    weigh(ask, ops, m, list);
+    weigh(ask, ops, m, trace != NULL, list);
     if (ops->sift && ask->need) ops->sift(&in, list, m->count);
     size_t kept = part(list, m->count, &soft);
     if (kept) rank_groups(ops, &in, list, kept);

@@ -37,6 +37,7 @@ struct route_ask {
     const struct route_need *need;    // NULL: nothing is known of the request
     struct arena *arena;
     uint64_t now_ns, draw; // any random number
+    bool look;             // nothing will be sent: nobody's turn is used up
 };
 
 // What each of the targets was found to be, for explaining: room for ROUTE_NODES_MAX.

@@ -30,6 +30,7 @@ struct strategy_in {
     struct route_model *model;
     const struct route_need *need;
     uint64_t draw; // random
+    bool look;     // turns are not used up
 };
 
 struct strategy_ops {

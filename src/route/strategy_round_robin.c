@@ -22,7 +22,8 @@ static size_t place_of(const struct candidate *list, size_t n, uint64_t turn) {
 }
 
 static void rank(const struct strategy_in *in, struct candidate *list, size_t n) {
-    uint64_t turn = atomic_fetch_add_explicit(&in->model->turn, 1, memory_order_relaxed);
+    uint64_t turn = in->look ? atomic_load_explicit(&in->model->turn, memory_order_relaxed)
+                             : atomic_fetch_add_explicit(&in->model->turn, 1, memory_order_relaxed);
     size_t first = place_of(list, n, turn);
     for (size_t i = 0; i < n; i++) list[i].score = (double)((i + n - first) % n);
 }

@@ -9,13 +9,14 @@
 
 bool anthropic_peek(const struct model_request_in *in, struct arena *arena, struct model_request *out_request,
                     struct err *err) {
-    enum { MODEL, MESSAGES, STREAM, MAX_TOKENS, STRICT };
+    enum { MODEL, MESSAGES, STREAM, MAX_TOKENS, STRICT, METADATA };
     struct json_field f[] = {
         [MODEL] = {.name = STR_INIT("model"), .kinds = JSON_IS(JSON_STRING), .required = true},
         [MESSAGES] = {.name = STR_INIT("messages"), .kinds = JSON_IS(JSON_ARRAY), .required = true},
         [STREAM] = {.name = STR_INIT("stream"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL},
         [MAX_TOKENS] = {.name = STR_INIT("max_tokens"), .kinds = JSON_IS(JSON_NUMBER) | JSON_OR_NULL},
         [STRICT] = {.name = STR_INIT("strict"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL},
+        [METADATA] = {.name = STR_INIT("metadata")},
     };
     struct model_request q = {.operation = in->operation, .dialect = DIALECT_ANTHROPIC, .body = str_trim(in->body)};
     struct json_reader r;
@@ -30,6 +31,7 @@ bool anthropic_peek(const struct model_request_in *in, struct arena *arena, stru
     }
     q.model_raw = f[MODEL].raw;
     q.input = f[MESSAGES].raw;
+    q.metadata = f[METADATA].raw;
     q.strict = f[STRICT].raw;
     q.strict_member = f[STRICT].member;
     q.stream = in->operation == OPERATION_CHAT && f[STREAM].found && f[STREAM].raw.p[0] == 't';

@@ -86,7 +86,7 @@ static uint64_t count_inputs(struct str input) {
 
 static bool peek_json(struct model_request *q, const struct shape *shape, const struct model_request_in *in,
                       struct arena *arena, struct err *err) {
-    enum { MODEL, STREAM, OPTIONS, INPUT, MAX_COMPLETION, MAX_TOKENS, CHOICES, FORMAT, STRICT };
+    enum { MODEL, STREAM, OPTIONS, INPUT, MAX_COMPLETION, MAX_TOKENS, CHOICES, FORMAT, STRICT, METADATA };
     struct json_field f[] = {
         [MODEL] = {.name = STR_INIT("model"), .kinds = JSON_IS(JSON_STRING), .required = !shape->model.n},
         [STREAM] = {.name = STR_INIT("stream"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL},
@@ -97,6 +97,7 @@ static bool peek_json(struct model_request *q, const struct shape *shape, const 
         [CHOICES] = {.name = STR_INIT("n")},
         [FORMAT] = {.name = STR_INIT("stream_format")},
         [STRICT] = {.name = STR_INIT("strict")},
+        [METADATA] = {.name = STR_INIT("metadata")},
     };
     struct json_reader r;
     if (in->body.n == 0) return err_set(err, ERR_INVALID_JSON, "the body is empty; a JSON object was expected");
@@ -104,6 +105,7 @@ static bool peek_json(struct model_request *q, const struct shape *shape, const 
     if (!json_object_scan(&r, f, ARRAY_LEN(f), err) || !json_end(&r, err)) return false;
     q->body = str_trim(in->body);
     q->input = f[INPUT].raw;
+    q->metadata = f[METADATA].raw;
     q->strict = f[STRICT].raw;
     q->strict_member = f[STRICT].member;
     q->stream = shape->streams && f[STREAM].found && f[STREAM].kind == JSON_BOOL && f[STREAM].raw.p[0] == 't';

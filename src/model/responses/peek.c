@@ -10,7 +10,7 @@ static uint64_t output_limit(const struct json_field *f) {
 
 bool responses_peek(const struct model_request_in *in, struct arena *arena, struct model_request *out_request,
                     struct err *err) {
-    enum { MODEL, STREAM, INPUT, MAX, BACKGROUND, CONVERSATION, PREVIOUS, STORE, OPTIONS, STRICT };
+    enum { MODEL, STREAM, INPUT, MAX, BACKGROUND, CONVERSATION, PREVIOUS, STORE, OPTIONS, STRICT, METADATA };
     struct json_field f[] = {
         [MODEL] = {.name = STR_INIT("model"), .kinds = JSON_IS(JSON_STRING), .required = true},
         [STREAM] = {.name = STR_INIT("stream"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL},
@@ -22,6 +22,7 @@ bool responses_peek(const struct model_request_in *in, struct arena *arena, stru
         [STORE] = {.name = STR_INIT("store"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL},
         [OPTIONS] = {.name = STR_INIT("stream_options"), .kinds = JSON_IS(JSON_OBJECT) | JSON_OR_NULL},
         [STRICT] = {.name = STR_INIT("strict"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL},
+        [METADATA] = {.name = STR_INIT("metadata")},
     };
     struct model_request q = {.operation = in->operation, .dialect = DIALECT_RESPONSES};
     struct json_reader r;
@@ -43,6 +44,7 @@ bool responses_peek(const struct model_request_in *in, struct arena *arena, stru
     q.wants_usage = true; // it is part of every answer
     q.input = f[INPUT].kind == JSON_NULL ? STR_NONE : f[INPUT].raw;
     q.max_output = output_limit(&f[MAX]);
+    q.metadata = f[METADATA].raw;
     q.strict = f[STRICT].raw;
     q.strict_member = f[STRICT].member;
     *out_request = q;

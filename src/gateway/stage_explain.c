@@ -1,0 +1,10 @@
+// POST /v1/route/explain: where a chat completions request would go, and why. Nothing is sent to anybody.
+#include "gateway/answer.h"
+#include "gateway/explain.h"
+#include "gateway/pipeline.h"
+
+enum stage_result stage_explain(struct call *call, struct err *err) {
+    if (!explain_call(call, &call->answer, err)) return STAGE_FAIL;
+    call_reply(call, 200, STR("application/json"), buf_str(&call->answer));
+    return STAGE_ANSWERED;
+}
