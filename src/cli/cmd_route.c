@@ -199,8 +199,8 @@ static void add_candidate(struct explaining *e, struct cli_table *t, struct str 
     if (score.n && json_double(&r, &value)) score = arena_printf(&e->arena, "%.6g", value);
     const struct str cells[COLUMNS] = {
         [PLACE] = member(e, c, "place"),
-        [TARGET] = arena_printf(&e->arena, "%.*s/%.*s", STR_ARG(member(e, c, "provider")),
-                                STR_ARG(member(e, c, "model"))),
+        [TARGET] =
+            arena_printf(&e->arena, "%.*s/%.*s", STR_ARG(member(e, c, "provider")), STR_ARG(member(e, c, "model"))),
         [KEPT] = kept   ? STR("yes")
                  : last ? STR("last")
                         : STR("no"),

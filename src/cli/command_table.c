@@ -400,7 +400,8 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
          .operands_min = 1,
          .operands_max = 1,
          .operand_kind = CLI_VALUE_FILE,
-         .options = LOAD_OPTIONS | CLI_BIT(CLI_MODEL) | CLI_BIT(CLI_HEADER) | CLI_BIT(CLI_SERVER),
+         .options =
+             LOAD_OPTIONS | CLI_BIT(CLI_MODEL) | CLI_BIT(CLI_HEADER) | CLI_BIT(CLI_SERVER),
          .summary = "Say where a request would go, and why",
          .details = "REQUEST.json is a chat completions request, or a line of a batch; \"-\" is standard input. Shown "
                     "are the model's targets, why each was kept or left out, what it would cost, and the order in "

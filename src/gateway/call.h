@@ -75,7 +75,7 @@ struct call {
     // stage_route
     struct need *need; // what routing knows of it
     struct route route;
-    struct str task; // what the request is for, as routing has it; empty: it was not said
+    struct str task;       // what the request is for, as routing has it; empty: it was not said
     struct str task_model; // that does such tasks, and was taken for it; empty: none
     // stage_admit
     struct admission admission;

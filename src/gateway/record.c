@@ -6,6 +6,7 @@
 #include "gateway/meter.h"
 #include "gateway/native_call.h"
 #include "gateway/pipeline.h"
+#include "gateway/route_text.h"
 #include "gateway/translation.h"
 #include "govern/audit_note.h"
 #include "govern/mask.h"
@@ -192,7 +193,7 @@ static void end_metrics(const struct call *call) {
     end_compared(call, shard);
 }
 
-static void end_access_log(const struct call *call) {
+static void end_access_log(struct call *call) {
     struct log *log = call->gl->gateway->o.access;
     struct log_line line;
     char masked[MASK_PATH_MAX];
@@ -222,6 +223,9 @@ static void end_access_log(const struct call *call) {
     if (call->first_ns > call->req->start_ns)
         log_line_fixed(&line, "first_token_ms", (call->first_ns - call->req->start_ns) / NS_PER_US, 3);
     if (call->attempts > 1) log_line_u64(&line, "attempts", call->attempts);
+    struct str route = route_text(call), tried = route_tried_text(call);
+    if (route.n) log_line_str(&line, "route", route);
+    if (tried.n) log_line_str(&line, "tried", tried);
     if (call->error) log_line_str(&line, "error", str_c(call->error));
     log_line_end(&line);
 }

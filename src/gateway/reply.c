@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "gateway/pipeline.h"
+#include "gateway/route_text.h"
 #include "gateway/translation.h"
 
 // Dollars from nanodollars, without zeros at the end: "0.000123".
@@ -34,6 +35,9 @@ void reply_head(struct call *call, int status, struct str content_type, uint64_t
         struct str attempts = arena_printf(&call->req->arena, "%zu", call->attempts);
         f[n++] = (struct http_field){STR("x-penstock-attempts"), attempts};
     }
+    struct str route = route_text(call), tried = route_tried_text(call);
+    if (route.n) f[n++] = (struct http_field){STR("x-penstock-route"), route};
+    if (tried.n) f[n++] = (struct http_field){STR("x-penstock-tried"), tried};
     struct str dropped = translation_dropped(call);
     if (dropped.n) f[n++] = (struct http_field){STR("x-penstock-dropped-params"), dropped};
     if (target && call->mode == ANSWER_WHOLE && status < 300)

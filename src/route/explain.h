@@ -9,16 +9,16 @@
 #include "route/route.h"
 
 struct route_explained {
-    struct str name;                      // the model, as it was asked for
-    struct str task;                      // what the request is for; empty: it was not said
-    struct str task_model;                // the model that does such tasks and was taken for it; empty: none
-    const struct route *route;            // model and routed are set also where nothing serves
-    const struct route_trace *trace;      // of the same
-    const struct route_need *need;        // never NULL
-    const struct complexity *complexity;  // NULL: it was not judged
-    bool decides;                         // it was judged because something asked for it
-    bool open; // the reader may know what is the operator's: conditions, what goes on at a target
-    const struct err *err;                // why nothing serves it; NULL: something does
+    struct str name;                     // the model, as it was asked for
+    struct str task;                     // what the request is for; empty: it was not said
+    struct str task_model;               // the model that does such tasks and was taken for it; empty: none
+    const struct route *route;           // model and routed are set also where nothing serves
+    const struct route_trace *trace;     // of the same
+    const struct route_need *need;       // never NULL
+    const struct complexity *complexity; // NULL: it was not judged
+    bool decides;                        // it was judged because something asked for it
+    bool open;             // the reader may know what is the operator's: conditions, what goes on at a target
+    const struct err *err; // why nothing serves it; NULL: something does
     uint64_t now_ns;
 };
 

@@ -130,8 +130,8 @@ static size_t add_targets(const struct route_ask *ask, struct route_model *m, st
                           struct route_trace *trace, struct route *r) {
     static const struct route_need nothing = {.tier = TIER_SIMPLE};
     const struct strategy_ops *ops = strategy_get((enum conf_strategy)m->conf->strategy);
-    const struct strategy_in in = {.model = m, .need = ask->need ? ask->need : &nothing, .draw = ask->draw,
-                                     .look = ask->look};
+    const struct strategy_in in = {
+        .model = m, .need = ask->need ? ask->need : &nothing, .draw = ask->draw, .look = ask->look};
     const struct filter_in filter = {.model = m, .need = ask->need, .now_ns = ask->now_ns};
     size_t room = ROUTE_TARGETS_MAX - r->count, soft;
     filter_targets(&filter, list);
