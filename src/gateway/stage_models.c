@@ -14,6 +14,25 @@ struct shown {
     struct str first, last; // the names shown
 };
 
+// The matrix of a model with several targets: what each of them can, where it is. For those whose configuration it is:
+// what stands behind the operator's models is no tenant's affair.
+static void put_targets(const struct call *call, struct str name, struct json_writer *w) {
+    const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, name);
+    if (!m || m->count < 2 || (call->tenant && !m->level)) return;
+    json_put_member_array(w, STR("targets"));
+    for (size_t i = 0; i < m->count; i++) {
+        const struct route_node *node = &m->nodes[i];
+        json_put_object(w);
+        json_put_member_str(w, STR("provider"), node->conf->provider);
+        json_put_member_str(w, STR("model"), node->conf->model);
+        model_entry_put_abilities(w, &node->facts, node->known);
+        json_put_member_text(w, STR("region"), node->conf->region);
+        json_put_member_bool(w, STR("local"), node->conf->peer->privacy == PRIVACY_LOCAL);
+        json_put_object_end(w);
+    }
+    json_put_array_end(w);
+}
+
 static void put_model(void *arg, struct str name, struct str owner) {
     const struct shown *shown = arg;
     const struct call *call = shown->call;
@@ -27,6 +46,7 @@ static void put_model(void *arg, struct str name, struct str owner) {
     if (model_facts_named(call->runtime->models, call->runtime->conf, call->tenant, name, &named) &&
         model_entry_known(&named.facts))
         model_entry_put(w, &named.facts);
+    put_targets(call, name, w);
     json_put_object_end(w);
 }
 

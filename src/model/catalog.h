@@ -84,6 +84,8 @@ NODISCARD bool model_can_parse(struct str name, unsigned *out_bit);
 // Members of an open object, as in a file, but null where something is not known; besides them `modalities`.
 struct json_writer;
 void model_entry_put(struct json_writer *w, const struct model_entry *entry);
+// Of them only what it takes and can; known: whether that is known.
+void model_entry_put_abilities(struct json_writer *w, const struct model_entry *entry, bool known);
 // The whole as a file of that form.
 void model_catalog_put(const struct model_catalog *catalog, struct buf *out);
 

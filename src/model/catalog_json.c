@@ -97,14 +97,22 @@ static void put_modalities(struct json_writer *w, const struct model_entry *e) {
     json_put_object_end(w);
 }
 
-void model_entry_put(struct json_writer *w, const struct model_entry *e) {
-    json_put_member_str(w, STR("mode"), k_modes[e->mode]);
+void model_entry_put_abilities(struct json_writer *w, const struct model_entry *e, bool known) {
     put_tokens(w, STR("context_window"), e->context_window);
     put_tokens(w, STR("max_output_tokens"), e->max_output);
+    if (!known) {
+        json_put_member_null(w, STR("capabilities"));
+        return;
+    }
     json_put_member_array(w, STR("capabilities"));
     for (unsigned i = 0; i < MODEL_CAN_COUNT; i++)
         if (e->can & 1u << i) json_put_str(w, k_can[i]);
     json_put_array_end(w);
+}
+
+void model_entry_put(struct json_writer *w, const struct model_entry *e) {
+    json_put_member_str(w, STR("mode"), k_modes[e->mode]);
+    model_entry_put_abilities(w, e, true);
     put_modalities(w, e);
     put_price(w, &e->price);
     json_put_member_text(w, STR("deprecated"), e->deprecated);
