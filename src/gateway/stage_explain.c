@@ -1,4 +1,4 @@
-// POST /v1/route/explain: where a chat completions request would go, and why. Nothing is sent to anybody.
+// POST /v1/route/explain: where a chat completions request would go, and why, without sending it.
 #include "gateway/answer.h"
 #include "gateway/explain.h"
 #include "gateway/pipeline.h"
