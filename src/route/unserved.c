@@ -64,7 +64,9 @@ static struct str able_model(const struct route_ask *ask, struct str name) {
         const struct route_model *m = &ask->table->models[i];
         struct conf_choice choice;
         bool able = false;
-        for (size_t k = 0; k < m->count && !able; k++) able = filter_node(&m->nodes[k], ask->need) == ROUTE_DROP_KEPT;
+        for (size_t k = 0; k < m->count && !able; k++)
+            able =
+                (m->nodes[k].known || !ask->need->model.can) && filter_node(&m->nodes[k], ask->need) == ROUTE_DROP_KEPT;
         if (!able || !conf_tenant_allows(ask->tenant, m->conf->name)) continue;
         if (!conf_resolve(ask->table->conf, ask->tenant, m->conf->name, &choice) || choice.model != m->conf) continue;
         size_t d = str_distance(name, m->conf->name, 64);
