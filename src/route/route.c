@@ -102,6 +102,13 @@ static void rank_groups(const struct strategy_ops *ops, const struct strategy_in
     }
 }
 
+// Those that would rather not be taken before those that are out: these may well refuse.
+static void order_rest(struct candidate *list, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (list[i].drop >= ROUTE_DROP_UNHEALTHY) list[i].score = 1e9;
+    select_first(list, n, n);
+}
+
 // all: also what the strategy does not ask for.
 static void weigh(const struct route_ask *ask, const struct strategy_ops *ops, const struct route_model *m, bool all,
                   struct candidate *list) {
@@ -140,7 +147,7 @@ static size_t add_targets(const struct route_ask *ask, struct route_model *m, st
     size_t kept = part(list, m->count, &soft);
     if (kept) rank_groups(ops, &in, list, kept);
     select_first(list, kept, trace ? kept : room);
-    select_first(list + kept, soft, soft);
+    order_rest(list + kept, soft);
     if (trace) trace_fill(trace, list, m->count, kept);
     size_t n = MIN(kept + soft, room);
     for (size_t i = 0; i < n; i++) r->targets[r->count++] = target_of(ask, m, &list[i]);

@@ -57,6 +57,12 @@ size_t candidate_draw(const struct candidate *list, size_t n, uint64_t draw) {
     return n - 1;
 }
 
+void strategy_sift_quality(const struct strategy_in *in, struct candidate *list, size_t n) {
+    double floor = (double)in->model->conf->policy.min_quality / 1e6;
+    for (size_t i = 0; i < n; i++)
+        if (list[i].drop == ROUTE_DROP_KEPT && list[i].quality < floor) list[i].drop = ROUTE_DROP_QUALITY;
+}
+
 double rendezvous_score(uint64_t key, uint64_t place, double weight) {
     double u = share_of(strategy_redraw(key ^ strategy_redraw(place)));
     return -log(u + 0x1p-54) / weight;

@@ -57,6 +57,8 @@ struct str strategy_name(enum conf_strategy strategy);
 double candidate_weight(const struct candidate *c);
 // Draws one by weight; n at least 1.
 size_t candidate_draw(const struct candidate *list, size_t n, uint64_t draw);
+// Those whose answers were worse than min_quality.
+void strategy_sift_quality(const struct strategy_in *in, struct candidate *list, size_t n);
 // Another random number of the same draw.
 uint64_t strategy_redraw(uint64_t draw);
 // Where a thing belongs among weighted places, always the same for the same key, and moved by nothing but a change of

@@ -26,4 +26,5 @@ static void rank(const struct strategy_in *in, struct candidate *list, size_t n)
     list[drawn].score -= 1; // a millionth
 }
 
-const struct strategy_ops strategy_of_BALANCED = {.wants_cost = true, .wants_quality = true, .rank = rank};
+const struct strategy_ops strategy_of_BALANCED = {
+    .wants_cost = true, .wants_quality = true, .sift = strategy_sift_quality, .rank = rank};

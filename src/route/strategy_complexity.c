@@ -14,8 +14,12 @@ static unsigned distance(const struct candidate *c, enum conf_tier tier) {
 }
 
 static void sift(const struct strategy_in *in, struct candidate *list, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (list[i].drop == ROUTE_DROP_KEPT && distance(&list[i], in->need->tier)) list[i].drop = ROUTE_DROP_TIER;
+    for (size_t i = 0; i < n; i++) {
+        unsigned d = list[i].drop == ROUTE_DROP_KEPT ? distance(&list[i], in->need->tier) : 0;
+        if (!d) continue;
+        list[i].drop = ROUTE_DROP_TIER;
+        list[i].score = d; // where none is for its tier, the nearest
+    }
 }
 
 static void rank(const struct strategy_in *in, struct candidate *list, size_t n) {

@@ -3,16 +3,11 @@
 
 #include <math.h>
 
-static void sift(const struct strategy_in *in, struct candidate *list, size_t n) {
-    double floor = (double)in->model->conf->policy.min_quality / 1e6;
-    for (size_t i = 0; i < n; i++)
-        if (list[i].drop == ROUTE_DROP_KEPT && list[i].quality < floor) list[i].drop = ROUTE_DROP_QUALITY;
-}
-
 static void rank(const struct strategy_in *in, struct candidate *list, size_t n) {
     size_t drawn = candidate_draw(list, n, in->draw);
     for (size_t i = 0; i < n; i++) list[i].score = list[i].priced ? (double)list[i].cost_nano : INFINITY;
     list[drawn].score *= 0.999999; // of those that cost the same, not always the first
 }
 
-const struct strategy_ops strategy_of_COST = {.wants_cost = true, .wants_quality = true, .sift = sift, .rank = rank};
+const struct strategy_ops strategy_of_COST = {
+    .wants_cost = true, .wants_quality = true, .sift = strategy_sift_quality, .rank = rank};

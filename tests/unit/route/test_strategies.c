@@ -1,0 +1,390 @@
+// Properties of the strategies, over many draws: shares, turns, what stays where it was, and who is preferred.
+#include "routes.h"
+
+#include <math.h>
+
+#define DRAWS 100000
+#define MS UINT64_C(1000000)
+#define SECOND UINT64_C(1000000000)
+
+#define PROVIDER "providers: [{name: p, kind: openai, base_url: 'http://127.0.0.1:1/v1', api_key: k}]\n"
+
+static uint64_t mix(uint64_t x) { // splitmix64
+    x += 0x9e3779b97f4a7c15ULL;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+    return x ^ (x >> 31);
+}
+
+static double part(uint64_t *seed) {
+    *seed = mix(*seed);
+    return (double)(*seed >> 11) * 0x1p-53;
+}
+
+// The place of the target that is asked first, in the configuration's order.
+static size_t first_of(struct routes *w, const struct route_need *need, uint64_t now_ns, uint64_t draw) {
+    struct route_ask ask = routes_ask(w, NULL, draw);
+    struct route r;
+    struct err err;
+    ask.need = need;
+    ask.now_ns = now_ns;
+    REQUIRE(route_resolve(&ask, STR("m"), &r, NULL, &err));
+    return (size_t)(r.targets[0].node - w->table->models[0].nodes);
+}
+
+static struct route_node *node(struct routes *w, size_t i) { return &w->table->models[0].nodes[i]; }
+
+static bool near(double got, double want, double off) {
+    if (fabs(got - want) <= off) return true;
+    fprintf(stderr, "got %g, want %g within %g\n", got, want, off);
+    return false;
+}
+
+static void open_with(struct routes *w, const char *model, const char *targets) {
+    struct buf text = BUF_INIT(1 << 16);
+    buf_printf(&text, PROVIDER "models:\n  - name: m\n%s    targets:\n%s", model, targets);
+    routes_open(w, buf_str(&text));
+    buf_free(&text);
+}
+
+// So many failures that its breaker opens.
+static void sicken(struct routes *w, size_t i, uint64_t now_ns) {
+    struct board_outcome bad = {.failure = FAILURE_SERVER_ERROR};
+    for (int k = 0; k < 50; k++) {
+        struct board_ticket ticket;
+        struct board_refusal refusal;
+        if (!board_begin(node(w, i)->slot, 1, 0, now_ns, 1, &ticket, &refusal)) break;
+        board_end(node(w, i)->slot, &ticket, &bad, now_ns);
+    }
+    struct board_view view;
+    board_view(node(w, i)->slot, now_ns, &view);
+    CHECK(!view.usable);
+}
+
+// An answer that began after so long.
+static void serve(struct routes *w, size_t i, uint64_t began_ns, uint64_t first_ns) {
+    struct board_outcome good = {.failure = FAILURE_NONE};
+    struct board_ticket ticket;
+    struct board_refusal refusal;
+    if (!board_begin(node(w, i)->slot, 1, 0, began_ns, 1, &ticket, &refusal)) return;
+    board_first_token(node(w, i)->slot, &ticket, began_ns + first_ns);
+    board_end(node(w, i)->slot, &ticket, &good, began_ns + first_ns);
+}
+
+static void test_weights(void) {
+    struct routes w;
+    size_t counts[4] = {0};
+    open_with(&w, "",
+              "      - {provider: p, model: a, weight: 1}\n      - {provider: p, model: b, weight: 2}\n"
+              "      - {provider: p, model: c, weight: 3}\n      - {provider: p, model: d, weight: 4}\n");
+    for (uint64_t i = 0; i < DRAWS; i++) counts[first_of(&w, NULL, 1000, mix(i))]++;
+    for (size_t i = 0; i < 4; i++)
+        CHECK(near((double)counts[i] / DRAWS, (double)(i + 1) / 10, 0.02 * (double)(i + 1) / 10));
+    routes_close(&w);
+}
+
+static void check_turns(const char *targets, const double *weights, size_t n) {
+    struct routes w;
+    size_t counts[8] = {0}, last[8] = {0}, gap[8] = {0};
+    double total = 0;
+    open_with(&w, "    strategy: round_robin\n", targets);
+    for (size_t i = 0; i < n; i++) total += weights[i];
+    for (size_t turn = 1; turn <= DRAWS; turn++) {
+        size_t at = first_of(&w, NULL, 1000, turn);
+        counts[at]++;
+        gap[at] = MAX(gap[at], turn - last[at]);
+        last[at] = turn;
+    }
+    for (size_t i = 0; i < n; i++) {
+        CHECK(near((double)counts[i] / DRAWS, weights[i] / total, 0.02 * weights[i] / total));
+        CHECK((double)gap[i] <= 3 * total / weights[i] + 2); // nobody waits long
+        CHECK(DRAWS - last[i] <= 3 * (size_t)(total / weights[i]) + 2);
+    }
+    // Who only looks takes nobody's turn.
+    struct route_ask ask = routes_ask(&w, NULL, 1);
+    struct route a, b;
+    struct err err;
+    ask.look = true;
+    REQUIRE(route_resolve(&ask, STR("m"), &a, NULL, &err) && route_resolve(&ask, STR("m"), &b, NULL, &err));
+    CHECK(a.targets[0].node == b.targets[0].node);
+    routes_close(&w);
+}
+
+static void test_turns(void) {
+    check_turns("      - {provider: p, model: a}\n      - {provider: p, model: b}\n      - {provider: p, model: c}\n",
+                (const double[]){1, 1, 1}, 3);
+    check_turns("      - {provider: p, model: a, weight: 7}\n      - {provider: p, model: b, weight: 2}\n"
+                "      - {provider: p, model: c, weight: 1}\n",
+                (const double[]){7, 2, 1}, 3);
+}
+
+// --- sticky, ab ---
+
+#define KEYS 20000
+
+static void targets_but(struct buf *out, size_t n, size_t without) {
+    for (size_t i = 0; i < n; i++)
+        if (i != without) buf_printf(out, "      - {provider: p, model: t%zu}\n", i);
+}
+
+// To whom each key belongs, by the target's model.
+static void owners(size_t n, size_t without, size_t sick, char out[KEYS][4]) {
+    struct routes w;
+    struct buf text = BUF_INIT(1 << 16);
+    targets_but(&text, n, without);
+    open_with(&w, "    strategy: sticky\n", buf_cstr(&text));
+    if (sick < n) sicken(&w, sick, 1000);
+    for (size_t k = 0; k < KEYS; k++) {
+        struct route_need need = {.affinity = mix(k)};
+        struct str model = node(&w, first_of(&w, &need, 2000, mix(k + 77777)))->conf->model;
+        snprintf(out[k], 4, "%.*s", STR_ARG(model));
+    }
+    routes_close(&w);
+    buf_free(&text);
+}
+
+static void check_moves(char was[KEYS][4], char is[KEYS][4], const char *only, double share) {
+    size_t moved = 0;
+    for (size_t k = 0; k < KEYS; k++) {
+        bool same = !strcmp(was[k], is[k]);
+        moved += !same;
+        // Only what belongs to the one that came or went.
+        CHECK(same || !strcmp(was[k], only) || !strcmp(is[k], only));
+    }
+    CHECK(moved > 0);
+    CHECK((double)moved / KEYS <= share * 1.1); // as many as hash to it
+}
+
+static void test_sticky(void) {
+    static char all[KEYS][4], again[KEYS][4], fewer[KEYS][4], sick[KEYS][4], more[KEYS][4];
+    owners(10, SIZE_MAX, SIZE_MAX, all);
+    owners(10, SIZE_MAX, SIZE_MAX, again);
+    CHECK(!memcmp(all, again, sizeof all));
+    owners(10, 4, SIZE_MAX, fewer); // taken away
+    check_moves(all, fewer, "t4", 0.1);
+    owners(10, SIZE_MAX, 4, sick); // failing: where its keys go, they would go without it too
+    CHECK(!memcmp(fewer, sick, sizeof sick));
+    owners(11, SIZE_MAX, SIZE_MAX, more); // added
+    check_moves(all, more, "t10", 1.0 / 11);
+}
+
+static void test_sticky_weights(void) {
+    struct routes w;
+    size_t counts[2] = {0};
+    open_with(&w, "    strategy: sticky\n",
+              "      - {provider: p, model: a, weight: 3}\n      - {provider: p, model: b, weight: 1}\n");
+    for (uint64_t k = 0; k < DRAWS; k++) {
+        struct route_need need = {.affinity = mix(k)};
+        counts[first_of(&w, &need, 1000, 5)]++;
+    }
+    CHECK(near((double)counts[0] / DRAWS, 0.75, 0.02 * 0.75));
+    routes_close(&w);
+}
+
+#define ARMS                                                                                                           \
+    "      - {provider: p, model: a1, arm: a, weight: 2}\n      - {provider: p, model: a2, arm: a, weight: 1}\n"       \
+    "      - {provider: p, model: b1, arm: b, weight: 1}\n"
+
+static void test_arms(void) {
+    struct routes w;
+    size_t counts[3] = {0};
+    static bool arm_a[DRAWS];
+    open_with(&w, "    strategy: ab\n    routing: {breaker: {max_ejected: 1}}\n", ARMS);
+    for (uint64_t k = 0; k < DRAWS; k++) {
+        struct route_need need = {.affinity = mix(k)};
+        size_t at = first_of(&w, &need, 1000, mix(k + 5));
+        counts[at]++;
+        arm_a[k] = at < 2;
+        for (uint64_t d = 0; k < 2000 && d < 8; d++) CHECK((first_of(&w, &need, 1000, mix(d)) < 2) == arm_a[k]);
+    }
+    CHECK(near((double)(counts[0] + counts[1]) / DRAWS, 0.75, 0.02 * 0.75));
+    CHECK(near((double)counts[0] / DRAWS, 0.5, 0.02 * 0.5)); // within the arm by weight
+    sicken(&w, 0, 1000);
+    for (uint64_t k = 0; k < 5000; k++) { // one of an arm is out: nobody changes his arm
+        struct route_need need = {.affinity = mix(k)};
+        CHECK_INT(first_of(&w, &need, 2000, mix(k)), arm_a[k] ? 1 : 2);
+    }
+    sicken(&w, 1, 1000);
+    for (uint64_t k = 0; k < 5000; k++) {
+        struct route_need need = {.affinity = mix(k)};
+        CHECK_INT(first_of(&w, &need, 2000, mix(k)), 2);
+    }
+    routes_close(&w);
+}
+
+// --- cost and quality ---
+
+#define PRICED(name, rest) "      - {provider: p, model: " name rest "}\n"
+#define PRICES                                                                                                         \
+    "prices:\n  p/cheap-in: {input: 0.1, output: 8}\n  p/cheap-out: {input: 3, output: 1}\n"                           \
+    "  p/poor: {input: 0.01, output: 0.01}\n  p/dear: {input: 20, output: 60}\n"
+static const char k_priced[] =
+    PRICED("dear", "") PRICED("cheap-in", "") PRICED("cheap-out", "") PRICED("poor", "") PRICES;
+
+static uint64_t cost_at(struct routes *w, size_t i, uint64_t prompt, uint64_t output) {
+    struct usage usage = {.prompt = prompt, .output = output};
+    uint64_t nano = 0;
+    CHECK(price_cost(&node(w, i)->facts.price, &usage, &nano));
+    return nano;
+}
+
+// A floor under quality: what is cheapest of all is left out, and of the rest each request goes where it costs least.
+// What is spent, with outputs that nobody knew before, against what one who knew them would have spent.
+static void test_cost(void) {
+    struct routes w;
+    uint64_t seed = 3, spent = 0, least = 0;
+    open_with(&w, "    strategy: cost\n    routing: {min_quality: 0.6}\n", k_priced);
+    for (size_t i = 0; i < 4; i++)
+        for (int k = 0; k < 60; k++) board_quality_add(node(&w, i)->slot, 0, i == 3 ? 0.1F : 0.9F, 4, 900);
+    for (int q = 0; q < 20000; q++) {
+        uint64_t prompt = (uint64_t)exp(part(&seed) * 10), expected = (uint64_t)exp(part(&seed) * 8);
+        uint64_t real = (uint64_t)((double)expected * (0.5 + part(&seed)));
+        struct route_need need = {.model = {.tokens = prompt}, .expected = {.prompt = prompt, .output = expected}};
+        size_t at = first_of(&w, &need, 1000, mix((uint64_t)q));
+        CHECK(at < 3);
+        uint64_t best = UINT64_MAX, known = UINT64_MAX;
+        for (size_t i = 0; i < 3; i++) {
+            best = MIN(best, cost_at(&w, i, prompt, real));
+            known = MIN(known, cost_at(&w, i, prompt, expected));
+        }
+        CHECK(cost_at(&w, at, prompt, expected) <= known + 1);
+        spent += cost_at(&w, at, prompt, real);
+        least += best;
+    }
+    CHECK((double)spent <= 1.05 * (double)least);
+    printf("cost: %.3f of the least that hindsight could have spent\n", (double)spent / (double)least);
+    routes_close(&w);
+}
+
+static void test_quality_within_a_budget(void) {
+    struct routes w;
+    open_with(&w, "    strategy: quality\n    routing: {max_cost: 0.01}\n", k_priced);
+    static const float scores[] = {0.99F, 0.6F, 0.8F, 0.2F};
+    for (size_t i = 0; i < 4; i++)
+        for (int k = 0; k < 60; k++) board_quality_add(node(&w, i)->slot, 0, scores[i], 4, 900);
+    struct route_need small = {.expected = {.prompt = 10, .output = 10}},
+                      large = {.expected = {.prompt = 500, .output = 300}};
+    struct route_need huge = {.expected = {.prompt = 100000, .output = 10}};
+    for (uint64_t d = 0; d < 200; d++) {
+        CHECK_INT(first_of(&w, &small, 1000, mix(d)), 0); // the best, as long as it is affordable
+        CHECK_INT(first_of(&w, &large, 1000, mix(d)), 2);
+        CHECK(first_of(&w, &huge, 1000, mix(d)) == 3); // nothing else is
+    }
+    routes_close(&w);
+}
+
+static void check_balance(const char *balance, size_t want) {
+    struct routes w;
+    char model[200];
+    snprintf(model, sizeof model, "    strategy: balanced\n    routing: {balance: {%s}}\n", balance);
+    open_with(&w, model, k_priced);
+    static const float scores[] = {0.99F, 0.6F, 0.8F, 0.2F};
+    static const uint64_t first_ms[] = {900, 40, 700, 500};
+    struct route_need need = {.expected = {.prompt = 1000, .output = 1000}};
+    for (size_t i = 0; i < 4; i++) {
+        for (int k = 0; k < 60; k++) board_quality_add(node(&w, i)->slot, 0, scores[i], 4, 900);
+        serve(&w, i, SECOND, first_ms[i] * MS);
+    }
+    for (uint64_t d = 0; d < 200; d++) CHECK_INT(first_of(&w, &need, 2 * SECOND, mix(d)), want);
+    routes_close(&w);
+}
+
+static void test_balance(void) {
+    check_balance("cost: 1, latency: 0, quality: 0", 3);
+    check_balance("cost: 0, latency: 1, quality: 0", 1);
+    check_balance("cost: 0, latency: 0, quality: 1", 0);
+}
+
+static void test_balance_has_a_floor(void) {
+    struct routes w;
+    open_with(&w,
+              "    strategy: balanced\n    routing: {min_quality: 0.5, balance: {cost: 1, latency: 0, quality: 0}}\n",
+              k_priced);
+    struct route_need need = {.expected = {.prompt = 1000, .output = 1000}};
+    for (int k = 0; k < 60; k++) board_quality_add(node(&w, 3)->slot, 0, 0.1F, 4, 900);
+    for (uint64_t d = 0; d < 200; d++) CHECK(first_of(&w, &need, 1000, mix(d)) != 3);
+    routes_close(&w);
+}
+
+// --- load ---
+
+#define FOUR                                                                                                           \
+    "      - {provider: p, model: a}\n      - {provider: p, model: b}\n      - {provider: p, model: c}\n"              \
+    "      - {provider: p, model: d}\n"
+
+// A hundred requests a second; one target gets slow, and is well again later.
+static void test_latency(void) {
+    struct routes w;
+    open_with(&w, "    strategy: latency\n", FOUR);
+    size_t before = 0, during = 0, after = 0, all_during = 0, all_before = 0;
+    uint64_t slow_from = 60 * SECOND, well_from = 120 * SECOND, end = 300 * SECOND;
+    for (uint64_t now = SECOND; now < end; now += 10 * MS) {
+        size_t at = first_of(&w, NULL, now, mix(now));
+        bool slow = at == 2 && now >= slow_from && now < well_from;
+        serve(&w, at, now, slow ? 2000 * MS : (20 + mix(now + 1) % 20) * MS);
+        if (now < slow_from) all_before++, before += at == 2;
+        if (now >= slow_from + 10 * SECOND && now < well_from) all_during++, during += at == 2;
+        if (now >= end - 60 * SECOND) after += at == 2;
+    }
+    CHECK((double)before / (double)all_before > 0.1); // it had its share
+    CHECK((double)during / (double)all_during <= 0.05);
+    CHECK(during > 0);  // and is asked now and then
+    CHECK(after > 300); // so that it comes back
+    routes_close(&w);
+}
+
+static void test_least_busy(void) {
+    struct routes w;
+    open_with(&w, "    strategy: least_busy\n",
+              "      - {provider: p, model: a}\n      - {provider: p, model: b}\n"
+              "      - {provider: p, model: c, weight: 4}\n");
+    struct board_ticket tickets[600];
+    struct board_refusal refusal;
+    size_t counts[3] = {0};
+    for (size_t i = 0; i < ARRAY_LEN(tickets); i++) {
+        size_t at = first_of(&w, NULL, 1000, mix(i));
+        struct board_view view[3];
+        for (size_t k = 0; k < 3; k++) board_view(node(&w, k)->slot, 1000, &view[k]);
+        for (size_t k = 0; k < 3; k++) // nobody is less busy for his weight
+            CHECK((double)(view[at].in_flight + 1) / (at == 2 ? 4 : 1) <=
+                  (double)(view[k].in_flight + 1) / (k == 2 ? 4 : 1) + 1e-6);
+        REQUIRE(board_begin(node(&w, at)->slot, 1, 0, 1000, 1, &tickets[i], &refusal));
+        counts[at]++;
+    }
+    CHECK(near((double)counts[2] / 600, 4.0 / 6, 0.01));
+    routes_close(&w);
+}
+
+static void test_usage(void) {
+    struct routes w;
+    open_with(&w, "    strategy: usage\n",
+              "      - {provider: p, model: a, limits: {tokens_per_minute: 10000}}\n"
+              "      - {provider: p, model: b, limits: {tokens_per_minute: 50000}}\n"
+              "      - {provider: p, model: c, limits: {tokens_per_minute: 1000000}}\n");
+    struct board_ticket t;
+    struct board_refusal refusal;
+    REQUIRE(board_begin(node(&w, 0)->slot, 1000, 0, SECOND, 1, &t, &refusal));   // 90 % left
+    REQUIRE(board_begin(node(&w, 1)->slot, 10000, 0, SECOND, 1, &t, &refusal));  // 80 %
+    REQUIRE(board_begin(node(&w, 2)->slot, 500000, 0, SECOND, 1, &t, &refusal)); // 50 %
+    for (uint64_t d = 0; d < 100; d++) CHECK_INT(first_of(&w, NULL, SECOND + 1000, mix(d)), 0);
+    REQUIRE(board_begin(node(&w, 0)->slot, 2000, 0, SECOND, 1, &t, &refusal)); // 70 %
+    for (uint64_t d = 0; d < 100; d++) CHECK_INT(first_of(&w, NULL, SECOND + 1000, mix(d)), 1);
+    routes_close(&w);
+}
+
+static void test_tiers(void) {
+    struct routes w;
+    open_with(&w, "    strategy: complexity\n",
+              "      - {provider: p, model: a, tiers: [simple]}\n      - {provider: p, model: b, tiers: [medium]}\n"
+              "      - {provider: p, model: c, tiers: [reasoning]}\n");
+    static const size_t want[TIER_COUNT] = {0, 1, 2, 2}; // of harder ones the nearest
+    for (unsigned tier = 0; tier < TIER_COUNT; tier++) {
+        struct route_need need = {.tier = (enum conf_tier)tier};
+        for (uint64_t d = 0; d < 50; d++) CHECK_INT(first_of(&w, &need, 1000, mix(d)), want[tier]);
+    }
+    routes_close(&w);
+}
+
+TEST_MAIN(test_weights, test_turns, test_sticky, test_sticky_weights, test_arms, test_cost,
+          test_quality_within_a_budget, test_balance, test_balance_has_a_floor, test_latency, test_least_busy,
+          test_usage, test_tiers)
