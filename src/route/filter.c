@@ -3,8 +3,8 @@
 
 // --- what it can ---
 
-static bool fits(const struct route_node *node, const struct model_need *need) {
-    uint64_t window = node->facts.context_window;
+static bool fits(const struct model_entry *facts, const struct model_need *need) {
+    uint64_t window = facts->context_window;
     if (!window || need->most <= window) return true;
     return need->tokens <= window;
 }
@@ -32,15 +32,19 @@ bool filter_provider(const struct conf_provider *provider, const struct route_ne
     return !need || ((!need->private || provider->privacy == PRIVACY_LOCAL) && in_region(provider->region, need));
 }
 
+enum route_drop filter_facts(const struct model_entry *facts, const struct model_need *need) {
+    if (need->can & ~facts->can) return ROUTE_DROP_CAPABILITY;
+    return fits(facts, need) ? ROUTE_DROP_KEPT : ROUTE_DROP_CONTEXT;
+}
+
 enum route_drop filter_node(const struct route_node *node, const struct route_need *need) {
     if (node->conf->weight <= 0) return ROUTE_DROP_WEIGHT;
     if (!need) return ROUTE_DROP_KEPT;
     if (need->private && node->conf->peer->privacy != PRIVACY_LOCAL) return ROUTE_DROP_PRIVACY;
     if (need->region_count && !in_region(node->conf->region, need)) return ROUTE_DROP_REGION;
     if (need->tag_count && !has_all(need->tags, need->tag_count, node)) return ROUTE_DROP_TAG;
-    if (node->known && (need->model.can & ~node->facts.can)) return ROUTE_DROP_CAPABILITY;
-    if (!fits(node, &need->model)) return ROUTE_DROP_CONTEXT;
-    return ROUTE_DROP_KEPT;
+    if (node->known) return filter_facts(&node->facts, &need->model);
+    return fits(&node->facts, &need->model) ? ROUTE_DROP_KEPT : ROUTE_DROP_CONTEXT;
 }
 
 // --- how it is ---

@@ -15,6 +15,8 @@ struct filter_in {
 void filter_targets(const struct filter_in *in, struct candidate *list);
 // Why a target cannot serve a request, whatever its state; ROUTE_DROP_KEPT: it can. Conditions are not looked at.
 enum route_drop filter_node(const struct route_node *node, const struct route_need *need);
+// The same of what is known of a model alone: abilities and room.
+enum route_drop filter_facts(const struct model_entry *facts, const struct model_need *need);
 // Whether a provider may see a request, whatever its model.
 bool filter_provider(const struct conf_provider *provider, const struct route_need *need);
 bool drop_is_soft(enum route_drop drop);

@@ -193,6 +193,17 @@ bool route_resolve(const struct route_ask *ask, struct str name, struct route *o
 
 // --- in the place of what failed ---
 
+// A provider's model by its name in the place of others: it has no tags, and nothing that the request needs may be
+// known to be missing.
+static bool can_stand_in(const struct route_ask *ask, const struct conf_choice *choice) {
+    const struct model_target of = {.peer = choice->peer, .upstream = choice->upstream};
+    struct model_entry facts;
+    if (!ask->need) return true;
+    if (ask->need->tag_count || !filter_provider(choice->peer, ask->need)) return false;
+    return !model_facts(ask->table->catalog, ask->table->conf, NULL, &of, &facts) ||
+           filter_facts(&facts, &ask->need->model) == ROUTE_DROP_KEPT;
+}
+
 bool route_fall_back_on(const struct route_ask *ask, const struct str *names, size_t count, struct route *route) {
     struct candidate list[ROUTE_NODES_MAX];
     size_t before_them = route->count;
@@ -201,7 +212,7 @@ bool route_fall_back_on(const struct route_ask *ask, const struct str *names, si
         if (!conf_resolve(ask->table->conf, ask->tenant, names[i], &choice)) continue;
         if (choice.model)
             (void)add_targets(ask, &ask->table->models[choice.model->index], list, NULL, route);
-        else if (filter_provider(choice.peer, ask->need))
+        else if (can_stand_in(ask, &choice))
             route_direct(ask, choice.peer, choice.upstream, &route->targets[route->count++]);
     }
     return route->count > before_them;
