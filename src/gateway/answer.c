@@ -494,6 +494,7 @@ void call_reply(struct call *call, int status, struct str content_type, struct s
 
 void call_abort(struct call *call) {
     wait_leave(call);
+    queue_leave(call);
     clerk_leave(call);
     stop_upstream(call);
     reply_forget_sync(call);

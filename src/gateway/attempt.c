@@ -79,4 +79,5 @@ void attempt_end(struct attempt *a, enum failure why) {
     if (!a->taken) return;
     a->taken = false;
     tell_board(a, why);
+    queue_wake(a->call->gl);
 }

@@ -20,6 +20,7 @@ struct call *call_create(struct gateway_loop *gl, struct http_req *req) {
     timer_init(&call->timer, gl->loop, demo_timer_idle);
     failover_init(call);
     watch_init(call);
+    queue_place_init(call);
     buf_init(&call->answer, (size_t)call->runtime->conf->limits.max_response);
     relay_init(&call->relay, (size_t)call->runtime->conf->limits.max_event);
     req->user = call;
@@ -31,6 +32,7 @@ void call_release(struct call *call) {
     timer_stop(&call->timer);
     failover_stop(call);
     watch_stop(call);
+    queue_leave(call);
     attempt_release(&call->tries[0]);
     attempt_release(&call->tries[1]);
     admit_release(call);

@@ -8,6 +8,7 @@
 #include "gateway/attempt.h"
 #include "gateway/failover.h"
 #include "gateway/gateway.h"
+#include "gateway/queue.h"
 #include "gateway/quota_redis.h"
 #include "gateway/wait.h"
 #include "gateway/watch.h"
@@ -84,6 +85,7 @@ struct call {
     struct attempt *at;      // the one whose answer is the call's, or is to be
     struct failover failover;
     struct watch watch;
+    struct queue_place place;
     size_t attempts;
     struct demo demo;
     struct timer timer;              // of the demonstration

@@ -36,17 +36,28 @@ static struct attempt *other(struct call *call) {
 
 // --- taking ---
 
+static bool is_limit(enum board_why why) {
+    return why == BOARD_CONCURRENCY || why == BOARD_REQUESTS || why == BOARD_TOKENS || why == BOARD_COOLDOWN;
+}
+
+static void note_refusal(struct failover *f, const struct board_refusal *refusal) {
+    if (refusal->retry_at_ns <= f->retry_at_ns) f->refused = refusal->why;
+    f->retry_at_ns = MIN(f->retry_at_ns, refusal->retry_at_ns);
+    if (is_limit(refusal->why))
+        f->room_at_ns = MIN(f->room_at_ns, refusal->retry_at_ns == UINT64_MAX ? 0 : refusal->retry_at_ns);
+}
+
 // The next target that lets itself be asked.
 static bool take(struct call *call, struct attempt *a) {
     struct failover *f = &call->failover;
     for (; f->next < call->route.count; f->next++) {
-        struct board_refusal refusal;
-        if (attempt_take(a, f->next, &refusal)) {
+        struct board_refusal refusal = {BOARD_CONCURRENCY, UINT64_MAX}; // of one that others wait for
+        bool yields = queue_yields(call, &call->route.targets[f->next]);
+        if (!yields && attempt_take(a, f->next, &refusal)) {
             f->next++;
             return true;
         }
-        if (refusal.retry_at_ns <= f->retry_at_ns) f->refused = refusal.why;
-        f->retry_at_ns = MIN(f->retry_at_ns, refusal.retry_at_ns);
+        note_refusal(f, &refusal);
     }
     return false;
 }
@@ -61,13 +72,9 @@ static bool take_any(struct call *call, struct attempt *a, enum failure why) {
     return take(call, a) || take_fallback(call, a, why);
 }
 
-static bool is_limit(enum board_why why) {
-    return why == BOARD_CONCURRENCY || why == BOARD_REQUESTS || why == BOARD_TOKENS || why == BOARD_COOLDOWN;
-}
-
-// Seconds from now, at least one; 0: nobody knows.
+// Seconds from now, at least one; 0: nobody knows. A call may end at any moment.
 static unsigned retry_seconds(const struct failover *f, uint64_t now) {
-    if (f->retry_at_ns == UINT64_MAX) return 0;
+    if (f->retry_at_ns == UINT64_MAX) return is_limit(f->refused);
     uint64_t s = f->retry_at_ns > now ? (f->retry_at_ns - now + NS_PER_SEC - 1) / NS_PER_SEC : 1;
     return (unsigned)MIN(MAX(s, (uint64_t)1), (uint64_t)86400);
 }
@@ -97,11 +104,24 @@ static bool nobody(struct call *call, struct err *err) {
 
 bool failover_first(struct call *call, struct err *err) {
     struct failover *f = &call->failover;
-    f->retry_at_ns = UINT64_MAX;
+    f->retry_at_ns = f->room_at_ns = UINT64_MAX;
     if (call->route.routed) retry_budget_call(&call->route.routed->retries, &call->route.routed->retry_rules);
-    if (take(call, call->at)) return true;
+    call->place.ahead = QUEUE_OWN_CLASS;
+    bool taken = take(call, call->at);
     enum failure why = is_limit(f->refused) ? FAILURE_RATE_LIMIT : FAILURE_OVERLOADED;
-    return take_fallback(call, call->at, why) || nobody(call, err);
+    taken = taken || take_fallback(call, call->at, why);
+    call->place.ahead = QUEUE_NOBODY;
+    return taken || nobody(call, err);
+}
+
+bool failover_take_queued(struct call *call) {
+    struct failover *f = &call->failover;
+    f->next = 0;
+    f->retry_at_ns = f->room_at_ns = UINT64_MAX;
+    call->place.ahead = QUEUE_HIGHER_CLASSES;
+    bool taken = take(call, call->at);
+    call->place.ahead = QUEUE_NOBODY;
+    return taken;
 }
 
 // --- again ---

@@ -34,6 +34,7 @@ struct failover {
     struct timer hedge;
     struct attempt *rival; // under way beside call->at; NULL: none
     uint64_t retry_at_ns;  // when a target that would not be asked may be; UINT64_MAX: nobody knows
+    uint64_t room_at_ns;   // the same of one at its limits; 0: when a call ends
     enum board_why refused;
     struct try_note tried[ROUTE_TARGETS_MAX];
     size_t tried_count;
@@ -43,6 +44,8 @@ void failover_init(struct call *call);
 void failover_stop(struct call *call);
 // Takes the first target that lets itself be asked, for the call's first try. False: none does, and *err says when.
 NODISCARD bool failover_first(struct call *call, struct err *err);
+// The same for one that has waited in the queue, when it is its turn.
+NODISCARD bool failover_take_queued(struct call *call);
 // Whether something else is asked now that call->at has failed so. Then failover_go follows.
 NODISCARD bool failover_again(struct call *call, enum failure why);
 // Gives up call->at, and goes on with what failover_again has found: at once, or after a while.

@@ -79,6 +79,7 @@ bool gateway_loop_create(struct gateway *gateway, const struct gateway_loop_opti
     gl->redis = o->redis;
     request_ids_init(&gl->ids, o->epoch);
     timer_init(&gl->share_timer, o->loop, admit_share_timer);
+    queue_init(gl);
     if (!shared_quotas_create(gl, err) || !meter_create(gl->shard, &gl->meter, err) ||
         !http_client_create(o->loop, 64 * 1024, &gl->client, err) || !catalog_create(gl, &gl->catalog, err)) {
         gateway_loop_free(gl);
@@ -110,6 +111,7 @@ void gateway_loop_free(struct gateway_loop *gl) {
 void gateway_loop_quiesce(struct gateway_loop *gl) {
     if (gl->catalog) catalog_stop(gl->catalog);
     if (gl->share_timer.loop) timer_stop(&gl->share_timer);
+    queue_stop(gl);
     if (gl->gateway->share && loop_index(gl->loop) == 0) quota_share_stop(gl->gateway->share);
     forget_origins(gl);
 }

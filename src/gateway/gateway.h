@@ -12,6 +12,7 @@
 #include "access/keyring.h"
 #include "access/quota.h"
 #include "gateway/estimate.h"
+#include "gateway/queue.h"
 #include "gateway/runtime.h"
 #include "gateway/wait.h"
 #include "govern/key_watch.h"
@@ -86,6 +87,7 @@ struct gateway_loop {
     struct quota_redis *quota_redis; // likewise
     struct wait_list sharing;        // calls that wait for shares of budgets
     struct timer share_timer;
+    struct queue queue; // calls that wait for room at their targets
     struct ledger_writer *ledger;
     struct metric_shard *shard;
     struct meter *meter;

@@ -162,7 +162,7 @@ bool call_send(struct call *call, struct err *err) {
 
 enum stage_result stage_call(struct call *call, struct err *err) {
     if (native_any(call)) return native_call(call, err);
-    if (!call->at->taken && !failover_first(call, err)) return STAGE_FAIL;
+    if (!call->at->taken && !failover_first(call, err)) return queue_join(call, err) ? STAGE_WAIT : STAGE_FAIL;
     enum credential_state credential = credential_want(call, err);
     if (credential == CREDENTIAL_WAIT) return STAGE_WAIT;
     if (credential == CREDENTIAL_READY && call_write(call, err) && call_send(call, err)) {

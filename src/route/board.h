@@ -134,6 +134,13 @@ struct board_outcome {
 void board_end(struct board_slot *slot, struct board_ticket *ticket, const struct board_outcome *outcome,
                uint64_t now_ns);
 
+// Calls that wait for room at it, in classes of which 0 goes first; by all loops together.
+#define BOARD_CLASSES 3
+void board_wait(struct board_slot *slot, unsigned class);
+void board_wait_over(struct board_slot *slot, unsigned class);
+// How many wait of the first `classes` classes. No lock.
+uint64_t board_waiting(const struct board_slot *slot, unsigned classes);
+
 // Longer than what is set; cut at cooldown_max_ns from now. until_ns 0 ends it.
 void board_cooldown(struct board_slot *slot, uint64_t until_ns, uint64_t now_ns);
 // The result of an active check. Whether the target went up or down by it.

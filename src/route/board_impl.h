@@ -49,6 +49,8 @@ struct board_slot {
     uint64_t quality_half_ns;              // likewise
     float quality_prior, quality_prior_weight;
 
+    uint64_t waiting[BOARD_CLASSES]; // likewise
+
     uint64_t refs;     // guarded by the board's lock
     uint64_t put_turn; // when the last reference went, in turns of the board
     struct board *board;

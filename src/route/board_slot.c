@@ -195,6 +195,16 @@ void board_end(struct board_slot *slot, struct board_ticket *ticket, const struc
     mutex_unlock(&slot->lock);
 }
 
+void board_wait(struct board_slot *slot, unsigned class) { atom_add(&slot->waiting[class], 1); }
+
+void board_wait_over(struct board_slot *slot, unsigned class) { atom_sub(&slot->waiting[class], 1); }
+
+uint64_t board_waiting(const struct board_slot *slot, unsigned classes) {
+    uint64_t n = 0;
+    for (unsigned i = 0; i < classes; i++) n += atom_load_relaxed(&slot->waiting[i]);
+    return n;
+}
+
 void board_cooldown(struct board_slot *slot, uint64_t until_ns, uint64_t now_ns) {
     mutex_lock(&slot->lock);
     if (until_ns)

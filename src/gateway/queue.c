@@ -1,0 +1,216 @@
+// Calls that wait because all their targets are at their limits.
+#include "gateway/queue.h"
+
+#include "base/hash.h"
+#include "base/json_read.h"
+#include "conf/value.h"
+#include "gateway/answer.h"
+#include "gateway/pipeline.h"
+#include "os/clock.h"
+
+_Static_assert(BOARD_CLASSES == LINE_CLASSES && LINE_CLASSES == QUEUE_LOW + 1, "the classes are the same");
+_Static_assert(ROUTE_TARGETS_MAX <= 32, "a bit for each target");
+
+// --- how important, and how long ---
+
+static struct str field(const struct call *call, struct str name) {
+    return str_trim(http_field_get(call->req->fields, call->req->field_count, name));
+}
+
+static bool class_named(struct str word, enum queue_class *out_class) {
+    static const struct str words[] = {
+        [QUEUE_HIGH] = STR_INIT("high"), [QUEUE_NORMAL] = STR_INIT("normal"), [QUEUE_LOW] = STR_INIT("low")};
+    for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
+        if (!str_eq_nocase(word, words[i])) continue;
+        *out_class = (enum queue_class)i;
+        return true;
+    }
+    return false;
+}
+
+// As the key says; the request can only ask for less.
+static enum queue_class class_of(struct call *call) {
+    struct queue_place *p = &call->place;
+    enum queue_class wish;
+    struct str tags = call->key ? call->key->tags : STR(""), raw, word;
+    if (p->class_known) return p->class;
+    p->class = QUEUE_NORMAL;
+    p->class_known = true;
+    if (tags.n > 2 && JSON_GET(tags, &raw, STR("priority")) && json_string_text(raw, &call->req->arena, &word))
+        (void)class_named(word, &p->class);
+    if (class_named(field(call, STR("x-penstock-priority")), &wish)) p->class = MAX(p->class, wish);
+    return p->class;
+}
+
+static const struct conf_queue *rules_of(const struct call *call) {
+    return call->route.model ? &call->route.model->policy.queue : &call->runtime->conf->routing.queue;
+}
+
+static uint64_t max_wait_ms(const struct call *call) {
+    int64_t most = rules_of(call)->max_wait, wish;
+    if (value_duration(field(call, STR("x-penstock-max-wait")), &wish)) most = MIN(most, wish);
+    return (uint64_t)most;
+}
+
+// --- who goes first ---
+
+static bool waits_at(const struct route_target *t, unsigned classes) {
+    return (t->slot && board_waiting(t->slot, classes)) ||
+           (t->provider_slot && board_waiting(t->provider_slot, classes));
+}
+
+bool queue_yields(struct call *call, const struct route_target *t) {
+    enum queue_ahead ahead = call->place.ahead;
+    if (ahead == QUEUE_NOBODY || !waits_at(t, BOARD_CLASSES)) return false;
+    return waits_at(t, (unsigned)class_of(call) + (ahead == QUEUE_OWN_CLASS));
+}
+
+static bool is_limit(enum board_why why) {
+    return why == BOARD_CONCURRENCY || why == BOARD_REQUESTS || why == BOARD_TOKENS || why == BOARD_COOLDOWN;
+}
+
+static bool slot_full(const struct board_slot *slot, uint64_t now) {
+    struct board_view view;
+    if (!slot) return false;
+    board_view(slot, now, &view);
+    return !view.usable && is_limit(view.why);
+}
+
+static bool has_room(const struct call *call, uint64_t now) {
+    for (size_t i = 0; i < call->route.count; i++)
+        if (!slot_full(call->route.targets[i].slot, now) && !slot_full(call->route.targets[i].provider_slot, now))
+            return true;
+    return false;
+}
+
+// --- in and out ---
+
+// Those who wait for the same targets are one line.
+static uint64_t lane_of(const struct call *call) {
+    uint64_t lane = 0;
+    for (size_t i = 0; i < call->route.count; i++) {
+        const struct route_target *t = &call->route.targets[i];
+        const struct board_slot *slot = t->slot ? t->slot : t->provider_slot;
+        lane += hash_bytes(str_of((const char *)&slot, sizeof slot), 0);
+    }
+    return lane;
+}
+
+// Tells the board, so that others do not take what it waits for.
+static void tell_waiting(struct call *call, bool waits) {
+    void (*tell)(struct board_slot *, unsigned) = waits ? board_wait : board_wait_over;
+    uint64_t now = clock_mono_ns();
+    for (size_t i = 0; i < call->route.count; i++) {
+        const struct route_target *t = &call->route.targets[i];
+        if (waits && t->provider_slot && (!t->slot || slot_full(t->provider_slot, now))) call->place.whole |= 1u << i;
+        if (t->slot) tell(t->slot, call->place.class);
+        if (call->place.whole >> i & 1) tell(t->provider_slot, call->place.class);
+    }
+    if (!waits) call->place.whole = 0;
+}
+
+static void out_of_line(struct call *call, bool served) {
+    struct line *line = &call->gl->queue.line;
+    if (!call->place.item.flow) return;
+    timer_stop(&call->place.timer);
+    tell_waiting(call, false);
+    if (served)
+        line_serve(line, &call->place.item);
+    else
+        line_leave(line, &call->place.item);
+}
+
+void queue_leave(struct call *call) { out_of_line(call, false); }
+
+static void on_late(struct timer *timer) {
+    struct call *call = CONTAINER_OF(timer, struct call, place.timer);
+    struct err err;
+    uint64_t ms = (clock_mono_ns() - call->place.since_ns) / NS_PER_MS;
+    uint64_t at = call->failover.retry_at_ns, now = clock_mono_ns();
+    queue_leave(call);
+    err_set(&err, ERR_RATE_LIMITED, "all targets of \"%.*s\" were at their limits for %llu ms; try again soon",
+            STR_ARG(str_head(call->request.model, 100)), (unsigned long long)ms);
+    err.retry_s = at > now && at - now < RATE_MAX_NS ? (unsigned)((at - now + NS_PER_SEC - 1) / NS_PER_SEC) : 1;
+    call_fail(call, &err);
+}
+
+bool queue_join(struct call *call, struct err *err) {
+    struct queue *q = &call->gl->queue;
+    const struct failover *f = &call->failover;
+    uint64_t wait = max_wait_ms(call), now = clock_mono_ns(), deadline = now + wait * NS_PER_MS;
+    if (!wait || f->room_at_ns > deadline) return false;
+    unsigned retry_s = err->retry_s;
+    if (q->line.waiting >= (size_t)rules_of(call)->max_length) {
+        err_set(err, ERR_RATE_LIMITED, "all targets of \"%.*s\" are at their limits, and too many requests wait",
+                STR_ARG(str_head(call->request.model, 100)));
+        err->retry_s = MAX(retry_s, 1u);
+        return false;
+    }
+    uint64_t key = call->key ? (uint64_t)call->key->id : 0;
+    if (!line_add(&q->line, lane_of(call), class_of(call), key, deadline, &call->place.item)) return err_no_memory(err);
+    tell_waiting(call, true);
+    call->place.since_ns = now;
+    timer_set(&call->place.timer, wait);
+    if (q->line.waiting == 1) timer_set(&q->timer, QUEUE_LOOK_MS);
+    return true;
+}
+
+// --- serving ---
+
+static bool serve(struct call *call) {
+    if (!has_room(call, clock_mono_ns()) || !failover_take_queued(call)) return false;
+    out_of_line(call, true);
+    return true;
+}
+
+// One of each lane at a time, that none takes all there is.
+static bool serve_round(struct queue *q, struct wait_list *served) {
+    bool any = false;
+    for (struct line_lane *lane = q->line.lanes, *next; lane; lane = next) {
+        next = lane->next; // it goes with its last item
+        struct call *call = CONTAINER_OF(line_first(lane), struct call, place.item);
+        if (!serve(call)) continue;
+        wait_add(served, call);
+        any = true;
+    }
+    return any;
+}
+
+static void look(struct gateway_loop *gl) {
+    struct queue *q = &gl->queue;
+    struct wait_list backwards = {0}, served = {0};
+    struct call *call;
+    while (serve_round(q, &backwards)) {
+    }
+    line_turn(&q->line);
+    while ((call = wait_take(&backwards))) wait_add(&served, call);
+    if (q->line.waiting)
+        timer_set(&q->timer, QUEUE_LOOK_MS);
+    else
+        timer_clear(&q->timer);
+    while ((call = wait_take(&served))) pipeline_resume(call);
+}
+
+static void on_time(struct timer *timer) { look(CONTAINER_OF(timer, struct gateway_loop, queue.timer)); }
+
+static void on_wake(struct task *task) {
+    struct gateway_loop *gl = CONTAINER_OF(task, struct gateway_loop, queue.task);
+    gl->queue.posted = false;
+    if (gl->queue.line.waiting) look(gl);
+}
+
+void queue_wake(struct gateway_loop *gl) {
+    struct queue *q = &gl->queue;
+    if (!q->line.waiting || q->posted) return;
+    q->posted = true;
+    q->task.fn = on_wake;
+    loop_post(gl->loop, &q->task);
+}
+
+void queue_init(struct gateway_loop *gl) { timer_init(&gl->queue.timer, gl->loop, on_time); }
+
+void queue_stop(struct gateway_loop *gl) {
+    if (gl->queue.timer.loop) timer_stop(&gl->queue.timer);
+}
+
+void queue_place_init(struct call *call) { timer_init(&call->place.timer, call->gl->loop, on_late); }

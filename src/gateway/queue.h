@@ -1,0 +1,59 @@
+// Calls that wait because all their targets are at their limits: a queue for each loop, served as line.h says.
+//
+// Limits are of the process: a call that ends has its own loop look at once who is next, and the others look every
+// QUEUE_LOOK_MS while somebody waits there. Classes hold across loops: while a call of a higher class waits for a
+// target, wherever that is, none of a lower one takes it; nor does a call that has just come take what others of its
+// class wait for.
+//
+// Ownership: the queue borrows the calls. Thread rule: the loop's.
+#ifndef GATEWAY_QUEUE_H
+#define GATEWAY_QUEUE_H
+
+#include "gateway/line.h"
+#include "os/loop.h"
+
+#define QUEUE_LOOK_MS 10
+
+struct call;
+struct err;
+struct route_target;
+struct gateway_loop;
+
+enum queue_ahead {
+    QUEUE_NOBODY,
+    QUEUE_HIGHER_CLASSES,
+    QUEUE_OWN_CLASS, // and the higher ones
+};
+enum queue_class { QUEUE_HIGH, QUEUE_NORMAL, QUEUE_LOW };
+
+struct queue {
+    struct line line;
+    struct timer timer;
+    struct task task;
+    bool posted;
+};
+// A call's place.
+struct queue_place {
+    struct line_item item;
+    struct timer timer;     // its deadline
+    uint32_t whole;         // targets that it waits for as their provider has no room
+    enum queue_ahead ahead; // who goes first
+    enum queue_class class;
+    bool class_known;
+    uint64_t since_ns; // 0: it has not waited
+};
+
+void queue_init(struct gateway_loop *gl);
+void queue_stop(struct gateway_loop *gl);
+void queue_place_init(struct call *call);
+// Has the call wait, if its model lets it and there can be room in time: it goes on by pipeline_resume with a target
+// taken, or fails. False: it does not wait, and err stays, or says that too many wait.
+NODISCARD bool queue_join(struct call *call, struct err *err);
+// Nothing when it does not wait.
+void queue_leave(struct call *call);
+// Whether others who wait for the target go first.
+bool queue_yields(struct call *call, const struct route_target *t);
+// A target may have room: those who wait are looked at soon.
+void queue_wake(struct gateway_loop *gl);
+
+#endif
