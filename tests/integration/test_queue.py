@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+# Limits of targets and the queue for room at them: what the provider sees, who waits, in what order, and who is refused.
+import threading
+import time
+
+from harness import Suite, chat_body, fake_provider, in_parallel, main, request_bytes
+
+
+def limited(name, delay, limits, routing=None, **more):
+    return {'name': name, 'targets': [{'provider': 'fake', 'model': f'{name};delay={delay}', 'limits': limits, **more}],
+            'routing': {'retry': {'attempts': 1}, **(routing or {})}}
+
+
+class Queues(Suite):
+    workers = 1
+
+    @classmethod
+    def config(cls):
+        one = {'concurrency': 1}
+        return {
+            'providers': [fake_provider(cls.fake), fake_provider(cls.fake, 'whole', limits=one)],
+            'models': [
+                limited('narrow', 60, {'concurrency': 2}, {'queue': {'max_wait': '15s'}}),
+                limited('slow', 450, one, {'queue': {'max_wait': '15s', 'max_length': 100}}),
+                limited('short', 500, one, {'queue': {'max_wait': '15s', 'max_length': 2}}),
+                limited('refuses', 600, one),
+                limited('minute', 0, {'requests_per_minute': 5}),
+                limited('minute-queued', 0, {'requests_per_minute': 5}, {'queue': {'max_wait': '5s'}}),
+                limited('words', 0, {'tokens_per_minute': 3500}, {'queue': {'max_wait': '1s'}}),
+                {'name': 'told', 'targets': [{'provider': 'fake', 'model': 'told;status=429;retry_after=1'}],
+                 'routing': {'queue': {'max_wait': '15s'}, 'retry': {'attempts': 1}}},
+                *({'name': f'part-{i}', 'targets': [{'provider': 'whole', 'model': f'part-{i};delay=60'}],
+                   'routing': {'queue': {'max_wait': '15s'}}} for i in (1, 2)),
+            ],
+            'auth': {'required': False},
+            'log': {'level': 'debug', 'format': 'json'},
+        }
+
+    def texts(self):
+        return [seen.json['messages'][-1]['content'] for seen in self.fake.seen if seen.json]
+
+    def arrivals(self):
+        return sorted(seen.at for seen in self.fake.seen)
+
+    def chat(self, model, text='Hello', key=None, **headers):
+        fields = {name.replace('_', '-'): value for name, value in headers.items()}
+        return self.server.post('/v1/chat/completions', chat_body(model, text), headers=fields, key=key, timeout=60)
+
+    def send(self, model, text, key=None, headers=None):
+        """A request that is under way; its answer is read later."""
+        conn = self.server.conn(timeout=60)
+        self.addCleanup(conn.close)
+        return conn.send(request_bytes('POST', '/v1/chat/completions', chat_body(model, text), headers=headers, key=key))
+
+    def in_order(self, *requests):
+        """Sends them one behind the other, while the first is under way."""
+        conns = []
+        for request in requests:
+            conns.append(self.send(*request))
+            time.sleep(0.03)
+        return conns
+
+    def test_concurrency(self):
+        replies = in_parallel(12, lambda _: self.chat('narrow'))
+        self.assertEqual([r.status for r in replies], [200] * 12)
+        at = self.arrivals()
+        for i in range(2, 12):
+            self.assertGreaterEqual(at[i] - at[i - 2], 0.06)  # never three at a time
+
+    def test_of_a_provider(self):
+        """Two models share it: neither starves."""
+        replies = in_parallel(12, lambda i: self.chat(f'part-{1 + i % 2}'))
+        self.assertEqual([r.status for r in replies], [200] * 12)
+        at = self.arrivals()
+        for i in range(1, 12):
+            self.assertGreaterEqual(at[i] - at[i - 1], 0.06)
+
+    def test_without_queue(self):
+        first, second = self.in_order(('refuses', 'first'), ('refuses', 'second'))
+        refused = second.read()
+        self.check_error(refused, 429, 'rate_limit_exceeded')
+        self.assertEqual(refused.header('retry-after'), '1')
+        self.assertEqual(first.read().status, 200)
+
+    def test_minute(self):
+        for model in ('minute', 'minute-queued'):  # a minute is not waited for
+            with self.subTest(model):
+                self.fake.reset()
+                replies = in_parallel(9, lambda _, model=model: self.chat(model))
+                self.assertEqual(sorted(r.status for r in replies), [200] * 5 + [429] * 4)
+                self.assertEqual(len(self.fake.seen), 5)
+                for refused in (r for r in replies if r.status == 429):
+                    self.assertIn(int(refused.header('retry-after')), range(50, 63))
+                    self.assertIn('try again soon', refused.error()['message'])
+                    self.assertNotIn(' ms', refused.error()['message'])  # it was refused at once
+
+    def test_tokens(self):
+        big = 'word ' * 1500
+        self.assertEqual(self.chat('words', big).status, 200)
+        self.check_error(self.chat('words', big), 429, 'rate_limit_exceeded')
+        self.assertEqual(len(self.fake.seen), 1)
+        self.assertEqual(self.chat('words', 'word ' * 9000).status, 413)
+
+    def test_bounded(self):
+        conns = self.in_order(*(('short', f'{i}') for i in range(7)))
+        replies = [conn.read() for conn in conns]
+        self.assertEqual([r.status for r in replies], [200] * 3 + [429] * 4)
+        for refused in replies[3:]:
+            self.check_error(refused, 429, 'rate_limit_exceeded')
+            self.assertIn('too many', refused.error()['message'])
+            self.assertEqual(refused.header('retry-after'), '1')
+        self.assertEqual(self.texts(), ['0', '1', '2'])
+
+    def test_order(self):
+        high, low = (self.server.create_key(f'tags=priority={p}')['key'] for p in ('high', 'low'))
+        less = {'x-penstock-priority': 'low'}
+        more = {'x-penstock-priority': 'high'}
+        plain = self.server.create_key()['key']
+        conns = self.in_order(('slow', 'first', plain), ('slow', 'low', low), ('slow', 'lowered', high, less),
+                              ('slow', 'not raised', plain, more), ('slow', 'high', high))
+        self.assertEqual([conn.read().status for conn in conns], [200] * 5)
+        self.assertEqual(self.texts()[:3], ['first', 'high', 'not raised'])
+        self.assertEqual(set(self.texts()[3:]), {'low', 'lowered'})
+
+    def test_keys_in_turns(self):
+        one, other = (self.server.create_key()['key'] for _ in range(2))
+        conns = self.in_order(*(('slow', f'one {i}', one) for i in range(4)), ('slow', 'other', other))
+        self.assertEqual([conn.read().status for conn in conns], [200] * 5)
+        self.assertEqual(self.texts(), ['one 0', 'one 1', 'other', 'one 2', 'one 3'])
+
+    def test_deadline(self):
+        hurry = {'x-penstock-max-wait': '200ms'}
+        first, late, patient = self.in_order(('slow', 'first'), ('slow', 'late', None, hurry), ('slow', 'patient'))
+        refused = late.read()
+        self.check_error(refused, 429, 'rate_limit_exceeded')
+        self.assertRegex(refused.error()['message'], r'were at their limits for \d+ ms')
+        self.assertEqual(refused.header('retry-after'), '1')
+        self.assertEqual([c.read().status for c in (first, patient)], [200, 200])
+        self.assertEqual(self.texts(), ['first', 'patient'])
+
+    def test_who_leaves(self):
+        first, gone, last = self.in_order(('slow', 'first'), ('slow', 'gone'), ('slow', 'last'))
+        gone.close()
+        self.assertEqual([c.read().status for c in (first, last)], [200, 200])
+        self.assertEqual(self.texts(), ['first', 'last'])
+
+    def test_retry_after(self):
+        """A provider that asks to be left alone for a while is."""
+        self.assertEqual(self.chat('told').status, 429)
+        self.assertEqual(self.chat('told').status, 429)
+        at = self.arrivals()
+        self.assertEqual(len(at), 2)
+        self.assertGreaterEqual(at[1] - at[0], 1)
+
+
+class Loops(Suite):
+    """Limits are the process's, whichever loop a request is on."""
+    workers = 4
+
+    @classmethod
+    def config(cls):
+        return {'providers': [fake_provider(cls.fake)], 'auth': {'required': False}, 'log': {'level': 'debug', 'format': 'json'},
+                'models': [limited('narrow', 40, {'concurrency': 2}, {'queue': {'max_wait': '15s'}})]}
+
+    def test_concurrency(self):
+        wrong = []
+
+        def client(_):
+            with self.server.conn() as conn:
+                for _ in range(4):
+                    reply = conn.send(request_bytes('POST', '/v1/chat/completions', chat_body('narrow'))).read()
+                    if reply.status != 200:
+                        wrong.append(reply)
+        threads = [threading.Thread(target=client, args=(i,)) for i in range(10)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join(60)
+        self.assertEqual(wrong, [])
+        at = sorted(seen.at for seen in self.fake.seen)
+        self.assertEqual(len(at), 40)
+        for i in range(2, 40):
+            self.assertGreaterEqual(at[i] - at[i - 2], 0.04)
+
+
+if __name__ == '__main__':
+    main()
