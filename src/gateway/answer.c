@@ -6,6 +6,7 @@
 #include "gateway/content.h"
 #include "gateway/credential.h"
 #include "gateway/fan.h"
+#include "gateway/flight.h"
 #include "gateway/hedge.h"
 #include "gateway/pipeline.h"
 #include "gateway/record.h"
@@ -508,7 +509,10 @@ void call_abort(struct call *call) {
         if (!call->status) call->status = err.status;
         stream_usage(call);
         if (sent) record_price(call);
-        record_end(call);
+        if (call->rider)
+            flight_leave(call);
+        else
+            record_end(call);
     }
     call_release(call);
 }

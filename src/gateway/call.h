@@ -25,6 +25,7 @@ struct previous;
 struct clerk_job;
 struct inner_caller;
 struct need;
+struct rider;
 
 enum answer_mode {
     ANSWER_NONE,   // no answer has begun
@@ -91,6 +92,8 @@ struct call {
     struct timer timer;              // of the demonstration
     bool begun;                      // told to the ledger
     struct translation *translation; // NULL: the request was not read into the neutral form
+    struct rider *rider;             // of a flight that answers it; NULL: none, or it has got the answer
+    bool coalesced;                  // the call that answers it is in another's record
     // the answer
     enum answer_mode mode;
     int upstream_status;

@@ -1,6 +1,7 @@
 // Copies an answer's beginning as it goes by, and hands it over with the request.
 #include "gateway/content.h"
 
+#include "gateway/flight.h"
 #include "gateway/responses.h"
 #include "govern/content_log.h"
 #include "os/clock.h"
@@ -13,6 +14,7 @@ static const struct conf_content *rule_of(const struct call *call) {
 
 void content_add(struct call *call, const struct str *parts, size_t count) {
     const struct conf_content *rule = rule_of(call);
+    if (flight_is(call)) return; // those who wait for it have contents
     responses_add(call, parts, count);
     if (!rule) return;
     call->content.max = (size_t)rule->max_bytes;

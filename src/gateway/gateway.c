@@ -7,6 +7,7 @@
 #include "gateway/batch_lines.h"
 #include "gateway/catalog.h"
 #include "gateway/clerk.h"
+#include "gateway/flight.h"
 #include "gateway/keys.h"
 #include "gateway/meter.h"
 #include "gateway/pipeline.h"
@@ -25,6 +26,10 @@ bool gateway_create(const struct gateway_options *options, struct gateway **out_
     g->o = *options;
     g->started_ns = clock_mono_ns();
     snprintf(g->via, sizeof g->via, "1.1 penstock-%08x", (unsigned)(rand_u64() & 0xffffffffu));
+    if (!flights_create(&g->flights, err)) {
+        mem_free(g);
+        return false;
+    }
     mutex_init(&g->lock);
     *out_gateway = g;
     return true;
@@ -32,6 +37,7 @@ bool gateway_create(const struct gateway_options *options, struct gateway **out_
 
 void gateway_free(struct gateway *g) {
     if (!g) return;
+    flights_free(g->flights);
     mutex_free(&g->lock);
     mem_free(g);
 }
@@ -193,7 +199,9 @@ void gateway_on_abort(struct http_req *req) { call_abort(req->user); }
 
 void gateway_on_drained(struct http_req *req) {
     struct call *call = req->user;
-    if (!call->job)
+    if (call->rider)
+        flight_resume(call);
+    else if (!call->job)
         answer_resume(call);
     else if (call->job->drained && !call->job->away)
         call->job->drained(call->job);

@@ -39,6 +39,8 @@ struct batches;
 struct batch_lines;
 struct native_ask;
 struct native_line;
+struct flight;
+struct flights;
 
 struct gateway_options {
     struct log *log;    // NULL is silent
@@ -64,6 +66,7 @@ struct gateway {
     char via[32];        // what this process adds to Via: by it a request that came back is known
     atomic_bool ready, draining;
     struct quota_share *share;      // on the first loop; NULL: no Redis is configured
+    struct flights *flights;
     _Atomic int64_t config_version; // in force
     struct mutex lock;              // for what follows
     struct {
@@ -136,6 +139,7 @@ struct inner_caller {
     bool gone;                  // whose request it was is not there any more
     struct str origin;          // as the field
     struct native_line *native; // NULL: an ordinary call
+    struct flight *flight;      // that it is the call of; NULL: none
 };
 void gateway_on_inner(struct gateway_loop *gl, struct http_req *req, const struct inner_caller *caller);
 // The largest body of a request, as of struct http_handler.

@@ -3,6 +3,7 @@
 
 #include "gateway/admit.h"
 #include "gateway/content.h"
+#include "gateway/flight.h"
 #include "gateway/meter.h"
 #include "gateway/native_call.h"
 #include "gateway/pipeline.h"
@@ -39,6 +40,7 @@ static struct usage_record usage_of(const struct call *call) {
     };
     if (call->at->provider && call->at->provider->demo) rec.flags |= USAGE_DEMO;
     if (call->admission.asked_model.p) rec.flags |= USAGE_DOWNGRADED;
+    if (call->coalesced) rec.flags |= USAGE_COALESCED;
     if (call->admission.grant.n) {
         rec.reserved_tokens = call->admission.ask.tokens;
         rec.reserved_nano = call->admission.ask.cost_nano;
@@ -58,7 +60,13 @@ static struct str model_label(const struct call *call);
 void record_begin(struct call *call) {
     struct usage_record rec = usage_of(call);
     call->at->series = meter_series(call->gl->meter, call->endpoint->name, model_label(call), target_provider(call));
-    if (call->begun) return; // one record a request, however many targets are tried
+    if (call->begun || flight_is(call)) return; // one record a request, however many targets are tried
+    call->begun = true;
+    ledger_begin(call->gl->ledger, &rec);
+}
+
+void record_wait(struct call *call) {
+    struct usage_record rec = usage_of(call);
     call->begun = true;
     ledger_begin(call->gl->ledger, &rec);
 }
@@ -226,6 +234,7 @@ static void end_access_log(struct call *call) {
     struct str route = route_text(call), tried = route_tried_text(call);
     if (route.n) log_line_str(&line, "route", route);
     if (tried.n) log_line_str(&line, "tried", tried);
+    if (call->coalesced) log_line_bool(&line, "coalesced", true);
     if (call->error) log_line_str(&line, "error", str_c(call->error));
     log_line_end(&line);
 }
@@ -256,6 +265,7 @@ void record_end(struct call *call) {
     call->end_ns = clock_mono_ns();
     bool gone = call->error && !strcmp(call->error, err_info(ERR_CLIENT_GONE)->wire_code);
     attempt_end(call->at, !call->error ? FAILURE_NONE : gone ? FAILURE_CANCELLED : call->failover.why);
+    if (flight_is(call)) return; // those who wait for it have the records
     end_ledger(call);
     admit_settle(call, was_served(call));
     end_metrics(call);

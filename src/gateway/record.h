@@ -8,6 +8,8 @@
 void record_begin(struct call *call);
 // What it cost, from the usage known so far; a guess where the upstream did not say.
 void record_price(struct call *call);
+// The same of a call that waits for another's answer: its place in the ledger, and nothing sent.
+void record_wait(struct call *call);
 // Events of the stream that were passed on, each about a token.
 uint64_t record_streamed(const struct call *call);
 // Before the answer's last byte leaves: call->status and call->error are what the client sees. Once.

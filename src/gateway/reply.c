@@ -38,6 +38,7 @@ void reply_head(struct call *call, int status, struct str content_type, uint64_t
     struct str route = route_text(call), tried = route_tried_text(call);
     if (route.n) f[n++] = (struct http_field){STR("x-penstock-route"), route};
     if (tried.n) f[n++] = (struct http_field){STR("x-penstock-tried"), tried};
+    if (call->coalesced) f[n++] = (struct http_field){STR("x-penstock-coalesced"), STR("1")};
     struct str dropped = translation_dropped(call);
     if (dropped.n) f[n++] = (struct http_field){STR("x-penstock-dropped-params"), dropped};
     if (target && call->mode == ANSWER_WHOLE && status < 300)

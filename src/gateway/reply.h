@@ -4,7 +4,7 @@
 
 #include "gateway/admit.h"
 
-#define REPLY_FIELDS_MAX (CALL_FIELDS_MAX + ADMIT_FIELDS_MAX + 12)
+#define REPLY_FIELDS_MAX (CALL_FIELDS_MAX + ADMIT_FIELDS_MAX + 13)
 
 // Begins the reply: the upstream's passed fields, the request's id, who answered and, when known by now, what it cost.
 void reply_head(struct call *call, int status, struct str content_type, uint64_t length);

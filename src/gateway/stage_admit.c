@@ -4,6 +4,7 @@
 
 #include "base/json_read.h"
 #include "gateway/admit.h"
+#include "gateway/flight.h"
 #include "gateway/native_call.h"
 
 #define DOWNGRADES_MAX 4
@@ -122,7 +123,7 @@ static bool find_budgets(struct call *call) {
 
 enum stage_result stage_admit(struct call *call, struct err *err) {
     struct admission *a = &call->admission;
-    if (!call->gl->seat.quota) return STAGE_DONE;
+    if (!call->gl->seat.quota || flight_is(call)) return STAGE_DONE;
     for (;;) {
         if (a->step == ADMIT_NEW && !find_budgets(call)) return STAGE_DONE;
         enum stage_result taken = admit_take(call);

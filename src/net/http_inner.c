@@ -1,4 +1,4 @@
-// Collects the replies to the process's own requests.
+// Collects the replies to the process's own requests, or gives them out.
 #include "net/http_inner.h"
 
 #include "os/clock.h"
@@ -26,13 +26,18 @@ static void reply_head(struct http_req *req, int status, const struct http_field
     inner->status = status;
     inner->request_id = kept(inner, fields, count, STR("x-request-id"));
     inner->retry_after = kept(inner, fields, count, STR("retry-after"));
+    if (inner->sink) inner->sink->head(inner, status, fields, count);
 }
 
 static size_t reply_data(struct http_req *req, const struct str *parts, size_t count, bool last) {
     struct http_inner *inner = of_req(req);
-    for (size_t i = 0; i < count; i++) buf_put(&inner->body, parts[i]);
+    size_t queued = 0;
+    if (inner->sink)
+        queued = inner->sink->data(inner, parts, count, last);
+    else
+        for (size_t i = 0; i < count; i++) buf_put(&inner->body, parts[i]);
     if (last) end(inner, true);
-    return 0;
+    return queued;
 }
 
 static void reply_flush(struct http_req *req) { (void)req; }
@@ -46,13 +51,17 @@ struct http_inner *http_inner_create(const struct http_inner_options *o) {
     struct arena arena;
     arena_init(&arena, loop_pool(o->loop), ARENA_BLOCK, o->body.n + ARENA_SLACK);
     struct http_inner *inner = ARENA_NEW(&arena, struct http_inner);
-    struct http_field *type = inner ? ARENA_NEW(&arena, struct http_field) : NULL;
-    struct str path = type ? arena_str(&arena, o->path) : STR_NONE, peer = arena_str(&arena, o->peer);
+    struct http_field *fields = inner ? arena_alloc(&arena, (o->field_count + 1) * sizeof *fields) : NULL;
+    struct str path = fields ? arena_str(&arena, o->path) : STR_NONE, peer = arena_str(&arena, o->peer);
+    size_t count = 0;
     if (!path.p || !peer.p) {
         arena_free(&arena);
         return NULL;
     }
-    *type = (struct http_field){STR("content-type"), arena_str(&arena, o->content_type)};
+    if (o->content_type.n)
+        fields[count++] = (struct http_field){STR("content-type"), arena_str(&arena, o->content_type)};
+    for (size_t i = 0; i < o->field_count; i++) fields[count++] = o->fields[i];
+    inner->sink = o->sink;
     inner->done = o->done;
     inner->user = o->user;
     buf_init(&inner->body, o->max_reply);
@@ -62,10 +71,10 @@ struct http_inner *http_inner_create(const struct http_inner_options *o) {
                                    .method_text = http_method_text(o->method),
                                    .target = path,
                                    .path = path,
-                                   .query = STR(""),
+                                   .query = o->query.p ? o->query : STR(""),
                                    .host = STR(""),
-                                   .fields = type,
-                                   .field_count = type->value.n ? 1 : 0,
+                                   .fields = fields,
+                                   .field_count = count,
                                    .body = o->body,
                                    .peer = peer,
                                    .protocol = "inner",

@@ -1,4 +1,5 @@
-// A request that the process makes of itself: handled as one that came over a connection, its reply collected.
+// A request that the process makes of itself: handled as one that came over a connection, its reply collected, or given
+// out as it comes.
 //
 // Ownership: http_inner_create … the end of the reply; then `done` is called, after which inner and all in it are gone.
 // The body given is borrowed until then. Who wants no answer any more: the handler's abort, then http_inner_free.
@@ -16,14 +17,27 @@ struct http_inner {
     struct buf body;
     bool whole; // the reply came to its end
     void (*done)(struct http_inner *inner);
+    const struct http_inner_sink *sink;
     void *user;
+};
+
+// Takes a reply as it comes. Neither may give up the request.
+struct http_inner_sink {
+    // The fields are valid during the call.
+    void (*head)(struct http_inner *inner, int status, const struct http_field *fields, size_t count);
+    // Returns what is queued, as http_reply_data does. After the last piece `done` is called.
+    size_t (*data)(struct http_inner *inner, const struct str *parts, size_t count, bool last);
 };
 
 struct http_inner_options {
     struct loop *loop;
     enum http_method method;
     struct str path;
+    struct str query; // borrowed, as the fields are
     struct str content_type;
+    const struct http_field *fields; // beside the content type
+    size_t field_count;
+    const struct http_inner_sink *sink; // NULL: the reply is collected
     struct str body;
     struct str peer; // the address that counts as the client's
     size_t max_reply;

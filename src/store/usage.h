@@ -39,6 +39,7 @@ enum usage_flag {
     USAGE_DEMO = 16,         // answered by the demonstration provider
     USAGE_DOWNGRADED = 32,   // a budget sent it to this model, another one was asked for
     USAGE_COMPARED = 64,     // reference_nano is known, and so is cost_nano
+    USAGE_COALESCED = 128,   // answered by the call of another request; its attempts are 0
 };
 
 #define USAGE_STATUS_UNKNOWN 0 // begun, and the process died before it was answered
