@@ -8,7 +8,7 @@
 #include "gateway/reply.h"
 #include "os/clock.h"
 
-#define PARTS_MAX 16
+#define PARTS_MAX RELAY_PARTS // of a reply, at a time
 
 // --- joining ---
 

@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+# Coalescing: many identical requests at once and one call to the provider; who comes late, who leaves, who is slow, who
+# must not share, and what each is charged.
+import json
+import time
+
+from harness import (WAIT, Conn, Suite, chat_body, eventually, fake_provider, main, request_bytes,
+                     sanitized)
+
+MANY = 60 if sanitized() else 200
+CHAT, MESSAGES = '/v1/chat/completions', '/v1/messages'
+
+
+class Coalesce(Suite):
+    @classmethod
+    def config(cls):
+        priced = {'input': 1000, 'output': 2000}
+        models = [{'name': name, 'targets': [{'provider': 'fake', 'model': target}], 'price': priced, **more}
+                  for name, target, more in (('priced', 'x;delay=700;words=5', {}),
+                                             ('alone', 'x;delay=400', {'routing': {'coalesce': 'off'}}),
+                                             ('zero', 'x;delay=700', {'routing': {'coalesce': 'deterministic'}}))]
+        return {'providers': [fake_provider(cls.fake)], 'models': models, 'passthrough_models': True,
+                'routing': {'coalesce': 'all'}, 'log': {'level': 'debug', 'format': 'json'}}
+
+    def conns(self, count, request):
+        """Connections that have all sent their request."""
+        out = [self.server.conn() for _ in range(count)]
+        for i, c in enumerate(out):
+            self.addCleanup(c.close)
+            c.send(request(i) if callable(request) else request)
+        return out
+
+    def request(self, model, text='same', path=CHAT, key=None, headers=None, **more):
+        if path == MESSAGES:
+            more.setdefault('max_tokens', 100)
+        return request_bytes('POST', path, chat_body(model, text, **more), headers, key or self.server.key)
+
+    def together(self, count, request):
+        return [c.read() for c in self.conns(count, request)]
+
+    def records(self, replies):
+        wanted = {r.request_id for r in replies}
+        self.assertEqual(len(wanted), len(replies), 'each has an id of its own')
+        return [r for r in self.server.usage('--limit', '10000') if r['request_id'] in wanted]
+
+    # --- one call ---
+
+    def check_shared(self, replies, calls=1):
+        self.assertEqual([r.status for r in replies], [200] * len(replies), replies[0])
+        self.assertEqual(len(self.fake.seen), calls)
+        self.assertEqual(len({r.body for r in replies}), calls)
+        self.assertEqual(sum(r.header('x-penstock-coalesced') is None for r in replies), calls)
+        records = self.records(replies)
+        self.assertEqual(len(records), len(replies))
+        self.assertEqual(sum(r['attempts'] for r in records), calls)
+        self.assertEqual(sum(r['coalesced'] for r in records), len(replies) - calls)
+        self.assertEqual(len({(r['input_tokens'], r['output_tokens'], r['provider'], r['status']) for r in records}), 1)
+        self.assertGreater(records[0]['output_tokens'], 0)
+
+    def test_whole(self):
+        replies = self.together(MANY, self.request('fake/x;delay=700'))
+        self.check_shared(replies)
+        self.assertEqual({r.header('x-penstock-provider') for r in replies}, {'fake'})
+        self.assertTrue(replies[-1].json()['choices'][0]['message']['content'])
+
+    def test_stream(self):
+        replies = self.together(MANY, self.request('fake/x;delay=700;events=20;gap=10', stream=True))
+        self.check_shared(replies)
+        self.assertEqual(replies[-1].events()[-1], '[DONE]')
+
+    def test_anthropic_whole(self):
+        replies = self.together(MANY, self.request('fake/x;delay=700', path=MESSAGES))
+        self.check_whole_messages(replies)
+
+    def check_whole_messages(self, replies):
+        self.assertEqual({r.status for r in replies}, {200})
+        self.assertEqual(len(self.fake.seen), 1)
+        self.assertTrue(all(r.json()['content'][0]['text'] for r in replies))
+
+    def test_anthropic_stream(self):
+        replies = self.together(MANY, self.request('fake/x;delay=700;events=20;gap=10', path=MESSAGES, stream=True))
+        self.check_shared(replies)
+        self.assertEqual(json.loads(replies[-1].events()[-1])['type'], 'message_stop')
+
+    def test_other_endpoints(self):
+        body = json.dumps({'model': 'fake/x;delay=500', 'input': 'same'}).encode()
+        replies = self.together(10, request_bytes('POST', '/v1/embeddings', body, key=self.server.key))
+        self.assertEqual({r.status for r in replies}, {200})
+        self.assertEqual(len(self.fake.seen), 1)
+
+    def test_nothing_is_kept(self):
+        for _ in range(2):
+            self.assertEqual(self.server.chat('fake/x').status, 200)
+        self.assertEqual(len(self.fake.seen), 2)
+
+    # --- late, slow and gone ---
+
+    def test_late_joiner_has_the_beginning(self):
+        request = self.request('fake/x;events=30;gap=50', stream=True)
+        (first,) = self.conns(1, request)
+        head = first.read_head()
+        pieces = first.pieces(head)
+        next(pieces)
+        (late,) = self.conns(1, request)
+        got = late.read()
+        for _ in pieces:
+            pass
+        self.assertEqual(got.body, head.body)
+        self.assertEqual(len(self.fake.seen), 1)
+        self.assertEqual(got.header('x-penstock-coalesced'), '1')
+
+    def test_first_one_leaves(self):
+        conns = self.conns(20, self.request('fake/x;events=20;gap=30', stream=True))
+        heads = [c.read_head() for c in conns]
+        first = [i for i, h in enumerate(heads) if h.header('x-penstock-coalesced') is None]
+        self.assertEqual(len(first), 1)
+        conns[first[0]].reset()
+        for i, (c, h) in enumerate(zip(conns, heads)):
+            if i not in first:
+                for _ in c.pieces(h):
+                    pass
+                self.assertEqual(h.events()[-1], '[DONE]')
+        self.assertEqual(len(self.fake.seen), 1)
+        records = [r for r in eventually(lambda: self.all_recorded(heads)) if r['request_id'] != heads[first[0]].request_id]
+        self.assertEqual(sum(r['attempts'] for r in records), 1, 'another one carries the call')
+
+    def all_recorded(self, replies):
+        records = self.records(replies)
+        return len(records) == len(replies) and all(r['status'] for r in records) and records
+
+    def test_all_leave(self):
+        conns = self.conns(10, self.request('fake/x;endless;gap=20', stream=True))
+        for c in conns:
+            c.read_head()
+        for c in conns:
+            c.reset()
+        self.assertTrue(self.fake.wait(lambda: self.fake.seen[0].gone_at, WAIT))
+        self.assertEqual(len(self.fake.seen), 1)
+        active = eventually(lambda: self.server.metrics()['penstock_active_requests'] <= 1)
+        self.assertTrue(active, 'nothing goes on')
+        self.check_serving()
+
+    def test_slow_reader_holds_up_nobody(self):
+        # More than what the kernel and the gateway's queues hold for who does not read.
+        request = self.request('fake/x;events=600;pad=8000', stream=True)
+        slow = Conn(self.server.port, rcvbuf=4096)
+        self.addCleanup(slow.close)
+        slow.send(request)
+        self.assertTrue(self.fake.wait(lambda: self.fake.seen, WAIT))
+        for reply in self.together(5, request):
+            self.assertEqual(reply.events()[-1], '[DONE]')
+        self.assertLessEqual(len(self.fake.seen), 2)
+        slow.read_head()
+
+    def test_slow_reader_alone_is_waited_for(self):
+        request = self.request('fake/x;events=900;pad=8000', stream=True)
+        slow = Conn(self.server.port, rcvbuf=4096)
+        self.addCleanup(slow.close)
+        slow.send(request)
+        head = slow.read_head()
+        time.sleep(0.3)
+        for _ in slow.pieces(head):
+            pass
+        self.assertEqual(head.events()[-1], '[DONE]')
+
+    # --- failures ---
+
+    def test_all_are_told_of_a_failure(self):
+        replies = self.together(20, self.request('fake/x;delay=500;status=500'))
+        self.assertEqual(len({r.status for r in replies}), 1)
+        self.assertGreaterEqual(replies[0].status, 500)
+        self.assertEqual(len({r.request_id for r in replies}), 20)
+        self.assertEqual(len(self.records(replies)), 20)
+
+    def test_an_error_says_the_own_id(self):
+        replies = self.together(5, self.request('fake/x;delay=500;status=500', path=MESSAGES))
+        for reply in replies:
+            self.assertEqual(reply.json()['request_id'], reply.request_id)
+
+    def test_provider_breaks_off(self):
+        replies = self.together(20, self.request('fake/x;delay=500;events=10;fault=reset;when=body', stream=True))
+        self.assertEqual({r.status for r in replies}, {200})
+        self.assertEqual(len({r.body for r in replies}), 1)
+        self.assertIn('error', json.loads(replies[0].events()[-1]))
+        self.assertEqual(len(self.fake.seen), 1)
+
+    # --- who does not share ---
+
+    def test_other_requests_are_others(self):
+        m = 'fake/x;delay=400'
+        different = [self.request(m), self.request(m, 'other'), self.request(m, stream=True), self.request(m, user='u'),
+                     self.request(m, path=MESSAGES), self.request(m, headers={'OpenAI-Beta': 'x'}),
+                     self.request(m, headers={'X-Penstock-Privacy': 'x'})]
+        replies = self.together(len(different), lambda i: different[i])
+        self.assertEqual({r.status for r in replies}, {200})
+        self.assertEqual(len(self.fake.seen), len(different))
+
+    def test_off_for_a_model(self):
+        self.together(3, self.request('alone'))
+        self.assertEqual(len(self.fake.seen), 3)
+
+    def test_deterministic(self):
+        self.together(3, self.request('zero'))
+        self.assertEqual(len(self.fake.seen), 3)
+        self.fake.reset()
+        self.together(3, self.request('zero', temperature=0.0))
+        self.assertEqual(len(self.fake.seen), 1)
+
+    def test_responses_are_alone(self):
+        body = json.dumps({'model': 'fake/x;delay=400', 'input': 'same', 'store': False}).encode()
+        replies = self.together(2, request_bytes('POST', '/v1/responses', body, key=self.server.key))
+        self.assertEqual({r.status for r in replies}, {200})
+        self.assertEqual(len(self.fake.seen), 2)
+
+    def test_tenants_never_share(self):
+        done = self.server.cli('tenant', 'create', 'acme')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        acme = self.server.create_key('--name', 'a', '--tenant', 'acme')['key']
+        keys = [self.server.key, acme]
+        replies = self.together(10, lambda i: self.request('fake/x;delay=500', key=keys[i % 2]))
+        self.assertEqual({r.status for r in replies}, {200})
+        self.assertEqual(len(self.fake.seen), 2)
+
+    def test_rights_are_each_ones_own(self):
+        other = self.server.create_key('--name', 'b')['key']
+        barred = self.server.create_key('--name', 'c', '--models', 'priced')['key']
+        keys = [self.server.key, other, barred, 'ps-nobody']
+        replies = self.together(4, lambda i: self.request('fake/x;delay=500', key=keys[i]))
+        self.assertEqual([r.status for r in replies], [200, 200, 403, 401])
+        self.assertEqual(len(self.fake.seen), 1)
+
+    # --- what it costs ---
+
+    def test_each_is_charged(self):
+        keys = [self.server.create_key('--name', f'charged{i}')['key'] for i in range(2)]
+        replies = self.together(4, lambda i: self.request('priced', key=keys[i % 2]))
+        self.check_shared(replies)
+        costs = {r['cost_usd'] for r in self.records(replies)}
+        self.assertEqual(len(costs), 1)
+        self.assertGreater(float(costs.pop()), 0)
+
+
+if __name__ == '__main__':
+    main()
