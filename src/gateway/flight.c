@@ -158,12 +158,19 @@ static bool keep_head(struct flight *f, const struct call *call, struct str type
     struct str dropped = translation_dropped(call), model = h->at.model;
     size_t need = type.n + dropped.n + model.n;
     for (size_t i = 0; i < call->passed_count; i++) need += call->passed[i].name.n + call->passed[i].value.n;
+    for (size_t i = 0; i < call->failover.tried_count; i++) need += call->failover.tried[i].model.n;
     h->passed = mem_zalloc(call->passed_count + 1, sizeof *h->passed);
     if (!h->passed || !buf_reserve(&f->kept, need + 1)) return false;
     char *at = f->kept.p;
     h->type = copied(&at, type);
     h->dropped = copied(&at, dropped);
     h->at.model = copied(&at, model);
+    for (size_t i = 0; i < call->failover.tried_count; i++) {
+        h->tried[i] = call->failover.tried[i];
+        h->tried[i].model = copied(&at, h->tried[i].model);
+    }
+    h->tried_count = call->failover.tried_count;
+    h->attempts = call->attempts;
     for (size_t i = 0; i < call->passed_count; i++) {
         if (str_eq(call->passed[i].name, STR("content-type"))) continue;
         h->passed[h->passed_count].name = copied(&at, call->passed[i].name);
@@ -220,8 +227,7 @@ static struct flight_bill bill_of(const struct call *call) {
                                 .usage_known = call->usage_known,
                                 .cost_known = call->cost_known,
                                 .reference_known = call->reference_known,
-                                .error = call->error,
-                                .attempts = call->attempts};
+                                .error = call->error};
 }
 
 // Under its lock.

@@ -41,6 +41,9 @@ struct flight_head {
     const struct runtime_provider *provider;
     struct route_target at;
     struct price price;
+    size_t attempts;
+    struct try_note tried[ROUTE_TARGETS_MAX];
+    size_t tried_count;
 };
 
 // What the call came to.
@@ -49,7 +52,6 @@ struct flight_bill {
     uint64_t cost_nano, reference_nano;
     bool usage_known, cost_known, reference_known;
     const char *error;
-    size_t attempts;
 };
 
 struct flight {

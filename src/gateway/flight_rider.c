@@ -207,6 +207,11 @@ static void take_head(struct call *call, const struct flight *f) {
         call->passed[call->passed_count++] = h->passed[i];
     if (h->dropped.n && call->passed_count < CALL_FIELDS_MAX)
         call->passed[call->passed_count++] = (struct http_field){STR("x-penstock-dropped-params"), h->dropped};
+    if (!call->coalesced) {
+        call->attempts = h->attempts;
+        memcpy(call->failover.tried, h->tried, sizeof h->tried);
+        call->failover.tried_count = h->tried_count;
+    }
     if (!h->target) return;
     call->route.targets[0] = h->at;
     call->at->target = 0;
@@ -221,7 +226,7 @@ static void take_bill(struct call *call, const struct flight *f) {
     call->cost_nano = b->cost_nano;
     call->reference_known = b->reference_known;
     call->reference_nano = b->reference_nano;
-    call->attempts = call->coalesced ? 0 : b->attempts;
+    call->attempts = call->coalesced ? 0 : f->head.attempts;
     call->error = b->error;
 }
 
@@ -268,7 +273,7 @@ static void give_up(struct rider *r, const struct look *seen) {
     call->relay.events = seen->events;
     get_off(r);
     call->coalesced = !step_out(r, false);
-    call->attempts = call->coalesced ? 0 : 1;
+    call->attempts = call->coalesced ? 0 : MAX(f->head.attempts, (size_t)1);
     if (call->reply_started) {
         call->error = err_info(seen->late ? ERR_CLIENT_GONE : ERR_UPSTREAM_RESET)->wire_code;
         call_cut(call);
