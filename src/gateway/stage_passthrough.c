@@ -2,9 +2,12 @@
 #include "gateway/pipeline.h"
 
 #include "base/json_read.h"
+#include "gateway/need.h"
 #include "gateway/read.h"
 #include "govern/audit_note.h"
 #include "model/provider.h"
+#include "route/filter.h"
+#include "route/unserved.h"
 
 static struct str named(const struct call *call) {
     struct str rest = str_from(call->req->path, call->endpoint->path.n);
@@ -112,7 +115,9 @@ enum stage_result stage_passthrough(struct call *call, struct err *err) {
         err_set(err, ERR_MODEL_NOT_ALLOWED, "the tenant may not use all models of provider \"%.*s\"", STR_ARG(p->name));
         return STAGE_FAIL;
     }
+    if (!need_fill(call, err)) return STAGE_FAIL;
     const struct route_ask ask = call_route_ask(call);
+    if (!filter_provider(p, ask.need)) return route_kept_in(&ask, name, p, err) ? STAGE_DONE : STAGE_FAIL;
     call->route.count = 1;
     route_direct(&ask, p, model, &call->route.targets[0]);
     call->dialect = dialect_get(provider_dialect(p));

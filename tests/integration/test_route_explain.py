@@ -20,7 +20,7 @@ class RouteExplain(Suite):
         prices = {'price': {'input': 1, 'output': 2}}
         return {
             'providers': [fake_provider(cls.fake, name='near', privacy='local', region='eu-west-1'),
-                          fake_provider(cls.fake, name='far', privacy='remote')],
+                          fake_provider(cls.fake, name='far', privacy='remote', passthrough=True)],
             'log': {'level': 'info', 'format': 'json'}, 'passthrough_models': False,
             'models': [
                 {'name': 'assistant', 'strategy': 'cost', 'tasks': {'code': 'coder', 'loop': 'circle', 'secret': 'vault'},
@@ -69,6 +69,21 @@ class RouteExplain(Suite):
         self.assertEqual(refused.error()['message'], told['error']['message'])
         told = self.explain(body_of('tiered'), headers={'x-penstock-region': 'eu'})
         self.assertEqual([c['reason'] for c in told['candidates']], ['kept', 'region'])
+
+    def test_private_requests_stay(self):
+        self.fake.seen.clear()
+        private = {'x-penstock-privacy': 'private'}
+        for name in ('tiered', 'single', 'coder', 'shaky'):
+            reply = self.server.chat(name, CODE, headers=private)
+            self.assertEqual((reply.status, reply.header('x-penstock-provider')), (200, 'near'), reply)
+        self.assertEqual(self.server.chat('assistant', headers=private).status, 400)
+        self.assertEqual(self.server.chat('assistant', CODE, headers=private).header('x-penstock-model'), 'code-1')
+        for path in ('/passthrough/far/v1/chat/completions', '/passthrough/far/v1/anything'):
+            raw = json.dumps(body_of('x')).encode()
+            self.assertEqual(self.server.post(path, raw, headers=private).status, 400)
+            self.assertEqual(self.server.post(path, raw, headers={'x-penstock-region': 'eu'}).status, 400)
+        sent = {json.loads(seen.body)['model'] for seen in self.fake.seen}
+        self.assertEqual(sent, {'small', 'one', 'code-1', 'y'})  # and nothing of the one far away
 
     def test_who_may_ask(self):
         sent = len(self.fake.seen)
