@@ -25,6 +25,7 @@ struct options {
     struct sockaddr_in addr;
     char authority[64];
     const char *path, *body_file, *keys_file;
+    const char *ends; /* of each body; NULL: any */
     char headers[HEADERS_MAX];
     size_t headers_len;
     uint64_t concurrency, requests, duration_ns, warmup_ns, hold, rate;
@@ -169,6 +170,12 @@ static void request_done(struct load *l, struct conn *c, uint64_t at_ns) {
     }
     if (r->status < 200 || r->status > 299) {
         t->non_2xx++;
+        return;
+    }
+    size_t ends = l->opt.ends == NULL ? 0 : strlen(l->opt.ends);
+    if (ends > 0 && (r->tail_len < ends || memcmp(r->tail + r->tail_len - ends, l->opt.ends, ends) != 0)) {
+        complain(l, "another end than asked for", r->tail, r->tail_len);
+        t->errors++;
         return;
     }
     if (l->opt.stream && !reply_ends_done(r)) {
@@ -478,6 +485,7 @@ static const char HELP[] =
     "  --stream             the answer is a stream of events: time its first, demand [DONE]\n"
     "  --rate N             start N requests a second, whatever the answers take; latency counts from\n"
     "                       when a request was due\n"
+    "  --ends TEXT          demand that each answer's body ends so (16 bytes at most)\n"
     "  --cpu N              pin to this CPU\n"
     "  --watch PID          report the CPU time this process used meanwhile (repeatable)\n"
     "  --hold N             open N connections with one request each and keep them (with --stream:\n"
@@ -494,6 +502,7 @@ static const struct option OPTIONS[] = {
     {"body-file", required_argument, NULL, 'b'},
     {"keys-file", required_argument, NULL, 'k'},
     {"stream", no_argument, NULL, 's'},
+    {"ends", required_argument, NULL, 'e'},
     {"cpu", required_argument, NULL, 'p'},
     {"watch", required_argument, NULL, 'W'},
     {"hold", required_argument, NULL, 'o'},
@@ -527,6 +536,9 @@ static void option_take(struct options *o, int option, const char *value) {
         break;
     case 'k':
         o->keys_file = value;
+        break;
+    case 'e':
+        o->ends = value;
         break;
     case 's':
         o->stream = true;

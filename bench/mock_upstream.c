@@ -15,6 +15,7 @@
 
 #include "bench_os.h"
 #include "mock_answer.h"
+#include "mock_fault.h"
 #include "mock_timer.h"
 
 /* What is kept of a request: its header and the start of its body. The model's name and the stream
@@ -42,6 +43,8 @@ struct mock {
     struct answer_book book;
     struct timer_heap timers;
     uint64_t accepted, open, connections, requests, aborted;
+    struct faults faults;
+    uint64_t delay_ns, busy_until_ns; /* of the models node, queue and tail */
     char in[HEAD_MAX];
 };
 
@@ -141,10 +144,10 @@ static void slow_step(struct mock *m, struct conn *c) {
 
 static void timer_fired(struct mock *m, struct conn *c) {
     timer_remove(&m->timers, &c->timer);
-    if (c->answer->script.kind == ANSWER_LATE) {
-        answer_whole(m, c);
-    } else {
+    if (c->answer->script.kind == ANSWER_SLOW) {
         slow_step(m, c);
+    } else {
+        answer_whole(m, c);
     }
 }
 
@@ -172,12 +175,70 @@ static void answer_short(struct mock *m, struct conn *c, const char *status, con
 }
 
 static void answer_stats(struct mock *m, struct conn *c) {
-    char body[256];
-    snprintf(body, sizeof body,
-             "{\"accepted\":%" PRIu64 ",\"open\":%" PRIu64 ",\"connections\":%" PRIu64 ",\"requests\":%" PRIu64
-             ",\"aborted\":%" PRIu64 "}\n",
-             m->accepted, m->open, m->connections, m->requests, m->aborted);
+    char body[768];
+    int n = snprintf(body, sizeof body,
+                     "{\"accepted\":%" PRIu64 ",\"open\":%" PRIu64 ",\"connections\":%" PRIu64 ",\"requests\":%" PRIu64
+                     ",\"aborted\":%" PRIu64 ",\"faults\":{",
+                     m->accepted, m->open, m->connections, m->requests, m->aborted);
+    for (int i = 0; i < FAULT_COUNT; i++) {
+        n += snprintf(body + n, sizeof body - (size_t)n, "%s\"%s\":%" PRIu64, i > 0 ? "," : "",
+                      fault_name((enum fault)i), m->faults.done[i]);
+    }
+    snprintf(body + n, sizeof body - (size_t)n, "}}\n");
     answer_short(m, c, "200 OK", body);
+}
+
+static void answer_after(struct mock *m, struct conn *c, const struct answer *a, uint64_t due_ns) {
+    c->answer = a;
+    c->next_cut = 0;
+    c->state = CONN_WAITING;
+    timer_set(&m->timers, &c->timer, due_ns);
+}
+
+static void answer_fault(struct mock *m, struct conn *c, enum fault fault, bool stream) {
+    struct linger hard = {.l_onoff = 1};
+    size_t n;
+    bool reset;
+    const char *p = fault_bytes(fault, stream, &n);
+    if (n > 0 && send(c->fd, p, n, MSG_NOSIGNAL) != (ssize_t)n) c->close_after = true;
+    if (fault_ends(fault, &reset)) {
+        if (reset) setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        conn_close(m, c);
+    } else if (fault == FAULT_HANG) {
+        c->state = CONN_WAITING;
+    } else {
+        conn_finish(m, c);
+    }
+}
+
+/* "faulty-PERMILLE", "tail-PERMILLE-MS", "node", "queue". False: the name is none of these. */
+static bool answer_scripted(struct mock *m, struct conn *c, const char *model, size_t n, bool stream) {
+    char name[48];
+    unsigned permille = 0, ms = 0;
+    const char *kind = stream ? "stream-16" : "plain-1k";
+    if (n >= sizeof name) return false;
+    memcpy(name, model, n);
+    name[n] = '\0';
+    const struct answer *a = answer_find(&m->book, kind, strlen(kind), false);
+    uint64_t now = now_ns();
+    if (sscanf(name, "faulty-%4u", &permille) == 1) {
+        enum fault fault = fault_draw(&m->faults, permille);
+        if (fault == FAULT_NONE)
+            answer_begin(m, c, a);
+        else
+            answer_fault(m, c, fault, stream);
+    } else if (sscanf(name, "tail-%4u-%6u", &permille, &ms) == 2) {
+        bool slow = fault_draw(&m->faults, permille) != FAULT_NONE;
+        answer_after(m, c, a, now + (slow ? ms * NS_PER_MS : m->delay_ns));
+    } else if (strcmp(name, "node") == 0) {
+        answer_after(m, c, a, now + m->delay_ns);
+    } else if (strcmp(name, "queue") == 0) { /* one at a time */
+        m->busy_until_ns = (m->busy_until_ns > now ? m->busy_until_ns : now) + m->delay_ns;
+        answer_after(m, c, a, m->busy_until_ns);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 /* Finds "name" in a JSON body and gives what follows its colon, or NULL. The bench's own bodies
@@ -204,6 +265,12 @@ static void request_answer(struct mock *m, struct conn *c, const struct request 
         answer_short(m, c, "200 OK", "{\"status\":\"ok\"}\n");
         return;
     }
+    unsigned delay_us;
+    if (starts_with(r->head, r->head_len, "GET /delay/") && sscanf(r->head + 11, "%9u", &delay_us) == 1) {
+        m->delay_ns = delay_us * 1000ULL;
+        answer_short(m, c, "200 OK", "{}\n");
+        return;
+    }
     m->requests++;
     if (!c->counted) m->connections++;
     c->counted = true;
@@ -212,7 +279,8 @@ static void request_answer(struct mock *m, struct conn *c, const struct request 
     const char *quote = model != NULL && *model == '"' ? memchr(model + 1, '"', (size_t)(end - model - 1)) : NULL;
     const struct answer *a = NULL;
     if (quote != NULL) {
-        const char *usage = NULL;
+        const char *usage = NULL, *stream = member_find(r->body, r->body_len, "\"stream\"");
+        if (answer_scripted(m, c, model + 1, (size_t)(quote - model - 1), stream != NULL && *stream == 't')) return;
         if (model[1] == 's') usage = member_find(r->body, r->body_len, "\"include_usage\"");
         a = answer_find(&m->book, model + 1, (size_t)(quote - model - 1), usage != NULL && *usage == 't');
     }
@@ -397,10 +465,13 @@ static void mock_listen(struct mock *m, const struct sockaddr_in *addr) {
     }
 }
 
-static const char HELP[] = "usage: bench_mock --listen HOST:PORT [--cpu N] [--writes N]\n"
-                           "  --writes N  cut a fast stream into N writes (default 4; 0: one an event)\n"
-                           "The request's model says what is answered: plain-SIZE[k], stream-EVENTS, slow-EVENTS-MS,\n"
-                           "lat-MS. GET /stats tells the connections and requests so far, GET /readyz is always 200.\n";
+static const char HELP[] =
+    "usage: bench_mock --listen HOST:PORT [--cpu N] [--writes N]\n"
+    "  --writes N  cut a fast stream into N writes (default 4; 0: one an event)\n"
+    "The request's model says what is answered: plain-SIZE[k], stream-EVENTS, slow-EVENTS-MS,\n"
+    "lat-MS; faulty-PERMILLE (fails so many in all kinds of ways), tail-PERMILLE-MS (so many\n"
+    "are that late), node, queue (one answer at a time): these take what GET /delay/US has set.\n"
+    "GET /stats tells connections, requests and faults so far, GET /readyz is always 200.\n";
 
 int main(int argc, char **argv) {
     static const struct option OPTIONS[] = {{"listen", required_argument, NULL, 'l'},
@@ -413,6 +484,7 @@ int main(int argc, char **argv) {
     struct mock *m = calloc(1, sizeof *m);
     if (m == NULL) abort();
     m->book.writes = 4;
+    m->faults.seed = 0x9e3779b97f4a7c15ULL;
     for (int o; (o = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;) {
         switch (o) {
         case 'l':
