@@ -72,6 +72,8 @@ struct call {
     struct model_request request;
     const struct dialect_ops *dialect; // the client's
     bool strict;                       // what a provider cannot be told refuses the call
+    struct str *fallbacks;             // models that the client has asked for in the place of those that fail
+    size_t fallback_count;
     // stage_previous
     struct previous *previous; // NULL: it is no response
     // stage_route

@@ -65,7 +65,11 @@ static bool take(struct call *call, struct attempt *a) {
 // The first of those that are asked in their place.
 static bool take_fallback(struct call *call, struct attempt *a, enum failure why) {
     const struct route_ask ask = call_route_ask(call);
-    return route_fall_back(&ask, why, &call->route) && take(call, a);
+    struct route *r = &call->route;
+    // What the client wishes goes before what is configured.
+    bool found = !r->fallen && route_fall_back_on(&ask, call->fallbacks, call->fallback_count, r);
+    r->fallen = r->fallen || found;
+    return (found || route_fall_back(&ask, why, r)) && take(call, a);
 }
 
 static bool take_any(struct call *call, struct attempt *a, enum failure why) {

@@ -1,6 +1,7 @@
 // What is asked: reads the body of a model call and checks that key and tenant may use the model.
 #include "gateway/read.h"
 
+#include "base/json_read.h"
 #include "conf/value.h"
 #include "gateway/native_call.h"
 #include "gateway/pipeline.h"
@@ -16,9 +17,9 @@ static bool came_back(const struct call *call) {
     return false;
 }
 
-static bool check_tenant_model(const struct call *call, struct err *err) {
-    struct str model = str_head(call->request.model, 100);
-    const struct conf_tenant *by = conf_tenant_refuser(call->tenant, call->request.model);
+static bool check_tenant_model(const struct call *call, struct str name, struct err *err) {
+    struct str model = str_head(name, 100);
+    const struct conf_tenant *by = conf_tenant_refuser(call->tenant, name);
     char list[200] = "";
     size_t n = 0, shown = 0;
     if (!by) return true;
@@ -89,12 +90,66 @@ static bool read_request(struct call *call, unsigned depth, struct err *err) {
     return true;
 }
 
+// --- models in the place of those that fail ---
+
+#define FALLBACKS_MAX 8
+
+static bool check_model(const struct call *call, struct str name, struct err *err) {
+    if (call->key && !keyring_check_model(call->ring, call->key, name, call->ts, err)) return false;
+    return check_tenant_model(call, name, err);
+}
+
+static bool at_fallbacks(struct err *err) {
+    snprintf(err->param, sizeof err->param, "fallbacks");
+    return false;
+}
+
+static bool add_fallback(struct call *call, struct str name, struct err *err) {
+    struct conf_choice choice;
+    struct arena *arena = &call->req->arena;
+    if (call->fallback_count == FALLBACKS_MAX) {
+        err_set(err, ERR_INVALID_REQUEST, "there may be %d fallbacks at most", FALLBACKS_MAX);
+        return at_fallbacks(err);
+    }
+    if (!check_model(call, name, err)) return at_fallbacks(err);
+    if (!conf_resolve(call->runtime->conf, call->tenant, name, &choice)) {
+        err_set(err, ERR_MODEL_NOT_FOUND, "there is no model \"%.*s\" to fall back on", STR_ARG(str_head(name, 100)));
+        return at_fallbacks(err);
+    }
+    if (!call->fallbacks) call->fallbacks = ARENA_ARRAY(arena, struct str, FALLBACKS_MAX);
+    if (!call->fallbacks) return err_no_memory(err);
+    call->fallbacks[call->fallback_count++] = name;
+    return true;
+}
+
+// The body's member goes before the header.
+static bool read_fallbacks(struct call *call, struct err *err) {
+    struct http_req *req = call->req;
+    struct str rest = http_field_get(req->fields, req->field_count, STR("x-penstock-fallbacks")), part, raw;
+    struct json_reader r;
+    enum json_kind kind;
+    if (!call->request.fallbacks.p) {
+        while (rest.n && str_split(&rest, ',', &part))
+            if ((part = str_trim(part)).n && !add_fallback(call, part, err)) return false;
+        return true;
+    }
+    json_reader_init(&r, call->request.fallbacks, 1);
+    if (!json_enter_array(&r)) return err_no_memory(err);
+    while (json_element(&r, &kind)) {
+        if (kind != JSON_STRING || !json_string(&r, &raw)) {
+            err_set(err, ERR_INVALID_REQUEST, "fallbacks has to be a list of models' names");
+            return at_fallbacks(err);
+        }
+        if (!json_string_text(raw, &req->arena, &part)) return err_no_memory(err);
+        if (!add_fallback(call, part, err)) return false;
+    }
+    return true;
+}
+
 enum stage_result stage_read(struct call *call, struct err *err) {
     const struct conf_limits *limits = &call->runtime->conf->limits;
     if (!read_admits(call, err)) return STAGE_FAIL;
     if (!read_request(call, (unsigned)limits->json_depth, err)) return STAGE_FAIL;
     if (native_is(call, NATIVE_ANSWER)) return STAGE_DONE; // it was allowed when it was sent
-    if (call->key && !keyring_check_model(call->ring, call->key, call->request.model, call->ts, err)) return STAGE_FAIL;
-    if (!check_tenant_model(call, err)) return STAGE_FAIL;
-    return STAGE_DONE;
+    return check_model(call, call->request.model, err) && read_fallbacks(call, err) ? STAGE_DONE : STAGE_FAIL;
 }

@@ -23,6 +23,9 @@ struct route_ask call_route_ask(struct call *call) {
 static bool resolve(struct call *call, struct err *err) {
     const struct route_ask ask = call_route_ask(call);
     bool found = route_resolve(&ask, call->request.model, &call->route, NULL, err);
+    // None of its targets can serve it: those that the client has named perhaps can.
+    if (!found && call->fallback_count && err->code != ERR_MODEL_NOT_FOUND && call->route.model)
+        found = call->route.fallen = route_fall_back_on(&ask, call->fallbacks, call->fallback_count, &call->route);
     struct str task = need_task(call->need);
     if (task.n) call->task = task;
     return found;

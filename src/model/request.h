@@ -61,6 +61,7 @@ struct model_request {
     struct str boundary;                                 // of a multipart body; else p is NULL
     struct str metadata;                                 // raw: the client's own words on it; else p is NULL
     struct str strict, strict_member; // raw: the member "strict", which is ours, and its place for rewrite to take out
+    struct str fallbacks, fallbacks_member; // likewise, of OpenAI's: an array
 };
 
 // The largest that max_output gets, whatever the request says.

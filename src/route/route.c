@@ -204,6 +204,21 @@ static bool can_stand_in(const struct route_ask *ask, const struct conf_choice *
            filter_facts(&facts, &ask->need->model) == ROUTE_DROP_KEPT;
 }
 
+static bool is_same(const struct route_target *a, const struct route_target *b) {
+    return a->provider == b->provider && str_eq(a->model, b->model);
+}
+
+// What has failed, or is to be asked, is not asked a second time under another name.
+static void drop_doubles(struct route *route, size_t from) {
+    size_t kept = from;
+    for (size_t i = from; i < route->count; i++) {
+        bool known = false;
+        for (size_t k = 0; k < kept && !known; k++) known = is_same(&route->targets[k], &route->targets[i]);
+        if (!known) route->targets[kept++] = route->targets[i];
+    }
+    route->count = kept;
+}
+
 bool route_fall_back_on(const struct route_ask *ask, const struct str *names, size_t count, struct route *route) {
     struct candidate list[ROUTE_NODES_MAX];
     size_t before_them = route->count;
@@ -215,6 +230,7 @@ bool route_fall_back_on(const struct route_ask *ask, const struct str *names, si
         else if (can_stand_in(ask, &choice))
             route_direct(ask, choice.peer, choice.upstream, &route->targets[route->count++]);
     }
+    drop_doubles(route, before_them);
     return route->count > before_them;
 }
 

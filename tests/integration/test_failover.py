@@ -5,7 +5,9 @@ import collections
 import json
 import os
 import re
+import socket
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -47,6 +49,24 @@ def chain(name, *targets, **routing):
             'price': {'input': 1000, 'output': 1000}, 'targets': [{**t, 'priority': i} for i, t in enumerate(targets)]}
 
 
+def no_tls():
+    """A port where whoever begins with TLS is told plainly that it is none."""
+    listener = socket.create_server(('127.0.0.1', 0))
+
+    def serve():
+        while True:
+            try:
+                peer = listener.accept()[0]
+            except OSError:
+                return
+            with peer:
+                peer.recv(4096)
+                peer.sendall(b'HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n')
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener
+
+
 class Failing(Suite):
     fake_class = ScriptedUpstream
     models = staticmethod(lambda: [])
@@ -55,9 +75,11 @@ class Failing(Suite):
     def config(cls):
         cls.other = AnthropicUpstream().start()
         cls.addClassCleanup(cls.other.stop)
+        cls.plain = no_tls()
+        cls.addClassCleanup(cls.plain.close)
         return {'providers': [fake_provider(cls.fake),
                               fake_provider(cls.fake, 'hurried', timeouts={'first_byte': '300ms', 'idle': '300ms'}),
-                              {'name': 'tls', 'kind': 'openai', 'base_url': f'https://127.0.0.1:{cls.fake.port}/v1', 'api_key': 'x'},
+                              {'name': 'tls', 'kind': 'openai', 'base_url': f'https://127.0.0.1:{cls.plain.getsockname()[1]}/v1', 'api_key': 'x'},
                               {'name': 'closed', 'kind': 'openai', 'base_url': f'http://127.0.0.1:{free_port()}/v1', 'api_key': 'x'},
                               {'name': 'wrong', 'kind': 'openai', 'base_url': cls.fake.base_url, 'api_key': 'sk-wrong'},
                               {'name': 'other', 'kind': 'anthropic', 'base_url': cls.other.base_url, 'api_key': 'sk-ant-fake'}],
@@ -273,6 +295,61 @@ class Fallbacks(Failing):
         self.assertEqual(self.names(), ['da', 'db'])
 
 
+class ClientsFallbacks(Failing):
+    models = staticmethod(lambda: [
+        chain('ill', 'ia;status=500', fallbacks={'general': ['theirs']}), chain('theirs', 'theirs'),
+        chain('mine', 'mine;words=3'), chain('also-ill', 'ib;status=503'),
+        chain('policy', 'pa;status=404', target('claude', 'other'))])
+
+    def names(self):
+        return [s.model.split(';')[0] for s in self.fake.seen]
+
+    def test_in_the_body(self):
+        for more in ({}, {'strict': False}, {'stream': True}):
+            self.fake.reset()
+            reply = self.server.chat('ill', fallbacks=['also-ill', 'mine'], **more)
+            self.check_answer(reply, 3)
+            self.assertEqual(self.names(), ['ia', 'ib', 'mine'])
+            self.assertFalse([s for s in self.fake.seen if 'fallbacks' in s.json or 'strict' in s.json], 'they are told of it')
+
+    def test_in_the_header(self):
+        reply = self.server.chat('ill', headers={'X-Penstock-Fallbacks': ' also-ill , mine'})
+        self.check_answer(reply, 3)
+        body = json.dumps({'model': 'ill', 'max_tokens': 9, 'messages': [{'role': 'user', 'content': 'x'}]}).encode()
+        reply = self.server.post('/v1/messages', body, {'X-Penstock-Fallbacks': 'fake/direct'})
+        self.check_answer(reply, 2)
+        self.assertEqual(reply.json()['type'], 'message')
+
+    def test_of_a_providers_own_model(self):
+        self.check_answer(self.server.chat('fake/none;status=500', fallbacks=['mine']), 2)
+
+    def test_translated(self):
+        self.check_answer(self.server.chat('policy', fallbacks=['mine'], strict=True), 2, 'other')
+
+    def test_not_needed(self):
+        self.check_answer(self.server.chat('mine', fallbacks=['theirs']), 1)
+        self.check_answer(self.server.chat('ill', fallbacks=None), 2)
+        self.check_answer(self.server.chat('ill', fallbacks=[]), 2)
+        self.assertEqual(self.names(), ['mine', 'ia', 'theirs', 'ia', 'theirs'])
+
+    def test_wrong(self):
+        self.check_error(self.server.chat('ill', fallbacks=['no-such-model']), 404, 'model_not_found', param='fallbacks')
+        self.check_error(self.server.chat('ill', fallbacks=[{'model': 'mine'}]), 400, 'invalid_request', param='fallbacks')
+        self.check_error(self.server.chat('ill', fallbacks=['mine'] * 9), 400, 'invalid_request', param='fallbacks')
+        self.assertEqual(self.server.chat('ill', fallbacks='mine').status, 400)
+        self.assertEqual(self.fake.seen, [])
+
+    def test_not_allowed(self):
+        key = self.server.create_key('--name', 'few', '--models', 'ill,mine')['key']
+        self.assertTrue(eventually(lambda: self.server.post('/v1/chat/completions', chat_body('mine'), key=key).status == 200))
+        self.fake.reset()
+        for body, headers in ((chat_body('ill', fallbacks=['theirs']), {}), (chat_body('ill'), {'x-penstock-fallbacks': 'mine,theirs'})):
+            reply = self.server.post('/v1/chat/completions', body, headers, key=key)
+            self.check_error(reply, 403, 'model_not_allowed', param='fallbacks')
+        self.assertEqual(self.fake.seen, [])
+        self.check_answer(self.server.post('/v1/chat/completions', chat_body('ill', fallbacks=['mine']), key=key), 2)
+
+
 class Hedges(Failing):
     models = staticmethod(lambda: [
         chain('hedged', 'slow;delay=20000', 'quick;words=3', hedge={'share': 1, 'after': '50ms'}),
@@ -334,8 +411,8 @@ class Hedges(Failing):
 
 class Breakers(Failing):
     models = staticmethod(lambda: [
-        chain('sick', 'sick', 'sound', breaker={'failures': 2, 'open': '700ms', 'max_open': '700ms', 'slow_start': '0s'}),
-        chain('alone', 'alone', breaker={'failures': 2, 'open': '1h'}),
+        chain('sick', 'sick', 'sound', breaker={'failures': 2, 'open': '700ms', 'max_open': '1s', 'slow_start': '0s'}),
+        chain('alone', 'alone', breaker={'failures': 2, 'open': '1h', 'max_open': '1h'}),
         chain('cooled', 'cooled', 'warm'),
     ])
 

@@ -86,7 +86,7 @@ static uint64_t count_inputs(struct str input) {
 
 static bool peek_json(struct model_request *q, const struct shape *shape, const struct model_request_in *in,
                       struct arena *arena, struct err *err) {
-    enum { MODEL, STREAM, OPTIONS, INPUT, MAX_COMPLETION, MAX_TOKENS, CHOICES, FORMAT, STRICT, METADATA };
+    enum { MODEL, STREAM, OPTIONS, INPUT, MAX_COMPLETION, MAX_TOKENS, CHOICES, FORMAT, STRICT, METADATA, FALLBACKS };
     struct json_field f[] = {
         [MODEL] = {.name = STR_INIT("model"), .kinds = JSON_IS(JSON_STRING), .required = !shape->model.n},
         [STREAM] = {.name = STR_INIT("stream"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL},
@@ -98,6 +98,7 @@ static bool peek_json(struct model_request *q, const struct shape *shape, const 
         [FORMAT] = {.name = STR_INIT("stream_format")},
         [STRICT] = {.name = STR_INIT("strict")},
         [METADATA] = {.name = STR_INIT("metadata")},
+        [FALLBACKS] = {.name = STR_INIT("fallbacks"), .kinds = JSON_IS(JSON_ARRAY) | JSON_OR_NULL},
     };
     struct json_reader r;
     if (in->body.n == 0) return err_set(err, ERR_INVALID_JSON, "the body is empty; a JSON object was expected");
@@ -108,6 +109,8 @@ static bool peek_json(struct model_request *q, const struct shape *shape, const 
     q->metadata = f[METADATA].raw;
     q->strict = f[STRICT].raw;
     q->strict_member = f[STRICT].member;
+    q->fallbacks = f[FALLBACKS].kind == JSON_NULL ? STR_NONE : f[FALLBACKS].raw;
+    q->fallbacks_member = f[FALLBACKS].member;
     q->stream = shape->streams && f[STREAM].found && f[STREAM].kind == JSON_BOOL && f[STREAM].raw.p[0] == 't';
     if (q->operation == OPERATION_SPEECH) q->stream = f[FORMAT].found && json_string_eq(f[FORMAT].raw, STR("sse"));
     if (q->operation == OPERATION_CHAT || q->operation == OPERATION_COMPLETIONS) {

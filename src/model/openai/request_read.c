@@ -7,6 +7,7 @@ enum top {
     STREAM,
     STREAM_OPTIONS,
     STRICT,
+    FALLBACKS,
     TOOLS,
     FUNCTIONS,
     TOOL_CHOICE,
@@ -45,13 +46,14 @@ enum top {
 #define ARRAY JSON_IS(JSON_ARRAY)
 #define OBJECT JSON_IS(JSON_OBJECT)
 
-// "top_k", "reasoning" and "thinking" are what vLLM, OpenRouter and LiteLLM add; "strict" is ours.
+// "top_k", "reasoning" and "thinking" are what vLLM, OpenRouter and LiteLLM add; "strict" and "fallbacks" are ours.
 static const struct openai_member k_top[TOPS] = {
     [MODEL] = {STR_INIT("model"), 0, NULL},
     [MESSAGES] = {STR_INIT("messages"), ARRAY, openai_read_messages},
     [STREAM] = {STR_INIT("stream"), BOOLEAN, NULL},
     [STREAM_OPTIONS] = {STR_INIT("stream_options"), 0, NULL},
     [STRICT] = {STR_INIT("strict"), BOOLEAN, NULL},
+    [FALLBACKS] = {STR_INIT("fallbacks"), ARRAY, NULL},
     [TOOLS] = {STR_INIT("tools"), ARRAY, openai_read_tools},
     [FUNCTIONS] = {STR_INIT("functions"), ARRAY, openai_read_functions},
     [TOOL_CHOICE] = {STR_INIT("tool_choice"), STRING | OBJECT, NULL},

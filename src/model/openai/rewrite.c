@@ -83,6 +83,7 @@ static bool rewrite_json(const struct model_request *q, const struct chat_target
     json_edits_init(&e, q->body);
     if (!edit_model(q, target->model, arena, &e, err)) return false;
     if (q->strict_member.p) json_edit_delete(&e, q->strict_member);
+    if (q->fallbacks_member.p) json_edit_delete(&e, q->fallbacks_member);
     bool talks = q->operation == OPERATION_CHAT || q->operation == OPERATION_COMPLETIONS;
     if (talks && q->stream && !q->wants_usage && target->traits->asks_usage) edit_usage(q, &e);
     if (talks && q->stream_options.p && !target->traits->asks_usage) {
