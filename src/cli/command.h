@@ -126,6 +126,7 @@ enum cli_command_id {
     CLI_CMD_USAGE,
     CLI_CMD_CHAT,
     CLI_CMD_MODELS,
+    CLI_CMD_TARGETS,
     CLI_CMD_ESTIMATE,
     CLI_CMD_ROUTE_EXPLAIN,
     CLI_CMD_TOKENS,

@@ -66,6 +66,13 @@ struct conf_provider_timeouts {
     int64_t connect, first_byte, idle, total;
 };
 
+// Asking a provider at regular times whether it is there.
+struct conf_health_check {
+    struct str path;           // below base_url; empty: "/models"
+    int64_t interval, timeout; // interval OPT_UNSET: it is not asked
+    int64_t rise, fall;        // checks in a row
+};
+
 struct conf_provider {
     struct str name;
     int kind;         // enum provider_kind
@@ -86,6 +93,7 @@ struct conf_provider {
     int64_t max_idle_connections; // per event loop
     struct conf_provider_timeouts timeouts;
     struct conf_rate_limits limits;
+    struct conf_health_check health_check;
     int privacy; // enum conf_privacy; after loading not PRIVACY_AUTO
     // Derived.
     const struct provider_preset *preset;
@@ -119,7 +127,7 @@ struct conf_target {
     OPT_LIST_OF(struct str) tags, tiers;
     struct conf_rate_limits limits;
     // Derived.
-    struct conf_provider *peer; // never NULL
+    struct conf_provider *peer;        // never NULL
     const struct condition *condition; // `when`; NULL: none
     unsigned tier_set;                 // 1 << enum conf_tier; 0: any
 };
@@ -130,7 +138,7 @@ struct conf_model {
     int64_t context_window, max_output;   // tokens; OPT_UNSET where not given
     OPT_LIST_OF(struct str) capabilities; // names of capability.def; empty = those of the catalogue
     struct conf_price price;
-    int strategy; // enum conf_strategy
+    int strategy;                       // enum conf_strategy
     struct conf_routing routing;        // as stated: what is left unset is the general value
     OPT_LIST_OF(struct opt_pair) tasks; // a task's name to the model that is asked for it
     // Derived.

@@ -34,6 +34,57 @@ static const struct opt provider_timeouts_opts[] = {PROVIDER_DURATION(connect, H
 const struct opt_table provider_timeouts_table =
     OPT_TABLE("waiting for this provider", struct conf_provider_timeouts, provider_timeouts_opts);
 
+static const char *check_path(struct str text) {
+    for (size_t i = 0; i < text.n; i++)
+        if ((unsigned char)text.p[i] <= ' ' || (unsigned char)text.p[i] >= 0x7f || text.p[i] == '#')
+            return "a path of a URL: /health";
+    return text.n && text.p[0] == '/' ? NULL : "a path of a URL, with a slash at its beginning: /health";
+}
+
+static const struct opt health_check_opts[] = {
+    {.name = "path",
+     .type = OPT_STR,
+     .flags = RELOAD,
+     AT(conf_health_check, path),
+     .check = check_path,
+     .help = "What is asked for with GET, below `base_url`; `/models` when not given. An answer with a status below "
+             "500 is a good one.",
+     .example = "/health"},
+    {.name = "interval",
+     .type = OPT_DURATION,
+     .flags = RELOAD | OPT_MAYBE,
+     AT(conf_health_check, interval),
+     .min = 100,
+     .max = 24 * HOUR,
+     .help = "How often. Nothing is asked when not given."},
+    {.name = "timeout",
+     .type = OPT_DURATION,
+     .flags = RELOAD,
+     AT(conf_health_check, timeout),
+     .def = "5s",
+     .min = 10,
+     .max = HOUR,
+     .help = "How long the answer may take."},
+    {.name = "rise",
+     .type = OPT_INT,
+     .flags = RELOAD,
+     AT(conf_health_check, rise),
+     .def = "2",
+     .min = 1,
+     .max = 100,
+     .help = "How many good answers in a row bring its targets back."},
+    {.name = "fall",
+     .type = OPT_INT,
+     .flags = RELOAD,
+     AT(conf_health_check, fall),
+     .def = "3",
+     .min = 1,
+     .max = 100,
+     .help = "After how many failures in a row its targets are left out."},
+};
+static const struct opt_table health_check_table =
+    OPT_TABLE("asking a provider whether it is there", struct conf_health_check, health_check_opts);
+
 static const struct opt provider_opts[] = {
     {.name = "name",
      .type = OPT_STR,
@@ -188,6 +239,11 @@ static const struct opt provider_opts[] = {
      AT(conf_provider, limits),
      .sub = &rate_limit_table,
      .help = "How much it is sent at most, all models together, by this server."},
+    {.name = "health_check",
+     .type = OPT_STRUCT,
+     AT(conf_provider, health_check),
+     .sub = &health_check_table,
+     .help = "Asking it at regular times whether it is there, besides what its answers to requests tell."},
     {.name = "privacy",
      .type = OPT_ENUM,
      .flags = RELOAD,

@@ -8,6 +8,7 @@
 #include "gateway/catalog.h"
 #include "gateway/clerk.h"
 #include "gateway/flight.h"
+#include "gateway/health.h"
 #include "gateway/keys.h"
 #include "gateway/meter.h"
 #include "gateway/pipeline.h"
@@ -86,6 +87,10 @@ bool gateway_loop_create(struct gateway *gateway, const struct gateway_loop_opti
     request_ids_init(&gl->ids, o->epoch);
     timer_init(&gl->share_timer, o->loop, admit_share_timer);
     queue_init(gl);
+    if (i == 0 && !health_create(gl, &gl->health, err)) {
+        gateway_loop_free(gl);
+        return false;
+    }
     if (!shared_quotas_create(gl, err) || !meter_create(gl->shard, &gl->meter, err) ||
         !http_client_create(o->loop, 64 * 1024, &gl->client, err) || !catalog_create(gl, &gl->catalog, err)) {
         gateway_loop_free(gl);
@@ -104,6 +109,7 @@ void gateway_loop_free(struct gateway_loop *gl) {
     if (!gl) return;
     batch_lines_free(gl->lines);
     catalog_free(gl->catalog);
+    health_free(gl->health);
     http_client_free(gl->client);
     meter_free(gl->meter);
     shared_quotas_free(gl);
@@ -115,6 +121,7 @@ void gateway_loop_free(struct gateway_loop *gl) {
 }
 
 void gateway_loop_quiesce(struct gateway_loop *gl) {
+    if (gl->health) health_stop(gl->health);
     if (gl->catalog) catalog_stop(gl->catalog);
     if (gl->share_timer.loop) timer_stop(&gl->share_timer);
     queue_stop(gl);
@@ -126,6 +133,7 @@ void gateway_loop_set_runtime(struct gateway_loop *gl, struct runtime *runtime) 
     forget_origins(gl);
     runtime_unref(gl->runtime);
     gl->runtime = runtime_ref(runtime);
+    if (gl->health) health_start(gl->health);
 }
 
 static void refuse(struct http_req *req, const struct err *err) {

@@ -30,6 +30,7 @@ struct quota_share;
 struct meter;
 struct tokens;
 struct catalog;
+struct health;
 struct keys;
 struct content_log;
 struct credential_job;
@@ -96,6 +97,7 @@ struct gateway_loop {
     struct meter *meter;
     struct request_ids ids;
     struct catalog *catalog;
+    struct health *health;                  // checks of providers; on the first loop alone
     struct credential_job *credential_jobs; // tokens of providers that are being fetched
     struct wait_list waiting;               // for a new key ring
     bool refreshing;

@@ -65,6 +65,8 @@ static bool node_init(struct route_table *t, struct route_model *m, struct route
                       const struct conf_target *conf, struct board *board, struct err *err) {
     const struct model_target of = {m->conf, conf->peer, conf->model};
     struct board_tuning tuning = tuning_of(&m->conf->policy, &conf->limits);
+    tuning.rise = (uint32_t)conf->peer->health_check.rise;
+    tuning.fall = (uint32_t)conf->peer->health_check.fall;
     // Where there is no other, its answer says more than that it was not asked.
     if (m->conf->targets.n == 1) tuning.cooldown_ns = tuning.cooldown_auth_ns = 0;
     *node = (struct route_node){.conf = conf, .model = m->conf, .provider = t->providers[conf->peer->index]};

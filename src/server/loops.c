@@ -2,6 +2,7 @@
 #include "server/server_internal.h"
 
 #include "base/mem.h"
+#include "gateway/health.h"
 #include "os/tcp.h"
 
 #define TICK_MS 1000
@@ -82,6 +83,7 @@ bool loops_start(struct server *s, struct err *err) {
     for (unsigned i = 0; i < s->n_loops; i++) s->gls[i] = s->loops[i].gl;
     if (!batches_start(s->batches, s->gls, s->n_loops, err)) return false;
     atomic_store(&s->running, s->n_loops);
+    health_start(s->gls[0]->health);
     for (unsigned i = 0; i < s->n_loops; i++) {
         struct server_loop *sl = &s->loops[i];
         char name[16];

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # How long answers are waited for: until they begin, between tokens, in all; and what is told of targets that fail.
+import http.server
 import json
+import signal
+import threading
 import time
 
-from harness import FakeUpstream, Suite, eventually, fake_provider, main
+from harness import FakeUpstream, Suite, clean_environment, eventually, fake_provider, main, run_cli
 
 
 def target(model, provider='fake'):
@@ -112,6 +115,27 @@ class Targets(Suite):
             'log': {'level': 'debug', 'format': 'json'},
         }
 
+    def targets(self):
+        key = self.server.create_key('--admin', '--name', 'ops')['key']
+        options = ('targets', '--server', f'http://127.0.0.1:{self.server.port}')
+        out = run_cli(*options, '--json', env=clean_environment(PENSTOCK_API_KEY=key)).stdout
+        table = run_cli(*options, env=clean_environment(PENSTOCK_API_KEY=key)).stdout
+        return {(t['provider'], t['model']): t for t in map(json.loads, out.splitlines())}, table
+
+    def test_listed(self):
+        self.assertEqual(self.server.chat('m').status, 200)
+        targets, table = self.targets()
+        self.assertEqual(sorted(targets), [('fake', 'a;status=500'), ('other', 'b')])
+        well = targets['other', 'b']
+        self.assertEqual((well['state'], well['why'], well['until'], well['breaker'], well['healthy'], well['in_flight']),
+                         ('usable', None, None, 'closed', True, 0))
+        self.assertGreater(well['first_token_ms'], 0)
+        self.assertEqual(well['headroom'], {'requests': None, 'tokens': None, 'concurrency': None, 'share': 1})
+        self.assertEqual(well['totals']['failures'], {})
+        self.assertGreaterEqual(targets['fake', 'a;status=500']['totals']['failures']['server_error'], 1)
+        self.assertRegex(table, r'PROVIDER +MODEL +STATE')
+        self.assertRegex(table, r'other +b +usable')
+
     def test_told_once(self):
         for _ in range(6):
             self.assertEqual(self.server.chat('m').status, 200)
@@ -126,6 +150,72 @@ class Targets(Suite):
         self.assertGreaterEqual(metrics['penstock_failovers_total{reason="server_error"}'], 3)
         self.assertGreaterEqual(
             metrics['penstock_target_attempts_total{provider="fake",model="a;status=500",result="server_error"}'], 3)
+
+
+class Patient(http.server.ThreadingHTTPServer):
+    """A provider that is asked how it is."""
+
+    def __init__(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.server.asked.append((self.path, self.headers.get('authorization')))
+                self.send_response(self.server.status)
+                self.send_header('content-length', '0')
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.status, self.asked = 200, []
+        super().__init__(('127.0.0.1', 0), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Checks(Suite):
+    @classmethod
+    def config(cls):
+        cls.patient = Patient()
+        cls.addClassCleanup(cls.patient.server_close)
+        cls.addClassCleanup(cls.patient.shutdown)
+        cls.written = {
+            'providers': [
+                fake_provider(cls.fake),
+                {'name': 'patient', 'kind': 'openai', 'api_key': 'sk-p', 'base_url': f'http://127.0.0.1:{cls.patient.server_port}/v1',
+                 'health_check': {'path': '/how', 'interval': '100ms', 'timeout': '2s', 'rise': 2, 'fall': 2}}],
+            # Both have the same target, which is told of once a check.
+            'models': [{'name': name, 'strategy': 'priority', 'targets': [target('a', 'patient'), target('well')]} for name in 'mn'],
+            'log': {'level': 'debug', 'format': 'json'},
+        }
+        return cls.written
+
+    def state(self):
+        return self.server.metrics()['penstock_target_state{provider="patient",model="a"}']
+
+    def told(self, said):
+        return [line for line in self.server.log_lines() if said in line['msg']]
+
+    def test_ill_and_well(self):
+        eventually(lambda: len(self.patient.asked) >= 3)
+        self.assertEqual(self.patient.asked[0], ('/v1/how', 'Bearer sk-p'))
+        self.assertEqual(self.state(), 0)
+        self.patient.status = 503
+        eventually(lambda: self.state() == 5)
+        reply = self.server.chat('m')
+        self.assertEqual((reply.status, reply.header('x-penstock-model'), reply.header('x-penstock-attempts')), (200, 'well', None))
+        eventually(lambda: self.told('does not pass its health checks'))
+        self.assertIn('503', self.told('fails a health check')[0]['error'])
+        self.patient.status = 404  # it is there
+        eventually(lambda: self.state() == 0)
+        eventually(lambda: self.told('a target is well again'))
+        self.assertEqual([len(self.told(said)) for said in ('fails a health check', 'passes its health checks again',
+                                                            'does not pass its health checks', 'a target is well again')], [1] * 4)
+        # Who is asked no longer is taken for well.
+        self.patient.status = 500
+        eventually(lambda: self.state() == 5)
+        del self.written['providers'][1]['health_check']
+        self.server.write_config(self.written)
+        self.server.signal(signal.SIGHUP)
+        eventually(lambda: self.state() == 0)
 
 
 if __name__ == '__main__':
