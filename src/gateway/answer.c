@@ -440,6 +440,7 @@ void answer_error(struct call *call, const struct err *err) {
 void answer_late(struct call *call, enum failure why, const struct err *err) {
     // It may wait for what it needs first: a token of the provider's, or the time to ask it again.
     wait_leave(call);
+    queue_leave(call);
     failover_stop(call);
     if (call->at->taken && call->at->sent_ns) attempt_over(call, err);
     call->failover.why = why;
