@@ -138,10 +138,14 @@ struct conf_model {
     int64_t context_window, max_output;   // tokens; OPT_UNSET where not given
     OPT_LIST_OF(struct str) capabilities; // names of capability.def; empty = those of the catalogue
     struct conf_price price;
-    int strategy;                       // enum conf_strategy
-    struct conf_routing routing;        // as stated: what is left unset is the general value
-    OPT_LIST_OF(struct opt_pair) tasks; // a task's name to the model that is asked for it
+    int strategy;                        // enum conf_strategy
+    struct conf_routing routing;         // as stated: what is left unset is the general value
+    OPT_LIST_OF(struct opt_pair) tasks;  // a task's name to the model that is asked for it
+    OPT_LIST_OF(struct conf_step) chain; // in place of targets
+    int64_t chain_max_cost;              // microdollars; 0: any
+    int64_t chain_timeout;               // OPT_UNSET: none
     // Derived.
+    size_t chain_answer;        // the step whose answer is the chain's
     struct conf_routing policy; // what holds: routing, with the general values where it says nothing
     size_t index;               // among all models of all levels
 };

@@ -61,6 +61,14 @@ static void check_target(struct opt_bind *b, const struct conf *c, const struct 
                   near.n ? "\"?" : "");
 }
 
+static void check_served(struct opt_bind *b, const struct conf_level *l, size_t i) {
+    const struct conf_model *m = &l->models[i];
+    if (!m->targets.n && !m->chain.n && !b->partial)
+        conf_complain(b, CONF_ERROR, &m->targets, m, "%smodels[%zu]: the key \"targets\" is missing", l->where, i);
+    if (m->targets.n && m->chain.n)
+        conf_complain(b, CONF_ERROR, &m->chain, m, "%smodels[%zu]: it has a chain, and so no targets", l->where, i);
+}
+
 static void check_weights(struct opt_bind *b, const struct conf_level *l, size_t i) {
     const struct conf_model *m = &l->models[i];
     for (size_t k = 0; k < m->targets.n; k++) {
@@ -154,6 +162,7 @@ static void check_alias(struct opt_bind *b, const struct conf *c, const struct c
 void conf_check_level(struct opt_bind *b, struct conf *c, const struct conf_level *l) {
     for (size_t i = 0; i < l->n_models; i++) {
         for (size_t k = 0; k < l->models[i].targets.n; k++) check_target(b, c, l, i, k);
+        check_served(b, l, i);
         check_weights(b, l, i);
         check_facts(b, l, i);
     }

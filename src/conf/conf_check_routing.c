@@ -136,6 +136,7 @@ void conf_check_routing(struct opt_bind *b, struct conf *c, const struct conf_le
             check_condition(b, c, &m->targets.p[k], where, k);
         }
         check_fallbacks(b, c, &by, &m->routing.fallbacks);
+        conf_check_chain(b, c, l, i);
         for (size_t k = 0; k < m->tasks.n; k++)
             check_named(b, c, &by, "tasks", m->tasks.p[k].value, &m->tasks.p[k].value);
         m->policy = m->routing;

@@ -59,6 +59,8 @@ struct str conf_nearest_model(const struct opt_bind *b, const struct conf *c, co
                               struct str name);
 // How a level's models are routed; what they leave unset is filled in. Their targets were checked.
 void conf_check_routing(struct opt_bind *b, struct conf *c, const struct conf_level *level);
+// A model's chain: its steps' names and models, and what their templates speak of.
+void conf_check_chain(struct opt_bind *b, struct conf *c, const struct conf_level *level, size_t model);
 void conf_check_general_routing(struct opt_bind *b, const struct conf *c);
 void conf_check_privacy(struct conf_provider *p);
 // False: out of memory, which was said.

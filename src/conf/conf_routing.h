@@ -81,6 +81,23 @@ struct conf_quality {
     unsigned retry_set; // 1 << enum conf_fault
 };
 
+#define CONF_STEPS_MAX 16
+enum conf_step_failure { STEP_STOP, STEP_SKIP, STEP_FALLBACK };
+// A step of a model that is a chain.
+struct conf_step {
+    struct str name, model;
+    struct str system, prompt;   // templates (conf/step_template.h); empty: none, the conversation's last text
+    struct str pass;             // that its answer has to contain; empty: nothing
+    struct str when;             // a condition, or empty
+    struct str fallback;         // the model that is asked when `model` fails
+    int64_t max_tokens, timeout; // OPT_UNSET: not said
+    int64_t max_cost;            // 0: any
+    bool conversation, answer;
+    int on_failure; // enum conf_step_failure
+    // Derived.
+    const struct condition *condition; // `when`; NULL: none
+};
+
 // `routing`, and `models[].routing`.
 struct conf_routing {
     struct conf_retry retry;

@@ -2,6 +2,7 @@
 #include "gateway/answer.h"
 
 #include "base/json_read.h"
+#include "gateway/chain.h"
 #include "gateway/clerk.h"
 #include "gateway/content.h"
 #include "gateway/credential.h"
@@ -18,6 +19,7 @@ static void finish_stream(struct call *call, const struct str *parts, size_t cou
 
 static void attempt_over(struct call *call, const struct err *err) {
     char text[20];
+    if (!call->at->provider) return; // the answer is a chain's
     const char *error = err ? err_info(err->code)->wire_code : NULL;
     record_attempt(call, error ? str_c(error) : str_of(text, fmt_u64(text, (uint64_t)call->upstream_status)));
     failover_note(call, call->at, error, error ? 0 : call->upstream_status);
@@ -26,6 +28,7 @@ static void attempt_over(struct call *call, const struct err *err) {
 // What is under way is given up.
 static void stop_upstream(struct call *call) {
     hedge_stop(call);
+    chain_stop(call);
     timer_stop(&call->timer);
     if (call->at->exchange) http_exchange_cancel(call->at->exchange);
     call->at->exchange = NULL;

@@ -2,6 +2,7 @@
 #include "gateway/call.h"
 
 #include "gateway/admit.h"
+#include "gateway/chain.h"
 #include "gateway/responses.h"
 #include "gateway/translation.h"
 
@@ -33,6 +34,7 @@ void call_release(struct call *call) {
     failover_stop(call);
     watch_stop(call);
     queue_leave(call);
+    chain_free(call);
     attempt_release(&call->tries[0]);
     attempt_release(&call->tries[1]);
     admit_release(call);

@@ -22,6 +22,7 @@ struct translation;
 struct fan;
 struct meter_series;
 struct previous;
+struct chain;
 struct clerk_job;
 struct inner_caller;
 struct need;
@@ -93,6 +94,7 @@ struct call {
     struct demo demo;
     struct timer timer;              // of the demonstration
     bool begun;                      // told to the ledger
+    struct chain *chain;             // under way, or over; NULL: its model is none
     struct translation *translation; // NULL: the request was not read into the neutral form
     struct rider *rider;             // of a flight that answers it; NULL: none, or it has got the answer
     bool coalesced;                  // the call that answers it is in another's record

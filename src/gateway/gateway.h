@@ -142,6 +142,7 @@ struct inner_caller {
     struct str origin;          // as the field
     struct native_line *native; // NULL: an ordinary call
     struct flight *flight;      // that it is the call of; NULL: none
+    struct inner_step *step;    // of a chain (chain.h); NULL: it is none
 };
 void gateway_on_inner(struct gateway_loop *gl, struct http_req *req, const struct inner_caller *caller);
 // The largest body of a request, as of struct http_handler.

@@ -3,6 +3,7 @@
 
 #include "gateway/answer.h"
 #include "gateway/batch_item.h"
+#include "gateway/chain.h"
 #include "model/provider.h"
 #include "os/clock.h"
 
@@ -116,6 +117,11 @@ static enum stage_result answer(struct call *call, const struct native_line *lin
 
 enum stage_result native_call(struct call *call, struct err *err) {
     struct native_line *line = call->inner->native;
+    if (call_is_chain(call)) { // not one call
+        line->fits = false;
+        call_reply(call, 200, STR("application/json"), STR("{}"));
+        return STAGE_ANSWERED;
+    }
     if (line->mode == NATIVE_ANSWER && !find_target(call, line, err)) return STAGE_FAIL;
     call->at->target = 0; // without the board: nothing is sent now
     call->at->provider = &call->runtime->providers[call->route.targets[0].provider->index];

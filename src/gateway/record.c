@@ -2,6 +2,7 @@
 #include "gateway/record.h"
 
 #include "gateway/admit.h"
+#include "gateway/chain.h"
 #include "gateway/content.h"
 #include "gateway/flight.h"
 #include "gateway/meter.h"
@@ -133,7 +134,7 @@ static void end_ledger(const struct call *call) {
 
 // Names from outside become labels only once they were found to mean something.
 static struct str model_label(const struct call *call) {
-    if (!call->at->provider) return STR("");
+    if (!call->at->provider && !call_is_chain(call)) return STR("");
     return call->route.model ? call->route.model->name : call->request.model;
 }
 
@@ -182,7 +183,7 @@ static void end_metrics(const struct call *call) {
                                      str_of(text, fmt_u64(text, (uint64_t)call->status))};
         metric_add(shard, metric_find(shard, METRIC_REQUESTS, labels, 4), 1);
     }
-    if (call->error && !call->at->provider) {
+    if (call->error && !call->at->provider && !call->chain) {
         const struct str reason = str_c(call->error);
         metric_add(shard, metric_find(shard, METRIC_REJECTED, &reason, 1), 1);
     }
@@ -230,6 +231,7 @@ static void end_access_log(struct call *call) {
     }
     if (call->first_ns > call->req->start_ns)
         log_line_fixed(&line, "first_token_ms", (call->first_ns - call->req->start_ns) / NS_PER_US, 3);
+    if (call->chain) log_line_str(&line, "chain", chain_trace((struct call *)(uintptr_t)call));
     if (call->attempts > 1) log_line_u64(&line, "attempts", call->attempts);
     struct str route = route_text(call), tried = route_tried_text(call);
     if (route.n) log_line_str(&line, "route", route);
@@ -266,6 +268,7 @@ void record_end(struct call *call) {
     bool gone = call->error && !strcmp(call->error, err_info(ERR_CLIENT_GONE)->wire_code);
     attempt_end(call->at, !call->error ? FAILURE_NONE : gone ? FAILURE_CANCELLED : call->failover.why);
     if (flight_is(call)) return; // those who wait for it have the records
+    inner_step_tell(call);
     end_ledger(call);
     admit_settle(call, was_served(call));
     end_metrics(call);

@@ -2,6 +2,7 @@
 #include "gateway/reply.h"
 
 #include "base/mem.h"
+#include "gateway/chain.h"
 #include "gateway/pipeline.h"
 #include "gateway/route_text.h"
 #include "gateway/translation.h"
@@ -39,9 +40,11 @@ void reply_head(struct call *call, int status, struct str content_type, uint64_t
     if (route.n) f[n++] = (struct http_field){STR("x-penstock-route"), route};
     if (tried.n) f[n++] = (struct http_field){STR("x-penstock-tried"), tried};
     if (call->coalesced) f[n++] = (struct http_field){STR("x-penstock-coalesced"), STR("1")};
+    struct str chain = chain_trace(call);
+    if (chain.n) f[n++] = (struct http_field){STR("x-penstock-chain"), chain};
     struct str dropped = translation_dropped(call);
     if (dropped.n) f[n++] = (struct http_field){STR("x-penstock-dropped-params"), dropped};
-    if (target && call->mode == ANSWER_WHOLE && status < 300)
+    if ((target || chain.n) && call->mode == ANSWER_WHOLE && status < 300)
         f[n++] = (struct http_field){STR("x-penstock-cost-usd"),
                                      call->cost_known ? dollars(&call->req->arena, call->cost_nano) : STR("unknown")};
     if (status == 401) f[n++] = (struct http_field){STR("www-authenticate"), STR("Bearer realm=\"penstock\"")};

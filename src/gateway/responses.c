@@ -130,7 +130,7 @@ static bool on_frame(void *arg, const struct frame *frame, struct err *err) {
 void responses_add(struct call *call, const struct str *parts, size_t count) {
     struct previous *p = call->previous;
     struct err err;
-    if (!p || !p->keep || call->recorded || !call->at->provider) return;
+    if (!p || !p->keep || call->recorded || (!call->at->provider && !call->chain)) return;
     if (call->mode != ANSWER_STREAM) {
         for (size_t i = 0; i < count; i++) buf_put(&p->answer, parts[i]);
         return;

@@ -4,6 +4,7 @@
 
 #include "base/json_read.h"
 #include "gateway/admit.h"
+#include "gateway/chain.h"
 #include "gateway/flight.h"
 #include "gateway/native_call.h"
 
@@ -88,7 +89,7 @@ static bool downgrade(struct call *call, const struct quota_budget *by) {
     struct str was = call->request.model, model = arena_str(&call->req->arena, by->downgrade_to);
     if (by->action != BUDGET_DOWNGRADE || !model.p || !may_use(call, model)) return false;
     call->request.model = model;
-    if (!call_route(call, &ignored)) {
+    if (!call_route(call, &ignored) || call_is_chain(call)) {
         call->request.model = was;
         return false;
     }
@@ -123,6 +124,8 @@ static bool find_budgets(struct call *call) {
 
 enum stage_result stage_admit(struct call *call, struct err *err) {
     struct admission *a = &call->admission;
+    if (call_is_chain(call)) return STAGE_DONE; // its steps are asked, each for itself
+    if (!inner_step_admits(call, err)) return STAGE_FAIL;
     if (!call->gl->seat.quota || flight_is(call)) return STAGE_DONE;
     for (;;) {
         if (a->step == ADMIT_NEW && !find_budgets(call)) return STAGE_DONE;

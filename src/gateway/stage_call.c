@@ -2,6 +2,7 @@
 #include "gateway/pipeline.h"
 
 #include "gateway/answer.h"
+#include "gateway/chain.h"
 #include "gateway/credential.h"
 #include "gateway/fan.h"
 #include "gateway/hedge.h"
@@ -104,6 +105,8 @@ void answer_resume(struct call *call) {
     watch_paused(call, false);
     if (call->at->exchange)
         http_exchange_resume(call->at->exchange);
+    else if (call->chain)
+        chain_resume(call);
     else if (call->at->provider->demo && !call->recorded)
         timer_set(&call->timer, demo_wait_ms(&call->demo));
 }
@@ -162,6 +165,7 @@ bool call_send(struct call *call, struct err *err) {
 
 enum stage_result stage_call(struct call *call, struct err *err) {
     if (native_any(call)) return native_call(call, err);
+    if (call_is_chain(call)) return chain_begin(call, err);
     if (!call->at->taken && !failover_first(call, err)) return queue_join(call, err) ? STAGE_WAIT : STAGE_FAIL;
     enum credential_state credential = credential_want(call, err);
     if (credential == CREDENTIAL_WAIT) return STAGE_WAIT;

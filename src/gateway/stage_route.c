@@ -1,4 +1,5 @@
 // Where it goes: the ordered list of targets for the model asked for.
+#include "gateway/chain.h"
 #include "gateway/need.h"
 #include "gateway/pipeline.h"
 #include "os/clock.h"
@@ -21,6 +22,8 @@ struct route_ask call_route_ask(struct call *call) {
 }
 
 static bool resolve(struct call *call, struct err *err) {
+    const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, call->request.model);
+    if (m && m->conf->chain.n) return chain_route(call, m->conf, err);
     const struct route_ask ask = call_route_ask(call);
     bool found = route_resolve(&ask, call->request.model, &call->route, NULL, err);
     // None of its targets can serve it: those that the client has named perhaps can.

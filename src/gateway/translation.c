@@ -1,6 +1,7 @@
 // A call whose target speaks another dialect than its client.
 #include "gateway/translation.h"
 
+#include "gateway/chain.h"
 #include "gateway/fan.h"
 #include "model/facts.h"
 #include "model/provider.h"
@@ -147,6 +148,7 @@ static struct chat_reply reply_of(struct call *call) {
                                .elapsed_ns = clock_mono_ns() - call->req->start_ns,
                                .request = &call->request,
                                .chat = &call->translation->chat,
+                               .before = chain_spent(call),
                                .arena = &call->req->arena};
 }
 

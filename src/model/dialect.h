@@ -26,8 +26,9 @@ struct chat_reply {
     uint64_t prompt_estimate; // tokens, for what is told before the provider has counted
     uint64_t elapsed_ns;      // since the request came, kept current by the gateway
     const struct model_request *request;
-    const struct chat *chat; // NULL when client and provider speak the same
-    struct arena *arena;     // of the call: for what an encoder has to hold back (a tool call's arguments)
+    const struct chat *chat;    // NULL when client and provider speak the same
+    const struct usage *before; // what other calls have used for this answer, told with its own; NULL: nothing
+    struct arena *arena;        // of the call: for what an encoder has to hold back (a tool call's arguments)
 };
 
 // What a request to a provider needs to know besides the conversation.

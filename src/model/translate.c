@@ -3,11 +3,30 @@
 
 #include "model/chat_collect.h"
 
+static void add_before(struct usage *usage, const struct chat_reply *reply) {
+    const struct usage *b = reply->before;
+    if (!b) return;
+    usage->prompt += b->prompt;
+    usage->cached += b->cached;
+    usage->cache_write += b->cache_write;
+    usage->cache_write_1h += b->cache_write_1h;
+    usage->output += b->output;
+    usage->reasoning += b->reasoning;
+    usage->audio_in += b->audio_in;
+    usage->audio_out += b->audio_out;
+}
+
 static void tap(struct chat_sink *sink, const struct chat_event *e) {
     struct translator *t = CONTAINER_OF(sink, struct translator, tap);
+    struct chat_event whole;
+    const struct chat_event *given = e;
     if (e->kind == CHAT_USAGE) {
         t->usage = *e->usage;
         t->has_usage = true;
+        add_before(&t->usage, &t->reply);
+        whole = *e;
+        whole.usage = &t->usage;
+        given = &whole;
     }
     bool text = e->kind == CHAT_DELTA && e->part_kind == CHAT_TEXT; // what is else gathered by some encoders
     t->telling++;
@@ -19,7 +38,7 @@ static void tap(struct chat_sink *sink, const struct chat_event *e) {
         t->failure = *e->failure;
         t->failure.message = t->failure.code = t->failure.type = t->failure.param = STR("");
     }
-    chat_emit(t->encoder, e);
+    chat_emit(t->encoder, given);
 }
 
 // A dialect that can tell of one answer only is not given others.
@@ -121,6 +140,7 @@ bool translate_answer(const struct dialect_ops *from, const struct dialect_ops *
     bool ok = from->decode_answer(body, arena, &order.sink, err);
     if (ok) {
         chat_order_end(&order);
+        if (collect.answer.has_usage) add_before(&collect.answer.usage, reply);
         *out_usage = collect.answer.usage;
         *out_has_usage = collect.answer.has_usage;
         ok = put(&collect, to, reply, out, err);

@@ -181,6 +181,9 @@ bool route_resolve(const struct route_ask *ask, struct str name, struct route *o
         r->count = 1;
         return true;
     }
+    if (choice.model->chain.n)
+        return err_set(err, ERR_NO_TARGET, "model \"%.*s\" is a chain of steps, and has no targets",
+                       STR_ARG(str_head(name, 100)));
     r->routed = &ask->table->models[choice.model->index];
     r->considered = r->routed->count;
     if (add_targets(ask, r->routed, list, trace, r)) return true;

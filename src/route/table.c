@@ -100,6 +100,8 @@ static bool model_init(struct route_table *t, const struct conf_model *conf, con
     retry_budget_init(&m->retries, &m->retry_rules, now_ns);
     retry_budget_init(&m->hedges, &m->hedge_rules, now_ns);
     m->nodes = ARENA_ARRAY(&t->arena, struct route_node, conf->targets.n);
+    for (size_t i = 0; i < conf->chain.n; i++)
+        if (conf->chain.p[i].condition) m->uses |= condition_uses(conf->chain.p[i].condition);
     if (!m->nodes && conf->targets.n) return err_no_memory(err);
     for (size_t i = 0; i < conf->targets.n; i++, m->count++)
         if (!node_init(t, m, &m->nodes[i], &conf->targets.p[i], board, err)) return false;
