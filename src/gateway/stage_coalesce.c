@@ -1,6 +1,7 @@
 // Whether the same is being asked already: then the call waits for that answer (flight.h).
 #include "gateway/pipeline.h"
 
+#include "gateway/chain.h"
 #include "gateway/flight.h"
 #include "gateway/need.h"
 
@@ -15,6 +16,7 @@ static enum conf_coalesce rule_of(const struct call *call) {
 static bool is_shareable(const struct call *call) {
     const struct model_request *r = &call->request;
     if (call->inner || call->previous || call->admission.asked_model.p || r->boundary.p) return false;
+    if (call_is_chain(call)) return false; // its steps have records of their own
     if (call->runtime != call->gl->runtime) return false; // it waited, and the configuration has changed
     switch (r->operation) {
     case OPERATION_CHAT:

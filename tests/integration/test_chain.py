@@ -285,7 +285,9 @@ class Keys(Suite):
         reply = self.server.post('/v1/chat/completions', chat_body('two'), key=some)
         self.check_error(reply, 403, 'model_not_allowed')
         self.assertIn('step "say"', reply.error()['message'])
-        rows = eventually(lambda: [r for r in self.server.usage() if r['key'] == key[:len(r['key'])]])
+        rows = self.server.usage()
+        (whose,) = [r['key'] for r in rows if r['model'] == 'two' and r['status'] == 200]
+        rows = [r for r in rows if r['key'] == whose]
         self.assertEqual(sorted(r['model'] for r in rows), ['a', 'b', 'two'])
         self.assertAlmostEqual(sum(float(r['cost_usd'] or 0) for r in rows), cost)
 
