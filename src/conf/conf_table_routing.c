@@ -67,7 +67,7 @@ TABLE(breaker, "when a target is left out", conf_breaker, BREAKER);
 
 #define ANSWER_WAITS                                                                                                   \
     VALUE(conf_answer_waits, first_token, OPT_DURATION, OPT_MAYBE, .def = NULL, 1, DAY,                                \
-          "How long a target has until its answer begins, before the next one is asked."),                             \
+          "How long a target has until an answer that is streamed begins, before the next one is asked."),             \
         VALUE(conf_answer_waits, inter_token, OPT_DURATION, OPT_MAYBE, .def = NULL, 1, DAY,                            \
               "How long a stream may stand still."),                                                                   \
         VALUE(conf_answer_waits, total, OPT_DURATION, OPT_MAYBE, .def = NULL, 1, DAY,                                  \

@@ -299,6 +299,36 @@ static void test_learns_from_headers(void) {
     board_free(board);
 }
 
+static void test_told_of(void) {
+    struct board *board = board_create();
+    REQUIRE(board);
+    struct board_slot *slot = slot_of(board);
+    struct board_totals totals;
+    enum board_why before, now;
+    struct board_view v = view_at(slot, T0);
+    CHECK(!board_turned(slot, &v, &before, &now));
+    for (int i = 0; i < 3; i++) (void)board_health(slot, false, T0);
+    v = view_at(slot, T0);
+    CHECK(board_turned(slot, &v, &before, &now));
+    CHECK(before == BOARD_USABLE && now == BOARD_UNHEALTHY);
+    CHECK(!board_turned(slot, &v, &before, &now));
+    for (int i = 0; i < 2; i++) (void)board_health(slot, true, T0);
+    v = view_at(slot, T0);
+    CHECK(board_turned(slot, &v, &before, &now));
+    CHECK(before == BOARD_UNHEALTHY && now == BOARD_USABLE);
+    // To stay away for a while is nothing to be told of; it is counted once, however often it is made longer.
+    board_cooldown(slot, T0 + SECOND, T0);
+    board_cooldown(slot, T0 + 3 * SECOND, T0 + SECOND / 2);
+    v = view_at(slot, T0 + SECOND);
+    CHECK(!v.usable && !board_turned(slot, &v, &before, &now));
+    board_totals(slot, &totals);
+    CHECK_INT(totals.cooldowns, 1);
+    board_cooldown(slot, T0 + 9 * SECOND, T0 + 4 * SECOND);
+    board_totals(slot, &totals);
+    CHECK_INT(totals.cooldowns, 2);
+    board_free(board);
+}
+
 static void test_health(void) {
     struct board *board = board_create();
     REQUIRE(board);
@@ -493,5 +523,5 @@ static void test_threads(void) {
 }
 
 TEST_MAIN(test_names, test_begin_and_end, test_slots_are_used_again, test_no_memory, test_failures,
-          test_opens_and_comes_back, test_error_rate, test_cooldown, test_limits, test_learns_from_headers, test_health,
-          test_group, test_latency, test_quality_of_tasks, test_replicas, test_threads)
+          test_opens_and_comes_back, test_error_rate, test_cooldown, test_limits, test_learns_from_headers,
+          test_told_of, test_health, test_group, test_latency, test_quality_of_tasks, test_replicas, test_threads)
