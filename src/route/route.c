@@ -71,19 +71,45 @@ static size_t part(struct candidate *list, size_t n, size_t *out_soft) {
     return kept;
 }
 
-static bool before(const struct candidate *a, const struct candidate *b) {
-    if (a->node->conf->priority != b->node->conf->priority) return a->node->conf->priority < b->node->conf->priority;
+// What decides the order, in one place: candidates are large and lie apart from their nodes.
+struct standing {
+    int64_t priority;
+    double score;
+    const struct route_node *node; // in the configuration's order
+    uint8_t at;                    // in the list
+};
+
+static bool before(const struct standing *a, const struct standing *b) {
+    if (a->priority != b->priority) return a->priority < b->priority;
     if (a->score != b->score) return a->score < b->score;
-    return a->node < b->node; // as configured
+    return a->node < b->node;
 }
 
-// The first `most` in their order; what is behind them is not sorted.
+// Finds the first `most` of the list in their order.
+static size_t find_first(const struct candidate *list, size_t n, size_t most, struct standing *out) {
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct standing s = {list[i].node->conf->priority, list[i].score, list[i].node, (uint8_t)i};
+        if (found == most && (!most || !before(&s, &out[found - 1]))) continue;
+        size_t k = found < most ? found++ : found - 1;
+        for (; k && before(&s, &out[k - 1]); k--) out[k] = out[k - 1];
+        out[k] = s;
+    }
+    return found;
+}
+
+// The first `most` to the front in their order; what is behind them is not sorted.
 static void select_first(struct candidate *list, size_t n, size_t most) {
-    for (size_t i = 0; i < n && i < most; i++) {
-        size_t best = i;
-        for (size_t k = i + 1; k < n; k++)
-            if (before(&list[k], &list[best])) best = k;
-        if (best != i) swap(&list[i], &list[best]);
+    struct standing first[ROUTE_NODES_MAX];
+    uint8_t where[ROUTE_NODES_MAX], what[ROUTE_NODES_MAX]; // each was at first; what is at each place now
+    size_t found = find_first(list, n, MIN(most, n), first);
+    for (size_t i = 0; i < n; i++) where[i] = what[i] = (uint8_t)i;
+    for (size_t i = 0; i < found; i++) {
+        uint8_t from = where[first[i].at], here = what[i];
+        if (from == i) continue;
+        swap(&list[i], &list[from]);
+        what[from] = here;
+        where[here] = from;
     }
 }
 
