@@ -71,6 +71,8 @@ static void check_webhooks(struct opt_bind *b, const struct conf *c) {
 }
 
 static void check_quota(struct opt_bind *b, const struct conf *c) {
+    if (c->routing.state == ROUTING_STATE_REDIS && !c->redis.url.n)
+        conf_complain(b, CONF_ERROR, &c->routing.state, &c->routing, "routing.state: `redis` needs redis.url");
     if (c->quota.mode == QUOTA_LOCAL || c->redis.url.n) return;
     conf_complain(b, CONF_ERROR, &c->quota.mode, &c->quota, "quota.mode: counting together needs redis.url");
 }

@@ -21,6 +21,8 @@ enum conf_tier {
 };
 enum conf_affinity { AFFINITY_INHERIT, AFFINITY_SESSION, AFFINITY_USER, AFFINITY_KEY, AFFINITY_PROMPT };
 enum conf_coalesce { COALESCE_INHERIT, COALESCE_OFF, COALESCE_DETERMINISTIC, COALESCE_ALL };
+enum conf_routing_state { ROUTING_STATE_LOCAL, ROUTING_STATE_REDIS };
+enum conf_redis_failure { REDIS_FAILURE_SHARE, REDIS_FAILURE_OPEN, REDIS_FAILURE_CLOSED };
 enum conf_privacy { PRIVACY_AUTO, PRIVACY_LOCAL, PRIVACY_REMOTE }; // where a provider's answers are made
 
 // What a provider, or one of its models, takes at most; OPT_UNSET where nothing is said.
@@ -108,10 +110,11 @@ struct conf_routing {
     struct conf_queue queue;
     struct conf_fallbacks fallbacks;
     struct conf_quality quality;
-    int64_t min_quality; // of answers, for the strategies that weigh cost
-    int64_t max_cost;    // of one request; 0: any
-    int affinity;        // enum conf_affinity: what `sticky` and `ab` go by
-    int coalesce;        // enum conf_coalesce
+    int64_t min_quality;         // of answers, for the strategies that weigh cost
+    int64_t max_cost;            // of one request; 0: any
+    int affinity;                // enum conf_affinity: what `sticky` and `ab` go by
+    int coalesce;                // enum conf_coalesce
+    int state, on_redis_failure; // enum conf_routing_state, conf_redis_failure; the general ones alone
 };
 
 #endif

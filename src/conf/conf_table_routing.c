@@ -187,7 +187,34 @@ static const struct opt_enum coalescings[] = {
 #define ITSELF(text) text
 #define INHERIT(text) "inherit"
 
+static const struct opt_enum states[] = {
+    {"local", ROUTING_STATE_LOCAL, "each server knows what it found itself"},
+    {"redis", ROUTING_STATE_REDIS, "servers tell each other of it through Redis, and divide limits among themselves"},
+    {0}};
+static const struct opt_enum redis_failures[] = {
+    {"share", REDIS_FAILURE_SHARE,
+     "each server goes on with its part of each limit, as it was when Redis last answered"},
+    {"open", REDIS_FAILURE_OPEN, "each server counts alone, against the whole limit"},
+    {"closed", REDIS_FAILURE_CLOSED, "targets that have limits are sent nothing"},
+    {0}};
+
 static const struct opt routing_opts[] = {
+    {.name = "state",
+     .type = OPT_ENUM,
+     .flags = RELOAD,
+     AT(conf_routing, state),
+     .def = "local",
+     .values = states,
+     .help =
+         "Where it is kept which targets are in trouble and how much they have been sent. `redis` needs `redis.url`. "
+         "Requests never wait for it."},
+    {.name = "on_redis_failure",
+     .type = OPT_ENUM,
+     .flags = RELOAD,
+     AT(conf_routing, on_redis_failure),
+     .def = "share",
+     .values = redis_failures,
+     .help = "With `state: redis`, what becomes of targets' limits while Redis does not answer."},
     SECTION(conf_routing, retry, retry_table, "What is tried again."),
     SECTION(conf_routing, hedge, hedge_table, "Asking a second target when the first is slow."),
     SECTION(conf_routing, breaker, breaker_table, "When a target is left out."),

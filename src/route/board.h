@@ -61,6 +61,9 @@ struct board_tuning board_tuning_default(void);
 // May come at any time; what was observed stays.
 void board_slot_tune(struct board_slot *slot, const struct board_tuning *tuning);
 
+// How many servers the limits are divided among, 0 and 1 alike; closed: what has limits lets nothing begin.
+void board_slot_divide(struct board_slot *slot, uint32_t servers, bool closed);
+
 enum board_why {
     BOARD_USABLE,
     BOARD_UNHEALTHY,   // by active checks

@@ -30,6 +30,9 @@ struct board_slot {
     _Alignas(64) struct board_published seen;
     _Alignas(64) struct mutex lock; // guards what follows, up to `quality`
     struct board_tuning tuning;
+    struct limit_rules stated; // of which tuning.limits is this server's part
+    uint32_t servers;
+    bool closed;
     struct breaker breaker;
     struct limit limit;
     struct latency_ewma first, total;

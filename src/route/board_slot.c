@@ -7,10 +7,35 @@
 #define QUANTILES_EVERY 16
 #define QUANTILES_AGE_NS UINT64_C(1000000000)
 
+static uint64_t part_of(uint64_t limit, uint32_t servers) {
+    return limit ? MAX(limit / MAX(servers, 1U), UINT64_C(1)) : 0;
+}
+
+// This server's part; never nothing, so many servers may together go a little beyond a small limit.
+static struct limit_rules divided(const struct board_slot *slot) {
+    const struct limit_rules *l = &slot->stated;
+    return (struct limit_rules){.requests = part_of(l->requests, slot->servers),
+                                .tokens = part_of(l->tokens, slot->servers),
+                                .concurrency = (uint32_t)part_of(l->concurrency, slot->servers)};
+}
+
+void board_slot_divide(struct board_slot *slot, uint32_t servers, bool closed) {
+    mutex_lock(&slot->lock);
+    if (MAX(slot->servers, 1U) != MAX(servers, 1U)) {
+        slot->servers = servers;
+        slot->tuning.limits = divided(slot);
+        board_publish(slot, atom_load_relaxed(&slot->seen.at_ns));
+    }
+    slot->closed = closed;
+    mutex_unlock(&slot->lock);
+}
+
 void board_slot_tune(struct board_slot *slot, const struct board_tuning *tuning) {
     mutex_lock(&slot->lock);
     if (slot->tuning.breaker.window_ns != tuning->breaker.window_ns) window_clear(&slot->breaker.window);
     slot->tuning = *tuning;
+    slot->stated = tuning->limits;
+    slot->tuning.limits = divided(slot);
     slot->tuning.breaker.window_ns = MAX(tuning->breaker.window_ns, (uint64_t)WINDOW_BUCKETS);
     atom_store_relaxed(&slot->quality_half_ns, tuning->quality.half_life_ns);
     board_store_float(&slot->quality_prior, tuning->quality.prior);
@@ -34,6 +59,8 @@ static bool may_begin(struct board_slot *slot, uint64_t tokens, unsigned flags, 
     bool force = flags & BOARD_FORCE;
     if (slot->unhealthy && !force) return refuse(out, BOARD_UNHEALTHY, UINT64_MAX);
     if (now_ns < slot->cooldown_ns) return refuse(out, BOARD_COOLDOWN, slot->cooldown_ns);
+    bool limited = slot->stated.requests || slot->stated.tokens || slot->stated.concurrency;
+    if (slot->closed && limited) return refuse(out, BOARD_REQUESTS, now_ns + UINT64_C(1000000000));
     enum limit_answer answer = limit_ask(&slot->limit, &slot->tuning.limits, tokens, now_ns, &when);
     return answer == LIMIT_ROOM || refuse(out, whys[answer], when);
 }

@@ -1,4 +1,5 @@
 // The event loops: made, started, given new settings, drained and stopped together.
+#include "server/board_share.h"
 #include "server/server_internal.h"
 
 #include "base/mem.h"
@@ -83,6 +84,7 @@ bool loops_start(struct server *s, struct err *err) {
     for (unsigned i = 0; i < s->n_loops; i++) s->gls[i] = s->loops[i].gl;
     if (!batches_start(s->batches, s->gls, s->n_loops, err)) return false;
     atomic_store(&s->running, s->n_loops);
+    if (s->loops[0].redis && !board_share_start(s, &s->board_share, err)) return false;
     health_start(s->gls[0]->health);
     for (unsigned i = 0; i < s->n_loops; i++) {
         struct server_loop *sl = &s->loops[i];
@@ -157,6 +159,8 @@ void loops_free(struct server *s) {
         thread_join(&s->loops[i].thread);
     }
     rounds_stop(s);
+    board_share_stop(s->board_share);
+    s->board_share = NULL;
     reload_stop(s);
     signals_end(s->signals);
     for (unsigned i = 0; i < s->n_loops; i++) quiesce(&s->loops[i]);

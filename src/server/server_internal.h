@@ -69,6 +69,7 @@ struct server {
     struct signals *signals;
     struct reload *reload;
     struct rounds *rounds;
+    struct board_share_rounds *board_share; // NULL: there is no Redis
     struct admin_host host;
     struct admin *admin;
     atomic_bool redis_up; // as loop 0 last saw it; false without one

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# Servers that share what they know of targets through Redis: cooldowns, limits, and what follows when Redis is away.
+import signal
+import time
+
+from harness import Penstock, Suite, eventually, fake_provider, main
+from redis_server import RedisServer
+
+
+class Replicas(Suite):
+    policy = 'share'
+
+    @classmethod
+    def config(cls):
+        def target(provider, upstream, priority=0, **more):
+            return {'provider': provider, 'model': upstream, 'priority': priority, **more}
+        return {'providers': [fake_provider(cls.fake), fake_provider(cls.fake, 'second')],
+                'models': [{'name': 'm', 'targets': [target('fake', 'a;status=429;retry_after=30'), target('second', 'b', 1)]},
+                           {'name': 'limited', 'targets': [target('fake', 'c', limits={'requests_per_minute': 10})]}],
+                'redis': {'url': cls.redis.url, 'timeout': '300ms'},
+                'routing': {'state': 'redis', 'on_redis_failure': cls.policy, 'retry': {'same_target': 0}},
+                'log': {'level': 'debug', 'format': 'json'}}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.redis = RedisServer().start()
+        cls.addClassCleanup(cls.redis.remove)
+        super().setUpClass()
+        cls.other = Penstock(cls.config(), workers=2)
+        cls.addClassCleanup(cls.other.remove)
+        cls.other.start()
+        assert eventually(lambda: cls.redis.ask('ZCARD', 'penstock:route:{board}:servers') == 2)
+
+    def tries_first(self, server):
+        self.fake.reset()
+        assert server.chat('m').status == 200
+        return any(s.model.startswith('a;') for s in self.fake.seen)
+
+    def admitted(self, server):
+        return sum(server.chat('limited').status == 200 for _ in range(12))
+
+
+class Shared(Replicas):
+    def test_a_cooldown_is_the_other_servers_too(self):
+        self.assertTrue(self.tries_first(self.server))
+        self.assertTrue(eventually(lambda: not self.tries_first(self.other)))
+
+    def test_limits_are_divided_and_redis_away_delays_nothing(self):
+        time.sleep(0.6)  # two rounds
+        self.assertEqual(self.admitted(self.server), 5)
+        self.redis.signal(signal.SIGSTOP)
+        try:
+            lines = lambda: [x for x in self.other.log_lines() if 'not shared' in x.get('message', x.get('msg', ''))]
+            self.assertTrue(eventually(lines))
+            self.assertEqual(self.admitted(self.other), 5)
+            self.assertEqual(self.other.chat('m').status, 200)
+        finally:
+            self.redis.signal(signal.SIGCONT)
+
+
+class Closed(Replicas):
+    policy = 'closed'
+
+    def test_what_has_limits_is_sent_nothing(self):
+        self.assertEqual(self.server.chat('limited').status, 200)
+        self.redis.kill()
+        self.assertTrue(eventually(lambda: self.server.chat('limited').status == 429))
+        self.assertEqual(self.server.chat('m').status, 200)
+
+
+class Open(Replicas):
+    policy = 'open'
+
+    def test_each_counts_alone(self):
+        self.redis.kill()
+        self.assertTrue(eventually(lambda: [x for x in self.other.log_lines()
+                                            if 'not shared' in x.get('message', x.get('msg', ''))]))
+        time.sleep(0.3)
+        self.assertEqual(self.admitted(self.other), 10)
+
+
+del Replicas
+
+
+if __name__ == '__main__':
+    main()
