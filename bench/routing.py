@@ -68,11 +68,11 @@ class Bench:
     def faults(self):
         """Five targets that fail 30 % of calls in nine ways, and one that is well."""
         calls = self.args.requests
-        waits = {"first_byte": "100ms", "idle": "200ms"}
+        waits = {"timeouts": {"first_byte": "500ms", "idle": "500ms"}}
         for case, breaker in (("faulty fleet", {}), ("faulty fleet, no breakers", {"failures": 0, "error_rate": 1})):
             port = self.fleet.mock()
             targets = [(f"p{i}", "faulty-300" if i < 5 else "plain-1k", {}) for i in range(6)]
-            self.fleet.serve({"providers": [provider(f"p{i}", port, timeouts=waits) for i in range(6)], "models": [
+            self.fleet.serve({"providers": [provider(f"p{i}", port, **(waits if i < 5 else {})) for i in range(6)], "models": [
                 model("fleet", targets, "round_robin", retry={"attempts": 12, "share": 1}, breaker=breaker)]})
             r = self.fleet.load("fleet", 64, requests=calls)
             stats, told = self.fleet.stats(port), sum(self.fleet.attempts().values())

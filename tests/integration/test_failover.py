@@ -461,8 +461,9 @@ class FaultyFleet(Suite):
         return port
 
     def fleet(self, port, **breaker):
-        waits = {'first_byte': '100ms', 'idle': '200ms'}
-        providers = [{'name': f'p{i}', 'kind': 'openai', 'base_url': f'http://127.0.0.1:{port}/v1', 'api_key': 'x', 'timeouts': waits}
+        waits = {'timeouts': {'first_byte': '400ms', 'idle': '400ms'}}
+        providers = [{'name': f'p{i}', 'kind': 'openai', 'base_url': f'http://127.0.0.1:{port}/v1', 'api_key': 'x',
+                      **(waits if i < 5 else {})}
                      for i in range(6)]
         targets = [{'provider': f'p{i}', 'model': 'faulty-300' if i < 5 else 'plain-1k'} for i in range(6)]
         return {'providers': providers, 'models': [{'name': 'fleet', 'strategy': 'round_robin', 'targets': targets, 'routing': {
