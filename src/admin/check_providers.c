@@ -19,7 +19,7 @@ static void add_field(struct ask *a, struct str name, struct str value) {
 }
 
 static bool ask_init(struct ask *a, const struct conf_provider *p) {
-    struct str key = secret_str(&p->api_key), base = p->base_url;
+    struct str key = conf_provider_key(p), base = p->base_url;
     *a = (struct ask){.p = p, .url = BUF_INIT(8192), .bearer = BUF_INIT(key.n + 16)};
     while (base.n && base.p[base.n - 1] == '/') base.n--;
     buf_put(&a->url, base);

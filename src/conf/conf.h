@@ -73,13 +73,22 @@ struct conf_health_check {
     int64_t rise, fall;        // checks in a row
 };
 
+#define PROVIDER_KEYS_MAX 32
+struct conf_provider_key { // one of several
+    struct str name;
+    struct secret api_key;
+    int64_t weight;
+    struct conf_rate_limits limits;
+};
+
 struct conf_provider {
     struct str name;
     int kind;         // enum provider_kind
     int dialect;      // enum provider_speech
     bool passthrough; // /passthrough/NAME/… reaches it
     struct str base_url;
-    struct secret api_key;                // read with secret_str; empty = none is sent
+    struct secret api_key; // read with secret_str; empty = none is sent, or one of keys
+    OPT_LIST_OF(struct conf_provider_key) keys;
     struct str region;                    // of Amazon Bedrock
     struct str access_key_id;             // requests are signed with it and api_key; empty: api_key is a bearer token
     struct secret session_token;          // of temporary credentials
@@ -415,6 +424,10 @@ NODISCARD bool conf_load_text(struct str text, struct str name, const struct con
 struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf *c); // NULL is fine
 
+// What it is asked with where a call is not one of a model's: its key, or the first of several.
+static inline struct str conf_provider_key(const struct conf_provider *p) {
+    return secret_str(p->keys.n ? &p->keys.p[0].api_key : &p->api_key);
+}
 struct conf_provider *conf_provider_find(const struct conf *c, struct str name);
 const struct conf_model *conf_model_find(const struct conf *c, struct str name);
 const struct conf_tenant *conf_tenant_find(const struct conf *c, struct str name);

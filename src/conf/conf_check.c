@@ -109,6 +109,7 @@ static void proxies_derive(struct opt_bind *b, struct conf *c) {
 static void provider_key_default(struct opt_bind *b, struct conf_provider *p, size_t i) {
     struct str variable = p->preset->variable;
     if (opt_mark_find(b, &p->api_key) || opt_mark_find(b, &p->base_url) || !variable.n || p->api_key.n) return;
+    if (opt_mark_find(b, &p->keys)) return;
     // A kind that was not understood has had its message; what would follow from the default is no news.
     const struct conf_node *kind = opt_mark_find(b, &p->kind);
     if (kind && !str_eq(kind->text, p->preset->name) && !provider_preset_find(kind->text)) return;
@@ -137,6 +138,34 @@ static void check_key_text(struct opt_bind *b, const struct conf_provider *p, si
     struct str key = secret_str(&p->api_key);
     if (str_find_char(key, ' ') < key.n && opt_mark_find(b, &p->api_key))
         conf_complain(b, CONF_ERROR_PRIVATE, &p->api_key, p, "providers[%zu].api_key: has a space in it", i);
+}
+
+static void check_keys(struct opt_bind *b, struct conf_provider *p, size_t i) {
+    int64_t weight = 0;
+    bool fetched = p->access_key_id.n || p->credentials.n;
+    for (size_t k = 0; k < p->keys.n; k++) {
+        const struct conf_provider_key *key = &p->keys.p[k];
+        struct str text = secret_str(&key->api_key);
+        weight += key->weight;
+        if (str_find_char(text, ' ') < text.n)
+            conf_complain(b, CONF_ERROR_PRIVATE, &key->api_key, p,
+                          "providers[%zu].keys[%zu].api_key: has a space in it", i, k);
+        for (size_t m = 0; m < k; m++)
+            if (key->name.n && str_eq(key->name, p->keys.p[m].name))
+                conf_complain(b, CONF_ERROR, &key->name, p,
+                              "providers[%zu].keys[%zu]: the name \"%.*s\" is taken by keys[%zu]", i, k,
+                              STR_ARG(key->name), m);
+    }
+    if (!p->keys.n) return;
+    if (opt_mark_find(b, &p->api_key) || fetched)
+        conf_complain(b, CONF_ERROR, &p->keys, p, "providers[%zu].keys: stands in the place of %s; give one of them", i,
+                      p->access_key_id.n ? "access_key_id"
+                      : p->credentials.n ? "credentials"
+                                         : "api_key");
+    else if (p->kind == PROVIDER_DEMO)
+        conf_complain(b, CONF_ERROR, &p->keys, p, "providers[%zu]: kind demo answers in process and has no keys", i);
+    else if (!weight)
+        conf_complain(b, CONF_ERROR, &p->keys, p, "providers[%zu].keys: all have weight 0", i);
 }
 
 static void provider_address(struct opt_bind *b, struct conf_provider *p, size_t i) {
@@ -170,6 +199,7 @@ static void provider_finish(struct opt_bind *b, struct conf *c, struct conf_prov
     if (p->kind == PROVIDER_VERTEX) conf_check_vertex(b, p, i);
     provider_key_default(b, p, i);
     check_key_text(b, p, i);
+    check_keys(b, p, i);
     provider_address(b, p, i);
     conf_check_privacy(p);
     inherit(&p->timeouts.connect, c->timeouts.connect);

@@ -36,7 +36,7 @@ static void take_text(struct opt_bind *b, const char *name, struct str *out) {
 }
 
 static void take_credentials(struct opt_bind *b, struct conf_provider *p, size_t i) {
-    if (opt_mark_find(b, &p->api_key) || opt_mark_find(b, &p->access_key_id)) return;
+    if (opt_mark_find(b, &p->api_key) || opt_mark_find(b, &p->access_key_id) || p->keys.n) return;
     if (variable(b, "AWS_BEARER_TOKEN_BEDROCK").n) {
         take_secret(b, p, i, "AWS_BEARER_TOKEN_BEDROCK", &p->api_key);
         return;

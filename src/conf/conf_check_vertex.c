@@ -30,7 +30,7 @@ void conf_check_vertex(struct opt_bind *b, struct conf_provider *p, size_t i) {
     if (p->credentials.n) check_key(b, p, i);
     if (!p->project.n) project_of_key(b, p);
     if (!p->location.n) p->location = STR("global");
-    if (!p->credentials.n && !opt_mark_find(b, &p->api_key))
+    if (!p->credentials.n && !opt_mark_find(b, &p->api_key) && !p->keys.n)
         conf_complain(b, CONF_ERROR, p, p, "providers[%zu]: the key \"credentials\" is missing", i);
     if (!p->project.n) conf_complain(b, CONF_ERROR, p, p, "providers[%zu]: the key \"project\" is missing", i);
     if (p->base_url.n) return;

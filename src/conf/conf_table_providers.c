@@ -85,6 +85,39 @@ static const struct opt health_check_opts[] = {
 static const struct opt_table health_check_table =
     OPT_TABLE("asking a provider whether it is there", struct conf_health_check, health_check_opts);
 
+static const struct opt provider_key_opts[] = {
+    {.name = "name",
+     .type = OPT_STR,
+     .flags = OPT_REQUIRED | RELOAD,
+     AT(conf_provider_key, name),
+     .min = 1,
+     .max = 64,
+     .check = check_slug,
+     .help = "How logs and figures refer to it."},
+    {.name = "api_key",
+     .type = OPT_SECRET,
+     .flags = OPT_REQUIRED | RELOAD,
+     AT(conf_provider_key, api_key),
+     .min = 1,
+     .help = "The key itself, best as a reference.",
+     .example = "${env:OPENAI_API_KEY_2}"},
+    {.name = "weight",
+     .type = OPT_INT,
+     .flags = RELOAD,
+     AT(conf_provider_key, weight),
+     .def = "1",
+     .min = 0,
+     .max = 1000000,
+     .help = "Its share of the requests; 0 takes it out."},
+    {.name = "limits",
+     .type = OPT_STRUCT,
+     AT(conf_provider_key, limits),
+     .sub = &rate_limit_table,
+     .help = "How much is sent with it at most, all models together, by this server."},
+};
+static const struct opt_table provider_key_table =
+    OPT_TABLE("one of a provider's keys", struct conf_provider_key, provider_key_opts);
+
 static const struct opt provider_opts[] = {
     {.name = "name",
      .type = OPT_STR,
@@ -134,6 +167,14 @@ static const struct opt provider_opts[] = {
      .help = "Its key, best as a reference. When neither this nor `base_url` is given, the kind's environment variable "
              "is used.",
      .example = "${env:OPENAI_API_KEY}"},
+    {.name = "keys",
+     .type = OPT_LIST,
+     .flags = RELOAD | OPT_NAMED,
+     AT(conf_provider, keys),
+     .max = PROVIDER_KEYS_MAX,
+     .sub = &provider_key_table,
+     .help = "Several keys in the place of `api_key`: each request takes one by weight. A key that is refused, or told "
+             "to wait, is left out for a while, and the request is tried with another before another target is asked."},
     {.name = "region",
      .type = OPT_STR,
      .flags = RELOAD,

@@ -168,6 +168,10 @@ static bool tells_secret(const struct runtime_provider *p, struct str body) {
     const struct str secrets[] = {secret_str(&p->conf->api_key), secret_str(&p->conf->session_token)};
     for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
         if (secrets[i].n >= SECRET_TOLD_MIN && str_find(body, secrets[i]) < body.n) return true;
+    for (size_t i = 0; i < p->conf->keys.n; i++) {
+        struct str key = secret_str(&p->conf->keys.p[i].api_key);
+        if (key.n >= SECRET_TOLD_MIN && str_find(body, key) < body.n) return true;
+    }
     return p->credential && credential_is_in(p->credential, body);
 }
 

@@ -31,22 +31,89 @@ static uint64_t tokens_of(const struct call *call) {
     return call->admission.ask.tokens ? call->admission.ask.tokens : model_request_estimate(&call->request);
 }
 
+static const struct board_outcome k_not_begun = {.failure = FAILURE_CANCELLED, .tokens_known = true};
+
+// What is asked of the board for one attempt.
+struct wish {
+    uint64_t tokens, now, draw;
+    unsigned flags;
+};
+
+static bool begin(struct board_slot *slot, const struct wish *w, unsigned flags, struct board_ticket *out_ticket,
+                  struct board_refusal *out_refusal) {
+    return !slot || board_begin(slot, w->tokens, flags, w->now, w->draw, out_ticket, out_refusal);
+}
+
+// Of the keys that may be tried, one by weight; PROVIDER_KEYS_MAX: none.
+static size_t draw_key(const struct conf_provider *p, uint32_t left_out, uint64_t draw) {
+    uint64_t sum = 0;
+    for (size_t k = 0; k < p->keys.n; k++)
+        if (!(left_out >> k & 1)) sum += (uint64_t)p->keys.p[k].weight;
+    if (!sum) return PROVIDER_KEYS_MAX;
+    uint64_t at = draw % sum;
+    for (size_t k = 0;; k++) {
+        if (left_out >> k & 1) continue;
+        uint64_t weight = (uint64_t)p->keys.p[k].weight;
+        if (at < weight) return k;
+        at -= weight;
+    }
+}
+
+static bool begin_key(struct attempt *a, const struct route_target *t, const struct wish *w, size_t k,
+                      struct board_refusal *out_refusal) {
+    struct board_slot *whole = a->call->runtime->routes->keys[t->provider->index][k];
+    if (!begin(whole, w, 0, &a->key_ticket, out_refusal)) return false;
+    if (begin(t->node ? t->node->keys[k] : NULL, w, 0, &a->model_key, out_refusal)) return true;
+    board_end(whole, &a->key_ticket, &k_not_begun, w->now);
+    return false;
+}
+
+// False: *out_refusal is of the key that may be free first.
+static bool take_key(struct attempt *a, const struct route_target *t, const struct wish *w,
+                     struct board_refusal *out_refusal) {
+    struct board_refusal refusal;
+    uint32_t left_out = a->keys_left_out;
+    *out_refusal = (struct board_refusal){BOARD_COOLDOWN, UINT64_MAX};
+    for (;;) {
+        size_t k = draw_key(t->provider, left_out, gateway_draw(a->call->gl) >> 16);
+        if (k == PROVIDER_KEYS_MAX) return false;
+        if (begin_key(a, t, w, k, &refusal)) {
+            a->key = k;
+            return true;
+        }
+        left_out |= 1u << k;
+        if (refusal.retry_at_ns <= out_refusal->retry_at_ns) *out_refusal = refusal;
+    }
+}
+
 bool attempt_take(struct attempt *a, size_t target, struct board_refusal *out_refusal) {
     struct call *call = a->call;
     const struct route_target *t = &call->route.targets[target];
-    uint64_t now = clock_mono_ns(), tokens = tokens_of(call), draw = gateway_draw(call->gl);
-    unsigned flags = t->force || t->last ? BOARD_FORCE : 0;
-    if (t->provider_slot && !board_begin(t->provider_slot, tokens, flags, now, draw, &a->provider_ticket, out_refusal))
-        return false;
-    if (t->slot && !board_begin(t->slot, tokens, flags, now, draw, &a->ticket, out_refusal)) {
-        const struct board_outcome none = {.failure = FAILURE_CANCELLED, .tokens_known = true};
-        if (t->provider_slot) board_end(t->provider_slot, &a->provider_ticket, &none, now);
+    const struct wish w = {.tokens = tokens_of(call),
+                           .now = clock_mono_ns(),
+                           .draw = gateway_draw(call->gl),
+                           .flags = t->force || t->last ? BOARD_FORCE : 0};
+    if (!begin(t->provider_slot, &w, w.flags, &a->provider_ticket, out_refusal)) return false;
+    bool begun = begin(t->slot, &w, w.flags, &a->ticket, out_refusal);
+    a->keyed = t->provider->keys.n > 0;
+    if (!begun || (a->keyed && !take_key(a, t, &w, out_refusal))) {
+        if (begun && t->slot) board_end(t->slot, &a->ticket, &k_not_begun, w.now);
+        if (t->provider_slot) board_end(t->provider_slot, &a->provider_ticket, &k_not_begun, w.now);
         return false;
     }
     a->taken = true;
     a->target = target;
     a->provider = &call->runtime->providers[t->provider->index];
     return true;
+}
+
+bool attempt_take_key(struct attempt *a, const struct attempt *failed) {
+    struct board_refusal ignored;
+    if (!failed->taken || !failed->keyed) return false;
+    a->keys_left_out = failed->keys_left_out | 1u << failed->key;
+    if (attempt_take(a, failed->target, &ignored)) return true;
+    a->keys_left_out = 0;
+    return false;
 }
 
 void attempt_first(struct attempt *a) {
@@ -65,10 +132,14 @@ static void tell_board(struct attempt *a, enum failure why) {
                                     .rate = &a->rate,
                                     .draw = gateway_draw(call->gl)};
     uint64_t now = clock_mono_ns();
-    if (t->slot) board_end(t->slot, &a->ticket, &o, now);
-    // What a provider says of limits is of one model mostly: others of its models are not kept waiting for it.
-    struct board_outcome whole = o;
+    // What a provider says of limits is of one model mostly: others of its models are not kept waiting for it. Nor are
+    // other keys, where there are several.
+    struct board_outcome whole = o, target = o;
     whole.rate = NULL;
+    if (a->keyed && why != FAILURE_OVERLOADED) target.rate = NULL;
+    if (t->slot) board_end(t->slot, &a->ticket, &target, now);
+    if (a->keyed) board_end(call->runtime->routes->keys[t->provider->index][a->key], &a->key_ticket, &whole, now);
+    if (a->keyed && t->node) board_end(t->node->keys[a->key], &a->model_key, &o, now);
     if (t->provider_slot) board_end(t->provider_slot, &a->provider_ticket, &whole, now);
 }
 

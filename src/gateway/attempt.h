@@ -25,7 +25,11 @@ struct attempt {
     size_t target;                           // index in the route
     const struct runtime_provider *provider; // NULL: no target was taken yet
     struct board_ticket ticket, provider_ticket;
-    struct rate_headers rate; // that came with its answer
+    bool keyed;                                // its provider has several keys
+    size_t key;                                // of them, the one it is asked with
+    uint32_t keys_left_out;                    // those that were tried, a bit for each
+    struct board_ticket key_ticket, model_key; // of the key, of the target under it
+    struct rate_headers rate;                  // that came with its answer
     struct http_exchange *exchange;
     uint64_t sent_ns;                   // monotonic; 0: not yet
     const struct meter_series *series;  // NULL until it was sent
@@ -46,6 +50,8 @@ void attempt_release(struct attempt *a);
 
 // Takes the route's target of that index, if the board lets it. False: *out_refusal says why not.
 NODISCARD bool attempt_take(struct attempt *a, size_t target, struct board_refusal *out_refusal);
+// The target that `failed` was refused at, under another of its provider's keys. False: there is none.
+NODISCARD bool attempt_take_key(struct attempt *a, const struct attempt *failed);
 // Its first token has come.
 void attempt_first(struct attempt *a);
 // How it ended, told to the board, once; nothing is told of one that was never taken. Cancels what is under way.

@@ -143,7 +143,8 @@ static bool find_next(struct call *call, enum failure why) {
     struct attempt *next = other(call);
     size_t was = f->next;
     attempt_reset(next);
-    if (!take_any(call, next, why)) return false;
+    bool key = (why == FAILURE_RATE_LIMIT || why == FAILURE_AUTH) && attempt_take_key(next, call->at);
+    if (!key && !take_any(call, next, why)) return false;
     if (may_retry(call)) {
         f->ready = next;
         return true;

@@ -102,7 +102,8 @@ static void tell_waiting(struct call *call, bool waits) {
     uint64_t now = clock_mono_ns();
     for (size_t i = 0; i < call->route.count; i++) {
         const struct route_target *t = &call->route.targets[i];
-        if (waits && t->provider_slot && (!t->slot || slot_full(t->provider_slot, now))) call->place.whole |= 1u << i;
+        bool shared = !t->slot || t->provider->keys.n || slot_full(t->provider_slot, now);
+        if (waits && t->provider_slot && shared) call->place.whole |= 1u << i;
         if (t->slot) tell(t->slot, call->place.class);
         if (call->place.whole >> i & 1) tell(t->provider_slot, call->place.class);
     }

@@ -24,18 +24,38 @@ static void add_field(struct runtime_provider *rp, struct str name, struct str v
     if (rp->field_count < RUNTIME_FIELDS_MAX) rp->fields[rp->field_count++] = (struct http_field){name, value};
 }
 
+// How a key is shown to it; a name without text: not at all.
+static bool key_field(struct runtime *rt, const struct conf_provider *p, struct str key, struct http_field *out,
+                      struct err *err) {
+    static const struct str names[] = {[PROVIDER_AUTH_X_API_KEY] = STR_INIT("x-api-key"),
+                                       [PROVIDER_AUTH_API_KEY] = STR_INIT("api-key"),
+                                       [PROVIDER_AUTH_GOOG] = STR_INIT("x-goog-api-key"),
+                                       [PROVIDER_AUTH_BEARER] = STR_INIT("authorization")};
+    enum provider_auth auth = provider_auth_of(p);
+    *out = (struct http_field){.name = STR("")};
+    if (!key.n || (size_t)auth >= ARRAY_LEN(names) || !names[auth].n) return true;
+    *out = (struct http_field){names[auth], key};
+    if (auth == PROVIDER_AUTH_BEARER) out->value = arena_printf(&rt->arena, "Bearer %.*s", STR_ARG(key));
+    return out->value.p || err_no_memory(err);
+}
+
+static bool provider_keys(struct runtime *rt, struct runtime_provider *rp, struct err *err) {
+    const struct conf_provider *p = rp->conf;
+    struct http_field first;
+    if (!key_field(rt, p, conf_provider_key(p), &first, err)) return false;
+    if (!first.name.n) return true;
+    add_field(rp, first.name, first.value);
+    if (!p->keys.n) return true;
+    rp->keys = ARENA_ARRAY(&rt->arena, struct http_field, p->keys.n);
+    if (!rp->keys) return err_no_memory(err);
+    for (size_t k = 0; k < p->keys.n; k++)
+        if (!key_field(rt, p, secret_str(&p->keys.p[k].api_key), &rp->keys[k], err)) return false;
+    return true;
+}
+
 static bool provider_fields(struct runtime *rt, struct runtime_provider *rp, struct err *err) {
     const struct conf_provider *p = rp->conf;
-    struct str key = secret_str(&p->api_key);
-    enum provider_auth auth = provider_auth_of(p);
-    if (key.n && auth == PROVIDER_AUTH_X_API_KEY) add_field(rp, STR("x-api-key"), key);
-    if (key.n && auth == PROVIDER_AUTH_API_KEY) add_field(rp, STR("api-key"), key);
-    if (key.n && auth == PROVIDER_AUTH_GOOG) add_field(rp, STR("x-goog-api-key"), key);
-    if (key.n && auth == PROVIDER_AUTH_BEARER) {
-        struct str value = arena_printf(&rt->arena, "Bearer %.*s", STR_ARG(key));
-        if (!value.p) return err_no_memory(err);
-        add_field(rp, STR("authorization"), value);
-    }
+    if (!provider_keys(rt, rp, err)) return false;
     for (size_t i = 0; i < p->headers.n; i++) {
         if (rp->field_count == RUNTIME_FIELDS_MAX)
             return err_set(err, ERR_CONFIG_INVALID, "provider \"%.*s\": more than %d headers", STR_ARG(p->name),
@@ -110,15 +130,19 @@ struct runtime *runtime_ref(struct runtime *rt) {
     return rt;
 }
 
+// Of a credential.
+static void wipe_copy(const struct http_field *f) {
+    if (str_eq(f->name, STR("authorization"))) secret_wipe((void *)(uintptr_t)f->value.p, f->value.n);
+}
+
 void runtime_unref(struct runtime *rt) {
     if (!rt || atomic_fetch_sub_explicit(&rt->refs, 1, memory_order_acq_rel) != 1) return;
     for (size_t i = 0; rt->providers && i < rt->conf->providers.n; i++) {
         struct runtime_provider *rp = &rt->providers[i];
         if (rp->origin.tls) tls_ctx_unref(rp->origin.tls);
         credential_free(rp->credential);
-        for (size_t f = 0; f < rp->field_count; f++) // the credential's copy
-            if (str_eq(rp->fields[f].name, STR("authorization")))
-                secret_wipe((void *)(uintptr_t)rp->fields[f].value.p, rp->fields[f].value.n);
+        for (size_t f = 0; f < rp->field_count; f++) wipe_copy(&rp->fields[f]);
+        for (size_t k = 0; rp->keys && k < rp->conf->keys.n; k++) wipe_copy(&rp->keys[k]);
     }
     if (rt->tls_default) tls_ctx_unref(rt->tls_default);
     route_table_free(rt->routes);

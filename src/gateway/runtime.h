@@ -18,6 +18,7 @@ struct runtime_provider {
     struct str authority;                         // for Host
     struct http_field fields[RUNTIME_FIELDS_MAX]; // credentials and configured headers
     size_t field_count;
+    struct http_field *keys; // in the place of the first field, as conf->keys; NULL: there are no several
     bool demo;
     struct credential *credential; // what has to be fetched; NULL: nothing
 };

@@ -65,7 +65,9 @@ static size_t request_fields(const struct call *call, struct http_field out[FIEL
                      !http_field_get(call->req->fields, call->req->field_count, call->at->upstream->dialect_field).p;
     if (versioned)
         out[n++] = (struct http_field){call->at->upstream->dialect_field, call->at->upstream->dialect_version};
+    size_t own_fields = n;
     for (size_t i = 0; i < p->field_count; i++) out[n++] = p->fields[i];
+    if (call->at->keyed && p->keys) out[own_fields] = p->keys[call->at->key];
     for (size_t i = 0; i < call->req->field_count && n < CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX; i++) {
         const struct http_field *f = &call->req->fields[i];
         // What the configuration sets is not the client's to choose.

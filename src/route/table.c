@@ -40,14 +40,45 @@ static struct board_tuning provider_tuning(const struct conf_provider *p, const 
     return t;
 }
 
-static bool slot_of(struct board *board, struct str provider, struct str model, const struct board_tuning *tuning,
-                    struct board_slot **out_slot, struct err *err) {
-    *out_slot = board_slot_get(board, provider, model, STR(""));
+// A key is never sick: it has limits, and is left alone when it is refused or told to wait.
+static struct board_tuning key_tuning(const struct conf_rate_limits *limits, const struct conf_routing *general) {
+    struct board_tuning t = tuning_of(general, limits);
+    t.breaker.consecutive = 0;
+    t.breaker.error_permille = 0;
+    return t;
+}
+
+static bool slot_of(struct board *board, struct str provider, struct str model, struct str key,
+                    const struct board_tuning *tuning, struct board_slot **out_slot, struct err *err) {
+    *out_slot = board_slot_get(board, provider, model, key);
     if (!*out_slot)
         return err_set(err, ERR_CONFIG_INVALID, "no memory for what is known of target \"%.*s/%.*s\"",
                        STR_ARG(provider), STR_ARG(model));
     board_slot_tune(*out_slot, tuning);
     return true;
+}
+
+// The slots of a model, or of all together where it is empty, under each of its provider's keys.
+static bool keys_init(struct route_table *t, const struct conf_provider *p, struct str model, bool last,
+                      struct board *board, struct board_slot ***out_slots, struct err *err) {
+    static const struct conf_rate_limits none = {OPT_UNSET, OPT_UNSET, OPT_UNSET};
+    *out_slots = NULL;
+    if (!p->keys.n) return true;
+    struct board_slot **slots = *out_slots = ARENA_ARRAY(&t->arena, struct board_slot *, p->keys.n);
+    if (!slots) return err_no_memory(err);
+    for (size_t k = 0; k < p->keys.n; k++) {
+        const struct conf_provider_key *key = &p->keys.p[k];
+        struct board_tuning tuning = key_tuning(model.n ? &none : &key->limits, &t->conf->routing);
+        // A key may be refused for one model and taken for others.
+        if (!model.n || last) tuning.cooldown_ns = tuning.cooldown_auth_ns = 0;
+        if (!slot_of(board, p->name, model, key->name, &tuning, &slots[k], err)) return false;
+    }
+    return true;
+}
+
+static void keys_put(const struct conf_provider *p, struct board_slot **slots) {
+    for (size_t k = 0; slots && k < p->keys.n; k++)
+        if (slots[k]) board_slot_put(slots[k]);
 }
 
 // --- a model ---
@@ -68,13 +99,15 @@ static bool node_init(struct route_table *t, struct route_model *m, struct route
     tuning.rise = (uint32_t)conf->peer->health_check.rise;
     tuning.fall = (uint32_t)conf->peer->health_check.fall;
     // Where there is no other, its answer says more than that it was not asked.
-    if (m->conf->targets.n == 1) tuning.cooldown_ns = tuning.cooldown_auth_ns = 0;
+    bool only = m->conf->targets.n == 1;
+    if (only || conf->peer->keys.n) tuning.cooldown_ns = tuning.cooldown_auth_ns = 0;
     *node = (struct route_node){.conf = conf, .model = m->conf, .provider = t->providers[conf->peer->index]};
     node->known = model_facts(t->catalog, t->conf, m->level, &of, &node->facts) || m->conf->capabilities.n;
     node->place = hash_bytes(conf->model, hash_bytes(conf->provider, 0));
     node->arm = conf->arm.n ? hash_bytes(conf->arm, 1) : node->place;
     if (conf->condition) node->when = condition_place(m, conf);
-    return slot_of(board, conf->provider, conf->model, &tuning, &node->slot, err);
+    return slot_of(board, conf->provider, conf->model, STR(""), &tuning, &node->slot, err) &&
+           keys_init(t, conf->peer, conf->model, only && conf->peer->keys.n == 1, board, &node->keys, err);
 }
 
 static struct retry_rules retries_of(const struct conf_retry *r) {
@@ -103,8 +136,10 @@ static bool model_init(struct route_table *t, const struct conf_model *conf, con
     for (size_t i = 0; i < conf->chain.n; i++)
         if (conf->chain.p[i].condition) m->uses |= condition_uses(conf->chain.p[i].condition);
     if (!m->nodes && conf->targets.n) return err_no_memory(err);
-    for (size_t i = 0; i < conf->targets.n; i++, m->count++)
+    while (m->count < conf->targets.n) { // what has failed half-way is let go of with the rest
+        size_t i = m->count++;
         if (!node_init(t, m, &m->nodes[i], &conf->targets.p[i], board, err)) return false;
+    }
     for (size_t i = 0; i < m->count; i++)
         for (size_t k = 0; k < m->count; k++)
             if (m->nodes[k].arm == m->nodes[i].arm) m->nodes[i].arm_weight += (double)m->nodes[k].conf->weight;
@@ -117,7 +152,9 @@ static bool providers_init(struct route_table *t, struct board *board, struct er
     for (size_t i = 0; i < t->conf->providers.n; i++) {
         const struct conf_provider *p = &t->conf->providers.p[i];
         const struct board_tuning tuning = provider_tuning(p, &t->conf->routing);
-        if (!slot_of(board, p->name, STR(""), &tuning, &t->providers[i], err)) return false;
+        if (!slot_of(board, p->name, STR(""), STR(""), &tuning, &t->providers[i], err) ||
+            !keys_init(t, p, STR(""), false, board, &t->keys[i], err))
+            return false;
     }
     return true;
 }
@@ -144,7 +181,8 @@ bool route_table_create(const struct conf *conf, const struct model_catalog *cat
     complexity_lexicon_init(&t->lexicon);
     t->models = ARENA_ARRAY(&t->arena, struct route_model, conf->model_count);
     t->providers = ARENA_ARRAY(&t->arena, struct board_slot *, conf->providers.n);
-    bool memory = (t->models || !conf->model_count) && (t->providers || !conf->providers.n);
+    t->keys = ARENA_ARRAY(&t->arena, struct board_slot **, conf->providers.n);
+    bool memory = (t->models || !conf->model_count) && ((t->providers && t->keys) || !conf->providers.n);
     if ((memory || err_no_memory(err)) && providers_init(t, board, err) && models_init(t, board, now_ns, err)) {
         *out_table = t;
         return true;
@@ -153,13 +191,18 @@ bool route_table_create(const struct conf *conf, const struct model_catalog *cat
     return false;
 }
 
+static void node_free(struct route_node *node) {
+    if (node->slot) board_slot_put(node->slot);
+    if (node->conf) keys_put(node->conf->peer, node->keys);
+}
+
 void route_table_free(struct route_table *t) {
     if (!t) return;
     for (size_t i = 0; t->models && i < t->count; i++)
-        for (size_t k = 0; k < t->models[i].count; k++)
-            if (t->models[i].nodes[k].slot) board_slot_put(t->models[i].nodes[k].slot);
+        for (size_t k = 0; k < t->models[i].count; k++) node_free(&t->models[i].nodes[k]);
     for (size_t i = 0; t->providers && i < t->conf->providers.n; i++)
         if (t->providers[i]) board_slot_put(t->providers[i]);
+    for (size_t i = 0; t->keys && i < t->conf->providers.n; i++) keys_put(&t->conf->providers.p[i], t->keys[i]);
     arena_free(&t->arena);
     mem_free(t);
 }

@@ -23,6 +23,7 @@ struct route_node {
     size_t when;              // its condition's place among the model's, + 1; 0: none
     struct board_slot *slot;
     struct board_slot *provider; // of all its provider's targets together
+    struct board_slot **keys;    // under each of its provider's keys; NULL: it has no several
     uint64_t place;              // what it is known by among others, also in the next configuration
     uint64_t arm;                // the same of its arm of an experiment
     double arm_weight;           // of all of the arm's targets
@@ -48,6 +49,7 @@ struct route_table {
     size_t count;
     struct complexity_lexicon lexicon;
     struct board_slot **providers; // by conf_provider.index; what is asked for directly counts here alone
+    struct board_slot ***keys;     // likewise, of all that is sent under each of a provider's keys
     struct arena arena;
 };
 

@@ -301,7 +301,11 @@ class Answer:
 
     def run(self):
         plan, seen = self.plan, self.seen
-        if seen.header('authorization') != self.fake.authorization:
+        said = self.fake.keys.get(seen.header('authorization'))
+        if said and said != 200:
+            self.error(said, f'The key {seen.header("authorization")} is told to wait, or refused')
+            return
+        if not said and seen.header('authorization') != self.fake.authorization:
             self.fake.violation(f'authorization is {seen.header("authorization")!r}')
             self.error(401, 'Incorrect API key provided')
             return
@@ -529,6 +533,7 @@ class FakeUpstream:
 
     def __init__(self, key='sk-fake', tls=None, host='127.0.0.1', port=0):
         self.authorization = f'Bearer {key}' if key else None
+        self.keys = {}  # others than that one, with the status that they get
         self.tls = tls  # an ssl.SSLContext
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -215,6 +215,7 @@ static const char everything[] =
     "   proxy: \"http://127.0.0.1:3\", tls_ca: ca, tls_verify: true, max_idle_connections: 2,\n"
     "   timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}, privacy: remote,\n"
     "   health_check: {path: /h, interval: 1s, timeout: 1s, rise: 5, fall: 5}, " OF_LIMITS "}\n"
+    "- {name: p2, base_url: \"http://127.0.0.1:1/v1\", keys: [{name: kk, api_key: k, weight: 2, " OF_LIMITS "}]}\n"
     "models:\n"
     "- {name: m, targets: [{provider: p, model: q, weight: 1, priority: 1, region: r, arm: a, tags: [t],\n"
     "   when: tokens > 5, tiers: [simple], " OF_LIMITS
