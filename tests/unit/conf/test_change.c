@@ -222,6 +222,7 @@ static const char everything[] =
     "}], base: openai/gpt-4o, strategy: cost, tasks: {code: m2}, " OF_ROUTING ",\n"
     "   context_window: 5, max_output_tokens: 5, capabilities: [tools], price: {" OF_PRICE "}}\n"
     "- {name: m2, targets: [{provider: p}]}\n"
+    "- {name: some, targets: [{provider: p}]}\n"
     "aliases: {x: m}\n"
     "passthrough_models: true\n"
     "prices: {p/q: {" OF_PRICE "}}\n"
@@ -341,6 +342,14 @@ static void try_table(struct trying *t, const struct opt_table *table, char *b, 
     }
 }
 
+// A provider has one key or several: the second has several.
+static void try_provider_keys(struct trying *t, struct conf *b) {
+    const struct opt *providers = opt_get(&conf_table, STR("providers"));
+    buf_lit(&t->path, "providers.p2.keys");
+    try_items(t, opt_get(providers->sub, STR("keys")), (struct opt_list *)(void *)&b->providers.p[1].keys);
+    t->path.n = 0;
+}
+
 // Every option that holds a value of its own was among those that were changed.
 static void all_covered(const struct trying *t, const struct opt_table *table, bool named) {
     for (size_t i = named ? 1 : 0; i < table->n; i++) {
@@ -396,6 +405,7 @@ static void every_option(void) {
     struct conf *a = load_stated(), *b = load_stated();
     struct trying t = {.a = a, .b = b, .path = BUF_INIT(4096)};
     try_table(&t, &conf_table, (char *)b, false);
+    try_provider_keys(&t, b);
     CHECK(t.n > 80);
     all_covered(&t, &conf_table, false);
     buf_free(&t.path);
