@@ -110,7 +110,8 @@ static bool goes_by_quality(const struct conf_model *m) {
 
 static void settle_quality(struct conf_model *m) {
     struct conf_quality *q = &m->policy.quality;
-    if (q->share == OPT_UNSET) q->share = goes_by_quality(m) || q->judge.model.n ? 1000000 : 0;
+    q->leads = goes_by_quality(m);
+    if (q->share == OPT_UNSET) q->share = q->leads || q->judge.model.n ? 1000000 : 0;
     for (size_t i = 0; i < q->retry_on.n; i++) {
 #define FAULT(id, word, hard, score, help)                                                                             \
     if (str_eq(q->retry_on.p[i], STR(word))) q->retry_set |= 1u << FAULT_##id;

@@ -81,6 +81,7 @@ struct conf_quality {
     struct conf_judge judge;
     OPT_LIST_OF(struct str) retry_on;
     unsigned retry_set; // 1 << enum conf_fault
+    bool leads;         // the strategy goes by it
 };
 
 #define CONF_STEPS_MAX 16

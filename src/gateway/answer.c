@@ -262,6 +262,10 @@ static void whole_arrived(struct call *call, struct str body) {
         invalid_answer(call, &err);
         return;
     }
+    if (grade_holds_back(call, body)) {
+        failover_go(call);
+        return;
+    }
     if (call->at->translated && call->request.stream) {
         stream_of_whole(call, body);
         return;

@@ -45,6 +45,7 @@ void call_release(struct call *call) {
     relay_free(&call->relay);
     translation_free(call);
     responses_free(call);
+    grade_free(call);
     call->gl->active--;
 }
 

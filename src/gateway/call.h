@@ -8,6 +8,7 @@
 #include "gateway/attempt.h"
 #include "gateway/failover.h"
 #include "gateway/gateway.h"
+#include "gateway/grade.h"
 #include "gateway/queue.h"
 #include "gateway/quota_redis.h"
 #include "gateway/wait.h"
@@ -105,6 +106,7 @@ struct call {
     size_t passed_count;
     struct buf answer;
     struct buf content; // of the answer, where it is kept
+    struct grade_seen seen;
     struct relay relay; // where both speak the same dialect
     bool reply_started, paused, recorded;
     // the record

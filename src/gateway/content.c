@@ -16,6 +16,7 @@ void content_add(struct call *call, const struct str *parts, size_t count) {
     const struct conf_content *rule = rule_of(call);
     if (flight_is(call)) return; // those who wait for it have contents
     responses_add(call, parts, count);
+    grade_add(call, parts, count);
     if (!rule) return;
     call->content.max = (size_t)rule->max_bytes;
     for (size_t i = 0; i < count && !call->content.failed; i++)
@@ -25,6 +26,7 @@ void content_add(struct call *call, const struct str *parts, size_t count) {
 void content_end(struct call *call) {
     const struct conf_content *rule = rule_of(call);
     responses_end(call);
+    grade_end(call);
     if (!rule) return;
     int64_t now = clock_unix_ns();
     struct content_entry e = {.tenant = call->key ? call->key->tenant_id : 1,

@@ -5,6 +5,7 @@
 #include "gateway/admit.h"
 #include "gateway/answer.h"
 #include "gateway/batch_lines.h"
+#include "gateway/grade.h"
 #include "gateway/catalog.h"
 #include "gateway/clerk.h"
 #include "gateway/flight.h"
@@ -108,6 +109,7 @@ static void forget_origins(struct gateway_loop *gl) {
 void gateway_loop_free(struct gateway_loop *gl) {
     if (!gl) return;
     batch_lines_free(gl->lines);
+    grade_loop_free(gl->grades);
     catalog_free(gl->catalog);
     health_free(gl->health);
     http_client_free(gl->client);

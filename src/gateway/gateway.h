@@ -42,6 +42,8 @@ struct native_ask;
 struct native_line;
 struct flight;
 struct flights;
+struct grade_loop;
+struct score_log;
 
 struct gateway_options {
     struct log *log;    // NULL is silent
@@ -53,6 +55,7 @@ struct gateway_options {
     struct key_watch *watch;        // NULL: uses of keys are not watched
     struct content_log *content;    // NULL: contents are not kept
     struct response_log *responses; // NULL: none is kept
+    struct score_log *scores;       // NULL: scores are not written down
     const struct datadir *dir;      // of the files
     struct clerk *clerk;            // NULL: no files are kept
     struct batches *batches;        // NULL: none are run
@@ -105,6 +108,7 @@ struct gateway_loop {
     bool tokenizing;                   // one of them is being counted
     struct batch_lines *lines;         // of batches; NULL: none were here yet
     struct native_ask *asks;           // of batches, under way
+    struct grade_loop *grades;         // answers that are read and judged; NULL: none were yet
     uint64_t jobs;                     // at the clerk's
     uint64_t seed;                     // for weighted draws
     uint64_t active;                   // calls
@@ -143,6 +147,7 @@ struct inner_caller {
     struct native_line *native; // NULL: an ordinary call
     struct flight *flight;      // that it is the call of; NULL: none
     struct inner_step *step;    // of a chain (chain.h); NULL: it is none
+    bool judge;                 // the configuration names the model, not who holds the key; it is of an answer
 };
 void gateway_on_inner(struct gateway_loop *gl, struct http_req *req, const struct inner_caller *caller);
 // The largest body of a request, as of struct http_handler.

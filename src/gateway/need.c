@@ -130,7 +130,8 @@ static void count_tokens(const struct call *call, struct need *need, const struc
 
 static bool read_abilities(struct call *call, struct need *need, const struct route_model *m, struct err *err) {
     need->route.model = model_need_of_request(&call->request);
-    bool asked = m->uses || m->conf->strategy == STRATEGY_COMPLEXITY || m->conf->tasks.n;
+    bool asked =
+        m->uses || m->conf->policy.quality.leads || m->conf->strategy == STRATEGY_COMPLEXITY || m->conf->tasks.n;
     bool glance = m->count == 1 && !asked && call->request.body.n > GLANCE_MAX;
     if (!is_chat(call) || glance) return true;
     if (!asked && model_need_plain(&call->request)) {
@@ -272,6 +273,7 @@ static bool fill_for(struct call *call, struct need *need, const struct route_mo
     need->route.expected = (struct usage){.prompt = need->route.model.tokens,
                                           .output = estimate_output(&call->gl->estimates, &call->request, otherwise)};
     need->route.env = &need->env;
+    if (m->conf->policy.quality.leads && need->chat) need->route.task = (size_t)need_complexity(need)->task + 1;
     if (m->conf->strategy == STRATEGY_COMPLEXITY) need->route.tier = need_complexity(need)->tier;
     return true;
 }

@@ -23,7 +23,7 @@ bool store_admits(const struct call *call, struct err *err) {
     const struct key_entry *key = call->key;
     return !key || permission_has(&key->scopes, RESOURCE_MODEL, ACTION_USE) ||
            err_set(err, ERR_FORBIDDEN,
-                   "The API key %.*s… may not use files and batches: its scopes do not hold model:use.",
+                   "The API key %.*s… may not do this: its scopes do not hold model:use.",
                    STR_ARG(key->prefix));
 }
 

@@ -3,6 +3,7 @@
 #include "server/server_internal.h"
 
 #include "base/mem.h"
+#include "gateway/grade.h"
 #include "gateway/health.h"
 #include "os/tcp.h"
 
@@ -14,6 +15,7 @@ static void finish(struct server_loop *sl);
 static void abort_all(struct server_loop *sl) {
     http_server_stop(sl->http);
     batch_lines_stop(sl->gl);
+    grade_stop(sl->gl);
 }
 
 // Every second: the loop's figures. While draining, more often: whether all is done.
@@ -146,6 +148,7 @@ static void quiesce(struct server_loop *sl) {
     if (sl->tick.loop) timer_stop(&sl->tick);
     if (sl->http) http_server_stop(sl->http);
     if (sl->gl) batch_lines_stop(sl->gl);
+    if (sl->gl) grade_stop(sl->gl);
     if (sl->gl) gateway_loop_quiesce(sl->gl);
     if (sl->redis) redis_stop(sl->redis);
     admin_loop_quiesce(sl->al);

@@ -122,6 +122,7 @@ static bool build(struct server *s, struct err *err) {
         return false;
     if (!response_log_start(&(struct response_log_options){.dir = &s->dir, .log = s->log}, &s->responses, err))
         return false;
+    if (!score_log_start(&s->dir, s->log, &s->scores, err)) return false;
     struct batches_options b = {.dir = &s->dir, .log = s->log, .conf = sinks_conf, .ctx = s};
     if (!clerk_start(&s->dir, &s->clerk, err) || !batches_create(&b, &s->batches, err)) return false;
     struct gateway_options g = {.log = s->log,
@@ -133,6 +134,7 @@ static bool build(struct server *s, struct err *err) {
                                 .watch = s->watch,
                                 .content = s->content,
                                 .responses = s->responses,
+                                .scores = s->scores,
                                 .dir = &s->dir,
                                 .clerk = s->clerk,
                                 .batches = s->batches,
@@ -161,6 +163,7 @@ static void tear_down(struct server *s) {
     mem_free(s->gls);
     admin_free(s->admin);
     gateway_free(s->gateway);
+    score_log_end(s->scores);
     response_log_end(s->responses);
     content_log_end(s->content);
     save_uses(s);

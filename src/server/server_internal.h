@@ -15,6 +15,7 @@
 #include "govern/content_log.h"
 #include "govern/key_watch.h"
 #include "govern/response_log.h"
+#include "govern/score_log.h"
 #include "net/redis.h"
 #include "os/signals.h"
 #include "os/watch.h"
@@ -60,6 +61,7 @@ struct server {
     struct audit_sinks *audit_sinks;
     struct content_log *content;
     struct response_log *responses;
+    struct score_log *scores;
     struct clerk *clerk;
     struct batches *batches;
     struct gateway_loop **gls; // of the loops, for the batches

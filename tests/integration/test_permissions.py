@@ -305,6 +305,7 @@ class Permissions(Suite):
             'access/explain': Case(endpoint, f'{path}?action=key:read&principal=user/no-such%40alpha.example', A,
                                    'grant:read'),
             'keys/identify': Case(endpoint, path, A, permission, {'key': 'ps-none'}),
+            'quality': Case(endpoint, path, A, permission),
             'access/matrix': Case(endpoint, path, A, permission),
             'access/review': Case(endpoint, path, A, permission),
             'audit': Case(endpoint, path + '?limit=1', A, permission),

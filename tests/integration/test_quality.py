@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""How good answers are: scores move routes, users' feedback and judges move scores, bad answers are held back."""
+import http.server
+import json
+import threading
+import time
+import unittest
+
+from harness import Penstock, eventually, main
+
+SAYS = {'good': 'The sky is blue because the air scatters the light of the sun, and blue light the most.',
+        'bad': '', 'refuses': "I'm sorry, but I can't help with that.", 'loops': 'and then ' * 100}
+
+
+class Upstream:
+    """Says what it is told to, model by model."""
+
+    def __init__(self):
+        self.says, self.asked, self.wait = {}, [], threading.Event()
+        self.wait.set()
+        upstream = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = 'HTTP/1.1'
+
+            def log_message(self, *_):
+                pass
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers['content-length'])))
+                upstream.asked.append(body)
+                if body['model'] == 'judge':
+                    upstream.wait.wait(20)
+                self.answer(body, upstream.says.get(body['model'], SAYS['good']))
+
+            def answer(self, body, text):
+                usage = {'prompt_tokens': 5, 'completion_tokens': 7, 'total_tokens': 12}
+                base = {'id': 'c', 'created': 1, 'model': body['model']}
+                if body.get('stream'):
+                    pieces = [{'delta': {'role': 'assistant', 'content': text}}, {'delta': {}, 'finish_reason': 'stop'}]
+                    events = [{**base, 'object': 'chat.completion.chunk', 'choices': [{'index': 0, **p}]} for p in pieces]
+                    data = ''.join(f'data: {json.dumps(e)}\n\n' for e in events) + 'data: [DONE]\n\n'
+                    kind = 'text/event-stream'
+                else:
+                    message = {'role': 'assistant', 'content': text}
+                    data = json.dumps({**base, 'object': 'chat.completion', 'usage': usage, 'choices': [
+                        {'index': 0, 'message': message, 'finish_reason': 'stop'}]})
+                    kind = 'application/json'
+                self.send_response(200)
+                self.send_header('content-type', kind)
+                self.send_header('content-length', str(len(data.encode())))
+                self.end_headers()
+                self.wfile.write(data.encode())
+
+        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def base_url(self):
+        return f'http://127.0.0.1:{self.server.server_port}/v1'
+
+    def models(self):
+        return [b['model'] for b in self.asked]
+
+    def stop(self):
+        self.wait.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def model(name, *targets, strategy='quality', **quality):
+    price = {'input': 1, 'output': 1}
+    return {'name': name, 'strategy': strategy, 'price': price, 'targets': [{'provider': 'up', 'model': t} for t in targets],
+            'routing': {'quality': quality} if quality else {}}
+
+
+class Quality(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.up = Upstream()
+        cls.addClassCleanup(cls.up.stop)
+        first = {'strategy': 'priority', 'retry_on': ['empty', 'refused', 'schema', 'repetition']}
+        config = {'providers': [{'name': 'up', 'kind': 'openai', 'base_url': cls.up.base_url, 'api_key': 'k'}],
+                  'models': [model('best', 'a', 'b'), model('thumbs', 'c', 'd'),
+                             model('held', 'e', 'f', **first), model('last', 'g', **first),
+                             model('judged', 'h', strategy='priority', judge={'model': 'grader', 'share': 1}),
+                             model('unjudged', 'i', strategy='priority'),
+                             {'name': 'grader', 'targets': [{'provider': 'up', 'model': 'judge'}]}]}
+        cls.server = Penstock(config)
+        cls.addClassCleanup(cls.server.remove)
+        cls.server.start()
+        cls.admin = cls.server.create_key('--name', 'admin', '--admin')['key']
+
+    def setUp(self):
+        self.up.asked.clear()
+        self.up.says.clear()
+
+    def sums(self, **query):
+        text = '&'.join(f'{k}={v}' for k, v in query.items())
+        reply = self.server.get(f'/api/v1/quality?{text}', key=self.admin)
+        self.assertEqual(reply.status, 200, reply)
+        return reply.json()['data']
+
+    def sum_of(self, model):
+        rows = self.sums(by='upstream_model', model=model)
+        return rows[0] if rows else None
+
+    def scored(self, model, n):
+        row = eventually(lambda: (lambda r: r if r and r['answers'] >= n else None)(self.sum_of(model)))
+        self.assertTrue(row, model)
+        return row
+
+    def feedback(self, **body):
+        return self.server.request('POST', '/v1/feedback', json.dumps(body).encode(), key=self.server.key)
+
+    def test_route_moves_away_from_bad_answers(self):
+        for _ in range(6):
+            self.assertEqual(self.server.chat('best').status, 200)
+        favourite = self.up.asked[-1]['model']
+        other = {'a': 'b', 'b': 'a'}[favourite]
+        self.scored(favourite, 1)
+        self.up.says[favourite] = SAYS['bad']
+        self.assertTrue(eventually(lambda: self.server.chat('best').header('x-penstock-model') == other))
+        before = len(self.up.asked)
+        for stream in (False, True, False):
+            self.assertEqual(self.server.chat('best', stream=stream).header('x-penstock-model'), other)
+        self.assertEqual(self.up.models()[before:], [other] * 3)
+        row = self.scored(favourite, 1)
+        self.assertGreater(row['faults']['empty'], 0)
+
+    def test_feedback_moves_the_score(self):
+        reply = self.server.chat('thumbs')
+        chosen = reply.header('x-penstock-model')
+        other = {'c': 'd', 'd': 'c'}[chosen]
+        said = self.feedback(request_id=reply.request_id, thumb='down', comment='wrong colour')
+        self.assertEqual((said.status, said.json()),
+                         (200, {'object': 'feedback', 'request_id': reply.request_id, 'score': 0}), said)
+        self.assertEqual(self.server.chat('thumbs').header('x-penstock-model'), other)
+        row = eventually(lambda: (lambda r: r if r and r['feedbacks'] else None)(self.sum_of(chosen)))
+        self.assertEqual((row['feedbacks'], row['feedback_score']), (1, 0))
+        self.assertEqual(self.feedback(request_id=reply.request_id, score=0.25).json()['score'], 0.25)
+        self.assertEqual((self.sum_of(chosen)['feedbacks'], self.sum_of(chosen)['feedback_score']), (1, 0.25))
+
+    def test_feedback_is_checked(self):
+        known = self.server.chat('thumbs').request_id
+        for body in ({}, {'request_id': known}, {'request_id': known, 'score': 2}, {'request_id': known, 'thumb': 'maybe'},
+                     {'request_id': known, 'score': 1, 'thumb': 'up'}, {'request_id': 'x', 'score': 1},
+                     {'request_id': known, 'score': 1, 'comment': 'x' * 1001}, {'request_id': 7, 'score': 1}):
+            self.assertEqual(self.feedback(**body).status, 400, body)
+        self.assertEqual(self.server.request('POST', '/v1/feedback', b'[', key=self.server.key).status, 400)
+        self.assertEqual(self.feedback(request_id='req_0000000000001', score=1).status, 404)
+        self.assertEqual(self.server.request('POST', '/v1/feedback', b'{}', key='ps-none').status, 401)
+
+    def test_bad_answers_are_held_back(self):
+        for said in ('bad', 'refuses', 'loops'):
+            self.up.says['e'] = SAYS[said]
+            reply = self.server.chat('held')
+            self.assertEqual((reply.status, reply.header('x-penstock-model')), (200, 'f'), reply)
+            self.assertEqual(reply.json()['choices'][0]['message']['content'], SAYS['good'])
+            self.assertEqual(reply.header('x-penstock-attempts'), '2')
+            record = [r for r in self.server.usage() if r['request_id'] == reply.request_id]
+            self.assertEqual([(r['output_tokens'], r['attempts'], r['upstream_model']) for r in record], [(7, 2, 'f')])
+        row = self.scored('e', 3)
+        self.assertEqual([row['faults'][k] for k in ('empty', 'refused', 'repetition')], [1, 1, 1])
+
+    def test_schema_is_held_against(self):
+        self.up.says.update(e='{"n": "x"}', f='{"n": 1}')
+        form = {'type': 'json_schema', 'json_schema': {'name': 'n', 'schema': {
+            'type': 'object', 'properties': {'n': {'type': 'integer'}}}}}
+        reply = self.server.chat('held', response_format=form)
+        self.assertEqual(reply.json()['choices'][0]['message']['content'], '{"n": 1}', reply)
+
+    def test_streams_and_last_targets_are_not_held_back(self):
+        self.up.says.update(e=SAYS['refuses'], g=SAYS['refuses'])
+        self.assertEqual(self.server.chat('held', stream=True).header('x-penstock-model'), 'e')
+        reply = self.server.chat('last')
+        self.assertEqual(reply.json()['choices'][0]['message']['content'], SAYS['refuses'])
+
+    def test_judge_is_asked_afterwards(self):
+        self.up.says['judge'] = '{"score": 3}'
+        self.up.wait.clear()
+        reply = self.server.chat('judged')  # nobody waits for it
+        self.assertEqual(reply.status, 200)
+        self.assertTrue(eventually(lambda: 'judge' in self.up.models()))
+        self.assertEqual(self.scored('h', 1)['judged'], 0)
+        self.up.wait.set()
+        row = eventually(lambda: (lambda r: r if r['judged'] else None)(self.sum_of('h')))
+        self.assertEqual((row['judged'], row['judge_score'], row['score']), (1, 0.3, 1))
+        record = eventually(lambda: [r for r in self.server.usage() if r['upstream_model'] == 'judge'])
+        self.assertEqual((len(record), record[0]['model'], record[0]['output_tokens']), (1, 'grader', 7))
+        time.sleep(0.2)
+        self.assertEqual(self.up.models().count('judge'), 1, 'judges are not judged')
+
+    def test_nothing_is_scored_unasked(self):
+        self.assertEqual(self.server.chat('unjudged').status, 200)
+        time.sleep(0.4)
+        self.assertIsNone(self.sum_of('i'))
+
+    def test_sums_by(self):
+        self.server.chat('best')
+        self.assertTrue(eventually(lambda: self.sums()))
+        for by in ('model', 'provider', 'upstream_model', 'task', 'day', 'hour'):
+            rows = self.sums(by=by)
+            self.assertIn(by, rows[0])
+        self.assertEqual(self.sums(until='2020-01-01T00:00:00Z'), [])
+        self.assertEqual(self.server.get('/api/v1/quality?by=x', key=self.admin).status, 400)
+
+
+if __name__ == '__main__':
+    main()
