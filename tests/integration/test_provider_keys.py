@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # Several keys for one provider: by weight, each with its limits, and others in the place of one that is refused.
 import collections
+import signal
 
-from harness import Suite, chat_body, fake_provider, in_parallel, main
+from harness import Suite, chat_body, eventually, fake_provider, in_parallel, main, run_cli
 
 
 def provider(fake, name, *keys, **more):
@@ -84,6 +85,39 @@ class Keys(Suite):
         for _ in range(40):
             self.assertEqual(self.chat('weighted/anything').status, 200)
         self.assertEqual(set(self.used()), {'one', 'two'})
+
+    def test_wrong(self):
+        """What contradicts itself is refused, and the text of no key is told."""
+        for keys, more, told in (
+                ([('a', {}), ('a', {})], {}, 'is taken by keys[0]'),
+                ([('a', {})], {'api_key': 'sk-secret'}, 'in the place of api_key'),
+                ([('a', {'weight': 0})], {}, 'all have weight 0')):
+            wrong = {'name': 'p', 'kind': 'openai', 'base_url': self.fake.base_url, **more,
+                     'keys': [{'name': name, 'api_key': 'sk-secret', **options} for name, options in keys]}
+            server = self.spawn({'providers': [wrong]}, start=False)
+            done = run_cli('config', 'test', server.config_path)
+            self.assertNotEqual(done.returncode, 0, told)
+            self.assertIn(told, done.stdout + done.stderr)
+            self.assertNotIn('sk-secret', done.stdout + done.stderr)
+
+    def test_draining(self):
+        """A target of weight 0 gets nothing new once that holds."""
+        def conf(weight):
+            return {'providers': [fake_provider(self.fake)], 'auth': {'required': False}, 'models': [
+                {'name': 'pair', 'targets': [{'provider': 'fake', 'model': 'leaving', 'weight': weight},
+                                             {'provider': 'fake', 'model': 'staying'}]}]}
+        server = self.spawn(conf(100))
+        for _ in range(20):
+            self.assertEqual(server.post('/v1/chat/completions', chat_body('pair')).status, 200)
+        self.assertIn('leaving', [seen.model for seen in self.fake.seen])
+        before = server.log().count('configuration in force')
+        server.write_config(conf(0))
+        server.signal(signal.SIGHUP)
+        self.assertTrue(eventually(lambda: server.log().count('configuration in force') > before), server.log())
+        self.fake.reset()
+        for _ in range(60):
+            self.assertEqual(server.post('/v1/chat/completions', chat_body('pair')).status, 200)
+        self.assertEqual({seen.model for seen in self.fake.seen}, {'staying'})
 
 
 if __name__ == '__main__':
