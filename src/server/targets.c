@@ -15,13 +15,13 @@ struct target_list {
     size_t n;
 };
 
-// Those with a model: a provider as a whole has a slot, too.
+// Targets alone: a provider as a whole has a slot too, and so has each of its keys.
 static bool list_take(struct server *s, struct target_list *list) {
     *list = (struct target_list){.slots = mem_alloc(BOARD_SLOTS_MAX * sizeof(struct board_slot *))};
     if (!list->slots) return false;
     size_t n = board_slots(s->board, list->slots, BOARD_SLOTS_MAX);
     for (size_t i = 0; i < n; i++)
-        if (board_slot_model(list->slots[i]).n)
+        if (board_slot_model(list->slots[i]).n && !board_slot_key(list->slots[i]).n)
             list->slots[list->n++] = list->slots[i];
         else
             board_slot_put(list->slots[i]);
