@@ -220,6 +220,7 @@ static const char everything[] =
     "- {name: m, targets: [{provider: p, model: q, weight: 1, priority: 1, region: r, arm: a, tags: [t],\n"
     "   when: tokens > 5, tiers: [simple], " OF_LIMITS
     "}], base: openai/gpt-4o, strategy: cost, tasks: {code: m2}, " OF_ROUTING ",\n"
+    "   chain_max_cost: 1, chain_timeout: 1s,\n"
     "   context_window: 5, max_output_tokens: 5, capabilities: [tools], price: {" OF_PRICE "}}\n"
     "- {name: m2, targets: [{provider: p}]}\n"
     "- {name: some, targets: [{provider: p}]}\n"
@@ -233,6 +234,8 @@ static const char everything[] =
     "tenants:\n"
     "- {name: t, parent: u, allow_models: [m], aliases: {m2: m}, limits: {max_body: 1 MiB, max_response: 1 MiB},\n"
     "   timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}, branding: {name: n, support: s},\n"
+    "   models: [{name: mc, chain: [{name: s, model: m, prompt: p, system: s, conversation: true, answer: true,\n"
+    "     max_tokens: 5, max_cost: 1, timeout: 1s, when: tokens > 5, pass: x, on_failure: fallback, fallback: m}]}],\n"
     "   teams: [{name: tt, allow_models: [m], aliases: {m3: m}, " OF_LEVEL "}],\n"
     "   projects: [{name: tp, team: tt, allow_models: [m], aliases: {m4: m}, " OF_LEVEL "}],\n"
     "   keys: [{name: tk, project: tp, team: tt, allow_models: [m], aliases: {m5: m}, " OF_LEVEL "}]}\n"
