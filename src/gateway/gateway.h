@@ -69,7 +69,7 @@ struct gateway {
     uint64_t started_ns; // monotonic
     char via[32];        // what this process adds to Via: by it a request that came back is known
     atomic_bool ready, draining;
-    struct quota_share *share;      // on the first loop; NULL: no Redis is configured
+    struct quota_share *share; // on the first loop; NULL: no Redis is configured
     struct flights *flights;
     _Atomic int64_t config_version; // in force
     struct mutex lock;              // for what follows

@@ -150,7 +150,7 @@ enum stage_result stage_read(struct call *call, struct err *err) {
     const struct conf_limits *limits = &call->runtime->conf->limits;
     if (!read_admits(call, err)) return STAGE_FAIL;
     if (!read_request(call, (unsigned)limits->json_depth, err)) return STAGE_FAIL;
-    if (native_is(call, NATIVE_ANSWER)) return STAGE_DONE; // it was allowed when it was sent
+    if (native_is(call, NATIVE_ANSWER)) return STAGE_DONE;    // it was allowed when it was sent
     if (call->inner && call->inner->judge) return STAGE_DONE; // so it is configured
     return check_model(call, call->request.model, err) && read_fallbacks(call, err) ? STAGE_DONE : STAGE_FAIL;
 }

@@ -22,8 +22,7 @@ struct store_caller store_caller_of(const struct call *call) {
 bool store_admits(const struct call *call, struct err *err) {
     const struct key_entry *key = call->key;
     return !key || permission_has(&key->scopes, RESOURCE_MODEL, ACTION_USE) ||
-           err_set(err, ERR_FORBIDDEN,
-                   "The API key %.*s… may not do this: its scopes do not hold model:use.",
+           err_set(err, ERR_FORBIDDEN, "The API key %.*s… may not do this: its scopes do not hold model:use.",
                    STR_ARG(key->prefix));
 }
 

@@ -281,7 +281,8 @@ static bool first_setting(struct server *s, struct err *err) {
     s->loops = mem_zalloc(s->n_loops, sizeof *s->loops);
     struct model_catalog *models = NULL;
     s->board = board_create();
-    bool ok = ((s->loops && s->board) || err_no_memory(err)) && models_at_start(conf, &models, &s->models_missed, err) &&
+    bool ok = ((s->loops && s->board) || err_no_memory(err)) &&
+              models_at_start(conf, &models, &s->models_missed, err) &&
               setting_prepare(s, conf, models, NULL, &s->setting, err);
     model_catalog_unref(models);
     conf_unref(conf);
