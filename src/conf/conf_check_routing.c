@@ -41,6 +41,7 @@ static void inherit_routing(struct conf_routing *own, const struct conf_routing 
     inherit_fallbacks(&own->fallbacks, &general->fallbacks);
     if (own->affinity == AFFINITY_INHERIT) own->affinity = general->affinity;
     if (own->coalesce == COALESCE_INHERIT) own->coalesce = general->coalesce;
+    if (own->coalesce_billing == COALESCE_BILLING_INHERIT) own->coalesce_billing = general->coalesce_billing;
 }
 
 // --- names ---

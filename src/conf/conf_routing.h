@@ -23,6 +23,7 @@ enum conf_affinity { AFFINITY_INHERIT, AFFINITY_SESSION, AFFINITY_USER, AFFINITY
 enum conf_coalesce { COALESCE_INHERIT, COALESCE_OFF, COALESCE_DETERMINISTIC, COALESCE_ALL };
 enum conf_routing_state { ROUTING_STATE_LOCAL, ROUTING_STATE_REDIS };
 enum conf_redis_failure { REDIS_FAILURE_SHARE, REDIS_FAILURE_OPEN, REDIS_FAILURE_CLOSED };
+enum conf_coalesce_billing { COALESCE_BILLING_INHERIT, COALESCE_BILLING_EACH, COALESCE_BILLING_ONE };
 enum conf_privacy { PRIVACY_AUTO, PRIVACY_LOCAL, PRIVACY_REMOTE }; // where a provider's answers are made
 
 // What a provider, or one of its models, takes at most; OPT_UNSET where nothing is said.
@@ -115,6 +116,7 @@ struct conf_routing {
     int64_t max_cost;            // of one request; 0: any
     int affinity;                // enum conf_affinity: what `sticky` and `ab` go by
     int coalesce;                // enum conf_coalesce
+    int coalesce_billing;        // enum conf_coalesce_billing
     int state, on_redis_failure; // enum conf_routing_state, conf_redis_failure; the general ones alone
 };
 

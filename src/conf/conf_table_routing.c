@@ -163,6 +163,11 @@ static const struct opt_enum coalescings[] = {
     {"all", COALESCE_ALL, "all"},
     {"inherit", COALESCE_INHERIT, "as `routing.coalesce`"},
     {0}};
+static const struct opt_enum coalesce_billings[] = {
+    {"each", COALESCE_BILLING_EACH, "each pays as if it had called"},
+    {"one", COALESCE_BILLING_ONE, "one of them, the first unless it has left, pays for the call, the others nothing"},
+    {"inherit", COALESCE_BILLING_INHERIT, "as `routing.coalesce_billing`"},
+    {0}};
 
 #define SECTION(owner, field, table, text)                                                                             \
     { .name = #field, .type = OPT_STRUCT, AT(owner, field), .sub = &(table), .help = text }
@@ -178,11 +183,18 @@ static const struct opt_enum coalescings[] = {
          .def = none("session"),                                                                                       \
          .values = affinities,                                                                                         \
          .help = "What requests have in common that go to the same target with `sticky` and `ab`."},                   \
+        {.name = "coalesce",                                                                                           \
+         .type = OPT_ENUM,                                                                                             \
+         .flags = RELOAD,                                                                                              \
+         AT(conf_routing, coalesce),                                                                                   \
+         .def = none("off"),                                                                                           \
+         .values = coalescings,                                                                                        \
+         .help = "Which requests, when the same one is under way already, wait for its answer in place of a call of "  \
+                 "their own."},                                                                                        \
     {                                                                                                                  \
-        .name = "coalesce", .type = OPT_ENUM, .flags = RELOAD, AT(conf_routing, coalesce), .def = none("off"),         \
-        .values = coalescings,                                                                                         \
-        .help = "Which requests, when the same one is under way already, wait for its answer in place of a call of "   \
-                "their own."                                                                                           \
+        .name = "coalesce_billing", .type = OPT_ENUM, .flags = RELOAD, AT(conf_routing, coalesce_billing),             \
+        .def = none("each"), .values = coalesce_billings,                                                              \
+        .help = "Who pays for a call that several requests have waited for."                                           \
     }
 #define ITSELF(text) text
 #define INHERIT(text) "inherit"

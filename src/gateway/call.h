@@ -99,6 +99,7 @@ struct call {
     struct translation *translation; // NULL: the request was not read into the neutral form
     struct rider *rider;             // of a flight that answers it; NULL: none, or it has got the answer
     bool coalesced;                  // the call that answers it is in another's record
+    bool unbilled;                   // it pays nothing then
     // the answer
     enum answer_mode mode;
     int upstream_status;

@@ -228,6 +228,7 @@ static void take_bill(struct call *call, const struct flight *f) {
     call->reference_nano = b->reference_nano;
     call->attempts = call->coalesced ? 0 : f->head.attempts;
     call->error = b->error;
+    if (call->coalesced && call->unbilled) record_price(call);
 }
 
 // A whole answer may say the request's id, which each has of its own.

@@ -86,6 +86,13 @@ static bool is_compared(const struct call *call) {
 void record_price(struct call *call) {
     const struct route_target *t = call_target(call);
     if (!t) return;
+    if (call->coalesced && call->unbilled) {
+        call->usage = (struct usage){0};
+        call->usage_known = call->reference_known = false;
+        call->cost_nano = 0;
+        call->cost_known = true;
+        return;
+    }
     if (call->request.operation == OPERATION_COUNT_TOKENS) {
         call->cost_known = true; // it is free
         return;

@@ -7,9 +7,8 @@
 
 // --- which calls ---
 
-static enum conf_coalesce rule_of(const struct call *call) {
-    const struct conf_model *m = call->route.model;
-    return m ? (enum conf_coalesce)m->policy.coalesce : (enum conf_coalesce)call->runtime->conf->routing.coalesce;
+static const struct conf_routing *rules_of(const struct call *call) {
+    return call->route.model ? &call->route.model->policy : &call->runtime->conf->routing;
 }
 
 // What makes nothing, and keeps nothing for later.
@@ -118,9 +117,10 @@ static bool put_identity(struct buf *out, const struct call *call) {
 
 enum stage_result stage_coalesce(struct call *call, struct err *err) {
     (void)err;
-    enum conf_coalesce rule = rule_of(call);
+    int rule = rules_of(call)->coalesce;
     if (rule != COALESCE_ALL && rule != COALESCE_DETERMINISTIC) return STAGE_DONE;
     if (!is_shareable(call) || (rule == COALESCE_DETERMINISTIC && !is_deterministic(call))) return STAGE_DONE;
+    call->unbilled = rules_of(call)->coalesce_billing == COALESCE_BILLING_ONE;
     struct buf identity = BUF_INIT(FLIGHT_IDENTITY_MAX);
     bool joined = put_identity(&identity, call) && flight_join(call, buf_str(&identity));
     buf_free(&identity);

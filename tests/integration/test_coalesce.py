@@ -6,6 +6,7 @@ import time
 
 from harness import (WAIT, Conn, Suite, chat_body, eventually, fake_provider, main, request_bytes,
                      sanitized)
+from test_quotas import Budgets
 
 MANY = 60 if sanitized() else 200
 CHAT, MESSAGES = '/v1/chat/completions', '/v1/messages'
@@ -18,6 +19,7 @@ class Coalesce(Suite):
         models = [{'name': name, 'targets': [{'provider': 'fake', 'model': target}], 'price': priced, **more}
                   for name, target, more in (('priced', 'x;delay=700;words=5', {}),
                                              ('alone', 'x;delay=400', {'routing': {'coalesce': 'off'}}),
+                                             ('one', 'x;delay=700', {'routing': {'coalesce_billing': 'one'}}),
                                              ('zero', 'x;delay=700', {'routing': {'coalesce': 'deterministic'}}))]
         return {'providers': [fake_provider(cls.fake)], 'models': models, 'passthrough_models': True,
                 'routing': {'coalesce': 'all'}, 'log': {'level': 'debug', 'format': 'json'}}
@@ -238,6 +240,35 @@ class Coalesce(Suite):
         costs = {r['cost_usd'] for r in self.records(replies)}
         self.assertEqual(len(costs), 1)
         self.assertGreater(float(costs.pop()), 0)
+
+    def test_one_is_charged(self):
+        replies = self.together(5, self.request('one'))
+        self.assertEqual({r.status for r in replies}, {200})
+        records = self.records(replies)
+        paid = [r for r in records if r['cost_usd']]
+        self.assertEqual((len(self.fake.seen), len(paid)), (1, 1))
+        self.assertEqual(paid[0]['attempts'], 1)
+        self.assertFalse(paid[0]['coalesced'])
+        self.assertEqual(sum(r['output_tokens'] for r in records), paid[0]['output_tokens'])
+        self.assertTrue(all(r['price_known'] for r in records))
+
+    def test_budgets_are_each_ones_own(self):
+        budgets = Budgets(self.server)
+        keys = [budgets.key() for _ in range(2)]
+        for i, (_, number) in enumerate(keys):
+            budgets.add(f'b{i}', 'key', number, 'requests', 'day', (3, 10)[i])
+        self.server.create_key('--name', 'the next request reads all anew')
+        replies = self.together(10, lambda i: self.request('priced', key=keys[i % 2][0]))
+        self.assertEqual([r.status for r in replies[1::2]], [200] * 5)
+        self.assertEqual(sorted(r.status for r in replies[::2]), [200] * 3 + [429] * 2)
+        self.assertEqual(len(self.fake.seen), 1)
+        self.assertEqual(self.server.post(CHAT, chat_body('priced', 'more'), key=keys[0][0]).status, 429)
+        budgets.sql('DELETE FROM budget')
+
+
+def load_tests(loader, tests, pattern):
+    """The own class alone, not what it takes from another suite."""
+    return loader.loadTestsFromTestCase(Coalesce)
 
 
 if __name__ == '__main__':

@@ -199,7 +199,7 @@ static void as_json(void) {
     "balance: {cost: 2, latency: 2, quality: 2}, queue: {max_wait: 1s, max_length: 5}, "                               \
     "fallbacks: {general: [m2], context_window: [m2], content_policy: [m2], timeout: [m2], rate_limit: [m2]}, "        \
     "quality: {share: 0.5, judge: {model: m2, share: 0.1}, retry_on: [empty]}, "                                       \
-    "min_quality: 0.1, max_cost: 0.1, affinity: user, coalesce: all}"
+    "min_quality: 0.1, max_cost: 0.1, affinity: user, coalesce: all, coalesce_billing: one}"
 #define OF_PRICE OF_RATES ", image: 1, batch: 0.5, long_prompt: {above: 5, " OF_RATES "}"
 static const char everything[] =
     "server: {workers: 2, drain_timeout: 1m, host: 127.0.0.1, port: 1, trusted_proxies: [10.0.0.0/8]}\n"
