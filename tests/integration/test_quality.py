@@ -152,6 +152,19 @@ class Quality(unittest.TestCase):
         self.assertEqual(self.feedback(request_id='req_0000000000001', score=1).status, 404)
         self.assertEqual(self.server.request('POST', '/v1/feedback', b'{}', key='ps-none').status, 401)
 
+    def test_feedback_is_of_ones_own_tenant(self):
+        made = self.server.request('POST', '/api/v1/tenants', json.dumps({'name': 'others'}).encode(),
+                                   {'Content-Type': 'application/json'}, self.admin)
+        self.assertEqual(made.status, 201, made)
+        theirs = self.server.create_key('--tenant', 'others', '--name', 'theirs')['key']
+        known = self.server.chat('thumbs').request_id
+        body = json.dumps({'request_id': known, 'thumb': 'down'}).encode()
+        reply = self.server.request('POST', '/v1/feedback', body, key=theirs)
+        none = self.server.request('POST', '/v1/feedback', body.replace(known.encode(), b'req_0000000000001'), key=theirs)
+        self.assertEqual((reply.status, none.status), (404, 404), reply)
+        self.assertEqual(reply.body.replace(known.encode(), b''), none.body.replace(b'req_0000000000001', b''))
+        self.assertEqual(self.server.request('POST', '/v1/feedback', body, key=self.server.key).status, 200)
+
     def test_bad_answers_are_held_back(self):
         for said in ('bad', 'refuses', 'loops'):
             self.up.says['e'] = SAYS[said]
