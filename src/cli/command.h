@@ -191,6 +191,14 @@ enum cli_command_id {
     CLI_CMD_KEY_SCAN,
     CLI_CMD_ACCESS_EXPLAIN,
     CLI_CMD_ACCESS_MATRIX,
+    CLI_CMD_CANARY_LIST,
+    CLI_CMD_CANARY_PAUSE,
+    CLI_CMD_CANARY_RESUME,
+    CLI_CMD_CANARY_PROMOTE,
+    CLI_CMD_CANARY_ROLLBACK,
+    CLI_CMD_CANARY_RESTART,
+    CLI_CMD_SHADOW_REPORT,
+    CLI_CMD_EXPERIMENT_REPORT,
     CLI_CMD_SESSION_LIST,
     CLI_CMD_SESSION_REVOKE,
     CLI_CMD_LOGIN,
@@ -231,7 +239,7 @@ struct cli_group {
     const char *name;
     const char *summary;
 };
-#define CLI_GROUP_COUNT 20
+#define CLI_GROUP_COUNT 23
 extern const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT];
 
 struct cli_status {

@@ -262,6 +262,9 @@ const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT] = {
     {"elevation", "Ask for more rights for a time, and decide on it"},
     {"budget", "Manage limits on requests, tokens, money and concurrency"},
     {"access", "Say who may do what, and why"},
+    {"canary", "Watch and steer models that take others' requests step by step"},
+    {"shadow", "Compare models with those that are sent the same requests"},
+    {"experiment", "Compare the arms of models with the strategy ab"},
     {"session", "Show who is signed in, and end it"},
 };
 

@@ -153,6 +153,8 @@ struct conf_model {
     OPT_LIST_OF(struct conf_step) chain; // in place of targets
     int64_t chain_max_cost;              // microdollars; 0: any
     int64_t chain_timeout;               // OPT_UNSET: none
+    struct conf_canary canary;
+    struct conf_shadow shadow;
     // Derived.
     size_t chain_answer;        // the step whose answer is the chain's
     struct conf_routing policy; // what holds: routing, with the general values where it says nothing

@@ -1,6 +1,7 @@
 // The rules of routing: what a model leaves unset is the general value, what it names must exist.
 #include "conf/conf_impl.h"
 #include "conf/opt_value.h"
+#include "conf/value.h"
 
 // --- what is inherited ---
 
@@ -126,6 +127,41 @@ static void check_breaker(struct opt_bind *b, const struct conf_breaker *k, cons
         conf_complain(b, CONF_ERROR, &k->max_open, fallback, "%srouting.breaker: max_open is shorter than open", where);
 }
 
+// --- what is tried beside it ---
+
+static void check_steps(struct opt_bind *b, struct conf_canary *k, const char *where, const void *fallback) {
+    static const int64_t usual[] = {10000, 50000, 250000, 1000000};
+    if (!k->steps.n) {
+        memcpy(k->shares, usual, sizeof usual);
+        k->share_count = ARRAY_LEN(usual);
+    }
+    for (size_t i = 0; i < k->steps.n && i < CONF_CANARY_STEPS_MAX; i++) {
+        int64_t share;
+        if (!value_decimal(k->steps.p[i], &share)) return; // its form was refused
+        if (i && share <= k->shares[i - 1])
+            conf_complain(b, CONF_ERROR, &k->steps, fallback, "%scanary.steps: %.*s does not follow a smaller share",
+                          where, STR_ARG(k->steps.p[i]));
+        k->shares[i] = share;
+        k->share_count = i + 1;
+    }
+}
+
+static void check_tried(struct opt_bind *b, const struct conf *c, const struct naming *by, struct conf_model *m) {
+    const struct {
+        const char *what;
+        const struct str *name;
+    } tried[] = {{"canary.model", &m->canary.model}, {"shadow.model", &m->shadow.model}};
+    for (size_t i = 0; i < ARRAY_LEN(tried); i++) {
+        struct conf_choice choice;
+        struct str name = *tried[i].name;
+        check_named(b, c, by, tried[i].what, name, tried[i].name);
+        if (name.n && conf_resolve(c, by->tenant, name, &choice) && choice.model == m)
+            conf_complain(b, CONF_ERROR, tried[i].name, by->fallback, "%s%s: this is the model itself", by->where,
+                          tried[i].what);
+    }
+    check_steps(b, &m->canary, by->where, by->fallback);
+}
+
 void conf_check_routing(struct opt_bind *b, struct conf *c, const struct conf_level *l) {
     for (size_t i = 0; i < l->n_models; i++) {
         struct conf_model *m = &l->models[i];
@@ -141,6 +177,7 @@ void conf_check_routing(struct opt_bind *b, struct conf *c, const struct conf_le
         conf_check_chain(b, c, l, i);
         for (size_t k = 0; k < m->tasks.n; k++)
             check_named(b, c, &by, "tasks", m->tasks.p[k].value, &m->tasks.p[k].value);
+        check_tried(b, c, &by, m);
         m->policy = m->routing;
         inherit_routing(&m->policy, &c->routing);
         settle_quality(m);

@@ -102,6 +102,24 @@ struct conf_step {
     const struct condition *condition; // `when`; NULL: none
 };
 
+#define CONF_CANARY_STEPS_MAX 16
+// `models[].canary`: a model that takes a growing share of a model's requests.
+struct conf_canary {
+    struct str model; // empty: none
+    OPT_LIST_OF(struct str) steps;
+    int64_t every, min_requests;
+    int64_t max_error_increase, max_quality_drop, significance;
+    // Derived: the steps in millionths.
+    int64_t shares[CONF_CANARY_STEPS_MAX];
+    size_t share_count;
+};
+// `models[].shadow`: a model that is asked besides, and whose answers nobody sees.
+struct conf_shadow {
+    struct str model; // empty: none
+    int64_t share, max_in_flight;
+    bool charge;
+};
+
 // `routing`, and `models[].routing`.
 struct conf_routing {
     struct conf_retry retry;

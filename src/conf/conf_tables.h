@@ -32,6 +32,7 @@ const char *check_event_pattern(struct str text);
 extern const struct opt_table listener_table, provider_table, provider_timeouts_table, model_table, named_price_table,
     tenant_table, team_table, project_table, key_table, vault_table, webhook_table, redis_table, quota_table,
     translation_table, master_key_table, next_master_key_table, auth_table, catalog_table, audit_table, content_table,
-    responses_table, files_table, batches_table, usage_table, routing_table, model_routing_table, rate_limit_table;
+    responses_table, files_table, batches_table, usage_table, routing_table, model_routing_table, rate_limit_table,
+    canary_table, shadow_table;
 
 #endif

@@ -11,6 +11,7 @@
 #include "gateway/grade.h"
 #include "gateway/queue.h"
 #include "gateway/quota_redis.h"
+#include "gateway/trial_call.h"
 #include "gateway/wait.h"
 #include "gateway/watch.h"
 #include "model/demo.h"
@@ -83,6 +84,7 @@ struct call {
     struct route route;
     struct str task;       // what the request is for, as routing has it; empty: it was not said
     struct str task_model; // that does such tasks, and was taken for it; empty: none
+    struct trial_part trials;
     // stage_admit
     struct admission admission;
     // stage_call

@@ -44,6 +44,8 @@ struct flight;
 struct flights;
 struct grade_loop;
 struct score_log;
+struct mirror;
+struct trial;
 
 struct gateway_options {
     struct log *log;    // NULL is silent
@@ -113,6 +115,9 @@ struct gateway_loop {
     uint64_t seed;                     // for weighted draws
     uint64_t active;                   // calls
     uint64_t syncing;                  // answers whose last bytes wait for the disk, also of clients that left
+    struct mirror *mirrors;            // requests that are sent to a shadow as well
+    uint64_t mirrored;                 // how many
+    bool mirrors_ended;
 };
 
 NODISCARD bool gateway_create(const struct gateway_options *options, struct gateway **out_gateway, struct err *err);
@@ -148,6 +153,9 @@ struct inner_caller {
     struct flight *flight;      // that it is the call of; NULL: none
     struct inner_step *step;    // of a chain (chain.h); NULL: it is none
     bool judge;                 // the configuration names the model, not who holds the key; it is of an answer
+    struct trial *shadow;       // it is sent to this shadow; NULL: an ordinary call
+    struct str model;           // asked for in place of what the request names; empty: nothing
+    bool charge;                // a shadow's: it counts in the caller's budgets
 };
 void gateway_on_inner(struct gateway_loop *gl, struct http_req *req, const struct inner_caller *caller);
 // The largest body of a request, as of struct http_handler.

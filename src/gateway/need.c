@@ -266,7 +266,7 @@ static bool get(const void *ctx, enum condition_name name, struct str key, struc
 
 static bool fill_for(struct call *call, struct need *need, const struct route_model *m, struct err *err) {
     bool by_name = m->conf->strategy == STRATEGY_STICKY || m->conf->strategy == STRATEGY_AB;
-    if (by_name || m->uses || m->conf->tasks.n) read_names(call, need);
+    if (by_name || m->uses || m->conf->tasks.n || m->conf->canary.model.n) read_names(call, need);
     if (by_name) need->route.affinity = affinity_of(call, need, m->conf->policy.affinity);
     if (!read_abilities(call, need, m, err)) return false;
     uint64_t otherwise = (uint64_t)call->runtime->conf->quota.default_output_tokens;
@@ -278,9 +278,9 @@ static bool fill_for(struct call *call, struct need *need, const struct route_mo
     return true;
 }
 
-bool need_fill(struct call *call, struct err *err) {
+bool need_fill_for(struct call *call, struct str model, struct err *err) {
     struct need *need = ARENA_NEW(&call->req->arena, struct need);
-    const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, call->request.model);
+    const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, model);
     if (!need) return err_no_memory(err);
     need->call = call;
     need->env = (struct condition_env){.get = get, .ctx = need};
@@ -290,4 +290,14 @@ bool need_fill(struct call *call, struct err *err) {
     read_limits(call, need);
     need->route.model = model_need_of_request(&call->request);
     return !m || fill_for(call, need, m, err);
+}
+
+bool need_fill(struct call *call, struct err *err) { return need_fill_for(call, call->request.model, err); }
+
+bool need_affinity(const struct need *need, const struct route_model *m, uint64_t *out_affinity) {
+    int by = m->conf->policy.affinity;
+    bool known =
+        by == AFFINITY_KEY || by == AFFINITY_PROMPT || need->user.n || (by == AFFINITY_SESSION && need->session.n);
+    if (known) *out_affinity = affinity_of(need->call, need, by);
+    return known;
 }

@@ -27,6 +27,11 @@ NODISCARD bool call_need(struct call *call, struct err *err);
 struct str need_task(const struct need *need);
 // The model that does such tasks in the place of the request's own; empty: none, or its tenant may not use it.
 struct str need_task_model(struct need *need);
+// The same for another model than the one that is asked for.
+NODISCARD bool need_fill_for(struct call *call, struct str model, struct err *err);
+// What keeps its requests together, as the model's affinity says: session, user, prompt or key. False: there is nothing
+// of the kind but the key, and that was not wished for.
+bool need_affinity(const struct need *need, const struct route_model *m, uint64_t *out_affinity);
 // How hard the request is, judged when it is first asked. Never NULL after need_fill.
 const struct complexity *need_complexity(struct need *need);
 

@@ -25,6 +25,8 @@ static struct str target_model(const struct call *call) {
     return t ? t->model : STR("");
 }
 
+bool record_is_free(const struct call *call) { return call->inner && call->inner->shadow && !call->inner->charge; }
+
 static struct usage_record usage_of(const struct call *call) {
     struct usage_record rec = {
         .id = call->id,
@@ -34,7 +36,7 @@ static struct usage_record usage_of(const struct call *call) {
         .provider = target_provider(call),
         .model = call->request.model,
         .upstream_model = target_model(call),
-        .endpoint = (uint16_t)call->endpoint->usage,
+        .endpoint = (uint16_t)(record_is_free(call) ? USAGE_ENDPOINT_SHADOW : call->endpoint->usage),
         .flags = call->request.stream ? USAGE_STREAM : 0,
         .attempts = call->attempts,
         .task = call->task,
@@ -42,6 +44,8 @@ static struct usage_record usage_of(const struct call *call) {
     if (call->at->provider && call->at->provider->demo) rec.flags |= USAGE_DEMO;
     if (call->admission.asked_model.p) rec.flags |= USAGE_DOWNGRADED;
     if (call->coalesced) rec.flags |= USAGE_COALESCED;
+    if (call->inner && call->inner->shadow) rec.flags |= USAGE_SHADOW;
+    if (call->trials.canary.trial && call->trials.canary.arm == TRIAL_RIVAL) rec.flags |= USAGE_CANARY;
     if (call->admission.grant.n) {
         rec.reserved_tokens = call->admission.ask.tokens;
         rec.reserved_nano = call->admission.ask.cost_nano;
@@ -229,6 +233,8 @@ static void end_access_log(struct call *call) {
         log_line_str(&line, "upstream_model", target_model(call));
         if (call->admission.asked_model.p) log_line_str(&line, "downgraded_from", call->admission.asked_model);
         log_line_bool(&line, "stream", call->request.stream);
+        if (call->inner && call->inner->shadow) log_line_bool(&line, "shadow", true);
+        if (call->trials.canary.trial) log_line_bool(&line, "canary", call->trials.canary.arm == TRIAL_RIVAL);
     }
     if (was_served(call)) {
         log_line_u64(&line, "tokens_in", call->usage.prompt);
@@ -274,6 +280,7 @@ void record_end(struct call *call) {
     call->end_ns = clock_mono_ns();
     bool gone = call->error && !strcmp(call->error, err_info(ERR_CLIENT_GONE)->wire_code);
     attempt_end(call->at, !call->error ? FAILURE_NONE : gone ? FAILURE_CANCELLED : call->failover.why);
+    trial_end(call);
     if (flight_is(call)) return; // those who wait for it have the records
     inner_step_tell(call);
     end_ledger(call);

@@ -12,6 +12,8 @@ void record_price(struct call *call);
 void record_wait(struct call *call);
 // Events of the stream that were passed on, each about a token.
 uint64_t record_streamed(const struct call *call);
+// Whether nobody is charged for it: it is a shadow's.
+bool record_is_free(const struct call *call);
 // Before the answer's last byte leaves: call->status and call->error are what the client sees. Once.
 void record_end(struct call *call);
 // One attempt at a target is over: the upstream's metrics. status: an HTTP status, or an error's code.

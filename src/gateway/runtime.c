@@ -103,8 +103,26 @@ static struct price reference_price(const struct runtime *rt) {
     return entry ? entry->price : unknown;
 }
 
-bool runtime_create(struct conf *conf, struct model_catalog *models, struct board *board, struct runtime **out_runtime,
-                    struct err *err) {
+static bool tried_of(struct runtime_trials *t, struct trials *trials, const struct conf_model *m,
+                     const struct conf_tenant *level, struct err *err) {
+    return trials_get(trials, TRIAL_CANARY, m, level, &t->canary, err) &&
+           trials_get(trials, TRIAL_SHADOW, m, level, &t->shadow, err) &&
+           trials_get(trials, TRIAL_AB, m, level, &t->ab, err);
+}
+
+static bool find_trials(struct runtime *rt, struct trials *trials, struct err *err) {
+    if (!trials || !rt->conf->model_count) return true;
+    rt->tried = ARENA_ARRAY(&rt->arena, struct runtime_trials, rt->conf->model_count);
+    if (!rt->tried) return err_no_memory(err);
+    for (size_t i = 0; i < rt->routes->count; i++) {
+        const struct route_model *m = &rt->routes->models[i];
+        if (!tried_of(&rt->tried[i], trials, m->conf, m->level, err)) return false;
+    }
+    return true;
+}
+
+bool runtime_create(struct conf *conf, struct model_catalog *models, struct board *board, struct trials *trials,
+                    struct runtime **out_runtime, struct err *err) {
     struct runtime *rt = mem_zalloc(1, sizeof *rt);
     if (!rt) return err_no_memory(err);
     atomic_init(&rt->refs, 1);
@@ -116,7 +134,8 @@ bool runtime_create(struct conf *conf, struct model_catalog *models, struct boar
     bool ok = rt->providers || err_no_memory(err);
     for (size_t i = 0; ok && i < conf->providers.n; i++)
         ok = provider_init(rt, &rt->providers[i], &conf->providers.p[i], err);
-    ok = ok && route_table_create(rt->conf, rt->models, board, clock_mono_ns(), &rt->routes, err);
+    ok = ok && route_table_create(rt->conf, rt->models, board, clock_mono_ns(), &rt->routes, err) &&
+         find_trials(rt, trials, err);
     if (!ok) {
         runtime_unref(rt);
         return false;

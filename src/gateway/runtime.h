@@ -5,6 +5,7 @@
 #ifndef GATEWAY_RUNTIME_H
 #define GATEWAY_RUNTIME_H
 
+#include "gateway/trials.h"
 #include "model/catalog.h"
 #include "net/http_client.h"
 #include "route/table.h"
@@ -23,20 +24,26 @@ struct runtime_provider {
     struct credential *credential; // what has to be fetched; NULL: nothing
 };
 
+// What a model is tried against; NULL: nothing.
+struct runtime_trials {
+    struct trial *canary, *shadow, *ab;
+};
+
 struct runtime {
     atomic_uint refs;
     struct conf *conf;
     struct model_catalog *models;
     struct route_table *routes;
+    struct runtime_trials *tried;       // by conf_model.index; NULL: there are no trials
     struct runtime_provider *providers; // as conf->providers
     struct arena arena;
     struct tls_ctx *tls_default;
     struct price reference; // of the model that costs are compared with; not known: nothing is compared
 };
 
-// Takes its own references to conf and models; the board outlives it.
+// Takes its own references to conf and models; board and trials (which may be NULL) outlive it.
 NODISCARD bool runtime_create(struct conf *conf, struct model_catalog *models, struct board *board,
-                              struct runtime **out_runtime, struct err *err);
+                              struct trials *trials, struct runtime **out_runtime, struct err *err);
 struct runtime *runtime_ref(struct runtime *rt);
 void runtime_unref(struct runtime *rt);
 

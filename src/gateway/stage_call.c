@@ -172,6 +172,7 @@ enum stage_result stage_call(struct call *call, struct err *err) {
     if (credential == CREDENTIAL_READY && call_write(call, err) && call_send(call, err)) {
         hedge_arm(call);
         watch_arm(call);
+        mirror_maybe(call);
         return STAGE_WAIT;
     }
     if (!failover_again(call, failure_of_err(err))) return STAGE_FAIL;

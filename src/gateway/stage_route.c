@@ -31,12 +31,39 @@ static bool resolve(struct call *call, struct err *err) {
         found = call->route.fallen = route_fall_back_on(&ask, call->fallbacks, call->fallback_count, &call->route);
     struct str task = need_task(call->need);
     if (task.n) call->task = task;
+    if (found) call->trials.own = call->route.fallen ? 0 : call->route.count;
     return found;
 }
 
-bool call_route(struct call *call, struct err *err) { return need_fill(call, err) && resolve(call, err); }
+// To the canary, and behind its targets to those of the model itself. False: it cannot serve this request.
+static bool resolve_canary(struct call *call, struct str name) {
+    struct err ignored;
+    struct need *own = call->need;
+    if (need_fill_for(call, name, &ignored)) {
+        const struct route_ask ask = call_route_ask(call);
+        call->need->asked_task = need_task(own);
+        if (route_resolve(&ask, name, &call->route, NULL, &ignored)) {
+            call->trials.own = call->route.count;
+            call->task = need_task(own);
+            (void)route_fall_back_on(&ask, &call->request.model, 1, &call->route);
+            return true;
+        }
+    }
+    call->need = own;
+    return false;
+}
+
+bool call_route(struct call *call, struct err *err) {
+    if (!need_fill(call, err)) return false;
+    call->trials = (struct trial_part){.own = SIZE_MAX};
+    return resolve(call, err);
+}
 
 bool call_need(struct call *call, struct err *err) {
+    if (call->inner && call->inner->model.n && !call->request.renamed) {
+        call->request.model = call->inner->model;
+        call->request.renamed = true;
+    }
     if (!need_fill(call, err)) return false;
     struct str model = need_task_model(call->need), task = need_task(call->need);
     if (!model.n) return true;
@@ -49,5 +76,11 @@ bool call_need(struct call *call, struct err *err) {
 }
 
 enum stage_result stage_route(struct call *call, struct err *err) {
-    return call_need(call, err) && resolve(call, err) ? STAGE_DONE : STAGE_FAIL;
+    if (!call_need(call, err)) return STAGE_FAIL;
+    struct str canary = trial_deal(call);
+    if (canary.n) {
+        if (resolve_canary(call, canary)) return STAGE_DONE;
+        call->trials.canary.trial = NULL; // neither's
+    }
+    return resolve(call, err) ? STAGE_DONE : STAGE_FAIL;
 }

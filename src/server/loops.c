@@ -16,6 +16,7 @@ static void abort_all(struct server_loop *sl) {
     http_server_stop(sl->http);
     batch_lines_stop(sl->gl);
     grade_stop(sl->gl);
+    mirrors_stop(sl->gl);
 }
 
 // Every second: the loop's figures. While draining, more often: whether all is done.
@@ -27,8 +28,8 @@ static void on_tick(struct timer *timer) {
         return;
     }
     bool late = loop_now_ms(sl->loop) >= sl->drain_until_ms;
-    if (http_server_open(sl->http) == 0 && sl->gl->active == 0 && sl->gl->syncing == 0 && sl->gl->jobs == 0 &&
-        !admin_loop_busy(sl->al))
+    if (http_server_open(sl->http) == 0 && sl->gl->active == 0 && sl->gl->mirrored == 0 && sl->gl->syncing == 0 &&
+        sl->gl->jobs == 0 && !admin_loop_busy(sl->al))
         finish(sl);
     else if (late)
         abort_all(sl);
@@ -149,6 +150,7 @@ static void quiesce(struct server_loop *sl) {
     if (sl->http) http_server_stop(sl->http);
     if (sl->gl) batch_lines_stop(sl->gl);
     if (sl->gl) grade_stop(sl->gl);
+    if (sl->gl) mirrors_stop(sl->gl);
     if (sl->gl) gateway_loop_quiesce(sl->gl);
     if (sl->redis) redis_stop(sl->redis);
     admin_loop_quiesce(sl->al);
@@ -164,10 +166,12 @@ void loops_free(struct server *s) {
     rounds_stop(s);
     board_share_stop(s->board_share);
     s->board_share = NULL;
+    trial_rounds_stop(s);
     reload_stop(s);
     signals_end(s->signals);
     for (unsigned i = 0; i < s->n_loops; i++) quiesce(&s->loops[i]);
     reload_free(s);
+    trial_rounds_free(s);
     rounds_free(s);
     for (unsigned i = 0; i < s->n_loops; i++) {
         http_server_free(s->loops[i].http);

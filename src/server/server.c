@@ -174,6 +174,7 @@ static void tear_down(struct server *s) {
     ledger_close(s->ledger, LEDGER_CLOSE_MS);
     if (s->dir_open) datadir_close(&s->dir);
     setting_unref(s->setting);
+    trials_free(s->trials);
     board_free(s->board);
     metrics_free(s->metrics);
     event_bus_free(s->events);
@@ -261,7 +262,7 @@ static void tell_started(struct server *s) {
 static bool run(struct server *s, struct err *err) {
     struct loop *main_loop = s->loops[0].loop;
     if (!signals_watch(main_loop, on_signal, s, &s->signals, err) || !reload_start(s, err) || !rounds_start(s, err) ||
-        !loops_start(s, err))
+        !trial_rounds_start(s, err) || !loops_start(s, err))
         return false;
     tell_started(s);
     atomic_store(&s->gateway->ready, true);
@@ -281,7 +282,8 @@ static bool first_setting(struct server *s, struct err *err) {
     s->loops = mem_zalloc(s->n_loops, sizeof *s->loops);
     struct model_catalog *models = NULL;
     s->board = board_create();
-    bool ok = ((s->loops && s->board) || err_no_memory(err)) &&
+    s->trials = trials_create();
+    bool ok = ((s->loops && s->board && s->trials) || err_no_memory(err)) &&
               models_at_start(conf, &models, &s->models_missed, err) &&
               setting_prepare(s, conf, models, NULL, &s->setting, err);
     model_catalog_unref(models);

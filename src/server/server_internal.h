@@ -46,6 +46,7 @@ struct server {
     const struct server_options *o;
     struct mutex setting_lock; // for other threads than loop 0's
     struct board *board;       // what is known of targets, over all configurations
+    struct trials *trials;     // what models are tried against, likewise
     struct setting *setting;   // in force; replaced on loop 0's thread
     uint64_t first_stamp;      // of the files that the first one was loaded from
     struct vault *vault;
@@ -72,6 +73,7 @@ struct server {
     struct reload *reload;
     struct rounds *rounds;
     struct board_share_rounds *board_share; // NULL: there is no Redis
+    struct trial_rounds *trial_rounds;
     struct admin_host host;
     struct admin *admin;
     atomic_bool redis_up; // as loop 0 last saw it; false without one
@@ -122,6 +124,11 @@ struct audit_signer;
 void tenants_go_on(struct server *s, const struct conf *conf, const struct audit_signer *signer);
 void rounds_stop(struct server *s);
 void rounds_free(struct server *s);
+
+// What canaries and shadows have counted (trial_rounds.c); likewise.
+NODISCARD bool trial_rounds_start(struct server *s, struct err *err);
+void trial_rounds_stop(struct server *s);
+void trial_rounds_free(struct server *s);
 
 // Looks for OpenAI-compatible servers on this machine; appends what it found. Base URLs live in the arena.
 #define LOCALS_MAX 8

@@ -71,7 +71,7 @@ bool setting_prepare(struct server *s, struct conf *conf, struct model_catalog *
     if (!setting) return err_no_memory(err);
     atomic_init(&setting->refs, 1);
     setting->conf = conf_ref(conf);
-    bool ok = log_writable(conf, err) && runtime_create(conf, models, s->board, &setting->runtime, err) &&
+    bool ok = log_writable(conf, err) && runtime_create(conf, models, s->board, s->trials, &setting->runtime, err) &&
               listener_set_prepare(conf, old ? &old->listeners : NULL, s->n_loops, &setting->listeners, err) &&
               (!old || orders_make(s, setting, err));
     if (!ok) {

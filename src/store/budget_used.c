@@ -9,18 +9,20 @@
 
 #define HOUR_NS INT64_C(3600000000000)
 
+// What was asked of a shadow (endpoint 15) counts in no budget.
+static_assert(USAGE_ENDPOINT_SHADOW == 15, "as the statements have it");
 // A request counts when it was answered, or left by its client, or never ended; calls of models only.
 #define COUNTS " AND (d.status < 400 OR d.status = 499) AND d.endpoint NOT IN (0, 4)"
 #define ROWS_OF(value)                                                                                                 \
     "SELECT coalesce(CAST(sum(" value ") AS BIGINT), 0) FROM usage u JOIN usage_dim d ON d.id = u.dim_id"              \
-    " WHERE u.tenant_id = ?1 AND u.ts >= ?2 AND u.ts < ?3"
+    " WHERE u.tenant_id = ?1 AND u.ts >= ?2 AND u.ts < ?3 AND d.endpoint <> 15"
 // Requests that nobody ended have only what was set aside for them, which the hours' sums leave out.
 #define OPEN_OF(value)                                                                                                 \
     "SELECT coalesce(CAST(sum(" value ") AS BIGINT), 0) FROM usage u JOIN usage_dim d ON d.id = u.dim_id"              \
-    " WHERE u.tenant_id = ?1 AND u.ts >= ?2 AND u.ts < ?3 AND d.status = 0"
+    " WHERE u.tenant_id = ?1 AND u.ts >= ?2 AND u.ts < ?3 AND d.status = 0 AND d.endpoint <> 15"
 #define HOURS_OF(value)                                                                                                \
     "SELECT coalesce(CAST(sum(" value ") AS BIGINT), 0) FROM usage_hour u JOIN usage_dim d ON d.id = u.dim_id"         \
-    " WHERE u.tenant_id = ?1 AND u.hour >= ?2 AND u.hour < ?3"
+    " WHERE u.tenant_id = ?1 AND u.hour >= ?2 AND u.hour < ?3 AND d.endpoint <> 15"
 
 #define SCOPES(text)                                                                                                   \
     {                                                                                                                  \
@@ -131,6 +133,7 @@ static bool find_ids(struct sql_scope scope, const struct budget_row *row, ids *
 
 bool budget_means(const struct budget_row *row, const struct usage_record *rec) {
     uint64_t of = (uint64_t)row->scope_id;
+    if (rec->endpoint == USAGE_ENDPOINT_SHADOW) return false;
     switch (row->scope) {
     case BUDGET_SCOPE_TEAM:
         return rec->team_id == of;

@@ -22,6 +22,7 @@ struct str usage_endpoint_name(unsigned endpoint) {
         [USAGE_ENDPOINT_TRANSCRIPTIONS] = STR_INIT("transcriptions"),
         [USAGE_ENDPOINT_OLLAMA] = STR_INIT("ollama"),
         [USAGE_ENDPOINT_PASSTHROUGH] = STR_INIT("passthrough"),
+        [USAGE_ENDPOINT_SHADOW] = STR_INIT("shadow"),
     };
     return names[endpoint < USAGE_ENDPOINT_COUNT ? endpoint : USAGE_ENDPOINT_OTHER];
 }

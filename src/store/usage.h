@@ -25,6 +25,7 @@ enum usage_endpoint {
     USAGE_ENDPOINT_TRANSCRIPTIONS,
     USAGE_ENDPOINT_OLLAMA,
     USAGE_ENDPOINT_PASSTHROUGH,
+    USAGE_ENDPOINT_SHADOW, // a call of another, sent to a second model as well, that its caller is not charged for
     USAGE_ENDPOINT_COUNT
 };
 // "chat", "completions", …; "other" for what is not known (a newer version wrote it).
@@ -40,6 +41,8 @@ enum usage_flag {
     USAGE_DOWNGRADED = 32,   // a budget sent it to this model, another one was asked for
     USAGE_COMPARED = 64,     // reference_nano is known, and so is cost_nano
     USAGE_COALESCED = 128,   // answered by the call of another request; its attempts are 0
+    USAGE_SHADOW = 256,      // a request of another's, sent to a second model as well
+    USAGE_CANARY = 512,      // the canary's
 };
 
 #define USAGE_STATUS_UNKNOWN 0 // begun, and the process died before it was answered

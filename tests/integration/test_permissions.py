@@ -318,6 +318,11 @@ class Permissions(Suite):
             'events': Case(endpoint, path, PLATFORM, permission),
             'models/catalog': Case(endpoint, path + '?q=gpt-4o-mini', A, permission),
             'targets': Case(endpoint, path, PLATFORM, permission),
+            'canaries': Case(endpoint, path, PLATFORM, permission),
+            'shadows': Case(endpoint, path, PLATFORM, permission),
+            'experiments': Case(endpoint, path, PLATFORM, permission),
+            **{f'canaries/{{model}}/{verb}': Case(endpoint, path.replace('{model}', 'tried'), PLATFORM, permission)
+               for verb in ('pause', 'resume', 'promote', 'rollback', 'restart')},
             'models/catalog/refresh': Case(endpoint, path + '?dry_run=true', PLATFORM, permission),
         }
         if rest.startswith('domains') and method != 'GET':

@@ -200,6 +200,9 @@ static void as_json(void) {
     "fallbacks: {general: [m2], context_window: [m2], content_policy: [m2], timeout: [m2], rate_limit: [m2]}, "        \
     "quality: {share: 0.5, judge: {model: m2, share: 0.1}, retry_on: [empty]}, "                                       \
     "min_quality: 0.1, max_cost: 0.1, affinity: user, coalesce: all, coalesce_billing: one}"
+#define OF_TRIALS                                                                                                      \
+    "   canary: {model: m2, steps: [0.1, 0.2], every: 1m, min_requests: 5, max_error_increase: 0.1, "                  \
+    "max_quality_drop: 0.1, significance: 0.1}, shadow: {model: m2, share: 0.1, max_in_flight: 5, charge: false},\n"
 #define OF_PRICE OF_RATES ", image: 1, batch: 0.5, long_prompt: {above: 5, " OF_RATES "}"
 static const char everything[] =
     "server: {workers: 2, drain_timeout: 1m, host: 127.0.0.1, port: 1, trusted_proxies: [10.0.0.0/8]}\n"
@@ -219,7 +222,7 @@ static const char everything[] =
     "models:\n"
     "- {name: m, targets: [{provider: p, model: q, weight: 1, priority: 1, region: r, arm: a, tags: [t],\n"
     "   when: tokens > 5, tiers: [simple], " OF_LIMITS
-    "}], base: openai/gpt-4o, strategy: cost, tasks: {code: m2}, " OF_ROUTING ",\n"
+    "}], base: openai/gpt-4o, strategy: cost, tasks: {code: m2}, " OF_ROUTING ",\n" OF_TRIALS
     "   chain_max_cost: 1, chain_timeout: 1s,\n"
     "   context_window: 5, max_output_tokens: 5, capabilities: [tools], price: {" OF_PRICE "}}\n"
     "- {name: m2, targets: [{provider: p}]}\n"

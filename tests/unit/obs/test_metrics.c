@@ -272,6 +272,8 @@ static void fill_all(struct metrics *m) {
     metric_add(s, metric_find(s, METRIC_TENANT_REQUESTS, LABELS(STR("t"), STR("200")), 2), 1);
     metric_add(s, metric_find(s, METRIC_TENANT_TOKENS, LABELS(STR("t"), STR("input")), 2), 1);
     metric_add(s, metric_find(s, METRIC_TENANT_COST, LABELS(STR("t")), 1), 1);
+    metric_add(s, metric_find(s, METRIC_SHADOW_REQUESTS, LABELS(STR("m"), STR("sent")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_CANARY_ROLLBACKS, LABELS(STR("m")), 1), 1);
     metric_add(s, metric_find(s, METRIC_REJECTED, LABELS(STR("why\n\"")), 1), 1);
     metric_add(s, metric_find(s, METRIC_UPSTREAM_REQUESTS, LABELS(STR("p"), STR("200")), 2), 1);
     metric_observe(s, metric_find(s, METRIC_UPSTREAM_DURATION, LABELS(STR("p")), 1), 1, 1);

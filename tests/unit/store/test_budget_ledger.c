@@ -65,7 +65,7 @@ static struct budget_row random_budget(void) {
 
 static bool is_of(const struct budget_row *b, const struct usage_record *r) {
     uint64_t id = (uint64_t)b->scope_id;
-    if (r->tenant_id != (uint64_t)b->tenant_id) return false;
+    if (r->tenant_id != (uint64_t)b->tenant_id || r->endpoint == USAGE_ENDPOINT_SHADOW) return false;
     switch (b->scope) {
     case BUDGET_SCOPE_TEAM:
         return r->team_id == id;

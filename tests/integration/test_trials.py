@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+# Shadows and canaries over HTTP: what is mirrored touches no answer, shares grow, and a worse canary goes by itself.
+import json
+
+from harness import Suite, eventually, fake_provider, main
+
+
+def model(name, to, upstream=None, **more):
+    return {'name': name, 'targets': [{'provider': to, 'model': upstream or name}], **more}
+
+
+def canary(to, **more):
+    return {'model': to, 'every': '1ms', 'min_requests': 0, **more}
+
+
+COMMANDS = {'canary': ('canary', 'list'), 'shadow': ('shadow', 'report'), 'ab': ('experiment', 'report')}
+
+
+class Trials(Suite):
+    @classmethod
+    def config(cls):
+        broken = model('broken', 'fake', 'sick;status=500')
+        shadow = {'model': 'rival', 'share': 1, 'max_in_flight': 64}
+        return {'providers': [{**fake_provider(cls.fake), 'privacy': 'local'},
+                              {**fake_provider(cls.fake, 'far'), 'privacy': 'remote'}],
+                'prices': {'fake/well': {'input': 1, 'output': 2}, 'fake/rival': {'input': 100, 'output': 200}},
+                'models': [
+                    model('rival', 'fake'), broken, model('distant', 'far', 'well'),
+                    model('mirrored', 'fake', 'well', shadow=shadow),
+                    model('free', 'fake', 'well', shadow=shadow),
+                    model('charged', 'fake', 'well', shadow={**shadow, 'charge': True}),
+                    model('broken-behind', 'fake', 'well', shadow={**shadow, 'model': 'broken'}),
+                    model('private', 'fake', 'well', shadow={**shadow, 'model': 'distant'}),
+                    model('ramped', 'fake', 'well', canary=canary('rival', steps=['0.5', '1'])),
+                    model('hurt', 'fake', 'well', canary=canary('broken', steps=['0.5'], every='1h')),
+                    model('steady', 'fake', 'well', canary=canary('rival', steps=['0.5'], every='1h')),
+                    {'name': 'arms', 'strategy': 'ab', 'targets': [
+                        {'provider': 'fake', 'model': 'well', 'arm': 'a'},
+                        {'provider': 'fake', 'model': 'rival', 'arm': 'b'}]}]}
+
+    def of(self, kind, name, server=None):
+        rows = (server or self.server).cli_json(*COMMANDS[kind], name)
+        return rows[0] if rows else None
+
+    def arms(self, kind, name, server=None):
+        trial = self.of(kind, name, server)
+        return {a['arm']: a for a in trial['arms']} if trial else {}
+
+    def asked(self):
+        """Which models the provider was asked for."""
+        return [json.loads(s.body)['model'] for s in self.fake.seen]
+
+    def test_a_shadow_is_compared_and_not_seen(self):
+        for i in range(6):
+            reply = self.server.chat('mirrored', f'Hello {i}', stream=i % 2 == 1)
+            self.assertEqual(reply.status, 200, reply)
+            self.assertNotIn(b'rival', reply.body)
+        self.assertTrue(eventually(lambda: self.asked().count('rival') == 6))
+        self.assertTrue(eventually(lambda: self.arms('shadow', 'mirrored').get('shadow', {}).get('requests') == 6, 20))
+        arms = self.arms('shadow', 'mirrored')
+        self.assertEqual(arms['base']['requests'], 6)
+        self.assertEqual(arms['shadow']['errors'], 0)
+        self.assertGreater(arms['shadow']['cost_usd'], 50 * arms['base']['cost_usd'])
+        self.assertGreater(arms['shadow']['p95_ms'], 0)
+        self.assertGreaterEqual(self.server.metrics()['penstock_shadow_requests_total{model="mirrored",result="sent"}'], 6)
+
+    def test_a_broken_shadow_hurts_nobody(self):
+        for _ in range(5):
+            self.assertEqual(self.server.chat('broken-behind').status, 200)
+        self.assertTrue(eventually(lambda: self.arms('shadow', 'broken-behind').get('shadow', {}).get('errors') == 5, 20))
+        self.assertEqual(self.arms('shadow', 'broken-behind')['base']['errors'], 0)
+
+    def test_a_shadow_is_charged_only_where_wished(self):
+        key = self.server.create_key('--name', 'shadowed')
+        for name in ('free', 'charged'):
+            self.assertEqual(self.server.post('/v1/chat/completions', json.dumps(
+                {'model': name, 'messages': [{'role': 'user', 'content': 'Hi'}]}).encode(), key=key['key']).status, 200)
+        eventually(lambda: self.asked().count('rival') == 2)
+        own = []
+
+        def recorded():
+            own[:] = [r for r in self.server.usage() if r['key'] == key['id'] and r['status']]
+            return len(own) == 4
+        self.assertTrue(eventually(recorded, 20))
+        self.assertEqual(sorted(r['endpoint'] for r in own), ['chat', 'chat', 'chat', 'shadow'], own)
+
+    def test_what_is_private_goes_to_no_shadow_elsewhere(self):
+        self.assertEqual(self.server.chat('private', headers={'X-Penstock-Privacy': 'private'}).status, 200)
+        self.assertEqual(self.server.chat('private').status, 200)
+        self.assertTrue(eventually(lambda: len(self.fake.seen) == 3))
+
+    def test_a_canary_grows(self):
+        def finished():
+            self.assertEqual(self.server.chat('ramped').status, 200)
+            return self.of('canary', 'ramped') and self.of('canary', 'ramped')['state'] == 'finished'
+        self.assertTrue(eventually(finished, 30, 0.2))
+        self.fake.reset()
+        for _ in range(4):
+            self.server.chat('ramped')
+        self.assertEqual(self.asked(), ['rival'] * 4)
+
+    def test_a_worse_canary_goes_by_itself(self):
+        def gone():
+            for _ in range(10):
+                self.assertEqual(self.server.chat('hurt').status, 200)  # the model's own targets help out
+            return (self.of('canary', 'hurt') or {}).get('state') == 'rolled_back'
+        self.assertTrue(eventually(gone, 40, 0.2))
+        trial = self.of('canary', 'hurt')
+        self.assertIn('100.00 %', trial['reason'])
+        self.assertEqual(trial['share'], 0)
+        self.assertEqual(self.server.metrics()['penstock_canary_rollbacks_total{model="hurt"}'], 1)
+        self.fake.reset()
+        for _ in range(10):
+            self.server.chat('hurt')
+        self.assertEqual(set(self.asked()), {'well'})
+
+    def test_a_person_stays_where_they_are_and_hands_steer(self):
+        self.assertTrue(eventually(lambda: self.of('canary', 'steady')))
+        eventually(lambda: self.server.chat('steady') and 'rival' in self.asked(), 10, 0.05)
+        for user in ('ada', 'bob', 'eve', 'joe'):
+            self.fake.reset()
+            for _ in range(5):
+                self.server.chat('steady', user=user)
+            self.assertEqual(len(set(self.asked())), 1, user)
+        self.assertEqual(self.server.cli('canary', 'promote', 'steady').returncode, 0)
+
+        def all_of_it(wanted):
+            self.fake.reset()
+            for _ in range(8):
+                self.server.chat('steady')
+            return set(self.asked()) == {wanted}
+        self.assertTrue(eventually(lambda: all_of_it('rival'), 20, 0.2))
+        self.assertEqual(self.server.cli('canary', 'rollback', 'steady').returncode, 0)
+        self.assertTrue(eventually(lambda: all_of_it('well'), 20, 0.2))
+        self.assertNotEqual(self.server.cli('canary', 'pause', 'steady').returncode, 0)
+        self.assertEqual(self.server.cli('canary', 'restart', 'steady').returncode, 0)
+        self.assertEqual(self.server.cli('canary', 'pause', 'steady').returncode, 0)
+        self.assertEqual(self.server.cli('canary', 'resume', 'steady').returncode, 0)
+        self.assertNotEqual(self.server.cli('canary', 'pause', 'nothing').returncode, 0)
+        self.assertIn('steady', self.server.cli('canary', 'list').stdout)
+
+    def test_arms_of_an_experiment(self):
+        for i in range(20):
+            self.assertEqual(self.server.chat('arms', user=f'u{i}').status, 200)
+        self.assertTrue(eventually(lambda: sum(a['requests'] for a in self.arms('ab', 'arms').values()) == 20, 20))
+        self.assertEqual(sorted(self.arms('ab', 'arms')), ['a', 'b'])
+
+    def test_a_restart_changes_nothing(self):
+        config = {'providers': [fake_provider(self.fake)],
+                  'models': [model('rival', 'fake'),
+                             model('kept', 'fake', 'well', canary=canary('rival', steps=['0.5'], every='1h'))]}
+        server = self.spawn(config)
+        self.assertTrue(eventually(lambda: self.of('canary', 'kept', server)))
+        self.assertEqual(server.cli('canary', 'rollback', 'kept').returncode, 0)
+        for _ in range(4):
+            self.assertEqual(server.chat('kept').status, 200)
+        server.stop()
+        self.assertEqual(self.of('canary', 'kept', server)['state'], 'rolled_back')
+        server.start()
+        self.assertTrue(eventually(lambda: server.chat('kept').status == 200))
+        self.assertEqual(self.of('canary', 'kept', server)['state'], 'rolled_back')
+        server.stop()
+
+
+if __name__ == '__main__':
+    main()
