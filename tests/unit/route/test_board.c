@@ -497,6 +497,30 @@ static void crowd_look(void *arg) {
     }
 }
 
+static void test_divided(void) {
+    struct board *board = board_create();
+    REQUIRE(board);
+    struct board_slot *slot = slot_of(board);
+    struct board_tuning tuning = board_tuning_default();
+    tuning.limits = (struct limit_rules){.requests = 5, .concurrency = 1};
+    board_slot_tune(slot, &tuning);
+    board_slot_divide(slot, 2, false);
+    CHECK(attempt(slot, FAILURE_NONE, T0, T0));
+    CHECK(attempt(slot, FAILURE_NONE, T0, T0));
+    CHECK(!attempt(slot, FAILURE_NONE, T0, T0));
+    board_slot_tune(slot, &tuning); // as another configuration does
+    CHECK(!attempt(slot, FAILURE_NONE, T0, T0));
+    board_slot_divide(slot, 1, false);
+    CHECK(attempt(slot, FAILURE_NONE, T0, T0));
+    board_slot_divide(slot, 1, true);
+    CHECK(!attempt(slot, FAILURE_NONE, T0, T0));
+    tuning.limits = (struct limit_rules){.requests = 0};
+    board_slot_tune(slot, &tuning); // nothing to keep to
+    CHECK(attempt(slot, FAILURE_NONE, T0, T0));
+    board_slot_put(slot);
+    board_free(board);
+}
+
 static void test_threads(void) {
     struct board *board = board_create();
     REQUIRE(board);
@@ -524,4 +548,5 @@ static void test_threads(void) {
 
 TEST_MAIN(test_names, test_begin_and_end, test_slots_are_used_again, test_no_memory, test_failures,
           test_opens_and_comes_back, test_error_rate, test_cooldown, test_limits, test_learns_from_headers,
-          test_told_of, test_health, test_group, test_latency, test_quality_of_tasks, test_replicas, test_threads)
+          test_told_of, test_health, test_group, test_latency, test_quality_of_tasks, test_replicas, test_divided,
+          test_threads)
