@@ -129,7 +129,8 @@ static struct str state_text(struct api_call *call, const struct trial_row *r) {
                         (long long)(r->share / 1000000), (long long)(r->share % 1000000));
 }
 
-// The states are those of route/canary.h. The share of a step is in the rules alone: the servers set it in their next round.
+// The states are those of route/canary.h. The share of a step is in the rules alone: the servers set it in their next
+// round.
 static bool set_state(struct api_call *call, struct str state, bool anew, struct err *err) {
     struct trial_row row;
     struct json_writer w;

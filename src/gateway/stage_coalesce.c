@@ -15,7 +15,7 @@ static const struct conf_routing *rules_of(const struct call *call) {
 static bool is_shareable(const struct call *call) {
     const struct model_request *r = &call->request;
     if (call->inner || call->previous || call->admission.asked_model.p || r->boundary.p) return false;
-    if (call_is_chain(call)) return false; // its steps have records of their own
+    if (call_is_chain(call)) return false;                // its steps have records of their own
     if (call->runtime != call->gl->runtime) return false; // it waited, and the configuration has changed
     switch (r->operation) {
     case OPERATION_CHAT:

@@ -9,9 +9,9 @@ struct model_need model_need_of_request(const struct model_request *request) {
 
 // Parts, tools and schemas all have a "type" in these dialects, and what else there is to need has a name of its own.
 bool model_need_plain(const struct model_request *request) {
-    static const struct str marks[] = {STR_INIT("\"type\""),     STR_INIT("\"tools\""),    STR_INIT("\"functions\""),
-                                       STR_INIT("\"reasoning"),  STR_INIT("\"thinking\""), STR_INIT("\"modalities\""),
-                                       STR_INIT("\"output_"),    STR_INIT("\"audio\"")};
+    static const struct str marks[] = {STR_INIT("\"type\""),    STR_INIT("\"tools\""),    STR_INIT("\"functions\""),
+                                       STR_INIT("\"reasoning"), STR_INIT("\"thinking\""), STR_INIT("\"modalities\""),
+                                       STR_INIT("\"output_"),   STR_INIT("\"audio\"")};
     if (request->dialect != DIALECT_OPENAI && request->dialect != DIALECT_ANTHROPIC) return false;
     for (size_t i = 0; i < ARRAY_LEN(marks); i++)
         if (str_find(request->body, marks[i]) < request->body.n) return false;

@@ -9,14 +9,14 @@
 #include "model/request.h"
 
 struct model_need {
-    unsigned can;     // MODEL_CAN_…: all of these
-    uint64_t tokens;  // of the prompt: counted, or a guess
-    uint64_t most;    // it has no more than so many: a token is a byte at least
-    bool counted;     // tokens is no guess
-    uint64_t output;  // that it may answer with at most; 0: it does not say
-    size_t turns;     // of the conversation
+    unsigned can;    // MODEL_CAN_…: all of these
+    uint64_t tokens; // of the prompt: counted, or a guess
+    uint64_t most;   // it has no more than so many: a token is a byte at least
+    bool counted;    // tokens is no guess
+    uint64_t output; // that it may answer with at most; 0: it does not say
+    size_t turns;    // of the conversation
     size_t tools;
-    bool read;        // all of the request was looked at; else it was plainly nothing but text
+    bool read; // all of the request was looked at; else it was plainly nothing but text
 };
 
 // Whether a request has nothing but text in it, told at a glance: no need to read it. What looks otherwise may still be

@@ -345,9 +345,7 @@ static bool weigh(struct usage_sql *s, struct err *err) {
 }
 
 // Nothing but time narrows the sums.
-static bool all_meant(const struct ledger_query *q) {
-    return q->group != LEDGER_GROUP_NONE && usage_sql_open(q);
-}
+static bool all_meant(const struct ledger_query *q) { return q->group != LEDGER_GROUP_NONE && usage_sql_open(q); }
 
 bool usage_sql_gather(struct usage_sql *s, struct err *err) {
     struct builder b;
@@ -375,8 +373,7 @@ bool usage_sql_dims(const struct usage_sql *s, struct sql_stmt **out_stmt, struc
     put(&b, "SELECT d.id, ");
     put(&b, k_groups[group].text ? k_groups[group].text : k_groups[group].by);
     put(&b, ", d.owner_kind, CASE WHEN d.status >= 400 OR d.error_id <> 0 THEN 1 ELSE 0 END FROM ");
-    put(&b, all_meant(s->q) ? "usage_dim d WHERE 1 = 1"
-                                     : "usage_meant m JOIN usage_dim d ON d.id = m.id WHERE 1 = 1");
+    put(&b, all_meant(s->q) ? "usage_dim d WHERE 1 = 1" : "usage_meant m JOIN usage_dim d ON d.id = m.id WHERE 1 = 1");
     put_tenant(&b, "d.tenant_id");
     put(&b, " ORDER BY d.id");
     return end(&b, out_stmt, err);

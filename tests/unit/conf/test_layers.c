@@ -268,24 +268,25 @@ static void wrong_includes(void) {
                                  {"d/a.yaml", "log: {levle: x}\nlimits: {max_body: 1 KB}\n"},
                                  {"d/b.yaml", "- a\n- list\n"},
                                  {"d/conf.d/z.yaml", "log: [\n"}}};
-    expect_wrong(&w, "d/a.yaml:1:7: unknown key \"levle\" in log; did you mean \"level\"?\n"
-                     "      1 | log: {levle: x}\n"
-                     "        |       ^\n"
-                     "d/a.yaml:2:20: limits.max_body: out of range: expected 1 KiB to 1 GiB, found 1 KB\n"
-                     "      2 | limits: {max_body: 1 KB}\n"
-                     "        |                    ^\n"
-                     "d/b.yaml:1:1: expected a map of options (\"name: value\" lines)\n"
-                     "      1 | - a\n"
-                     "        | ^\n"
-                     "d/conf.d/z.yaml:2:1: not valid YAML: did not find expected node content, while parsing a flow "
-                     "node that starts at line 2\n"
-                     "d/main.yaml:2:1: unknown key \"zebra\"; there are version, include, profiles, listeners, server, "
-                     "limits, timeouts, providers, models, aliases, passthrough_models, prices, catalog, routing, auth, log, "
-                     "storage, metrics, vault, redis, translation, responses, files, batches, quota, webhooks, "
-                     "content_log, audit, usage and "
-                     "tenants\n"
-                     "      2 | zebra: 1\n"
-                     "        | ^\n");
+    expect_wrong(
+        &w, "d/a.yaml:1:7: unknown key \"levle\" in log; did you mean \"level\"?\n"
+            "      1 | log: {levle: x}\n"
+            "        |       ^\n"
+            "d/a.yaml:2:20: limits.max_body: out of range: expected 1 KiB to 1 GiB, found 1 KB\n"
+            "      2 | limits: {max_body: 1 KB}\n"
+            "        |                    ^\n"
+            "d/b.yaml:1:1: expected a map of options (\"name: value\" lines)\n"
+            "      1 | - a\n"
+            "        | ^\n"
+            "d/conf.d/z.yaml:2:1: not valid YAML: did not find expected node content, while parsing a flow "
+            "node that starts at line 2\n"
+            "d/main.yaml:2:1: unknown key \"zebra\"; there are version, include, profiles, listeners, server, "
+            "limits, timeouts, providers, models, aliases, passthrough_models, prices, catalog, routing, auth, log, "
+            "storage, metrics, vault, redis, translation, responses, files, batches, quota, webhooks, "
+            "content_log, audit, usage and "
+            "tenants\n"
+            "      2 | zebra: 1\n"
+            "        | ^\n");
     // Nine files, each including the next.
     w = (struct world){.files = {{"0.yaml", "include: [1.yaml]\n"},
                                  {"1.yaml", "include: [2.yaml]\n"},
