@@ -232,7 +232,6 @@ static const char everything[] =
     "vault: {address: \"http://127.0.0.1:4\", namespace: n, auth: token, mount: m, token: t, role_id: r, secret_id: "
     "s,\n"
     "        role: o, jwt_file: j, tls_ca: c, tls_verify: true, timeout: 1s, poll_interval: 10s}\n"
-    "webhooks: [{name: w, url: \"http://127.0.0.1:5/\", secret: s, events: [config.*], timeout: 1s}]\n"
     "tenants:\n"
     "- {name: t, parent: u, allow_models: [m], aliases: {m2: m}, limits: {max_body: 1 MiB, max_response: 1 MiB},\n"
     "   timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}, branding: {name: n, support: s},\n"
@@ -252,7 +251,8 @@ static const char lists[] =
     "secret: s,\n"
     "           tls_ca: c, rotate_size: 1 MiB, keep: 2}]\n"
     "content_log: [{tenant: t, enabled: true, mask: [email], max_bytes: 1 KiB, keep: 1d}]\n"
-    "prices: {p/q: {" OF_PRICE "}}\n";
+    "prices: {p/q: {" OF_PRICE "}}\n"
+    "webhooks: [{name: w, url: \"http://127.0.0.1:5/\", secret: s, events: [config.*], timeout: 1s}]\n";
 
 #define COVERED_MAX 512
 struct trying {
