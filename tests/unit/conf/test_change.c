@@ -231,18 +231,7 @@ static const char everything[] =
     "passthrough_models: true\n"
     "vault: {address: \"http://127.0.0.1:4\", namespace: n, auth: token, mount: m, token: t, role_id: r, secret_id: "
     "s,\n"
-    "        role: o, jwt_file: j, tls_ca: c, tls_verify: true, timeout: 1s, poll_interval: 10s}\n"
-    "tenants:\n"
-    "- {name: t, parent: u, allow_models: [m], aliases: {m2: m}, limits: {max_body: 1 MiB, max_response: 1 MiB},\n"
-    "   timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}, branding: {name: n, support: s},\n"
-    "   models: [{name: mc, strategy: cost, chain_max_cost: 1, routing: {affinity: user, coalesce: all}, chain: "
-    "[{name: s, model: m, "
-    "prompt: p, system: s, conversation: true, answer: true,\n"
-    "     max_tokens: 5, max_cost: 1, timeout: 1s, when: tokens > 5, pass: x, on_failure: fallback, fallback: m}]}],\n"
-    "   teams: [{name: tt, allow_models: [m], aliases: {m3: m}, " OF_LEVEL "}],\n"
-    "   projects: [{name: tp, team: tt, allow_models: [m], aliases: {m4: m}, " OF_LEVEL "}],\n"
-    "   keys: [{name: tk, project: tp, team: tt, allow_models: [m], aliases: {m5: m}, " OF_LEVEL "}]}\n"
-    "- {name: u}\n";
+    "        role: o, jwt_file: j, tls_ca: c, tls_verify: true, timeout: 1s, poll_interval: 10s}\n";
 // Lists of sections that are stated otherwise by their defaults.
 static const char lists[] =
     "audit:\n"
@@ -252,6 +241,18 @@ static const char lists[] =
     "           tls_ca: c, rotate_size: 1 MiB, keep: 2}]\n"
     "content_log: [{tenant: t, enabled: true, mask: [email], max_bytes: 1 KiB, keep: 1d}]\n"
     "prices: {p/q: {" OF_PRICE "}}\n"
+    "tenants:\n"
+    "- {name: t, parent: u, allow_models: [m], aliases: {m2: m}, limits: {max_body: 1 MiB, max_response: 1 MiB},\n"
+    "   timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}, branding: {name: n, support: s},\n"
+    "   models: [{name: mc, strategy: cost, chain_max_cost: 1, routing: {affinity: user, coalesce: all, "
+    "coalesce_billing: one},\n" OF_TRIALS "   chain: "
+    "[{name: s, model: m, "
+    "prompt: p, system: s, conversation: true, answer: true,\n"
+    "     max_tokens: 5, max_cost: 1, timeout: 1s, when: tokens > 5, pass: x, on_failure: fallback, fallback: m}]}],\n"
+    "   teams: [{name: tt, allow_models: [m], aliases: {m3: m}, " OF_LEVEL "}],\n"
+    "   projects: [{name: tp, team: tt, allow_models: [m], aliases: {m4: m}, " OF_LEVEL "}],\n"
+    "   keys: [{name: tk, project: tp, team: tt, allow_models: [m], aliases: {m5: m}, " OF_LEVEL "}]}\n"
+    "- {name: u}\n"
     "webhooks: [{name: w, url: \"http://127.0.0.1:5/\", secret: s, events: [config.*], timeout: 1s}]\n";
 
 #define COVERED_MAX 512
