@@ -16,7 +16,7 @@ void content_add(struct call *call, const struct str *parts, size_t count) {
     const struct conf_content *rule = rule_of(call);
     if (flight_is(call)) return; // those who wait for it have contents
     responses_add(call, parts, count);
-    grade_add(call, parts, count);
+    if (!call->coalesced) grade_add(call, parts, count); // once for all who wait for it
     if (!rule) return;
     call->content.max = (size_t)rule->max_bytes;
     for (size_t i = 0; i < count && !call->content.failed; i++)

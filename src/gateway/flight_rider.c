@@ -181,21 +181,28 @@ static void advance(struct rider *r, const struct look *seen) {
     mutex_unlock(&f->lock);
 }
 
-// It takes nothing from the flight any more; the reference stays.
-static void get_off(struct rider *r) {
+// It waits for nothing more. The reference stays, and its place in the answer until let_go, for both outlive the rider.
+static struct flight_piece *get_off(struct rider *r) {
     struct flight *f = r->flight;
     seat_drop(r);
     mutex_lock(&f->lock);
     *r->prev_all = r->next_all;
     if (r->next_all) r->next_all->prev_all = r->prev_all;
-    r->piece->readers--;
     if (r->pos == f->furthest && !f->ended) {
         f->furthest = 0;
         for (const struct rider *o = f->all; o; o = o->next_all) f->furthest = MAX(f->furthest, o->pos);
     }
-    flight_moved(f);
     mutex_unlock(&f->lock);
     r->call->rider = NULL;
+    return r->piece;
+}
+
+static void let_go(struct flight *f, struct flight_piece *place) {
+    mutex_lock(&f->lock);
+    place->readers--;
+    flight_moved(f);
+    mutex_unlock(&f->lock);
+    flight_unref(f);
 }
 
 // Who answers, and what came with the answer.
@@ -246,7 +253,7 @@ static struct str with_own_id(struct call *call, const struct flight *f, const s
 static void finish(struct rider *r, const struct look *seen) {
     struct call *call = r->call;
     struct flight *f = r->flight;
-    get_off(r);
+    struct flight_piece *place = get_off(r);
     call->coalesced = !step_out(r, false);
     if (!call->reply_started) take_head(call, f);
     take_bill(call, f);
@@ -263,7 +270,7 @@ static void finish(struct rider *r, const struct look *seen) {
         if (!call->reply_started) reply_head(call, call->status, f->head.type, HTTP_LENGTH_UNKNOWN);
         reply_last(call, seen->parts, seen->count);
     }
-    flight_unref(f);
+    let_go(f, place);
 }
 
 // The answer ended too early, or this client is too slow for it.
@@ -272,7 +279,7 @@ static void give_up(struct rider *r, const struct look *seen) {
     struct flight *f = r->flight;
     struct err err;
     call->relay.events = seen->events;
-    get_off(r);
+    struct flight_piece *place = get_off(r);
     call->coalesced = !step_out(r, false);
     call->attempts = call->coalesced ? 0 : MAX(f->head.attempts, (size_t)1);
     if (call->reply_started) {
@@ -282,7 +289,7 @@ static void give_up(struct rider *r, const struct look *seen) {
         err_set(&err, ERR_UPSTREAM_RESET, "the call that several requests shared broke off; try again");
         call_fail(call, &err);
     }
-    flight_unref(f);
+    let_go(f, place);
 }
 
 // Sends a piece in the middle. False: the client has enough for now.
@@ -350,12 +357,12 @@ void flight_leave(struct call *call) {
     call->relay.events = f->events;
     mutex_unlock(&f->lock);
     int status = call->status;
-    get_off(r);
+    struct flight_piece *place = get_off(r);
     call->coalesced = !step_out(r, true);
     if (sent && !call->at->provider) take_head(call, f);
     if (sent) record_price(call);
     call->status = status;
     call->attempts = call->coalesced ? 0 : 1;
     record_end(call);
-    flight_unref(f);
+    let_go(f, place);
 }

@@ -11,9 +11,10 @@ static const struct conf_routing *rules_of(const struct call *call) {
     return call->route.model ? &call->route.model->policy : &call->runtime->conf->routing;
 }
 
-// What makes nothing, and keeps nothing for later.
+// What makes nothing, and keeps nothing for later. A chain's steps are its caller's.
 static bool is_shareable(const struct call *call) {
     const struct model_request *r = &call->request;
+    if (call_is_chain(call)) return false;
     if (call->inner || call->previous || call->admission.asked_model.p || r->boundary.p) return false;
     if (call_is_chain(call)) return false;                // its steps have records of their own
     if (call->runtime != call->gl->runtime) return false; // it waited, and the configuration has changed
