@@ -194,6 +194,7 @@ static void on_head(struct http_inner *inner, int status, const struct http_fiel
         h->price = *h->at.price;
         h->at.price = &h->price;
     }
+    if (call) h->canary = call->trials.canary;
     if (call) memcpy(f->id_text, call->id_text, sizeof f->id_text);
     if (call && !keep_head(f, call, type)) f->ended = true; // what comes is not kept: it ends too early for all
     f->begun = true;

@@ -41,6 +41,7 @@ struct flight_head {
     const struct runtime_provider *provider;
     struct route_target at;
     struct price price;
+    struct trial_seat canary; // who of two answers
     size_t attempts;
     struct try_note tried[ROUTE_TARGETS_MAX];
     size_t tried_count;

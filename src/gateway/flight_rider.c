@@ -219,6 +219,7 @@ static void take_head(struct call *call, const struct flight *f) {
         memcpy(call->failover.tried, h->tried, sizeof h->tried);
         call->failover.tried_count = h->tried_count;
     }
+    call->trials.canary = h->canary;
     if (!h->target) return;
     call->route.targets[0] = h->at;
     call->at->target = 0;

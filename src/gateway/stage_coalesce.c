@@ -93,6 +93,10 @@ static void put_need(struct buf *out, const struct call *call) {
                             CONDITION_USES(CONDITION_KEY) | CONDITION_USES(CONDITION_TAG);
     const struct route_need *need = &call->need->route;
     const struct route_model *m = call->route.routed;
+    const struct route_model *own = route_model_find(call->runtime->routes, call->tenant, call->request.model);
+    uint64_t same; // whoever is to be answered by the same of two is so also when others ask alike
+    bool dealt = call->trials.canary.trial && own && need_affinity(call->need, own, &same);
+    put_number(out, dealt ? (uint64_t)call->trials.canary.arm + 1 : 0);
     put_number(out, need->private);
     put_number(out, need->affinity);
     put_number(out, m && m->uses & of_key && call->key ? (uint64_t)call->key->id : 0);
