@@ -158,6 +158,9 @@ static void check_tried(struct opt_bind *b, const struct conf *c, const struct n
         if (name.n && conf_resolve(c, by->tenant, name, &choice) && choice.model == m)
             conf_complain(b, CONF_ERROR, tried[i].name, by->fallback, "%s%s: this is the model itself", by->where,
                           tried[i].what);
+        else if (name.n && conf_resolve(c, by->tenant, name, &choice) && choice.model && choice.model->chain.n)
+            conf_complain(b, CONF_ERROR, tried[i].name, by->fallback, "%s%s: a chain cannot be tried so", by->where,
+                          tried[i].what);
     }
     check_steps(b, &m->canary, by->where, by->fallback);
 }

@@ -57,7 +57,7 @@ static bool wanted(struct call *call) {
     struct grade_seen *seen = &call->seen;
     if (seen->wish == GRADE_UNDECIDED) {
         bool yes = is_scored(call) && call->dialect->decode_answer && call->dialect->decode &&
-                   draw(call, rules_of(call)->share);
+                   draw(call, MAX(rules_of(call)->share, trial_scored(call)));
         seen->wish = yes ? GRADE_WANTED : GRADE_PASSED_OVER;
         buf_init(&seen->bytes, GRADE_BYTES_MAX);
     }
@@ -112,6 +112,7 @@ static void on_pool(struct work *work) {
     float score = score_of_faults(job->row.faults);
     job->row.score = (int)(score * 1000 + 0.5f);
     if (job->slot) board_quality_add(job->slot, task, score, 1, clock_mono_ns());
+    trial_judged(&job->trials, (double)score);
 }
 
 static void on_loop(struct work *work) {
@@ -195,6 +196,7 @@ static struct grade_job *job_make(struct call *call) {
                               .gl = call->gl,
                               .runtime = runtime_ref(call->runtime),
                               .slot = slot,
+                              .trials = call->trials,
                               .ops = call->dialect,
                               .frames = call->request.array ? FRAME_ARRAY : call->dialect->frames,
                               .stream = call->mode == ANSWER_STREAM,

@@ -4,6 +4,7 @@
 
 #include "gateway/call.h"
 #include "gateway/grade.h"
+#include "gateway/trial_call.h"
 #include "net/http_inner.h"
 #include "route/score.h"
 #include "store/score.h"
@@ -24,6 +25,7 @@ struct grade_job {
     struct work work; // first
     struct gateway_loop *gl;
     struct runtime *runtime;
+    struct trial_part trials;
     struct board_slot *slot; // with a reference; NULL: none
     struct arena arena;
     const struct dialect_ops *ops;

@@ -15,8 +15,12 @@ struct str trial_deal(struct call *call) {
     struct trial_part *part = &call->trials;
     uint64_t key;
     *part = (struct trial_part){.own = SIZE_MAX};
-    if (!tried || (call->inner && call->inner->shadow)) return STR("");
-    part->ab = tried->ab;
+    if (call->inner && call->inner->shadow) {
+        part->shadow = (struct trial_seat){call->inner->shadow, TRIAL_RIVAL, 0};
+        return STR("");
+    }
+    if (!tried) return STR("");
+    part->ab.trial = tried->ab;
     if (!tried->canary) return STR("");
     uint32_t share = trial_share(tried->canary);
     part->canary = (struct trial_seat){tried->canary, TRIAL_BASE, trial_step(tried->canary)};
@@ -38,39 +42,52 @@ static bool has_failed(const struct call *call, size_t own) {
     return call->status >= 400 || call->error || call->at->target >= own;
 }
 
-static void note(const struct call *call, struct trial *trial, unsigned arm, unsigned step, size_t own) {
-    if (!trial) return;
-    const struct trial_note n = {.arm = arm,
-                                 .step = step,
-                                 .failed = has_failed(call, own),
+static void note(const struct call *call, const struct trial_seat *seat) {
+    if (!seat->trial) return;
+    const struct trial_note n = {.arm = seat->arm,
+                                 .step = seat->step,
+                                 .failed = has_failed(call, call->trials.own),
                                  .ns = call->end_ns - call->req->start_ns,
                                  .priced = call->cost_known,
                                  .cost_nano = call->cost_nano};
-    trial_note(trial, &n);
+    trial_note(seat->trial, &n);
 }
 
-void trial_end(const struct call *call) {
+// Its arm is that of the target that answers, or of the last that did not.
+static void seat_in_arm(struct call *call) {
+    struct trial_seat *seat = &call->trials.ab;
+    const struct route_node *node = call->at->provider ? call->route.targets[call->at->target].node : NULL;
+    if (!seat->trial) return;
+    if (node && node->model->strategy == STRATEGY_AB && call->at->target < call->trials.own)
+        seat->arm = trial_arm_of(seat->trial, node->conf);
+    else
+        seat->trial = NULL; // none of its arms
+}
+
+void trial_end(struct call *call) {
     const struct trial_part *part = &call->trials;
-    bool shadow = call->inner && call->inner->shadow;
+    seat_in_arm(call);
     if (!call->at->sent_ns) return; // another call was sent for it, and counts
     // Only what a target was asked says something of it; and who leaves has seen nothing.
     if (!call->attempts || !call->at->provider || client_left(call)) return;
-    if (shadow) {
-        note(call, call->inner->shadow, TRIAL_RIVAL, 0, SIZE_MAX);
-        return;
-    }
     // A second call that came first is no failure of the first target.
     bool helped = call->at->target >= part->own;
-    if (!helped || call->failover.why != FAILURE_NONE)
-        note(call, part->canary.trial, part->canary.arm, part->canary.step, part->own);
-    note(call, part->shadow.trial, TRIAL_BASE, 0, part->own);
-    const struct route_node *node = part->ab ? call->route.targets[call->at->target].node : NULL;
-    if (node && node->model->strategy == STRATEGY_AB && !helped)
-        note(call, part->ab, trial_arm_of(part->ab, node->conf), 0, part->own);
+    if (!helped || call->failover.why != FAILURE_NONE) note(call, &part->canary);
+    note(call, &part->shadow);
+    note(call, &part->ab);
+}
+
+#define ALL 1000000
+
+int64_t trial_scored(const struct call *call) {
+    const struct trial_part *part = &call->trials;
+    if (part->shadow.trial || part->ab.trial) return ALL;
+    if (!part->canary.trial) return 0;
+    return part->canary.arm == TRIAL_RIVAL ? ALL : ALL / 10; // of the base there are many
 }
 
 void trial_judged(const struct trial_part *part, double quality) {
-    const struct trial_seat *seats[] = {&part->canary, &part->shadow};
+    const struct trial_seat *seats[] = {&part->canary, &part->shadow, &part->ab};
     for (size_t i = 0; i < ARRAY_LEN(seats); i++) {
         const struct trial_note n = {
             .arm = seats[i]->arm, .step = seats[i]->step, .judged = true, .quality = quality, .late = true};

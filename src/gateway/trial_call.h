@@ -16,15 +16,17 @@ struct trial_seat {
 };
 struct trial_part {
     struct trial_seat canary, shadow;
-    struct trial *ab;
-    size_t own; // targets of the route that are of its arm; others only help out
+    struct trial_seat ab; // its arm is known once a target has answered
+    size_t own;           // targets of the route that are of its arm; others only help out
 };
 
 // The model that takes this call, whose need is known, as the canary of its own; empty: its own does.
 struct str trial_deal(struct call *call);
 // It has ended: counts it.
-void trial_end(const struct call *call);
-// How good its answer was, 0..1, found later than its end, as long as the runtime is held.
+void trial_end(struct call *call);
+// The share of such answers, in millionths, that is to be scored for it.
+int64_t trial_scored(const struct call *call);
+// How good its answer was, 0..1, found later than its end. Any thread.
 void trial_judged(const struct trial_part *part, double quality);
 
 // mirror.c: the request was sent to its target; a share is sent to the shadow as well, soon.

@@ -85,8 +85,8 @@ static double binomial_tail(double n, double share, double from) {
     double p = 0, base = log(share), other = log1p(-share);
     if (from <= 0 || share >= 1) return 1;
     if (share <= 0) return 0;
-    for (double k = from; k <= n; k++) {
-        double one = exp(log_choose(n, k) + k * base + (n - k) * other);
+    for (uint64_t i = (uint64_t)from; i <= (uint64_t)n; i++) {
+        double k = (double)i, one = exp(log_choose(n, k) + k * base + (n - k) * other);
         p += one;
         if (one < p * 1e-9 && k > n * share) break;
     }

@@ -60,6 +60,7 @@ class Trials(Suite):
         arms = self.arms('shadow', 'mirrored')
         self.assertEqual(arms['base']['requests'], 6)
         self.assertEqual(arms['shadow']['errors'], 0)
+        self.assertTrue(eventually(lambda: all(a['judged'] >= 6 for a in self.arms('shadow', 'mirrored').values()), 20))
         self.assertGreater(arms['shadow']['cost_usd'], 50 * arms['base']['cost_usd'])
         self.assertGreater(arms['shadow']['p95_ms'], 0)
         self.assertGreaterEqual(self.server.metrics()['penstock_shadow_requests_total{model="mirrored",result="sent"}'], 6)
