@@ -21,7 +21,8 @@ static void text_for(const struct opt *opt, int step, struct buf *out) {
     // X is for the step.
     static const char *const forms[] = {"vX",       "h.example.com:400X", "http://hX",  "hX.example.com",
                                         "config.*", "postgres://hX/d",    "redis://hX", "tcp://hX:1",
-                                        "text:vX",  "10.0.0.X",           "k/mX",       "/hX"};
+                                        "text:vX",  "10.0.0.X",           "k/mX",       "/hX",
+                                        "0.5X"};
     static const char *const abilities[] = {"vision",    "pdf",     "tools",     "parallel_tools", "json_schema",
                                             "reasoning", "caching", "streaming", "video_input",    "audio_input"};
     if (opt->check && !opt->check(STR("vision")) && opt->check(STR("v1"))) {
