@@ -420,8 +420,7 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                     "just started; a server (with the key in PENSTOCK_API_KEY) knows who is fast, busy or failing. "
                     "Nothing is sent to any provider.",
          .examples = {{"route explain request.json", "by the configuration at hand"},
-                      {"route explain --model assistant --header x-penstock-privacy=private request.json",
-                       "if it were private"},
+                      {"route explain --header x-penstock-privacy=private request.json", "if it were private"},
                       {"route explain --server http://127.0.0.1:8080 request.json --json", "as the server has it"}}},
     [CLI_CMD_BATCH_RUN] = {.name = "batch run",
                            .operands = "FILE",
