@@ -13,6 +13,10 @@ def canary(to, **more):
     return {'model': to, 'every': '1ms', 'min_requests': 0, **more}
 
 
+def chat(name):
+    return json.dumps({'model': name, 'messages': [{'role': 'user', 'content': 'Hi'}]}).encode()
+
+
 COMMANDS = {'canary': ('canary', 'list'), 'shadow': ('shadow', 'report'), 'ab': ('experiment', 'report')}
 
 
@@ -74,8 +78,7 @@ class Trials(Suite):
     def test_a_shadow_is_charged_only_where_wished(self):
         key = self.server.create_key('--name', 'shadowed')
         for name in ('free', 'charged'):
-            self.assertEqual(self.server.post('/v1/chat/completions', json.dumps(
-                {'model': name, 'messages': [{'role': 'user', 'content': 'Hi'}]}).encode(), key=key['key']).status, 200)
+            self.assertEqual(self.server.post('/v1/chat/completions', chat(name), key=key['key']).status, 200)
         eventually(lambda: self.asked().count('rival') == 2)
         own = []
 
