@@ -151,7 +151,7 @@ static enum stage_result auth_inner(struct call *call, struct err *err) {
     call->ring = keyring_ref(by->ring);
     call->key = by->key;
     if (!paid && !keyring_admits(call->ring, call->key, call->req->peer, by->origin, err)) return STAGE_FAIL;
-    if (!by->flight) key_seat_used(&call->gl->uses, call->key, call->req->peer, call->ts);
+    if (!by->flight && !by->shadow) key_seat_used(&call->gl->uses, call->key, call->req->peer, call->ts);
     return find_tenant(call, err) ? STAGE_DONE : STAGE_FAIL;
 }
 
