@@ -101,7 +101,7 @@ static size_t find_first(const struct candidate *list, size_t n, size_t most, st
 // The first `most` to the front in their order; what is behind them is not sorted.
 static void select_first(struct candidate *list, size_t n, size_t most) {
     struct standing first[ROUTE_NODES_MAX];
-    uint8_t where[ROUTE_NODES_MAX], what[ROUTE_NODES_MAX]; // each was at first; what is at each place now
+    uint8_t where[ROUTE_NODES_MAX] = {0}, what[ROUTE_NODES_MAX] = {0}; // each was at first; what is at each place now
     size_t found = find_first(list, n, MIN(most, n), first);
     for (size_t i = 0; i < n; i++) where[i] = what[i] = (uint8_t)i;
     for (size_t i = 0; i < found; i++) {

@@ -114,11 +114,11 @@ class Cohere(Suite):
         self.assertEqual((sent['input_type'], sent['output_dimension']), ('search_query', 4))
 
     def test_pieces_for_one_provider_do_not_go_to_the_next(self):
-        texts = ['x'] * 200
+        texts = ['either'] * 200  # pieces that a test before gave up may still be on their way
         reply = self.server.post('/v1/embeddings', json.dumps({'model': 'either', 'input': texts, 'user': 'u'}).encode(),
                                  {'X-Penstock-Strict': 'true'})
         self.assertEqual((reply.status, len(reply.json()['data'])), (200, 200), reply)
-        self.assertEqual(self.cohere.seen, [])
+        self.assertEqual([seen for seen in list(self.cohere.seen) if b'either' in seen.body], [])
         sent, = self.fake.seen
         self.assertEqual((sent.json['input'], sent.json['user']), (texts, 'u'))
 

@@ -239,7 +239,7 @@ class Layers(Suite):
         good = ('version: 2\n'
                 'providers:\n'
                 f'- name: fake\n  kind: openai\n  base_url: {self.fake.base_url}\n  api_key: sk-fake\n'
-                '  headers:\n    X-Key: sk-canary-0123456789-abcdefghij\n  timeouts:\n    idle: 30s\n'
+                '  headers:\n    X-Key: sk-kanarie-0123456789-abcdefghij\n  timeouts:\n    idle: 30s\n'
                 'models:\n'
                 '- name: one\n  targets:\n  - provider: fake\n    model: one-up\n    weight: 2\n'
                 'aliases:\n  alias: one\n  second: alias\n'
@@ -281,7 +281,7 @@ class Layers(Suite):
                 if 'refused' in line['msg']:
                     refused += 1
                     self.assertRegex(line['reason'], r'penstock\.yaml:\d+:\d+: |penstock\.yaml: ', text)
-                    self.assertNotIn('canary', line['reason'])
+                    self.assertNotIn('kanarie', line['reason'])
                 else:
                     applied += 1
                 self.assertIsNone(server.process.poll(), text)
