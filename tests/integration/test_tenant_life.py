@@ -69,7 +69,11 @@ class Life(Suite):
         self.assertTrue(eventually(lambda: self.call('GET', 'content/' + reply.request_id, **act).status == 200))
         self.assertTrue(eventually(lambda: self.count('usage', tenant) == 3))
         self.assertTrue(grant['id'])
+        number = self.id_of(tenant)
+        events = self.all_counts(number)['audit_event']
         self.put_file(made['key'])
+        # That a file and a batch were made is noted beside the data path.
+        self.assertTrue(eventually(lambda: self.all_counts(number)['audit_event'] >= events + 2))
         return made['key']
 
     def put_file(self, key):
