@@ -9,12 +9,17 @@ struct model_need model_need_of_request(const struct model_request *request) {
 
 // Parts, tools and schemas all have a "type" in these dialects, and what else there is to need has a name of its own.
 bool model_need_plain(const struct model_request *request) {
-    static const struct str marks[] = {STR_INIT("\"type\""),    STR_INIT("\"tools\""),    STR_INIT("\"functions\""),
-                                       STR_INIT("\"reasoning"), STR_INIT("\"thinking\""), STR_INIT("\"modalities\""),
-                                       STR_INIT("\"output_"),   STR_INIT("\"audio\"")};
+    struct json_field f[] = {{.name = STR_INIT("tools")},         {.name = STR_INIT("functions")},
+                             {.name = STR_INIT("reasoning")},     {.name = STR_INIT("reasoning_effort")},
+                             {.name = STR_INIT("thinking")},      {.name = STR_INIT("modalities")},
+                             {.name = STR_INIT("output_config")}, {.name = STR_INIT("output_format")},
+                             {.name = STR_INIT("audio")}};
+    struct err ignored;
     if (request->dialect != DIALECT_OPENAI && request->dialect != DIALECT_ANTHROPIC) return false;
-    for (size_t i = 0; i < ARRAY_LEN(marks); i++)
-        if (str_find(request->body, marks[i]) < request->body.n) return false;
+    if (str_find(request->body, STR("\"type\"")) < request->body.n) return false;
+    if (!json_scan(request->body, f, ARRAY_LEN(f), &ignored)) return false;
+    for (size_t i = 0; i < ARRAY_LEN(f); i++)
+        if (f[i].found) return false;
     return true;
 }
 
