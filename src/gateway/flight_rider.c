@@ -293,7 +293,7 @@ static void give_up(struct rider *r, const struct look *seen) {
     let_go(f, place);
 }
 
-// Sends a piece in the middle. False: the client has enough for now.
+// Sends a piece in the middle. False: the client must take what it has before it gets more.
 static bool send_piece(struct rider *r, const struct look *seen) {
     struct call *call = r->call;
     if (!call->reply_started) {
