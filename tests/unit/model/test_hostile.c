@@ -142,7 +142,7 @@ static void test_choice_among_very_many_tools_is_refused(void) {
     buf_lit(&body, "{\"model\":\"m\",\"input\":\"hi\",\"tools\":[{\"type\":\"function\",\"name\":\"f\"}");
     for (int i = 0; i < 20000; i++) buf_printf(&body, ",{\"type\":\"function\",\"name\":\"function%d\"}", i);
     buf_lit(&body, "],\"tool_choice\":{\"type\":\"allowed_tools\",\"tools\":[{\"name\":\"none\"}");
-    for (int i = 0; i < 20000; i++) buf_lit(&body, ",{\"name\":\"functionXXXX\"}");
+    for (int i = 0; i < 20000; i++) buf_lit(&body, ",{\"name\":\"function0123\"}");
     buf_lit(&body, "]}}");
     struct asked a = ask_str(DIALECT_RESPONSES, PROVIDER_OPENAI, DIALECT_OPENAI, "gpt-4o", buf_str(&body));
     CHECK(!a.ok && a.err.code == ERR_INVALID_FIELD);
