@@ -13,9 +13,10 @@ static const struct {
     struct str name;
     enum score_group group;
 } k_groups[] = {
-    {STR_INIT("model"), SCORE_BY_MODEL}, {STR_INIT("provider"), SCORE_BY_PROVIDER},
-    {STR_INIT("task"), SCORE_BY_TASK},   {STR_INIT("upstream_model"), SCORE_BY_UPSTREAM_MODEL},
-    {STR_INIT("day"), SCORE_BY_DAY},     {STR_INIT("hour"), SCORE_BY_HOUR},
+    {STR_INIT("model"), SCORE_BY_MODEL},   {STR_INIT("provider"), SCORE_BY_PROVIDER},
+    {STR_INIT("task"), SCORE_BY_TASK},     {STR_INIT("upstream_model"), SCORE_BY_UPSTREAM_MODEL},
+    {STR_INIT("target"), SCORE_BY_TARGET}, {STR_INIT("day"), SCORE_BY_DAY},
+    {STR_INIT("hour"), SCORE_BY_HOUR},
 };
 static const struct str k_faults[] = {
 #define FAULT(id, word, hard, score, help) STR_INIT(word),
@@ -37,7 +38,7 @@ static bool param_by(struct api_call *call, size_t *out, struct err *err) {
         *out = i;
         if (str_eq(k_groups[i].name, by)) return true;
     }
-    return !by.n || api_wrong(err, "by", "by: expected model, provider, upstream_model, task, day or hour");
+    return !by.n || api_wrong(err, "by", "by: expected model, provider, upstream_model, target, task, day or hour");
 }
 
 struct listing {

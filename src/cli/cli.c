@@ -84,6 +84,7 @@ static int (*const HANDLERS[CLI_COMMAND_COUNT])(const struct cli_args *args) = {
     [CLI_CMD_CHAT] = cmd_chat,
     [CLI_CMD_MODELS] = cmd_models,
     [CLI_CMD_TARGETS] = cmd_targets,
+    [CLI_CMD_QUALITY] = cmd_quality,
     [CLI_CMD_ESTIMATE] = cmd_estimate,
     [CLI_CMD_ROUTE_EXPLAIN] = cmd_route_explain,
     [CLI_CMD_TOKENS] = cmd_tokens,

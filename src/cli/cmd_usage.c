@@ -473,6 +473,9 @@ static int read_arguments(struct report *r) {
         return cli_fail(args->io, CLI_USAGE, "usage is written as jsonl or csv", NULL, "penstock usage --format csv");
     if (r->csv && cli_given(args, CLI_JSON))
         return cli_fail(args->io, CLI_USAGE, "--json and --format csv exclude each other", NULL, NULL);
+    if (cli_given(args, CLI_BY) && group_of(cli_value(args, CLI_BY)) == LEDGER_GROUP_NONE)
+        return cli_fail(args->io, CLI_USAGE, "usage is not added up by target", NULL,
+                        "penstock usage --by upstream_model");
     if (cli_number(args, CLI_STATUS, 0) > 999)
         return cli_fail(args->io, CLI_USAGE, "--status is a number of three digits", NULL,
                         "penstock usage --status 429");

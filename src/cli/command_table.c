@@ -1,4 +1,4 @@
-// The table of commands, their options, examples, exit codes and variables.
+// The table of commands, their options and examples.
 #include "cli/cli.h"
 
 // Of every command that reads the configuration in force.
@@ -55,7 +55,7 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                 .value = "WHAT",
                 .help = "Add up by this",
                 .choices = {"key", "model", "provider", "day", "hour", "tenant", "team", "project", "owner", "endpoint",
-                            "status", "error", "tags", "task", "month", "upstream_model"}},
+                            "status", "error", "tags", "task", "month", "upstream_model", "target"}},
     [CLI_SINCE] = {.name = "since",
                    .kind = CLI_VALUE_TEXT,
                    .value = "WHEN",
@@ -242,32 +242,6 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
     [CLI_VERSION] = {.name = "version", .letter = 'V', .kind = CLI_VALUE_NONE, .help = "Show the version"},
 };
 
-const struct cli_group CLI_GROUPS[CLI_GROUP_COUNT] = {
-    {"key", "Make, list and revoke keys"},
-    {"config", "Make, check, explain, compare and change the configuration"},
-    {"secret", "Keep secrets for the configuration, sealed in the data directory"},
-    {"audit", "Read, export and prove the trail of what was done by whom"},
-    {"route", "Say where requests go, and why"},
-    {"batch", "Run files of requests on a server"},
-    {"bench", "Compare models: how fast, how dear, how good"},
-    {"file", "Manage the files that a server keeps"},
-    {"tenant", "Manage tenants: organisations and all that is their own"},
-    {"domain", "Manage host names that are tenants' own"},
-    {"team", "Manage teams and their members"},
-    {"project", "Manage projects"},
-    {"user", "Manage people who sign in"},
-    {"service-account", "Manage programs with an identity of their own"},
-    {"role", "Manage roles: named sets of permissions"},
-    {"grant", "Manage who may do what"},
-    {"elevation", "Ask for more rights for a time, and decide on it"},
-    {"budget", "Manage limits on requests, tokens, money and concurrency"},
-    {"access", "Say who may do what, and why"},
-    {"canary", "Watch and steer models that take others' requests step by step"},
-    {"shadow", "Compare models with those that are sent the same requests"},
-    {"experiment", "Compare the arms of models with the strategy ab"},
-    {"session", "Show who is signed in, and end it"},
-};
-
 // Whose configuration.
 #define LEVEL_OPTIONS (CLI_BIT(CLI_TENANT) | CLI_BIT(CLI_TEAM) | CLI_BIT(CLI_PROJECT) | CLI_BIT(CLI_KEY))
 
@@ -377,6 +351,19 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                                     "answer, its errors, the quality of its answers, what is left of its limits.",
                          .examples = {{"targets --server http://127.0.0.1:8080", "of a server"},
                                       {"targets --json", "all that is known, one JSON object a target"}}},
+    [CLI_CMD_QUALITY] = {.name = "quality",
+                         .operands = "",
+                         .options = API_OPTIONS | CLI_BIT(CLI_BY) | CLI_BIT(CLI_SINCE) | CLI_BIT(CLI_UNTIL) |
+                                    CLI_BIT(CLI_MODEL) | CLI_BIT(CLI_PROVIDER) | CLI_BIT(CLI_TASK) |
+                                    CLI_BIT(CLI_LIMIT) | CLI_BIT(CLI_FORMAT),
+                         .summary = "Show what answers were found to be worth, and what was wrong with them",
+                         .details = "Of a tenant's answers that were scored: how many, their mean score from 0 to 1, "
+                                    "how often each fault was found, and what judges and users said of them, by "
+                                    "model unless --by says otherwise. How targets are now: \"penstock targets\".",
+                         .examples = {{"quality --since 7d", "each model's answers of the last week"},
+                                      {"quality --by target --model assistant", "the targets of one model"},
+                                      {"quality --by day --task code", "how answers to questions of code went"},
+                                      {"quality --by task --format csv", "for a spreadsheet"}}},
     [CLI_CMD_TOKENS] = {.name = "tokens",
                         .operands = "[FILE…]",
                         .operands_max = CLI_OPERANDS_MAX,
@@ -771,28 +758,4 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                       .operand_kind = CLI_VALUE_TEXT,
                       .summary = "Show help for a command",
                       .examples = {{"help key create", "the same as \"penstock key create --help\""}}},
-};
-
-const struct cli_status CLI_STATUSES[CLI_STATUS_COUNT] = {
-    {0, "Success"},
-    {1, "The command failed"},
-    {2, "The command line is wrong"},
-    {3, "The configuration is invalid"},
-    {4, "What was named does not exist"},
-    {5, "Refused: a key is missing, wrong or not allowed to do this"},
-    {6, "The server could not be reached"},
-    {7, "Partly done: the rest is told on standard error"},
-    {130, "Interrupted"},
-};
-
-const struct cli_variable CLI_VARIABLES[CLI_VARIABLE_COUNT] = {
-    {"PENSTOCK_SECTION__KEY", "An option of the configuration, such as PENSTOCK_LOG__LEVEL"},
-    {"PENSTOCK_CONFIG_JSON", "A whole configuration as JSON, before the files"},
-    {"PENSTOCK_ENV", "The profile when --env is not given"},
-    {"PENSTOCK_API_KEY", "The key for \"penstock chat\", and for servers that commands ask"},
-    {"XDG_CONFIG_HOME", "Where \"penstock login\" keeps its files; ~/.config when not set"},
-    {"PENSTOCK_DATA", "The data directory when --data is not given"},
-    {"PENSTOCK_URL", "Where \"penstock chat\" finds the server when --url is not given"},
-    {"NO_COLOR", "When set and not empty, colours are off unless --color=always is given"},
-    {"PENSTOCK_SERVER", "The server that commands ask instead of working on the data directory; as --server"},
 };

@@ -15,6 +15,7 @@ int cmd_usage(const struct cli_args *args);
 int cmd_chat(const struct cli_args *args);
 int cmd_models(const struct cli_args *args);
 int cmd_targets(const struct cli_args *args);
+int cmd_quality(const struct cli_args *args);
 int cmd_estimate(const struct cli_args *args);
 int cmd_route_explain(const struct cli_args *args);
 int cmd_tokens(const struct cli_args *args);

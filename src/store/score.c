@@ -73,6 +73,7 @@ static const struct {
     [SCORE_BY_MODEL] = {"model", "2 DESC, 1", 0},
     [SCORE_BY_PROVIDER] = {"provider", "2 DESC, 1", 0},
     [SCORE_BY_UPSTREAM_MODEL] = {"upstream_model", "2 DESC, 1", 0},
+    [SCORE_BY_TARGET] = {"provider || '/' || upstream_model", "2 DESC, 1", 0},
     [SCORE_BY_TASK] = {"task", "2 DESC, 1", 0},
     [SCORE_BY_DAY] = {"ts / 86400000000000", "1 DESC", INT64_C(86400000000000)},
     [SCORE_BY_HOUR] = {"ts / 3600000000000", "1 DESC", INT64_C(3600000000000)},

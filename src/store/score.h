@@ -33,6 +33,7 @@ enum score_group {
     SCORE_BY_MODEL,
     SCORE_BY_PROVIDER,
     SCORE_BY_UPSTREAM_MODEL,
+    SCORE_BY_TARGET, // "provider/upstream model"
     SCORE_BY_TASK,
     SCORE_BY_DAY,
     SCORE_BY_HOUR

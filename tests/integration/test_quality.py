@@ -6,7 +6,7 @@ import threading
 import time
 import unittest
 
-from harness import Penstock, eventually, main
+from harness import Penstock, clean_environment, eventually, main
 
 SAYS = {'good': 'The sky is blue because the air scatters the light of the sun, and blue light the most.',
         'bad': '', 'refuses': "I'm sorry, but I can't help with that.", 'loops': 'and then ' * 100}
@@ -213,11 +213,39 @@ class Quality(unittest.TestCase):
     def test_sums_by(self):
         self.server.chat('best')
         self.assertTrue(eventually(lambda: self.sums()))
-        for by in ('model', 'provider', 'upstream_model', 'task', 'day', 'hour'):
+        for by in ('model', 'provider', 'upstream_model', 'target', 'task', 'day', 'hour'):
             rows = self.sums(by=by)
             self.assertIn(by, rows[0])
         self.assertEqual(self.sums(until='2020-01-01T00:00:00Z'), [])
         self.assertEqual(self.server.get('/api/v1/quality?by=x', key=self.admin).status, 400)
+
+    def test_command_shows_sums(self):
+        self.up.says['e'] = ''
+        before = self.sum_of('e') or {'answers': 0}
+        self.server.chat('held')
+        row = self.scored('e', before['answers'] + 1)
+        for where in ([], ['--server', f'http://127.0.0.1:{self.server.port}']):
+            ran = self.server.cli('quality', '--by', 'target', *where, env=clean_environment(PENSTOCK_API_KEY=self.admin))
+            line = [text for text in ran.stdout.splitlines() if text.startswith('up/e ')]
+            self.assertEqual(len(line), 1, ran.stdout + ran.stderr)
+            self.assertEqual(line[0].split()[1], str(row['answers']))
+            self.assertIn('empty ', line[0])
+        objects = self.quality('--json', '--by', 'target', '--since', '1d')
+        self.assertEqual([json.loads(text) for text in objects.splitlines()], self.sums(by='target'))
+        lines = self.quality('--format', 'csv', '--by', 'upstream_model', '--model', 'e').splitlines()
+        self.assertEqual((len(lines), lines[0].split(',')[:5]), (2, ['upstream_model', 'answers', 'score', 'schema', 'empty']))
+        self.assertIn('No answers', self.server.cli('quality', '--model', 'nobody').stderr)
+        self.assertEqual(self.quality('--since', '2020-01-01', '--until', '2020-01-02', '--json'), '')
+
+    def test_command_refuses_what_is_wrong(self):
+        for wrong in (['--by', 'key'], ['--format', 'xml'], ['--json', '--format', 'csv'], ['--since', 'x']):
+            self.assertEqual(self.server.cli('quality', *wrong).returncode, 2, wrong)
+        self.assertEqual(self.server.cli('usage', '--by', 'target').returncode, 2)
+
+    def quality(self, *args):
+        ran = self.server.cli('quality', *args)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        return ran.stdout
 
 
 if __name__ == '__main__':
