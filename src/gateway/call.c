@@ -52,3 +52,7 @@ void call_release(struct call *call) {
 const struct route_target *call_target(const struct call *call) {
     return call->at->provider ? &call->route.targets[call->at->target] : NULL;
 }
+
+struct str call_model_label(const struct call *call) {
+    return call->route.model ? call->route.model->name : STR("other");
+}

@@ -128,6 +128,8 @@ NODISCARD struct call *call_create(struct gateway_loop *gl, struct http_req *req
 void call_release(struct call *call);
 // What its route is asked for with; need is what stage_route has read.
 struct route_ask call_route_ask(struct call *call);
+// Its model as a label of metrics: a configured one's name, "other" where the provider was asked for by name.
+struct str call_model_label(const struct call *call);
 // The target being tried, or NULL when none was reached.
 const struct route_target *call_target(const struct call *call);
 

@@ -96,6 +96,12 @@ static bool step_out(struct rider *r, bool early) {
     return carries;
 }
 
+static void count(struct call *call, struct str role) {
+    struct metric_shard *shard = call->gl->shard;
+    const struct str labels[] = {call_model_label(call), role};
+    metric_add(shard, metric_find(shard, METRIC_COALESCED, labels, 2), 1);
+}
+
 bool flight_join(struct call *call, struct str identity) {
     struct flights *all = call->gl->gateway->flights;
     struct rider *r = ARENA_NEW(&call->req->arena, struct rider);
@@ -121,6 +127,7 @@ bool flight_join(struct call *call, struct str identity) {
     }
     call->rider = r;
     call->coalesced = !first;
+    count(call, first ? STR("leader") : STR("follower"));
     record_wait(call);
     if (!first) return true;
     flight_begin(f);

@@ -17,11 +17,12 @@ static struct str field(const struct call *call, struct str name) {
     return str_trim(http_field_get(call->req->fields, call->req->field_count, name));
 }
 
+static const struct str k_classes[] = {
+    [QUEUE_HIGH] = STR_INIT("high"), [QUEUE_NORMAL] = STR_INIT("normal"), [QUEUE_LOW] = STR_INIT("low")};
+
 static bool class_named(struct str word, enum queue_class *out_class) {
-    static const struct str words[] = {
-        [QUEUE_HIGH] = STR_INIT("high"), [QUEUE_NORMAL] = STR_INIT("normal"), [QUEUE_LOW] = STR_INIT("low")};
-    for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
-        if (!str_eq_nocase(word, words[i])) continue;
+    for (unsigned i = 0; i < ARRAY_LEN(k_classes); i++) {
+        if (!str_eq_nocase(word, k_classes[i])) continue;
         *out_class = (enum queue_class)i;
         return true;
     }
@@ -83,6 +84,29 @@ static bool has_room(const struct call *call, uint64_t now) {
     return false;
 }
 
+// --- what is counted ---
+
+#define SERVED STR("served")
+
+static void count_waiting(const struct call *call, bool waits) {
+    struct metric_shard *shard = call->gl->shard;
+    struct metric m = metric_find(shard, METRIC_QUEUE_LENGTH, &k_classes[call->place.class], 1);
+    metric_add(shard, m, waits ? 1 : UINT64_MAX);
+}
+
+static void count_wait(const struct call *call, struct str result) {
+    struct metric_shard *shard = call->gl->shard;
+    const struct str labels[] = {k_classes[call->place.class], result};
+    struct metric m = metric_find(shard, METRIC_QUEUE_WAIT, labels, 2);
+    metric_observe(shard, m, clock_mono_ns() - call->place.since_ns, call->id);
+}
+
+static void count_refused(const struct call *call, struct str reason) {
+    struct metric_shard *shard = call->gl->shard;
+    const struct str labels[] = {call_model_label(call), reason};
+    metric_add(shard, metric_find(shard, METRIC_QUEUE_REFUSED, labels, 2), 1);
+}
+
 // --- in and out ---
 
 // Those who wait for the same targets are one line.
@@ -110,25 +134,28 @@ static void tell_waiting(struct call *call, bool waits) {
     if (!waits) call->place.whole = 0;
 }
 
-static void out_of_line(struct call *call, bool served) {
+static void out_of_line(struct call *call, struct str result) {
     struct line *line = &call->gl->queue.line;
     if (!call->place.item.flow) return;
     timer_stop(&call->place.timer);
     tell_waiting(call, false);
-    if (served)
+    count_waiting(call, false);
+    count_wait(call, result);
+    if (str_eq(result, SERVED))
         line_serve(line, &call->place.item);
     else
         line_leave(line, &call->place.item);
 }
 
-void queue_leave(struct call *call) { out_of_line(call, false); }
+void queue_leave(struct call *call) { out_of_line(call, STR("gone")); }
 
 static void on_late(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, place.timer);
     struct err err;
     uint64_t ms = (clock_mono_ns() - call->place.since_ns) / NS_PER_MS;
     uint64_t at = call->failover.retry_at_ns, now = clock_mono_ns();
-    queue_leave(call);
+    out_of_line(call, STR("late"));
+    count_refused(call, STR("late"));
     err_set(&err, ERR_RATE_LIMITED, "all targets of \"%.*s\" were at their limits for %llu ms; try again soon",
             STR_ARG(str_head(call->request.model, 100)), (unsigned long long)ms);
     err.retry_s = at > now && at - now < RATE_MAX_NS ? (unsigned)((at - now + NS_PER_SEC - 1) / NS_PER_SEC) : 1;
@@ -139,17 +166,23 @@ bool queue_join(struct call *call, struct err *err) {
     struct queue *q = &call->gl->queue;
     const struct failover *f = &call->failover;
     uint64_t wait = max_wait_ms(call), now = clock_mono_ns(), deadline = now + wait * NS_PER_MS;
-    if (!wait || f->room_at_ns > deadline) return false;
+    if (!wait) return false;
+    if (f->room_at_ns > deadline) {
+        count_refused(call, STR("no_room"));
+        return false;
+    }
     unsigned retry_s = err->retry_s;
     if (q->line.waiting >= (size_t)rules_of(call)->max_length) {
         err_set(err, ERR_RATE_LIMITED, "all targets of \"%.*s\" are at their limits, and too many requests wait",
                 STR_ARG(str_head(call->request.model, 100)));
         err->retry_s = MAX(retry_s, 1u);
+        count_refused(call, STR("full"));
         return false;
     }
     uint64_t key = call->key ? (uint64_t)call->key->id : 0;
     if (!line_add(&q->line, lane_of(call), class_of(call), key, deadline, &call->place.item)) return err_no_memory(err);
     tell_waiting(call, true);
+    count_waiting(call, true);
     call->place.since_ns = now;
     timer_set(&call->place.timer, wait);
     if (q->line.waiting == 1) timer_set(&q->timer, QUEUE_LOOK_MS);
@@ -160,7 +193,7 @@ bool queue_join(struct call *call, struct err *err) {
 
 static bool serve(struct call *call) {
     if (!has_room(call, clock_mono_ns()) || !failover_take_queued(call)) return false;
-    out_of_line(call, true);
+    out_of_line(call, SERVED);
     return true;
 }
 

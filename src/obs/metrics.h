@@ -9,8 +9,8 @@
 //
 // Ownership: metrics_create … metrics_free; shards belong to the metrics. Thread rule: a shard is its loop's; what
 // takes `struct metrics` is for any thread. Units: all values are integers: seconds are given in nanoseconds, dollars
-// in nanodollars, everything else as it is; metrics.def says which. Errors: an update for which there is no memory is
-// lost.
+// in nanodollars, ratios in billionths, everything else as it is; metrics.def says which. Errors: an update for which
+// there is no memory is lost.
 #ifndef OBS_METRICS_H
 #define OBS_METRICS_H
 

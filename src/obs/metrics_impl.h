@@ -12,7 +12,7 @@
 #include "os/thread.h"
 
 enum metric_type { METRIC_TYPE_COUNTER, METRIC_TYPE_GAUGE, METRIC_TYPE_HISTOGRAM };
-enum metric_unit { METRIC_UNIT_PLAIN, METRIC_UNIT_SECONDS, METRIC_UNIT_DOLLARS, METRIC_UNIT_BYTES };
+enum metric_unit { METRIC_UNIT_PLAIN, METRIC_UNIT_SECONDS, METRIC_UNIT_DOLLARS, METRIC_UNIT_BYTES, METRIC_UNIT_RATIO };
 
 struct family_info {
     enum metric_type type;

@@ -45,7 +45,8 @@ static void put_value(const struct render *r, uint64_t v) {
         buf_putc(r->out, '-');
         v = 0 - v;
     }
-    if (r->family->unit == METRIC_UNIT_SECONDS || r->family->unit == METRIC_UNIT_DOLLARS)
+    enum metric_unit unit = r->family->unit;
+    if (unit == METRIC_UNIT_SECONDS || unit == METRIC_UNIT_DOLLARS || unit == METRIC_UNIT_RATIO)
         put_nano(r->out, v);
     else
         buf_put_u64(r->out, v);

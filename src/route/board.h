@@ -159,6 +159,7 @@ float board_quality(const struct board_slot *slot, unsigned task, uint64_t now_n
 // What was done with a slot since it was made, for metrics and the status of targets.
 struct board_totals {
     uint64_t begun, refused, openings, cooldowns;
+    uint64_t ejections;            // openings because it did worse than its like
     uint64_t ended[FAILURE_COUNT]; // by class; NONE = went well
 };
 void board_totals(const struct board_slot *slot, struct board_totals *out);

@@ -263,6 +263,7 @@ static void eject(struct board_slot *slot, uint64_t now_ns, uint64_t draw) {
     if (slot->breaker.state == BREAKER_CLOSED) {
         breaker_open(&slot->breaker, &slot->tuning.breaker, now_ns, draw);
         slot->totals.openings++;
+        slot->totals.ejections++;
     }
     board_publish(slot, now_ns);
     mutex_unlock(&slot->lock);

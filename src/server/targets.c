@@ -52,6 +52,11 @@ static uint64_t state_number(const struct board_view *v) {
     }
 }
 
+static uint64_t breaker_number(enum breaker_state state) { return state == BREAKER_OPEN ? 2 : state != BREAKER_CLOSED; }
+
+// To the thousandth: more is not known.
+static uint64_t in_billionths(float score) { return (uint64_t)((double)score * 1e3 + 0.5) * 1000000; }
+
 static void collect_attempts(struct metrics *m, const struct str names[2], const struct board_totals *totals) {
     for (unsigned f = 0; f < FAILURE_COUNT; f++) {
         const struct str labels[] = {names[0], names[1], failure_info((enum failure)f)->name};
@@ -70,6 +75,9 @@ static void collect_one(struct metrics *m, const struct board_slot *slot, uint64
     metrics_set(m, metric_series(m, METRIC_TARGET_REFUSED, names, 2), totals.refused);
     metrics_set(m, metric_series(m, METRIC_TARGET_OPENINGS, names, 2), totals.openings);
     metrics_set(m, metric_series(m, METRIC_TARGET_COOLDOWNS, names, 2), totals.cooldowns);
+    metrics_set(m, metric_series(m, METRIC_TARGET_BREAKER, names, 2), breaker_number(view.breaker));
+    metrics_set(m, metric_series(m, METRIC_TARGET_EJECTIONS, names, 2), totals.ejections);
+    metrics_set(m, metric_series(m, METRIC_TARGET_QUALITY, names, 2), in_billionths(board_quality(slot, 0, now)));
     collect_attempts(m, names, &totals);
 }
 

@@ -65,6 +65,16 @@ class Coalesce(Suite):
         self.assertEqual({r.header('x-penstock-provider') for r in replies}, {'fake'})
         self.assertTrue(replies[-1].json()['choices'][0]['message']['content'])
 
+    def test_is_counted(self):
+        def counted(model):
+            name = 'penstock_coalesced_requests_total{model="%s",role="%s"}'
+            return [self.server.metrics().get(name % (model, role), 0) for role in ('leader', 'follower')]
+
+        for model, label in (('zero', 'zero'), ('fake/x;delay=400', 'other')):
+            before = counted(label)
+            self.together(5, self.request(model, 'counted', temperature=0))
+            self.assertEqual([a - b for a, b in zip(counted(label), before)], [1, 4])
+
     def test_stream(self):
         replies = self.together(MANY, self.request('fake/x;delay=700;events=20;gap=10', stream=True))
         self.check_shared(replies)

@@ -237,6 +237,24 @@ class Quality(unittest.TestCase):
         self.assertIn('No answers', self.server.cli('quality', '--model', 'nobody').stderr)
         self.assertEqual(self.quality('--since', '2020-01-01', '--until', '2020-01-02', '--json'), '')
 
+    def test_metric_shows_the_score(self):
+        self.up.says['a'] = ''
+        for _ in range(5):
+            self.server.chat('best')
+        name = 'penstock_target_quality{provider="up",model="%s"}'
+        reply = self.server.get('/metrics', key=self.admin)
+        lines = dict(line.rsplit(' ', 1) for line in reply.body.decode().splitlines() if line[:1] != '#')
+        self.assertEqual(float(lines[name % 'judge']), 0.7, 'nobody has scored it')
+        self.assertTrue(eventually(lambda: self.sum_of('a')))
+        self.assertEqual({float(v) for k, v in lines.items() if k.startswith('penstock_target_breaker{')}, {0})
+        self.assertEqual({float(v) for k, v in lines.items() if k.startswith('penstock_target_ejections')}, {0})
+
+        def score():
+            text = self.server.get('/metrics', key=self.admin).body.decode()
+            return float(text.split(name % 'a' + ' ')[1].split('\n')[0])
+
+        self.assertTrue(eventually(lambda: 0 < score() < 0.7))
+
     def test_command_refuses_what_is_wrong(self):
         for wrong in (['--by', 'key'], ['--format', 'xml'], ['--json', '--format', 'csv'], ['--since', 'x']):
             self.assertEqual(self.server.cli('quality', *wrong).returncode, 2, wrong)

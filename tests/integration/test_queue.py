@@ -26,6 +26,7 @@ class Queues(Suite):
                 limited('refuses', 600, one),
                 limited('minute', 0, {'requests_per_minute': 5}),
                 limited('minute-queued', 0, {'requests_per_minute': 5}, {'queue': {'max_wait': '5s'}}),
+                limited('minute-counted', 0, {'requests_per_minute': 5}, {'queue': {'max_wait': '5s'}}),
                 limited('words', 0, {'tokens_per_minute': 3500}, {'queue': {'max_wait': '1s'}}),
                 {'name': 'told', 'targets': [{'provider': 'fake', 'model': 'told;status=429;retry_after=1'}],
                  'routing': {'queue': {'max_wait': '15s'}, 'retry': {'attempts': 1}}},
@@ -110,6 +111,36 @@ class Queues(Suite):
             self.assertIn('too many', refused.error()['message'])
             self.assertEqual(refused.header('retry-after'), '1')
         self.assertEqual(self.texts(), ['0', '1', '2'])
+
+    def counted(self):
+        """What the queue's metrics say, summed up by their names' last words."""
+        found = {k: v for k, v in self.server.metrics().items() if k.startswith('penstock_queue_')}
+        wait = 'penstock_queue_wait_seconds_count{class="normal",result="%s"}'
+        return {'length': sum(v for k, v in found.items() if k.startswith('penstock_queue_length')),
+                **{r: found.get(wait % r, 0) for r in ('served', 'late', 'gone')},
+                'seconds': found.get('penstock_queue_wait_seconds_sum{class="normal",result="served"}', 0),
+                'full': found.get('penstock_queue_refused_total{model="short",reason="full"}', 0),
+                'no room': found.get('penstock_queue_refused_total{model="minute-counted",reason="no_room"}', 0),
+                'refused late': found.get('penstock_queue_refused_total{model="slow",reason="late"}', 0)}
+
+    def test_metrics(self):
+        before = self.counted()
+        conns = self.in_order(*(('short', f'{i}') for i in range(4)))
+        self.assertEqual(self.counted()['length'], 2)
+        self.assertEqual([conn.read().status for conn in conns], [200] * 3 + [429])
+        first, _late, gone = self.in_order(('slow', 'a'), ('slow', 'b', None, {'x-penstock-max-wait': '200ms'}), ('slow', 'c'))
+        gone.close()
+        self.assertEqual(first.read().status, 200)
+        for i in range(6):
+            self.chat('minute-counted', f'{i}')
+        after = self.counted()
+        self.assertEqual({k: after[k] - before[k] for k in after if k != 'seconds'},
+                         {'length': 0, 'served': 2, 'late': 1, 'gone': 1, 'full': 1, 'no room': 1, 'refused late': 1})
+        self.assertGreater(after['seconds'] - before['seconds'], 0.4)
+        known = {m['name'] for m in self.config()['models']}
+        for name in self.server.metrics():
+            if name.startswith('penstock_queue_refused'):
+                self.assertIn(name.split('model="')[1].split('"')[0], known)
 
     def test_order(self):
         high, low = (self.server.create_key(f'tags=priority={p}')['key'] for p in ('high', 'low'))

@@ -284,9 +284,16 @@ static void fill_all(struct metrics *m) {
     metric_add(s, metric_find(s, METRIC_TARGET_REFUSED, LABELS(STR("p"), STR("m")), 2), 1);
     metric_add(s, metric_find(s, METRIC_TARGET_OPENINGS, LABELS(STR("p"), STR("m")), 2), 1);
     metric_add(s, metric_find(s, METRIC_TARGET_COOLDOWNS, LABELS(STR("p"), STR("m")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_TARGET_BREAKER, LABELS(STR("p"), STR("m")), 2), 2);
+    metric_add(s, metric_find(s, METRIC_TARGET_EJECTIONS, LABELS(STR("p"), STR("m")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_TARGET_QUALITY, LABELS(STR("p"), STR("m")), 2), 700000000);
     metric_add(s, metric_find(s, METRIC_FAILOVERS, LABELS(STR("connect")), 1), 1);
     metric_add(s, metric_find(s, METRIC_RETRIES, LABELS(STR("connect")), 1), 1);
     metric_add(s, metric_find(s, METRIC_HEDGES, LABELS(STR("sent")), 1), 1);
+    metric_add(s, metric_find(s, METRIC_QUEUE_LENGTH, LABELS(STR("high")), 1), 1);
+    metric_observe(s, metric_find(s, METRIC_QUEUE_WAIT, LABELS(STR("high"), STR("served")), 2), 1, 1);
+    metric_add(s, metric_find(s, METRIC_QUEUE_REFUSED, LABELS(STR("m"), STR("full")), 2), 1);
+    metric_add(s, metric_find(s, METRIC_COALESCED, LABELS(STR("m"), STR("leader")), 2), 1);
     metric_add(s, metric_find(s, METRIC_LOOP_BUSY, LABELS(STR("0")), 1), 1);
     metric_add(s, metric_find(s, METRIC_LOOP_MAX_TURN, LABELS(STR("0")), 1), 1);
     metric_add(s, metric_find(s, METRIC_CONFIG_RELOADS, LABELS(STR("ok")), 1), 1);

@@ -367,6 +367,12 @@ static void test_group(void) {
     }
     CHECK_INT(board_outliers(slots, 5, &rules, T0, 0), 1);
     CHECK_INT(board_outliers(slots, 5, &rules, T0, 0), 0);
+    for (int i = 0; i < 5; i++) {
+        struct board_totals totals;
+        board_totals(slots[i], &totals);
+        CHECK_INT(totals.ejections, i == 2);
+        CHECK_INT(totals.openings, i == 2);
+    }
     CHECK_INT(view_at(slots[2], T0).why, BOARD_OPEN);
     for (int k = 0; k < 3; k++) {
         board_health(slots[0], false, T0);
