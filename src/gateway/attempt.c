@@ -31,7 +31,7 @@ static uint64_t tokens_of(const struct call *call) {
     return call->admission.ask.tokens ? call->admission.ask.tokens : model_request_estimate(&call->request);
 }
 
-static const struct board_outcome k_not_begun = {.failure = FAILURE_CANCELLED, .tokens_known = true};
+static const struct board_outcome k_not_begun = {.failure = FAILURE_CANCELLED, .unsent = true};
 
 // What is asked of the board for one attempt.
 struct wish {
@@ -126,7 +126,8 @@ static void tell_board(struct attempt *a, enum failure why) {
     const struct route_target *t = &call->route.targets[a->target];
     bool counted = a == call->at && call->usage_known;
     const struct board_outcome o = {.failure = why,
-                                    .tokens_known = counted || !a->sent_ns,
+                                    .unsent = !a->sent_ns,
+                                    .tokens_known = counted,
                                     .tokens = counted ? call->usage.prompt + call->usage.output : 0,
                                     .output_tokens = counted ? call->usage.output : 0,
                                     .rate = &a->rate,

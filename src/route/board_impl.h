@@ -38,7 +38,7 @@ struct board_slot {
     struct latency_ewma first, total;
     struct latency_speed speed;
     uint64_t cooldown_ns, back_ns;
-    uint64_t number; // of attempts begun
+    uint64_t number; // of attempts begun, less those that were not sent
     uint32_t in_flight;
     uint32_t checks_good, checks_bad; // in a row
     bool unhealthy;

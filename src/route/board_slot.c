@@ -178,7 +178,7 @@ static void cool_after(struct board_slot *slot, const struct board_outcome *outc
 static void learn(struct board_slot *slot, const struct board_ticket *ticket, const struct rate_headers *rate,
                   uint64_t now_ns) {
     const struct rate_counter *requests = &rate->of[RATE_OF_REQUESTS], *tokens = rate_headers_tokens(rate);
-    double since = (double)(slot->number - ticket->number);
+    double since = slot->number > ticket->number ? (double)(slot->number - ticket->number) : 0;
     if (requests->has_remaining && requests->has_reset)
         limit_learn(&slot->limit, LIMIT_OF_REQUESTS, (double)requests->remaining - since,
                     requests->has_limit ? (double)requests->limit : 0, requests->reset_ns, now_ns);
@@ -211,11 +211,19 @@ void board_end(struct board_slot *slot, struct board_ticket *ticket, const struc
     mutex_lock(&slot->lock);
     INVARIANT(slot->in_flight > 0);
     slot->in_flight--;
-    slot->totals.ended[outcome->failure]++;
-    limit_end(&slot->limit, ticket->tokens, used, now_ns);
+    if (outcome->unsent) {
+        slot->number--;
+        limit_cancel(&slot->limit, ticket->tokens, ticket->begun_ns, now_ns);
+    } else {
+        limit_end(&slot->limit, ticket->tokens, used, now_ns);
+    }
+    if (outcome->unsent && outcome->failure == FAILURE_CANCELLED)
+        slot->totals.begun--;
+    else
+        slot->totals.ended[outcome->failure]++;
     if (outcome->rate) learn(slot, ticket, outcome->rate, now_ns);
     cool_after(slot, outcome, now_ns);
-    observe(slot, ticket, outcome, now_ns);
+    if (!outcome->unsent) observe(slot, ticket, outcome, now_ns);
     end_breaker(slot, ticket, outcome, now_ns);
     renew_quantiles(slot, now_ns);
     board_publish(slot, now_ns);

@@ -99,6 +99,27 @@ void limit_end(struct limit *l, uint64_t tokens, uint64_t used, uint64_t now_ns)
     book(&l->step_tokens[l->newest % LIMIT_STEPS], &l->tokens, used);
 }
 
+// Its request is in the step of then, or a later one where time had gone back: the first that has any is taken, for
+// what is left must not leave the minute too early.
+static void unbook_request(struct limit *l, uint64_t begun_ns) {
+    uint64_t first = begun_ns / LIMIT_STEP_NS;
+    if (l->newest >= LIMIT_STEPS && first <= l->newest - LIMIT_STEPS) return; // it counts no more
+    for (uint64_t step = first; step <= l->newest; step++) {
+        uint32_t *count = &l->step_requests[step % LIMIT_STEPS];
+        if (!*count) continue;
+        --*count;
+        l->requests--;
+        return;
+    }
+}
+
+void limit_cancel(struct limit *l, uint64_t tokens, uint64_t begun_ns, uint64_t now_ns) {
+    limit_end(l, tokens, 0, now_ns);
+    unbook_request(l, begun_ns);
+    l->said_requests.remaining += 1; // what was said since has had it taken off, too
+    if (begun_ns >= l->said_tokens.at_ns) l->said_tokens.remaining += (double)tokens;
+}
+
 void limit_learn(struct limit *l, enum limit_kind kind, double remaining, double limit, uint64_t reset_in_ns,
                  uint64_t now_ns) {
     struct limit_learned *s = kind == LIMIT_OF_TOKENS ? &l->said_tokens : &l->said_requests;

@@ -57,6 +57,9 @@ void limit_begin(struct limit *l, uint64_t tokens, uint64_t now_ns);
 // tokens: as given to limit_begin; used: what it really was.
 void limit_end(struct limit *l, uint64_t tokens, uint64_t used, uint64_t now_ns);
 
+// The same of a call that was begun then and never sent: it counts for nothing.
+void limit_cancel(struct limit *l, uint64_t tokens, uint64_t begun_ns, uint64_t now_ns);
+
 enum limit_kind {
     LIMIT_OF_REQUESTS,
     LIMIT_OF_TOKENS,

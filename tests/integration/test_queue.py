@@ -18,7 +18,8 @@ class Queues(Suite):
     def config(cls):
         one = {'concurrency': 1}
         return {
-            'providers': [fake_provider(cls.fake), fake_provider(cls.fake, 'whole', limits=one)],
+            'providers': [fake_provider(cls.fake), fake_provider(cls.fake, 'whole', limits=one),
+                          fake_provider(cls.fake, 'counted', limits={'requests_per_minute': 3})],
             'models': [
                 limited('narrow', 60, {'concurrency': 2}, {'queue': {'max_wait': '15s'}}),
                 limited('slow', 450, one, {'queue': {'max_wait': '15s', 'max_length': 100}}),
@@ -30,6 +31,8 @@ class Queues(Suite):
                 limited('words', 0, {'tokens_per_minute': 3500}, {'queue': {'max_wait': '1s'}}),
                 {'name': 'told', 'targets': [{'provider': 'fake', 'model': 'told;status=429;retry_after=1'}],
                  'routing': {'queue': {'max_wait': '15s'}, 'retry': {'attempts': 1}}},
+                *({'name': name, 'targets': [{'provider': 'counted', 'model': f'{name};delay={delay}', **more}]}
+                  for name, delay, more in (('busy', 500, {'limits': one}), ('idle', 0, {}))),
                 *({'name': f'part-{i}', 'targets': [{'provider': 'whole', 'model': f'part-{i};delay=60'}],
                    'routing': {'queue': {'max_wait': '15s'}}} for i in (1, 2)),
             ],
@@ -94,6 +97,15 @@ class Queues(Suite):
                     self.assertIn(int(refused.header('retry-after')), range(50, 63))
                     self.assertIn('try again soon', refused.error()['message'])
                     self.assertNotIn(' ms', refused.error()['message'])  # it was refused at once
+
+    def test_what_is_not_sent_takes_nothing(self):
+        """Calls that a target refuses are not in its provider's minute."""
+        first = self.send('busy', 'first')
+        self.assertTrue(self.fake.wait(lambda: self.fake.seen))
+        self.assertEqual([self.chat('busy').status for _ in range(5)], [429] * 5)
+        self.assertEqual([self.chat('idle').status for _ in range(2)], [200] * 2)
+        self.assertEqual(first.read().status, 200)
+        self.assertEqual(self.chat('idle').status, 429)
 
     def test_tokens(self):
         big = 'word ' * 1500

@@ -277,6 +277,39 @@ static void test_limits(void) {
     board_free(board);
 }
 
+// An attempt that was given up before it was sent takes nothing of what a provider allows, and is none.
+static void test_unsent(void) {
+    struct board *board = board_create();
+    REQUIRE(board);
+    struct board_slot *slot = slot_of(board);
+    struct board_tuning tuning = board_tuning_default();
+    struct board_ticket ticket;
+    struct board_refusal refusal;
+    struct board_totals totals;
+    struct board_outcome never = {.failure = FAILURE_CANCELLED, .unsent = true};
+    tuning.limits = (struct limit_rules){.requests = 1, .tokens = 1000};
+    board_slot_tune(slot, &tuning);
+    for (int i = 0; i < 20; i++) {
+        REQUIRE(board_begin(slot, 1000, 0, T0 + (uint64_t)i * SECOND, 0, &ticket, &refusal));
+        board_end(slot, &ticket, &never, T0 + (uint64_t)i * SECOND + SECOND / 2);
+    }
+    struct board_view v = view_at(slot, T0 + 20 * SECOND);
+    CHECK(v.usable && v.in_flight == 0 && v.first_token_ns <= 0 && v.total_ns <= 0);
+    board_totals(slot, &totals);
+    CHECK_INT(totals.begun, 0);
+    CHECK_INT(totals.ended[FAILURE_CANCELLED], 0);
+    // What failed before it was sent says something of the target all the same.
+    never.failure = FAILURE_CONNECT;
+    for (int i = 0; i < 5; i++) {
+        REQUIRE(board_begin(slot, 1, 0, T0 + 21 * SECOND, 0, &ticket, &refusal));
+        board_end(slot, &ticket, &never, T0 + 21 * SECOND);
+    }
+    CHECK_INT(view_at(slot, T0 + 21 * SECOND).why, BOARD_OPEN);
+    board_totals(slot, &totals);
+    CHECK_INT(totals.ended[FAILURE_CONNECT], 5);
+    board_free(board);
+}
+
 static void test_learns_from_headers(void) {
     struct board *board = board_create();
     REQUIRE(board);
@@ -553,6 +586,6 @@ static void test_threads(void) {
 }
 
 TEST_MAIN(test_names, test_begin_and_end, test_slots_are_used_again, test_no_memory, test_failures,
-          test_opens_and_comes_back, test_error_rate, test_cooldown, test_limits, test_learns_from_headers,
+          test_opens_and_comes_back, test_error_rate, test_cooldown, test_limits, test_unsent, test_learns_from_headers,
           test_told_of, test_health, test_group, test_latency, test_quality_of_tasks, test_replicas, test_divided,
           test_threads)

@@ -200,6 +200,43 @@ static void test_learned(void) {
     CHECK_INT(limit_ask(&l, &none, 500, T0 + 4 * MINUTE, &when), LIMIT_ROOM);
 }
 
+// What was begun and not sent has taken nothing, whenever that turns out.
+static void test_cancelled(void) {
+    struct limit l = {.newest = 0};
+    struct limit_rules rules = {.requests = 3, .tokens = 1000, .concurrency = 1};
+    uint64_t when;
+    for (int i = 0; i < 100; i++) {
+        uint64_t begun = T0 + (uint64_t)i * 300 * MS;
+        REQUIRE(limit_ask(&l, &rules, 900, begun, &when) == LIMIT_ROOM);
+        limit_begin(&l, 900, begun);
+        limit_cancel(&l, 900, begun, begun + (uint64_t)(i % 5) * 400 * MS);
+    }
+    // Of two of different steps, the one that stays leaves at its own time.
+    uint64_t first = T0 + 100 * SECOND, second = first + 10 * SECOND;
+    rules = (struct limit_rules){.requests = 2};
+    limit_begin(&l, 0, first);
+    limit_begin(&l, 0, second);
+    limit_cancel(&l, 0, first, second + SECOND);
+    limit_begin(&l, 0, second + SECOND);
+    CHECK_INT(limit_ask(&l, &rules, 0, first + 62 * SECOND, &when), LIMIT_REQUESTS);
+    CHECK(when >= second + 61 * SECOND);
+    // One that has left the minute meanwhile takes nobody else with it.
+    l = (struct limit){.newest = 0};
+    limit_begin(&l, 0, first);
+    limit_begin(&l, 0, first + 70 * SECOND);
+    limit_cancel(&l, 0, first, first + 71 * SECOND);
+    CHECK_INT(l.requests, 1);
+    // Nor is it missing in what a provider has said.
+    rules = (struct limit_rules){.requests = 0};
+    l = (struct limit){.newest = 0};
+    limit_learn(&l, LIMIT_OF_REQUESTS, 1, 0, MINUTE, T0);
+    limit_learn(&l, LIMIT_OF_TOKENS, 500, 0, MINUTE, T0);
+    limit_begin(&l, 500, T0 + SECOND);
+    CHECK_INT(limit_ask(&l, &rules, 1, T0 + SECOND, &when), LIMIT_REQUESTS);
+    limit_cancel(&l, 500, T0 + SECOND, T0 + SECOND);
+    CHECK_INT(limit_ask(&l, &rules, 500, T0 + SECOND, &when), LIMIT_ROOM);
+}
+
 static void test_headroom(void) {
     struct limit l = {.newest = 0};
     struct limit_rules rules = {.requests = 4};
@@ -219,4 +256,5 @@ static void test_headroom(void) {
     CHECK(h.limit == 1000 && h.room == 250);
 }
 
-TEST_MAIN(test_no_minute_holds_more, test_use_of_the_limit, test_when, test_refusals, test_learned, test_headroom)
+TEST_MAIN(test_no_minute_holds_more, test_use_of_the_limit, test_when, test_refusals, test_learned, test_cancelled,
+          test_headroom)
