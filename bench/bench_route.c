@@ -104,6 +104,7 @@ static int choosing(void) {
                                     .env = &env};
     if (!conf || !board || !model_catalog_builtin(&models, &err)) return 1;
     if (!route_table_create(conf, models, board, clock_mono_ns(), &table, &err)) return 1;
+    route_table_tune(table);
     double one = resolve_ns(table, &need, "of-1-weighted");
     printf("{\"case\":\"resolve, 1 target\",\"metric\":\"time\",\"unit\":\"ns\",\"ours\":%.0f}\n", one);
     for (size_t i = 0; i < ARRAY_LEN(strategies); i++) {

@@ -90,6 +90,7 @@ bool explain_here(const struct explain_ask *ask, struct buf *out, struct err *er
     if (!ok) err_no_memory(err);
     ok = ok && route_table_create(ask->conf, ask->models, board, clock_mono_ns(), &rt.routes, err);
     if (ok) {
+        route_table_tune(rt.routes);
         rand_bytes(&gl->seed, sizeof gl->seed);
         gl->seed |= 1;
         *call = (struct call){.gl = gl, .req = &req, .runtime = &rt, .ts = clock_unix_ns()};

@@ -128,7 +128,7 @@ void board_first_token(struct board_slot *slot, struct board_ticket *ticket, uin
 
 struct board_outcome {
     enum failure failure;
-    bool unsent;                     // nothing of it went out: it counts in no limit, nor, when cancelled, as an attempt
+    bool unsent;                     // it counts in no limit, nor, when cancelled, as an attempt
     bool tokens_known;               // else what was estimated counts as used
     uint64_t tokens;                 // input and output, really used
     uint64_t output_tokens;          // for tokens a second; 0 = unknown

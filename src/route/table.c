@@ -48,31 +48,62 @@ static struct board_tuning key_tuning(const struct conf_rate_limits *limits, con
     return t;
 }
 
+static struct board_tuning node_tuning(const struct route_model *m, const struct conf_target *conf) {
+    struct board_tuning t = tuning_of(&m->conf->policy, &conf->limits);
+    t.rise = (uint32_t)conf->peer->health_check.rise;
+    t.fall = (uint32_t)conf->peer->health_check.fall;
+    // Where there is no other, its answer says more than that it was not asked.
+    if (m->conf->targets.n == 1 || conf->peer->keys.n) t.cooldown_ns = t.cooldown_auth_ns = 0;
+    return t;
+}
+
+// Of a model, or, where m is NULL, of all together.
+static void keys_tune(const struct route_table *t, const struct conf_provider *p, const struct route_model *m,
+                      struct board_slot **slots) {
+    static const struct conf_rate_limits none = {OPT_UNSET, OPT_UNSET, OPT_UNSET};
+    bool last = m && m->conf->targets.n == 1 && p->keys.n == 1;
+    for (size_t k = 0; slots && k < p->keys.n; k++) {
+        struct board_tuning tuning = key_tuning(m ? &none : &p->keys.p[k].limits, &t->conf->routing);
+        // A key may be refused for one model and taken for others.
+        if (!m || last) tuning.cooldown_ns = tuning.cooldown_auth_ns = 0;
+        board_slot_tune(slots[k], &tuning);
+    }
+}
+
+void route_table_tune(const struct route_table *t) {
+    for (size_t i = 0; i < t->conf->providers.n; i++) {
+        const struct conf_provider *p = &t->conf->providers.p[i];
+        const struct board_tuning tuning = provider_tuning(p, &t->conf->routing);
+        board_slot_tune(t->providers[i], &tuning);
+        keys_tune(t, p, NULL, t->keys[i]);
+    }
+    for (size_t i = 0; i < t->count; i++)
+        for (size_t k = 0; k < t->models[i].count; k++) {
+            const struct route_node *node = &t->models[i].nodes[k];
+            const struct board_tuning tuning = node_tuning(&t->models[i], node->conf);
+            board_slot_tune(node->slot, &tuning);
+            keys_tune(t, node->conf->peer, &t->models[i], node->keys);
+        }
+}
+
+// --- slots ---
+
 static bool slot_of(struct board *board, struct str provider, struct str model, struct str key,
-                    const struct board_tuning *tuning, struct board_slot **out_slot, struct err *err) {
+                    struct board_slot **out_slot, struct err *err) {
     *out_slot = board_slot_get(board, provider, model, key);
-    if (!*out_slot)
-        return err_set(err, ERR_CONFIG_INVALID, "no memory for what is known of target \"%.*s/%.*s\"",
-                       STR_ARG(provider), STR_ARG(model));
-    board_slot_tune(*out_slot, tuning);
-    return true;
+    return *out_slot || err_set(err, ERR_CONFIG_INVALID, "no memory for what is known of target \"%.*s/%.*s\"",
+                                STR_ARG(provider), STR_ARG(model));
 }
 
 // The slots of a model, or of all together where it is empty, under each of its provider's keys.
-static bool keys_init(struct route_table *t, const struct conf_provider *p, struct str model, bool last,
-                      struct board *board, struct board_slot ***out_slots, struct err *err) {
-    static const struct conf_rate_limits none = {OPT_UNSET, OPT_UNSET, OPT_UNSET};
+static bool keys_init(struct route_table *t, const struct conf_provider *p, struct str model, struct board *board,
+                      struct board_slot ***out_slots, struct err *err) {
     *out_slots = NULL;
     if (!p->keys.n) return true;
     struct board_slot **slots = *out_slots = ARENA_ARRAY(&t->arena, struct board_slot *, p->keys.n);
     if (!slots) return err_no_memory(err);
-    for (size_t k = 0; k < p->keys.n; k++) {
-        const struct conf_provider_key *key = &p->keys.p[k];
-        struct board_tuning tuning = key_tuning(model.n ? &none : &key->limits, &t->conf->routing);
-        // A key may be refused for one model and taken for others.
-        if (!model.n || last) tuning.cooldown_ns = tuning.cooldown_auth_ns = 0;
-        if (!slot_of(board, p->name, model, key->name, &tuning, &slots[k], err)) return false;
-    }
+    for (size_t k = 0; k < p->keys.n; k++)
+        if (!slot_of(board, p->name, model, p->keys.p[k].name, &slots[k], err)) return false;
     return true;
 }
 
@@ -95,19 +126,13 @@ static size_t condition_place(struct route_model *m, const struct conf_target *c
 static bool node_init(struct route_table *t, struct route_model *m, struct route_node *node,
                       const struct conf_target *conf, struct board *board, struct err *err) {
     const struct model_target of = {m->conf, conf->peer, conf->model};
-    struct board_tuning tuning = tuning_of(&m->conf->policy, &conf->limits);
-    tuning.rise = (uint32_t)conf->peer->health_check.rise;
-    tuning.fall = (uint32_t)conf->peer->health_check.fall;
-    // Where there is no other, its answer says more than that it was not asked.
-    bool only = m->conf->targets.n == 1;
-    if (only || conf->peer->keys.n) tuning.cooldown_ns = tuning.cooldown_auth_ns = 0;
     *node = (struct route_node){.conf = conf, .model = m->conf, .provider = t->providers[conf->peer->index]};
     node->known = model_facts(t->catalog, t->conf, m->level, &of, &node->facts) || m->conf->capabilities.n;
     node->place = hash_bytes(conf->model, hash_bytes(conf->provider, 0));
     node->arm = conf->arm.n ? hash_bytes(conf->arm, 1) : node->place;
     if (conf->condition) node->when = condition_place(m, conf);
-    return slot_of(board, conf->provider, conf->model, STR(""), &tuning, &node->slot, err) &&
-           keys_init(t, conf->peer, conf->model, only && conf->peer->keys.n == 1, board, &node->keys, err);
+    return slot_of(board, conf->provider, conf->model, STR(""), &node->slot, err) &&
+           keys_init(t, conf->peer, conf->model, board, &node->keys, err);
 }
 
 static struct retry_rules retries_of(const struct conf_retry *r) {
@@ -151,9 +176,8 @@ static bool model_init(struct route_table *t, const struct conf_model *conf, con
 static bool providers_init(struct route_table *t, struct board *board, struct err *err) {
     for (size_t i = 0; i < t->conf->providers.n; i++) {
         const struct conf_provider *p = &t->conf->providers.p[i];
-        const struct board_tuning tuning = provider_tuning(p, &t->conf->routing);
-        if (!slot_of(board, p->name, STR(""), STR(""), &tuning, &t->providers[i], err) ||
-            !keys_init(t, p, STR(""), false, board, &t->keys[i], err))
+        if (!slot_of(board, p->name, STR(""), STR(""), &t->providers[i], err) ||
+            !keys_init(t, p, STR(""), board, &t->keys[i], err))
             return false;
     }
     return true;

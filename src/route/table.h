@@ -56,6 +56,9 @@ struct route_table {
 // Errors: no memory; more targets than the board has slots for.
 NODISCARD bool route_table_create(const struct conf *conf, const struct model_catalog *catalog, struct board *board,
                                   uint64_t now_ns, struct route_table **out_table, struct err *err);
+// The table is in force from now on: what it says of limits, breakers and checks holds for its slots. A table that was
+// only made, as of a configuration that is checked or refused, changes nothing.
+void route_table_tune(const struct route_table *table);
 void route_table_free(struct route_table *table); // NULL is fine
 
 #endif

@@ -141,6 +141,7 @@ static void log_switch(struct server *s, const struct conf_log *was) {
 static void switch_over(struct reload *r) {
     struct server *s = r->server;
     struct setting *old = s->setting;
+    route_table_tune(r->job.setting->runtime->routes);
     setting_switch(s, r->job.setting, old);
     mutex_lock(&s->setting_lock);
     s->setting = r->job.setting;

@@ -286,6 +286,7 @@ static bool first_setting(struct server *s, struct err *err) {
     bool ok = ((s->loops && s->board && s->trials) || err_no_memory(err)) &&
               models_at_start(conf, &models, &s->models_missed, err) &&
               setting_prepare(s, conf, models, NULL, &s->setting, err);
+    if (ok) route_table_tune(s->setting->runtime->routes);
     model_catalog_unref(models);
     conf_unref(conf);
     return ok;

@@ -174,6 +174,11 @@ class Changes(AdminSuite):
         self.assertEqual(self.values('?key=log.level'), {'log.level': 'debug'})
         self.assertEqual(self.api('GET', '/config').json()['version'], before)
 
+    def test_dry_run_leaves_limits(self):
+        limits = {'providers': {'fake': {'limits': {'requests_per_minute': 1}}}}
+        self.assertTrue(self.api('PATCH', '/config?dry_run=1', limits).json()['changes'])
+        self.assertEqual([self.server.chat('fake/well').status for _ in range(3)], [200] * 3)
+
     def test_items_by_name(self):
         self.api('PATCH', '/config', {'models': {'fast': {'targets': [{'provider': 'fake', 'model': 'well'}]}}})
         self.assertEqual(self.server.chat('fast').status, 200)

@@ -135,6 +135,7 @@ static inline void rig_open(struct rig *rig) {
     struct model_catalog *models;
     REQUIRE(model_catalog_builtin(&models, &err));
     REQUIRE(runtime_create(rig->conf, models, rig->board = board_create(), NULL, &rig->runtime, &err));
+    route_table_tune(rig->runtime->routes);
     model_catalog_unref(models);
     struct metrics_options m = {.shards = 1, .max_series = 1000, .version = STR("test")};
     REQUIRE(metrics_create(&m, &rig->metrics, &err));

@@ -44,6 +44,7 @@ static inline void routes_open(struct routes *r, struct str text) {
     REQUIRE(model_catalog_builtin(&r->models, &err));
     REQUIRE(r->board = board_create());
     REQUIRE(route_table_create(r->conf, r->models, r->board, 1, &r->table, &err));
+    route_table_tune(r->table);
     arena_init(&r->arena, NULL, 0, 64 << 20);
 }
 

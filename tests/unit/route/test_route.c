@@ -184,5 +184,38 @@ static void test_tenants(void) {
     routes_close(&w);
 }
 
+static bool begin(const struct route_table *table) {
+    struct board_ticket ticket;
+    struct board_refusal refusal;
+    return board_begin(table->models[0].nodes[0].slot, 1, 0, 1000, 0, &ticket, &refusal);
+}
+
+// A configuration that was made and never came in force, as of a dry run, leaves the targets as they are.
+static void test_only_what_is_in_force(void) {
+    struct routes w;
+    struct err err;
+    struct route_table *next;
+    routes_open(&w, STR("providers: [{name: a, kind: demo}]\n"
+                        "models: [{name: m, targets: [{provider: a, model: x, limits: {concurrency: 2}}]}]\n"));
+    struct conf *conf = routes_load(STR("providers: [{name: a, kind: demo}]\n"
+                                        "models: [{name: m, targets: [{provider: a, model: x,"
+                                        " limits: {concurrency: 1}}]}]\n"));
+    CHECK(begin(w.table));
+    REQUIRE(route_table_create(conf, w.models, w.board, 1, &next, &err));
+    CHECK(begin(w.table));
+    CHECK(!begin(w.table));
+    route_table_free(next);
+    REQUIRE(route_table_create(conf, w.models, w.board, 1, &next, &err));
+    struct board_view view;
+    board_view(next->models[0].nodes[0].slot, 1000, &view);
+    CHECK_INT(view.concurrency, 2);
+    route_table_tune(next);
+    board_view(next->models[0].nodes[0].slot, 1000, &view);
+    CHECK_INT(view.concurrency, 1);
+    route_table_free(next);
+    conf_unref(conf);
+    routes_close(&w);
+}
+
 TEST_MAIN(test_priorities_and_weights, test_weight_of_nothing, test_many_targets, test_names, test_unknown_names,
-          test_tenants)
+          test_tenants, test_only_what_is_in_force)
