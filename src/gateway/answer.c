@@ -68,16 +68,19 @@ static struct str lower_name(struct arena *arena, struct str name) {
     return str_of(p, name.n);
 }
 
-static void pass_fields(struct call *call, const struct http_field *fields, size_t count) {
+size_t answer_fields(struct call *call, const struct http_field *fields, size_t count,
+                     struct http_field out[CALL_FIELDS_MAX]) {
     struct arena *arena = &call->req->arena;
-    for (size_t i = 0; i < count && call->passed_count < CALL_FIELDS_MAX; i++) {
+    size_t n = 0;
+    for (size_t i = 0; i < count && n < CALL_FIELDS_MAX; i++) {
         bool upstream_id =
             str_eq_nocase(fields[i].name, STR("x-request-id")) || str_eq_nocase(fields[i].name, STR("request-id"));
         if (!upstream_id && !passes_to_client(fields[i].name)) continue;
         struct str name = upstream_id ? STR("x-penstock-upstream-request-id") : lower_name(arena, fields[i].name);
         struct str value = arena_str(arena, fields[i].value);
-        if (name.p && value.p) call->passed[call->passed_count++] = (struct http_field){name, value};
+        if (name.p && value.p) out[n++] = (struct http_field){name, value};
     }
+    return n;
 }
 
 static bool is_type(struct str type, struct str wanted) {
@@ -87,14 +90,31 @@ static bool is_type(struct str type, struct str wanted) {
 static bool is_json(struct str type) { return is_type(type, STR("application/json")) || !type.n; }
 
 // Whether the answer comes in pieces, by what the upstream says that it is.
-static enum answer_mode mode_of(const struct call *call, struct str type) {
+static enum answer_mode mode_of(const struct attempt *a, struct str type) {
     static const struct str streams[] = {STR_INIT("text/event-stream"), STR_INIT("application/x-ndjson"),
                                          STR_INIT("application/vnd.amazon.eventstream")};
     for (size_t i = 0; i < ARRAY_LEN(streams); i++)
         if (is_type(type, streams[i])) return ANSWER_STREAM;
     // Sound and the like, and Gemini's arrays, go through as they come.
-    bool array = call->request.array && call->request.stream;
-    return !call->at->translated && (array || !is_json(type)) ? ANSWER_STREAM : ANSWER_WHOLE;
+    bool array = a->call->request.array && a->call->request.stream;
+    return !a->translated && (array || !is_json(type)) ? ANSWER_STREAM : ANSWER_WHOLE;
+}
+
+static enum relay_kind relay_kind_of(const struct call *call, struct str type) {
+    if (is_type(type, STR("text/event-stream"))) return RELAY_EVENTS;
+    return is_type(type, STR("application/x-ndjson")) || call->request.array ? RELAY_FRAMES : RELAY_BYTES;
+}
+
+bool answer_is_framed(const struct attempt *a, const struct http_field *fields, size_t count,
+                      enum frame_kind *out_frames) {
+    struct str type = http_field_get(fields, count, STR("content-type"));
+    enum relay_kind kind = relay_kind_of(a->call, type);
+    if (mode_of(a, type) != ANSWER_STREAM) return false;
+    *out_frames = a->upstream->frames;
+    if (a->translated) return true;
+    if (kind == RELAY_EVENTS) *out_frames = FRAME_SSE;
+    if (kind == RELAY_FRAMES && a->call->request.array) *out_frames = FRAME_ARRAY;
+    return kind != RELAY_BYTES;
 }
 
 static bool begin_stream(struct call *call, struct str type) {
@@ -104,27 +124,28 @@ static bool begin_stream(struct call *call, struct str type) {
         answer_error(call, &err);
         return false;
     }
-    bool events = is_type(type, STR("text/event-stream"));
-    bool frames = is_type(type, STR("application/x-ndjson")) || call->request.array;
-    relay_begin(&call->relay, call->dialect,
-                events   ? RELAY_EVENTS
-                : frames ? RELAY_FRAMES
-                         : RELAY_BYTES,
-                call->request.array);
+    relay_begin(&call->relay, call->dialect, relay_kind_of(call, type), call->request.array);
     call->relay.strip_usage = call->request.stream && !call->request.wants_usage;
     return true;
 }
 
 bool answer_head(struct call *call, int status, const struct http_field *fields, size_t count) {
-    struct str type = http_field_get(fields, count, STR("content-type"));
     call->upstream_status = status;
     if (status_is_failure(status) && failover_again(call, failure_of_status(status))) {
         attempt_over(call, NULL);
         failover_go(call);
         return false;
     }
-    pass_fields(call, fields, count);
-    call->mode = status < 300 ? mode_of(call, type) : ANSWER_WHOLE;
+    struct http_field passed[CALL_FIELDS_MAX];
+    return answer_opened(call, status, passed, answer_fields(call, fields, count, passed));
+}
+
+bool answer_opened(struct call *call, int status, const struct http_field *passed, size_t count) {
+    struct str type = http_field_get(passed, count, STR("content-type"));
+    call->upstream_status = status;
+    memcpy(call->passed, passed, count * sizeof *passed);
+    call->passed_count = count;
+    call->mode = status < 300 ? mode_of(call->at, type) : ANSWER_WHOLE;
     if (call->mode == ANSWER_WHOLE) attempt_first(call->at);
     return call->mode != ANSWER_STREAM || begin_stream(call, type);
 }
@@ -175,17 +196,21 @@ static bool tells_secret(const struct runtime_provider *p, struct str body) {
     return p->credential && credential_is_in(p->credential, body);
 }
 
-// The upstream's error: in the client's dialect it goes through as it is, from another it is translated; our
-// credentials' failure, and what is no error object, become errors of ours.
-static void finish_upstream_error(struct call *call, struct str body) {
+// Those who say so in the body mean it as those who say it in the head.
+static void note_retry(struct attempt *a, const struct chat_failure *failure) {
+    if (!failure->retry_s || a->rate.has_retry_after) return;
+    a->rate.has_retry_after = true;
+    a->rate.retry_after_ns = failure->retry_s * NS_PER_SEC;
+}
+
+// The upstream's error: in the client's dialect its body goes through as it is, from another it is translated; our
+// credentials' failure, and what is no error object (failure is NULL), become errors of ours.
+static void refuse(struct call *call, const struct chat_failure *failure, int status, struct str body) {
     struct err err;
-    struct chat_failure failure;
     struct str name = call->at->provider->conf->name;
-    int status = call->upstream_status;
-    bool known = call->at->upstream->read_failure(body, status, &call->req->arena, &failure);
-    if (known && tells_secret(call->at->provider, body)) known = false;
+    if (failure) note_retry(call->at, failure);
     if (status == 401 && call->at->provider->credential) credential_refused(call->at->provider->credential);
-    if (failover_again(call, known ? failure_of_kind(failure.kind, status) : failure_of_status(status))) {
+    if (failover_again(call, failure ? failure_of_kind(failure->kind, status) : failure_of_status(status))) {
         failover_go(call);
         return;
     }
@@ -194,10 +219,10 @@ static void finish_upstream_error(struct call *call, struct str body) {
                 "provider \"%.*s\" refused the credentials configured for it (status %d); check its api_key",
                 STR_ARG(name), status);
         call_fail(call, &err);
-    } else if (known && status >= 400 && status < 600) {
+    } else if (failure && status >= 400 && status < 600) {
         call->error = err_info(ERR_UPSTREAM_STATUS)->wire_code;
-        if (call->at->translated)
-            tell_failure(call, &failure);
+        if (call->at->translated || !body.n)
+            tell_failure(call, failure);
         else
             finish_whole(call, status, STR("application/json"), body);
     } else {
@@ -209,8 +234,41 @@ static void finish_upstream_error(struct call *call, struct str body) {
     }
 }
 
+static void finish_upstream_error(struct call *call, struct str body) {
+    struct chat_failure failure;
+    int status = call->upstream_status;
+    bool known = call->at->upstream->read_failure(body, status, &call->req->arena, &failure) &&
+                 !tells_secret(call->at->provider, body);
+    attempt_over(call, NULL);
+    refuse(call, known ? &failure : NULL, status, body);
+}
+
+void answer_refused(struct call *call, const struct chat_failure *told) {
+    struct err err;
+    struct chat_failure failure = *told;
+    const struct runtime_provider *p = call->at->provider;
+    bool secret = tells_secret(p, failure.message) || tells_secret(p, failure.code);
+    failure.status = chat_failure_status(told);
+    err_set(&err, ERR_UPSTREAM_STATUS, "provider \"%.*s\" answered with an error", STR_ARG(p->conf->name));
+    attempt_over(call, &err);
+    refuse(call, secret ? NULL : &failure, failure.status, STR(""));
+}
+
+// Whether an answer of status 200 is an error all the same; then it is dealt with as one.
+static bool is_refusal(struct call *call, struct str body) {
+    struct chat_failure failure;
+    enum operation asks = call->at->asks;
+    bool told = asks == OPERATION_CHAT || asks == OPERATION_COMPLETIONS || asks == OPERATION_EMBEDDINGS;
+    if (!told || !call->at->provider || !call->at->upstream->read_failure(body, 200, &call->req->arena, &failure))
+        return false;
+    answer_refused(call, &failure);
+    return true;
+}
+
 // The provider's answer is not what it should be: another target's may be.
-static void invalid_answer(struct call *call, const struct err *err) {
+static void invalid_answer(struct call *call, struct str body, const struct err *err) {
+    if (is_refusal(call, body)) return;
+    attempt_over(call, NULL);
     if (failover_again(call, FAILURE_INVALID_ANSWER))
         failover_go(call);
     else
@@ -222,9 +280,11 @@ static void stream_of_whole(struct call *call, struct str body) {
     struct err err;
     if (!translation_begin(call, &err) ||
         !translator_feed_answer(&call->translation->translator, body, &call->req->arena, &err)) {
-        invalid_answer(call, &err);
+        invalid_answer(call, body, &err);
         return;
     }
+    if (call->translation->translator.failed && is_refusal(call, body)) return;
+    attempt_over(call, NULL);
     struct str part = buf_str(&call->translation->translator.out);
     call->mode = ANSWER_STREAM;
     call->status = call->upstream_status;
@@ -237,9 +297,10 @@ static void translate_whole(struct call *call, struct str body) {
     struct err err;
     if (!translation_answer(call, body, &out, &err)) {
         buf_free(&out);
-        invalid_answer(call, &err);
+        invalid_answer(call, body, &err);
         return;
     }
+    attempt_over(call, NULL);
     buf_free(&call->answer);
     call->answer = out;
     record_price(call);
@@ -248,7 +309,6 @@ static void translate_whole(struct call *call, struct str body) {
 
 static void whole_arrived(struct call *call, struct str body) {
     struct err err;
-    attempt_over(call, NULL);
     if (call->upstream_status >= 300) {
         finish_upstream_error(call, body);
         return;
@@ -259,10 +319,12 @@ static void whole_arrived(struct call *call, struct str body) {
     if (!call->usage_known && !any && !json_validate(body, 0, &err)) {
         err_set(&err, ERR_UPSTREAM_INVALID, "provider \"%.*s\" answered with status %d and a body that is not JSON",
                 STR_ARG(call->at->provider->conf->name), call->upstream_status);
-        invalid_answer(call, &err);
+        invalid_answer(call, body, &err);
         return;
     }
+    if (!call->usage_known && !any && !call->at->translated && is_refusal(call, body)) return;
     if (grade_holds_back(call, body)) {
+        attempt_over(call, NULL);
         failover_go(call);
         return;
     }
@@ -274,6 +336,7 @@ static void whole_arrived(struct call *call, struct str body) {
         translate_whole(call, body);
         return;
     }
+    attempt_over(call, NULL);
     record_price(call);
     finish_whole(call, call->upstream_status, STR_NONE, body);
 }

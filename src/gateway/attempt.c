@@ -3,6 +3,7 @@
 
 #include "gateway/call.h"
 #include "gateway/fan.h"
+#include "gateway/opening.h"
 #include "os/clock.h"
 
 #define WRITTEN_MAX ((size_t)256 << 20) // a body may grow by escapes, but not without end
@@ -13,7 +14,7 @@ void attempt_init(struct attempt *a, struct call *call) {
 }
 
 void attempt_reset(struct attempt *a) {
-    INVARIANT(!a->taken && !a->exchange && !a->fan);
+    INVARIANT(!a->taken && !a->exchange && !a->fan && !a->opening);
     struct buf written = a->written;
     struct call *call = a->call;
     buf_clear(&written);
@@ -148,6 +149,7 @@ void attempt_end(struct attempt *a, enum failure why) {
     if (a->exchange) http_exchange_cancel(a->exchange);
     a->exchange = NULL;
     fan_cancel(a);
+    opening_free(a);
     if (!a->taken) return;
     a->taken = false;
     tell_board(a, why);

@@ -17,6 +17,7 @@ struct dialect_ops;
 struct fan;
 struct http_exchange;
 struct meter_series;
+struct opening;
 
 struct attempt {
     struct call *call;
@@ -31,6 +32,7 @@ struct attempt {
     struct board_ticket key_ticket, model_key; // of the key, of the target under it
     struct rate_headers rate;                  // that came with its answer
     struct http_exchange *exchange;
+    struct opening *opening;            // its stream has not begun (opening.h); NULL: nothing is held back
     uint64_t sent_ns;                   // monotonic; 0: not yet
     const struct meter_series *series;  // NULL until it was sent
     const struct dialect_ops *upstream; // the dialect the target is spoken to in

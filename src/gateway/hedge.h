@@ -1,5 +1,7 @@
 // A second target asked while the first has not begun to answer: what begins first is taken, the other is given up.
 //
+// A stream begins with its first event (opening.h), other answers with their head.
+//
 // Ownership: part of the call. Thread rule: the call's loop. Source: hedged requests (Dean and Barroso, "The Tail at
 // Scale", 2013).
 #ifndef GATEWAY_HEDGE_H

@@ -7,6 +7,7 @@
 #include "gateway/fan.h"
 #include "gateway/hedge.h"
 #include "gateway/native_call.h"
+#include "gateway/opening.h"
 #include "gateway/record.h"
 #include "gateway/send.h"
 #include "gateway/translation.h"
@@ -19,6 +20,7 @@ static void on_head(struct http_exchange *x, const struct http1_head *head) {
     (void)rate_headers_read(&a->rate, head->fields, head->field_count, clock_unix_ns());
     // An error that comes first does not end the other: its answer may be none.
     if (head->status >= 300 && hedge_lost(a, failure_of_status(head->status), NULL, head->status)) return;
+    if (opening_begin(a, head->status, head->fields, head->field_count)) return;
     hedge_won(a);
     answer_head(a->call, head->status, head->fields, head->field_count);
 }
@@ -26,7 +28,10 @@ static void on_head(struct http_exchange *x, const struct http1_head *head) {
 static void on_data(struct http_exchange *x, struct str data, bool last) {
     struct attempt *a = http_exchange_user(x);
     if (last) a->exchange = NULL;
-    answer_data(a->call, data, last);
+    if (a->opening)
+        opening_data(a, data, last);
+    else
+        answer_data(a->call, data, last);
 }
 
 static void on_error(struct http_exchange *x, const struct err *err) {

@@ -52,6 +52,19 @@ enum chat_failure_kind chat_failure_kind_of_status(int status) {
     }
 }
 
+int chat_failure_status(const struct chat_failure *failure) {
+    static const int statuses[] = {
+        [CHAT_FAIL_INVALID] = 400,    [CHAT_FAIL_AUTHENTICATION] = 401, [CHAT_FAIL_PERMISSION] = 403,
+        [CHAT_FAIL_NOT_FOUND] = 404,  [CHAT_FAIL_TOO_LARGE] = 413,      [CHAT_FAIL_RATE_LIMIT] = 429,
+        [CHAT_FAIL_QUOTA] = 429,      [CHAT_FAIL_CONTEXT_LENGTH] = 400, [CHAT_FAIL_CONTENT_POLICY] = 400,
+        [CHAT_FAIL_OVERLOADED] = 503, [CHAT_FAIL_TIMEOUT] = 504,        [CHAT_FAIL_SERVER] = 502,
+    };
+    int status = failure->status;
+    // 500 is what is said where nothing is known.
+    bool said = status >= 400 && status <= 599 && (status != 500 || failure->kind == CHAT_FAIL_SERVER);
+    return said ? status : statuses[failure->kind];
+}
+
 static bool says(struct str text, struct str word) { return scan_find(text, word) < text.n; }
 
 enum chat_failure_kind chat_failure_kind_of_text(struct str code, struct str message,

@@ -78,6 +78,7 @@ struct dialect_ops {
     bool (*write)(const struct chat *chat, const struct chat_target *target, struct arena *arena, struct buf *out,
                   struct chat_report *report, struct err *err);
     enum frame_kind frames;
+    struct str prelude[4]; // events of a stream that say no more than that it will come; empty: there are none such
     // A decoder is memory that the caller gives and that needs no release.
     size_t decoder_size;
     void (*decoder_init)(void *decoder);
@@ -87,7 +88,8 @@ struct dialect_ops {
     void (*decode_end)(void *decoder, struct chat_sink *sink);
     // A whole answer. Escaped texts that have to be made are made in the arena.
     bool (*decode_answer)(struct str body, struct arena *arena, struct chat_sink *sink, struct err *err);
-    // The provider's error object; false: it is none. Slices of the body or the arena.
+    // The provider's error object; false: it is none. Slices of the body or the arena. status: HTTP's; below 400 the
+    // body alone says what it is.
     bool (*read_failure)(struct str body, int status, struct arena *arena, struct chat_failure *out_failure);
 
     // --- passed through ---
@@ -111,6 +113,8 @@ const struct dialect_ops *dialect_find(struct str name);
 struct chat_failure chat_failure_of_err(const struct err *err, struct arena *arena);
 // The kind that a status means where the body says no more.
 enum chat_failure_kind chat_failure_kind_of_status(int status);
+// The status that a failure has, also where HTTP or the place it was told at said another: within a stream, say.
+int chat_failure_status(const struct chat_failure *failure);
 // Whether a provider's message or code says that the prompt is too long, or that it was refused for what it says.
 enum chat_failure_kind chat_failure_kind_of_text(struct str code, struct str message, enum chat_failure_kind otherwise);
 

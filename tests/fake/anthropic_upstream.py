@@ -278,12 +278,24 @@ class AnthropicAnswer(Answer):
                 self.fake.violation('the real API would refuse: ' + str(wrong))
             self.error(400, str(wrong))
             return
-        if counting:
+        if plan.has('early') and not seen.json.get('stream'):
+            self.early_whole()
+        elif counting:
             self.whole(200, json_text({'input_tokens': self.counts(0)[0]}).encode())
         elif seen.json.get('stream'):
             self.stream()
         else:
             self.message()
+
+    def early_error(self, kind):
+        name = {'overloaded': 'overloaded_error', 'limit': 'rate_limit_error', 'invalid': 'invalid_request_error'}[kind]
+        return {'type': 'error', 'error': {'type': name, 'message': f'The fake says: {kind}'}}
+
+    def early_event(self, kind):
+        return self.event('error', self.early_error(kind))
+
+    def early_prelude(self):
+        return self.event('message_start', {'message': self.frame((9, 1, 0, 0))}) + self.event('ping', {})
 
     # --- what is answered ---
 
@@ -398,6 +410,10 @@ class AnthropicAnswer(Answer):
     def stream(self):
         self.head(200, [('Content-Type', self.plan.text('type', 'text/event-stream; charset=utf-8')),
                         ('Cache-Control', 'no-cache')])
+        self.peer.watch(self.plan.number('after_head') / 1000)
+        if self.plan.has('early'):
+            self.early()
+            return
         blocks = list(self.blocks())
         counts = self.counts(sum(len(pieces) for _, pieces in blocks))
         self.tell('message_start', {'message': self.frame((*counts[:1], 1, *counts[2:]))})

@@ -235,6 +235,14 @@ class GeminiAnswer(Answer):
                 self.fake.violation('the real API would refuse: ' + repr(wrong))
             self.error(400, str(wrong))
 
+    def early_error(self, kind):
+        code, status = {'overloaded': (503, 'UNAVAILABLE'), 'limit': (429, 'RESOURCE_EXHAUSTED'),
+                        'invalid': (400, 'INVALID_ARGUMENT')}[kind]
+        return {'error': {'code': code, 'message': f'The fake says: {kind}', 'status': status}}
+
+    def early_prelude(self):
+        return b': PROCESSING\n\n'
+
     # --- what is answered ---
 
     def counts(self, words):
@@ -316,6 +324,9 @@ class GeminiAnswer(Answer):
         return out
 
     def generate(self):
+        if self.plan.has('early'):
+            self.early_whole()
+            return
         parts = self.merged(self.parts())
         counts = self.counts(self.plan.number('words', 5))
         n = self.seen.json.get('generationConfig', {}).get('candidateCount', 1)
@@ -338,6 +349,9 @@ class GeminiAnswer(Answer):
         self.sse, self.first = 'alt=sse' in self.seen.path, True
         kind = 'text/event-stream' if self.sse else 'application/json; charset=UTF-8'
         self.head(200, [('Content-Type', self.plan.text('type', kind))])
+        if self.plan.has('early'):
+            self.early()
+            return
         parts = list(self.parts())
         counts = self.counts(len(parts))
         n = self.seen.json.get('generationConfig', {}).get('candidateCount', 1)

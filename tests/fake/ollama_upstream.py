@@ -84,6 +84,15 @@ class OllamaAnswer(Answer):
             self.fake.violation(f'not a request that Ollama takes: {e!r}')
             self.problem(400, str(e))
 
+    def early_error(self, kind):
+        return {'error': f'The fake says: {kind}'}
+
+    def early_event(self, kind):
+        return json.dumps(self.early_error(kind)).encode() + b'\n'
+
+    def early_prelude(self):
+        return b''
+
     # --- what is said ---
 
     def words(self):
@@ -121,6 +130,9 @@ class OllamaAnswer(Answer):
         return json.dumps(value, ensure_ascii=False, separators=(',', ':')).encode()
 
     def message(self):
+        if self.plan.has('early'):
+            self.early_whole()
+            return
         calls = self.calls()
         text = '' if calls else ''.join(self.words())
         self.whole(200, self.line(self.piece(text, ''.join(self.thoughts()), calls), True),
@@ -137,6 +149,9 @@ class OllamaAnswer(Answer):
 
     def stream(self):
         self.head(200, [('Content-Type', 'application/x-ndjson')])
+        if self.plan.has('early'):
+            self.early()
+            return
         for n, piece in enumerate(self.pieces()):
             if n == 2 and self.plan.has('error_line'):
                 self.data(b'{"error":"The fake broke off"}\n')

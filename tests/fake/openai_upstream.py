@@ -17,6 +17,8 @@
 #   reasoning=MEMBER: thinks aloud first    picture: makes one    strict: refuses what OpenAI refuses of members
 #                       (messages that nobody takes are always refused, see openai_rules.py)
 #   body=invalid|empty|array: not what it should be
+#   early=KIND          status 200, and then nothing but an error: overloaded, limit or invalid; or nothing: end. With
+#                       prelude: after what comes before a first event
 #   idle=MS             close the connection that long after the answer, unannounced
 #   type=TEXT           another content-type
 # A request for JSON is answered with {"tide": "high"}.
@@ -297,6 +299,32 @@ class Answer:
             raise Refused('no such fault: ' + fault)
         raise Gone()
 
+    # --- an error in place of an answer, or before a stream's first event ---
+
+    def early_error(self, kind):
+        types = {'overloaded': ('server_error', 503), 'limit': ('rate_limit_error', 429),
+                 'invalid': ('invalid_request_error', None)}
+        return {'error': {'message': f'The fake says: {kind}', 'type': types[kind][0], 'param': None, 'code': types[kind][1]}}
+
+    def early_event(self, kind):
+        return self.event(self.early_error(kind))
+
+    def early_prelude(self):
+        return b': PROCESSING\n\n' + self.event({'id': '', 'object': 'chat.completion.chunk', 'choices': [],
+                                                 'prompt_filter_results': []})
+
+    def early(self):
+        """Instead of a stream's events."""
+        kind = self.plan.text('early')
+        if self.plan.has('prelude'):
+            self.data(self.early_prelude())
+        if kind != 'end':
+            self.data(self.early_event(kind))
+        self.end()
+
+    def early_whole(self):
+        self.whole(200, json_text(self.early_error(self.plan.text('early'))).encode())
+
     # --- what is asked ---
 
     def run(self):
@@ -325,6 +353,8 @@ class Answer:
         elif plan.has('body'):
             body = {'invalid': b'{"id": "x", "choices": [', 'empty': b'', 'array': b'[1, 2]'}[plan.text('body')]
             self.whole(200, body)
+        elif plan.has('early') and not seen.json.get('stream'):
+            self.early_whole()
         elif openai_rules.problem(seen, plan):
             self.error(400, openai_rules.problem(seen, plan))
         elif seen.path.endswith('/chat/completions'):
@@ -494,6 +524,9 @@ class Answer:
         self.head(200, [('Content-Type', plan.text('type', 'text/event-stream; charset=utf-8')),
                         ('Cache-Control', 'no-cache')])
         self.peer.watch(plan.number('after_head') / 1000)
+        if plan.has('early'):
+            self.early()
+            return
         if fault and when == 'head':
             self.fail(fault)
         sent = 0

@@ -112,10 +112,26 @@ class ResponsesAnswer(Answer):
             self.whole(400, json_text({'error': {'message': str(e), 'type': 'invalid_request_error', 'param': e.param,
                                                  'code': e.code}}).encode())
             return
-        if self.seen.json.get('stream'):
+        if plan.has('early') and not self.seen.json.get('stream'):
+            self.early_whole()
+        elif self.seen.json.get('stream'):
             self.stream_response()
         else:
             self.answer_response()
+
+    def early_event(self, kind):
+        error = self.early_error(kind)['error']
+        code = {'overloaded': 'server_is_overloaded', 'limit': 'rate_limit_exceeded'}.get(kind, 'invalid')
+        if self.plan.has('prelude'):  # then the response fails, else there is none
+            value = {'type': 'response.failed', 'response': {**self.response('failed', []), 'error': {**error, 'code': code}}}
+        else:
+            value = {'type': 'error', 'code': code, 'message': error['message'], 'param': None, 'error': {**error, 'code': code}}
+        return f'event: {value["type"]}\ndata: {json.dumps({**value, "sequence_number": 2})}\n\n'.encode()
+
+    def early_prelude(self):
+        made = self.response('in_progress', [])
+        return b''.join(f'event: {kind}\ndata: {json.dumps({"type": kind, "sequence_number": i, "response": made})}\n\n'.encode()
+                        for i, kind in enumerate(('response.created', 'response.in_progress')))
 
     # --- what is said ---
 
@@ -208,6 +224,9 @@ class ResponsesAnswer(Answer):
         counts = self.counts(self.plan.number('words', 4))
         empty = {'message': {'content': []}, 'reasoning': {'summary': []}, 'function_call': {'arguments': ''}}
         self.head(200, [('Content-Type', 'text/event-stream; charset=utf-8'), ('Cache-Control', 'no-cache')])
+        if self.plan.has('early'):
+            self.early()
+            return
         self.tell('response.created', response=self.response('in_progress', []))
         self.tell('response.in_progress', response=self.response('in_progress', []))
         for i, item in enumerate(output):

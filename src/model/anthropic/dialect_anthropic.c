@@ -45,6 +45,7 @@ const struct dialect_ops dialect_anthropic = {
     .rewrite = anthropic_rewrite,
     .write = anthropic_write,
     .frames = FRAME_SSE,
+    .prelude = {STR_INIT("message_start"), STR_INIT("ping")},
     .decoder_size = ANTHROPIC_DECODER_SIZE,
     .decoder_init = anthropic_decoder_init,
     .decode = anthropic_decode,

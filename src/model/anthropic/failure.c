@@ -55,6 +55,7 @@ static enum chat_failure_kind kind_of(struct str type, int status) {
 
 bool anthropic_read_failure(struct str body, int status, struct arena *arena, struct chat_failure *out_failure) {
     struct json_field f[] = {{.name = STR_INIT("error"), .kinds = JSON_IS(JSON_OBJECT) | JSON_IS(JSON_STRING)}};
+    if (status < 400) status = 500;
     struct chat_failure out = {.status = status, .message = STR("")};
     struct str raw, type = STR_NONE;
     struct err ignored;

@@ -41,6 +41,7 @@ const struct dialect_ops dialect_bedrock = {
     .path = path,
     .write = bedrock_write,
     .frames = FRAME_AWS,
+    .prelude = {STR_INIT("messageStart")},
     .decoder_size = sizeof(struct bedrock_decoder),
     .decoder_init = bedrock_decoder_init,
     .decode = bedrock_decode,

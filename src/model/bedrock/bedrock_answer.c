@@ -270,6 +270,7 @@ bool bedrock_read_failure(struct str body, int status, struct arena *arena, stru
                              [TYPE] = {.name = STR_INIT("__type")}};
     struct err ignored;
     (void)arena;
+    if (status < 400) status = 500;
     if (!json_scan(body, f, ARRAY_LEN(f), &ignored)) return false;
     const struct json_field *message = f[LOWER].found ? &f[LOWER] : &f[UPPER];
     if (!message->found || message->kind != JSON_STRING) return false;

@@ -23,6 +23,7 @@ const struct dialect_ops dialect_cohere = {
     .rewrite = cohere_rewrite,
     .write = cohere_write,
     .frames = FRAME_SSE,
+    .prelude = {STR_INIT("message-start")},
     .decoder_size = sizeof(struct cohere_decoder),
     .decoder_init = cohere_decoder_init,
     .decode = cohere_decode,

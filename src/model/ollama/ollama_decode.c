@@ -128,6 +128,7 @@ bool ollama_read_failure(struct str body, int status, struct arena *arena, struc
     struct err ignored;
     (void)arena;
     if (!json_scan(body, f, 1, &ignored)) return false;
+    if (status < 400) status = 500;
     *out_failure = (struct chat_failure){.kind = chat_failure_kind_of_status(status), .status = status};
     out_failure->message = chat_inner(f[0].raw);
     out_failure->kind = chat_failure_kind_of_text(STR(""), out_failure->message, out_failure->kind);

@@ -117,6 +117,7 @@ static int status_of(struct str code, int status) {
 
 static void settle(struct chat_failure *f, int status) {
     f->status = status_of(f->code, status);
+    if (status < 400 && f->status == 500 && str_eq(f->type, STR("invalid_request_error"))) f->status = 400;
     enum chat_failure_kind kind = chat_failure_kind_of_status(f->status);
     kind = kind_of(f->type, kind);
     kind = kind_of(f->code, kind);

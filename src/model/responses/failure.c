@@ -82,6 +82,7 @@ bool responses_read_failure(struct str body, int status, struct arena *arena, st
     struct json_field f[] = {{.name = STR_INIT("error")}};
     struct err err;
     (void)arena;
+    if (status < 400) status = 500;
     if (!json_scan(body, f, 1, &err) || !f[0].found) return false;
     if (f[0].kind != JSON_STRING) return responses_error_read(f[0].raw, status, out_failure);
     struct str message = chat_inner(f[0].raw);

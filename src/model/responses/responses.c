@@ -75,6 +75,7 @@ const struct dialect_ops dialect_responses = {
     .rewrite = responses_rewrite,
     .write = responses_write,
     .frames = FRAME_SSE,
+    .prelude = {STR_INIT("response.created"), STR_INIT("response.in_progress"), STR_INIT("response.queued")},
     .decoder_size = sizeof(struct responses_decoder),
     .decoder_init = responses_decoder_init,
     .decode = responses_decode,

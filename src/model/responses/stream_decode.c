@@ -284,6 +284,7 @@ static void tell_failure(struct reading *r, struct str error) {
         f = (struct chat_failure){.kind = CHAT_FAIL_SERVER, .status = 500, .message = STR("the response failed")};
     if (str_eq(f.code, STR("rate_limit_exceeded"))) f.kind = CHAT_FAIL_RATE_LIMIT, f.status = 429;
     if (str_eq(f.code, STR("server_is_overloaded"))) f.kind = CHAT_FAIL_OVERLOADED, f.status = 503;
+    if (str_eq(f.type, STR("invalid_request_error")) && f.kind == CHAT_FAIL_SERVER) f.kind = CHAT_FAIL_INVALID;
     if (str_eq(f.code, STR("invalid_prompt"))) f.kind = CHAT_FAIL_CONTENT_POLICY;
     if (f.kind == CHAT_FAIL_CONTEXT_LENGTH || f.kind == CHAT_FAIL_CONTENT_POLICY) f.status = 400;
     struct chat_event e = {.kind = CHAT_FAIL, .failure = &f};
