@@ -32,9 +32,9 @@ struct tokens;
 struct catalog;
 struct health;
 struct keys;
-struct content_log;
 struct credential_job;
 struct response_log;
+struct row_writer;
 struct clerk;
 struct batches;
 struct batch_lines;
@@ -43,7 +43,6 @@ struct native_line;
 struct flight;
 struct flights;
 struct grade_loop;
-struct score_log;
 struct mirror;
 struct trial;
 
@@ -55,9 +54,9 @@ struct gateway_options {
     struct keys *keys;
     struct audit_notes *audit;      // NULL: denials are not told
     struct key_watch *watch;        // NULL: uses of keys are not watched
-    struct content_log *content;    // NULL: contents are not kept
+    struct row_writer *content;     // NULL: contents are not kept
     struct response_log *responses; // NULL: none is kept
-    struct score_log *scores;       // NULL: scores are not written down
+    struct row_writer *scores;      // NULL: scores are not written down
     const struct datadir *dir;      // of the files
     struct clerk *clerk;            // NULL: no files are kept
     struct batches *batches;        // NULL: none are run

@@ -1,28 +1,24 @@
 // Keeps responses for clients that go on from them: handed over by event loops, written by a thread of its own.
 //
-// What waits is bounded: past RESPONSES_WAITING_MAX bytes responses are not kept, and the log says how many. A look-up
-// in the same process waits for a response that is about to be written, so that a client may go on at once; what
-// another server has taken over is there a moment later. What has expired is deleted.
+// What waits is bounded to RESPONSES_WAITING_MAX bytes; what happens when it cannot be written says store/row_writer.h.
+// A look-up in the same process waits for a response that is about to be written, so that a client may go on at once;
+// what another server has taken over is there a moment later. What has expired is deleted.
 //
-// Ownership: response_log_start … response_log_end, which writes what waits; the options' parts are borrowed. Thread
-// rule: any thread; response_log_put copies and takes a short lock, the others block on the database. Units: unix
-// nanoseconds. Errors: those of store/response.h; a failure to write is logged.
+// Ownership: response_log_start … response_log_end; the options' parts are borrowed. Thread rule: any thread;
+// response_log_put copies and takes a short lock, the others block on the database. Units: unix nanoseconds. Errors:
+// those of store/response.h; a failure to write is logged.
 #ifndef GOVERN_RESPONSE_LOG_H
 #define GOVERN_RESPONSE_LOG_H
 
-#include "obs/log.h"
 #include "store/response.h"
+#include "store/row_writer.h"
 
 #define RESPONSES_WAITING_MAX ((size_t)64 << 20)
 
 struct response_log;
-struct response_log_options {
-    const struct datadir *dir;
-    struct log *log;
-};
-NODISCARD bool response_log_start(const struct response_log_options *options, struct response_log **out_log,
+NODISCARD bool response_log_start(const struct row_writer_options *options, struct response_log **out_log,
                                   struct err *err);
-void response_log_end(struct response_log *log); // NULL is fine
+void response_log_end(struct response_log *log, uint64_t until_ns); // as row_writer_end; NULL is fine
 
 void response_log_put(struct response_log *log, const struct response_row *row);
 

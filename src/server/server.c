@@ -6,6 +6,7 @@
 #include "os/clock.h"
 
 #define LEDGER_CLOSE_MS 10000
+#define ROWS_CLOSE_NS (5 * NS_PER_SEC)
 // Threads for what blocks; administration has half of them (admin/share.h). One that does nothing costs about 10 KiB.
 #define WORKERS 16
 
@@ -118,11 +119,10 @@ static bool build(struct server *s, struct err *err) {
     if (!audit_notes_start(&n, &s->audit, err) || !audit_sinks_start(&k, &s->audit_sinks, err))
         return err_wrap(err, "the audit trail");
     if (!key_watch_create(s->audit, &s->watch, err)) return false;
-    if (!content_log_start(&(struct content_log_options){.dir = &s->dir, .log = s->log}, &s->content, err))
+    struct row_writer_options w = {.dir = &s->dir, .log = s->log, .metrics = s->metrics};
+    if (!row_writer_start(&content_log_kind, &w, &s->content, err) ||
+        !row_writer_start(&score_log_kind, &w, &s->scores, err) || !response_log_start(&w, &s->responses, err))
         return false;
-    if (!response_log_start(&(struct response_log_options){.dir = &s->dir, .log = s->log}, &s->responses, err))
-        return false;
-    if (!score_log_start(&s->dir, s->log, &s->scores, err)) return false;
     struct batches_options b = {.dir = &s->dir, .log = s->log, .conf = sinks_conf, .ctx = s};
     if (!clerk_start(&s->dir, &s->clerk, err) || !batches_create(&b, &s->batches, err)) return false;
     struct gateway_options g = {.log = s->log,
@@ -163,9 +163,10 @@ static void tear_down(struct server *s) {
     mem_free(s->gls);
     admin_free(s->admin);
     gateway_free(s->gateway);
-    score_log_end(s->scores);
-    response_log_end(s->responses);
-    content_log_end(s->content);
+    uint64_t rows_until = clock_mono_ns() + ROWS_CLOSE_NS; // of all of them: each has been writing all along
+    row_writer_end(s->scores, rows_until);
+    response_log_end(s->responses, rows_until);
+    row_writer_end(s->content, rows_until);
     save_uses(s);
     key_watch_free(s->watch);
     audit_notes_end(s->audit);

@@ -60,9 +60,9 @@ struct server {
     struct audit_notes *audit;
     struct key_watch *watch;
     struct audit_sinks *audit_sinks;
-    struct content_log *content;
+    struct row_writer *content;
     struct response_log *responses;
-    struct score_log *scores;
+    struct row_writer *scores;
     struct clerk *clerk;
     struct batches *batches;
     struct gateway_loop **gls; // of the loops, for the batches

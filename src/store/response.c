@@ -99,11 +99,8 @@ static bool keep_chain(struct sql_scope scope, const struct response_row *r, str
 
 bool response_put(struct sql_scope scope, const struct datadir *dir, const struct response_row *row, struct err *err) {
     int64_t id;
-    if (!sql_begin(scope.db, err)) return false;
-    bool ok = row_insert(scope, row, &id, err) &&
-              (!id || (row_seal(scope, dir, id, row, err) && keep_chain(scope, row, err))) && sql_commit(scope.db, err);
-    if (!ok) sql_rollback(scope.db);
-    return ok;
+    if (!row_insert(scope, row, &id, err)) return false;
+    return !id || (row_seal(scope, dir, id, row, err) && keep_chain(scope, row, err));
 }
 
 // --- finding ---

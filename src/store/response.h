@@ -27,7 +27,7 @@ struct response_row {
     int64_t created_at, expires_at;
 };
 
-// In a transaction of its own; what is there already stays. A tenant that keeps contents for less time goes before.
+// In an open transaction; what is there already stays. A tenant that keeps contents for less time goes before.
 NODISCARD bool response_put(struct sql_scope scope, const struct datadir *dir, const struct response_row *row,
                             struct err *err);
 // The scopes are a tenant's.

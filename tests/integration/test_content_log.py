@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # The log of contents: kept only where the configuration says so, masked, sealed, for those who may read it, for a time.
+import contextlib
 import json
 import os
+import signal
 import sqlite3
 import time
 
@@ -82,13 +84,57 @@ class Content(Suite):
         time.sleep(1.2)
         self.assertEqual(self.kept(server, first.request_id).status, 404)
         server.post('/v1/chat/completions', chat_body('m'), key=server.key)
+        self.assertTrue(eventually(lambda: len(self.rows(server)) == 1))
 
-        def rows():
-            db = sqlite3.connect(os.path.join(server.data, 'penstock.db'))
-            n = db.execute('SELECT count(*) FROM content_log').fetchone()[0]
-            db.close()
-            return n
-        eventually(lambda: rows() == 1)
+    @contextlib.contextmanager
+    def locked(self, server):
+        with contextlib.closing(sqlite3.connect(os.path.join(server.data, 'penstock.db'), isolation_level=None)) as db:
+            db.execute('BEGIN IMMEDIATE')
+            yield
+            db.rollback()
+
+    def ask(self, server, n):
+        replies = [server.post('/v1/chat/completions', chat_body('m'), key=server.key) for _ in range(n)]
+        self.assertEqual({reply.status for reply in replies}, {200})
+        return [reply.request_id for reply in replies]
+
+    def rows(self, server):
+        with contextlib.closing(sqlite3.connect(os.path.join(server.data, 'penstock.db'))) as db:
+            return db.execute('SELECT request_id, length(request), length(answer) FROM content_log').fetchall()
+
+    def test_a_database_that_is_locked(self):
+        server = self.server_with({})
+        with self.locked(server):
+            asked = self.ask(server, 20)
+            self.assertTrue(eventually(lambda: 'takes no rows now' in server.log()), server.log())
+            self.assertEqual(server.metrics()['penstock_rows_waiting{writer="content-log"}'], 20)
+        for request_id in asked:
+            self.wait(server, request_id)
+        self.assertTrue(eventually(lambda: 'takes rows again' in server.log()), server.log())
+        self.assertEqual(server.metrics()['penstock_rows_dropped_total{writer="content-log"}'], 0)
+
+    def test_the_end_writes_what_waits(self):
+        server = self.server_with({})
+        with self.locked(server):
+            asked = self.ask(server, 20)
+            server.signal(signal.SIGTERM)
+            time.sleep(0.3)
+        server.stop()
+        self.assertEqual(sorted(row[0] for row in self.rows(server)), sorted(asked))
+
+    def test_a_kill_leaves_no_halves(self):
+        server = self.server_with({})
+        first = self.ask(server, 5)
+        for request_id in first:
+            self.wait(server, request_id)
+        more = self.ask(server, 30)
+        server.kill()
+        rows = self.rows(server)
+        self.assertEqual([row for row in rows if not row[1] or not row[2]], [])
+        ids = [row[0] for row in rows]
+        self.assertEqual((ids[:5], len(set(ids)), set(ids) - set(first + more)), (first, len(ids), set()))
+        server.start()
+        self.wait(server, self.ask(server, 1)[0])
 
     def test_deleted(self):
         server = self.server_with({})

@@ -33,7 +33,7 @@ class Replica(Penstock):
 class Replicas(Suite):
     @classmethod
     def config(cls):
-        return {'providers': [fake_provider(cls.fake)], 'log': {'level': 'debug', 'format': 'json'}}
+        return {'providers': [fake_provider(cls.fake)], 'log': {'level': 'debug', 'format': 'json'}, 'content_log': [{}]}
 
     @classmethod
     def setUpClass(cls):
@@ -130,14 +130,19 @@ class Replicas(Suite):
         self.assertTrue(eventually(lambda: self.usage_count(self.b) == len(answered)))
 
     def test_the_database_goes_away_and_comes_back(self):
+        admin = self.a.create_key('--admin')['key']
         self.assertEqual(self.a.chat('fake/gpt').status, 200)
         self.postgres.stop()
         try:
-            for _ in range(5):
-                self.assertEqual(self.a.chat('fake/gpt').status, 200)
+            replies = [self.a.chat('fake/gpt') for _ in range(5)]
+            self.assertEqual({reply.status for reply in replies}, {200})
+            self.assertTrue(eventually(lambda: 'takes no rows now' in self.a.log()), self.a.log())
         finally:
             self.postgres._launch()
         self.assertTrue(eventually(lambda: self.usage_count(self.a) == 6), self.a.log())
+        for reply in replies:
+            self.assertTrue(eventually(lambda r=reply: self.a.get('/api/v1/content/' + r.request_id,
+                                                                  key=admin).status == 200), self.a.log())
         made = self.b.create_key('--name', 'later')
         self.assertTrue(eventually(lambda: self.status(self.a, made['key']) == 200, SOON), self.a.log())
 

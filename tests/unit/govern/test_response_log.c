@@ -15,12 +15,12 @@ static struct datadir dir;
 static struct response_log *start(void) {
     struct response_log *log;
     REQUIRE(datadir_open(temp_path("response_log"), &dir, &err));
-    REQUIRE(response_log_start(&(struct response_log_options){.dir = &dir}, &log, &err));
+    REQUIRE(response_log_start(&(struct row_writer_options){.dir = &dir}, &log, &err));
     return log;
 }
 
 static void end(struct response_log *log) {
-    response_log_end(log);
+    response_log_end(log, UINT64_MAX);
     datadir_close(&dir);
 }
 

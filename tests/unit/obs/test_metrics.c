@@ -296,6 +296,8 @@ static void fill_all(struct metrics *m) {
     metric_add(s, metric_find(s, METRIC_COALESCED, LABELS(STR("m"), STR("leader")), 2), 1);
     metric_add(s, metric_find(s, METRIC_LOOP_BUSY, LABELS(STR("0")), 1), 1);
     metric_add(s, metric_find(s, METRIC_LOOP_MAX_TURN, LABELS(STR("0")), 1), 1);
+    metric_add(s, metric_find(s, METRIC_ROWS_WAITING, LABELS(STR("w")), 1), 1);
+    metric_add(s, metric_find(s, METRIC_ROWS_DROPPED, LABELS(STR("w")), 1), 1);
     metric_add(s, metric_find(s, METRIC_CONFIG_RELOADS, LABELS(STR("ok")), 1), 1);
     metric_add(s, metric_find(s, METRIC_BUDGET_THRESHOLDS, LABELS(STR("80")), 1), 1);
     metric_add(s, metric_find(s, METRIC_REDIS_UP, LABELS(STR("0")), 1), 1);

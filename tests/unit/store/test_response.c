@@ -37,7 +37,10 @@ static bool put(struct sql_scope scope, const char *name, const char *previous, 
                                .answer = STR("{\"out\":2}"),
                                .created_at = at,
                                .expires_at = until};
-    return response_put(scope, &dir, &row, &err);
+    REQUIRE(sql_begin(scope.db, &err));
+    if (response_put(scope, &dir, &row, &err)) return sql_commit(scope.db, &err);
+    sql_rollback(scope.db);
+    return false;
 }
 
 static bool get(struct sql_scope scope, const char *name, const char *place, int64_t now, struct response_row *out) {
