@@ -23,7 +23,7 @@ struct thing {
 static bool write_row(const struct datadir *d, struct sql *to, const void *row, struct err *e) {
     const struct thing *t = row;
     struct sql_stmt *st;
-    CHECK(d == &dir);
+    if (d != &dir) return err_set(e, ERR_INTERNAL, "not the directory it was started with");
     if (t->n < 0) return err_set(e, ERR_STORE, "the row is not one the database can hold");
     if (!sql_prepare(sql_platform(to), STR("INSERT INTO thing (n, body, more) VALUES (?1, ?2, ?3)"), &st, e))
         return false;
