@@ -16,10 +16,11 @@
 
 struct key_entry {
     int64_t id, tenant_id;
-    struct str name;   // may be empty
-    struct str tenant; // its name; empty: the general configuration is the key's
-    bool tenant_made;  // as struct key_row
-    struct str prefix; // "ps-abc123", of a live key
+    struct str name;         // may be empty
+    struct str tenant;       // its name; empty: the general configuration is the key's
+    bool tenant_made;        // as struct key_row
+    const struct zone *zone; // the tenant's time zone; NULL: UTC, as when the system does not know the zone
+    struct str prefix;       // "ps-abc123", of a live key
     bool is_admin;
     bool any_model;           // else those of models
     const struct str *models; // exact names, or patterns whose last byte is '*'

@@ -5,6 +5,12 @@
 #include "access/host_table.h"
 #include "access/keyring.h"
 #include "base/vec.h"
+#include "os/zone_file.h"
+
+struct key_zone {
+    struct str name;
+    struct zone *zone;
+};
 
 // Keys as they were read at one time, with the rights they have. Immutable once it is in a ring; counted references.
 struct key_table {
@@ -14,6 +20,7 @@ struct key_table {
     uint32_t *slots;   // open addressing: 1 + index into entries, 0 = free
     size_t slots_mask; // their number, a power of two, less one
     struct arena arena;
+    VEC(struct key_zone) zones; // each once
     size_t damaged;
 };
 
@@ -41,6 +48,8 @@ struct keyring {
 struct key_table *key_table_new(void); // NULL: out of memory
 struct key_table *key_table_ref(struct key_table *table);
 void key_table_unref(struct key_table *table); // NULL is fine
+// The zone of that name, which goes with the table.
+NODISCARD bool key_table_zone(struct key_table *table, struct str name, const struct zone **out_zone, struct err *err);
 NODISCARD bool key_table_add(struct key_table *table, const struct key_row *row, struct err *err);
 // Once all rows and the policy are there: makes keys findable, and their rights known.
 NODISCARD bool key_table_finish(struct key_table *table, struct err *err);

@@ -50,6 +50,28 @@ static void read_rights(const struct key_row *row, struct key_entry *entry, bool
     *io_damaged = true;
 }
 
+bool key_table_zone(struct key_table *table, struct str name, const struct zone **out_zone, struct err *err) {
+    struct key_zone z = {0};
+    struct err unknown;
+    *out_zone = NULL;
+    if (!name.n) return true;
+    for (size_t i = 0; i < table->zones.n; i++) {
+        if (!str_eq(table->zones.p[i].name, name)) continue;
+        *out_zone = table->zones.p[i].zone;
+        return true;
+    }
+    if (!zone_find(name, &z.zone, &unknown)) {
+        if (unknown.code == ERR_NO_MEMORY) return err_no_memory(err);
+        z.zone = NULL; // who reads the budgets says so
+    }
+    if (!copy_text(&table->arena, name, &z.name) || !vec_push(&table->zones, z)) {
+        zone_free(z.zone);
+        return err_no_memory(err);
+    }
+    *out_zone = z.zone;
+    return true;
+}
+
 bool key_table_add(struct key_table *table, const struct key_row *row, struct err *err) {
     struct key_entry entry = {
         .id = row->id,
@@ -71,6 +93,7 @@ bool key_table_add(struct key_table *table, const struct key_row *row, struct er
         struct str json;
         ok = copy_text(&table->arena, row->allowed_models, &json) && read_models(&table->arena, json, &entry, &damaged);
     }
+    if (!key_table_zone(table, row->time_zone, &entry.zone, err)) return false;
     read_rights(row, &entry, &damaged);
     ok = ok && key_place_read(&table->arena, row->addresses, row->origins, &entry.place, &lost);
     entry.damaged = damaged || lost;
@@ -143,6 +166,8 @@ struct key_table *key_table_ref(struct key_table *table) {
 void key_table_unref(struct key_table *table) {
     if (!table || atom_sub(&table->refs, 1) != 0) return;
     policy_unref(table->policy);
+    for (size_t i = 0; i < table->zones.n; i++) zone_free(table->zones.p[i].zone);
+    vec_free(&table->zones);
     vec_free(&table->entries);
     mem_free(table->slots);
     arena_free(&table->arena);

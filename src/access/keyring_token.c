@@ -35,7 +35,8 @@ static bool token_tenant(struct key_table *table, struct sql *db, const struct t
                          struct err *err) {
     struct sql_stmt *st;
     bool row, active = false, ok = true;
-    if (!sql_prepare(sql_platform(db), STR("SELECT name, status, created_at FROM tenant WHERE id = ?1"), &st, err))
+    if (!sql_prepare(sql_platform(db), STR("SELECT name, status, created_at, time_zone FROM tenant WHERE id = ?1"), &st,
+                     err))
         return false;
     sql_bind_i64(st, 1, c->tenant);
     if (!sql_step(st, &row, err)) return false;
@@ -43,6 +44,7 @@ static bool token_tenant(struct key_table *table, struct sql *db, const struct t
         active = str_eq(sql_col_text(st, 1), STR("active"));
         ok = copy_text(&table->arena, sql_col_text(st, 0), &entry->tenant);
         entry->tenant_made = sql_col_i64(st, 2) != 0;
+        ok = ok && key_table_zone(table, sql_col_text(st, 3), &entry->zone, err);
     }
     sql_reset(st);
     if (!ok) return err_no_memory(err);

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/json_read.h"
+#include "base/zone.h"
 #include "gateway/pipeline.h"
 #include "gateway/translation.h"
 #include "model/prompt_tokens.h"
@@ -170,8 +171,11 @@ static bool truth(bool t, struct condition_value *out) {
 
 #define DAY_S 86400
 
+// As the clocks of its tenant show it, by which its budgets count too.
 static bool get_time(const struct call *call, enum condition_name name, struct condition_value *out) {
-    int64_t s = call->ts / (int64_t)NS_PER_SEC, v = s % DAY_S / 3600;
+    int64_t s = call->ts / (int64_t)NS_PER_SEC;
+    s += zone_offset(call->key ? call->key->zone : NULL, s);
+    int64_t v = s % DAY_S / 3600;
     if (name == CONDITION_MINUTE) v = s % 3600 / 60;
     if (name == CONDITION_WEEKDAY) v = (s / DAY_S + 3) % 7 + 1; // 1970 began on a Thursday
     return number((double)v, out);

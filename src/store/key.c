@@ -6,7 +6,7 @@
     " (SELECT t.name FROM tenant t WHERE t.id = tenant_id), team_id, project_id, owner_kind, owner_id, scopes,"        \
     " addresses, origins, tags, (SELECT t.created_at + t.updated_at FROM tenant t WHERE t.id = tenant_id),"            \
     " (SELECT m.name FROM team m WHERE m.id = team_id), (SELECT p.name FROM project p WHERE p.id = project_id),"       \
-    " last_used_address"
+    " last_used_address, (SELECT t.time_zone FROM tenant t WHERE t.id = tenant_id)"
 
 static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *err) {
     struct key_row row = {
@@ -35,6 +35,7 @@ static bool row_read(struct sql_stmt *st, struct key_row *out_row, struct err *e
         .team = sql_col_text(st, 21),
         .project = sql_col_text(st, 22),
         .last_used_address = sql_col_text(st, 23),
+        .time_zone = sql_col_text(st, 24),
     };
     struct str hash = sql_col_blob(st, 4);
     if (hash.n != sizeof row.hash)
@@ -127,7 +128,7 @@ static bool find_one(struct sql_stmt *st, struct str what, struct arena *arena, 
     if (!own(arena, &row.name) || !own(arena, &row.prefix) || !own(arena, &row.allowed_models) ||
         !own(arena, &row.tenant) || !own(arena, &row.owner_kind) || !own(arena, &row.scopes) ||
         !own(arena, &row.addresses) || !own(arena, &row.origins) || !own(arena, &row.tags) || !own(arena, &row.team) ||
-        !own(arena, &row.project) || !own(arena, &row.last_used_address)) {
+        !own(arena, &row.project) || !own(arena, &row.last_used_address) || !own(arena, &row.time_zone)) {
         err_no_memory(err);
         goto fail;
     }

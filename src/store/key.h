@@ -20,8 +20,9 @@ struct key_row {
     int64_t tenant_id;
     struct str tenant; // its name; empty for TENANT_DEFAULT
     bool tenant_made; // somebody made the tenant; otherwise it has no more than this name, for the configuration's sake
-    struct str name;  // for people; may be empty, need not be unique
-    struct str prefix; // the start of the key's text, to recognise it by
+    struct str time_zone; // the tenant's, by name; empty: UTC
+    struct str name;      // for people; may be empty, need not be unique
+    struct str prefix;    // the start of the key's text, to recognise it by
     char hash[KEY_HASH_SIZE];
     bool is_admin;
     bool any_model;            // allowed_models is NULL

@@ -4,6 +4,7 @@
 
 #include "access/keyring.h"
 #include "base/mem.h"
+#include "base/zone.h"
 
 #include <sys/wait.h>
 
@@ -377,5 +378,35 @@ static void test_locked(void) {
     datadir_close(&dir);
 }
 
-TEST_MAIN(test_check, test_early, test_memo, test_models, test_models_from_rows, test_other_process, test_edits_by_hand,
-          test_many, test_no_memory, test_locked)
+// The clocks of a key are those of its tenant.
+static void test_zones(void) {
+    struct datadir dir;
+    struct sql *db = open_all("zones", &dir);
+    const char *zones[] = {"Europe/Berlin", "Asia/Kolkata", "Nowhere/At_all", "../../etc/passwd", ""};
+    const int64_t offsets[] = {3600, 19800, 0, 0, 0}; // on that day in November
+    struct key_created keys[ARRAY_LEN(zones)];
+    struct keyring *ring, *next;
+    const struct key_entry *entry;
+    for (size_t i = 0; i < ARRAY_LEN(zones); i++) {
+        char sql[200], name[] = {'t', (char)('a' + i), 0};
+        keys[i] = create(db, &dir, (struct key_wanted){.tenant = str_c(name)});
+        snprintf(sql, sizeof sql, "UPDATE tenant SET time_zone = '%s' WHERE name = '%s'", zones[i], name);
+        CHECK(sql_exec(db, str_c(sql), &err));
+    }
+    REQUIRE(keyring_load(db, &dir, &ring, &err));
+    for (size_t i = 0; i < ARRAY_LEN(zones); i++) {
+        REQUIRE(keyring_check(ring, secret_str(&keys[i].text), k_now, &entry, &err));
+        CHECK_INT(zone_offset(entry->zone, k_now / 1000000000), offsets[i]);
+    }
+    CHECK(sql_exec(db, STR("UPDATE tenant SET time_zone = 'Asia/Tokyo' WHERE name = 'ta'"), &err));
+    REQUIRE(keyring_renew(db, ring, &next, &err));
+    REQUIRE(keyring_check(next, secret_str(&keys[0].text), k_now, &entry, &err));
+    CHECK_INT(zone_offset(entry->zone, k_now / 1000000000), 9 * 3600);
+    keyring_unref(ring);
+    keyring_unref(next);
+    sql_close(db);
+    datadir_close(&dir);
+}
+
+TEST_MAIN(test_check, test_zones, test_early, test_memo, test_models, test_models_from_rows, test_other_process,
+          test_edits_by_hand, test_many, test_no_memory, test_locked)
