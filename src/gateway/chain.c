@@ -18,9 +18,14 @@ static const struct conf_step *step_conf(const struct chain *c) { return &c->mod
 bool chain_route(struct call *call, const struct conf_model *model, struct err *err) {
     bool chat = call->request.operation == OPERATION_CHAT || call->request.operation == OPERATION_COMPLETIONS;
     const struct chat *read;
-    if (call->inner && call->inner->step)
-        return err_set(err, ERR_UNSUPPORTED, "model \"%.*s\" is a chain, and a step of a chain asks none",
-                       STR_ARG(str_head(call->request.model, 100)));
+    // Neither do shadows and judges: a chain's steps have some of their own, and so on.
+    const struct inner_caller *by = call->inner;
+    if (by && (by->step || by->shadow || by->judge))
+        return err_set(err, ERR_UNSUPPORTED, "model \"%.*s\" is a chain, and a %s asks none",
+                       STR_ARG(str_head(call->request.model, 100)),
+                       by->step     ? "step of a chain"
+                       : by->shadow ? "shadow"
+                                    : "judge");
     if (!chat || !call->dialect->read)
         return err_set(err, ERR_UNSUPPORTED, "model \"%.*s\" is a chain, which takes chats alone",
                        STR_ARG(str_head(call->request.model, 100)));
@@ -32,16 +37,27 @@ static void on_time(struct timer *timer);
 static void on_task(struct task *task);
 
 // What the client said of how its request is to be treated holds for each step.
-static void take_fields(struct chain *c) {
-    static const struct str names[] = {STR_INIT("x-penstock-privacy"), STR_INIT("x-penstock-region"),
-                                       STR_INIT("x-penstock-tags"),    STR_INIT("x-penstock-session"),
-                                       STR_INIT("x-penstock-strict"),  STR_INIT("traceparent")};
+static bool take_fields(struct chain *c) {
+    static const struct str names[] = {STR_INIT("x-penstock-session"), STR_INIT("x-penstock-strict"),
+                                       STR_INIT("traceparent")};
     const struct http_req *req = c->call->req;
-    static_assert(ARRAY_LEN(names) == ARRAY_LEN(c->fields), "room for all");
+    static_assert(NEED_FIELDS_MAX + ARRAY_LEN(names) == ARRAY_LEN(c->fields), "room for all");
+    if (!need_fields(c->call->need, &c->arena, c->fields, &c->field_count)) return false;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct str value = arena_str(&c->arena, http_field_get(req->fields, req->field_count, names[i]));
         if (value.p && value.n) c->fields[c->field_count++] = (struct http_field){names[i], value};
     }
+    return true;
+}
+
+static void destroy(struct chain *c) {
+    timer_stop(&c->timer);
+    keyring_unref(c->caller.ring);
+    buf_free(&c->asked);
+    buf_free(&c->body);
+    buf_free(&c->answer);
+    arena_free(&c->arena);
+    mem_free(c);
 }
 
 static struct chain *chain_new(struct call *call) {
@@ -62,20 +78,12 @@ static struct chain *chain_new(struct call *call) {
     buf_init(&c->body, call->answer.max);
     buf_init(&c->answer, call->answer.max);
     arena_init(&c->arena, loop_pool(call->gl->loop), 16384 - 16, CHAIN_ARENA_MAX);
-    c->caller.origin = arena_str(&c->arena, http_field_get(call->req->fields, call->req->field_count, STR("origin")));
+    struct str origin = http_field_get(call->req->fields, call->req->field_count, STR("origin"));
+    c->caller.origin = arena_str(&c->arena, call->inner ? call->inner->origin : origin);
     if (!c->caller.origin.p) c->caller.origin = STR("");
-    take_fields(c);
-    return c;
-}
-
-static void destroy(struct chain *c) {
-    timer_stop(&c->timer);
-    keyring_unref(c->caller.ring);
-    buf_free(&c->asked);
-    buf_free(&c->body);
-    buf_free(&c->answer);
-    arena_free(&c->arena);
-    mem_free(c);
+    if (take_fields(c)) return c;
+    destroy(c);
+    return NULL;
 }
 
 static void post(struct chain *c) {

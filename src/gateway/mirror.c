@@ -10,7 +10,7 @@
 
 #define BODY_MAX ((size_t)1 << 20) // a longer request is not copied
 #define REPLY_MAX ((size_t)64 << 10)
-#define FIELDS_MAX 4
+#define FIELDS_MAX (NEED_FIELDS_MAX + 1)
 
 // It outlives the call it is made of, by a copy of what that was sent.
 struct mirror {
@@ -76,12 +76,10 @@ static void begin(struct task *task) {
 
 // What says where a request may go goes with it.
 static void copy_fields(struct mirror *m, const struct call *call) {
-    static const struct str names[FIELDS_MAX] = {STR_INIT("x-penstock-privacy"), STR_INIT("x-penstock-region"),
-                                                 STR_INIT("x-penstock-tags"), STR_INIT("anthropic-version")};
-    for (size_t i = 0; i < FIELDS_MAX; i++) {
-        struct str value = http_field_get(call->req->fields, call->req->field_count, names[i]);
-        if (value.p) m->fields[m->field_count++] = (struct http_field){names[i], arena_str(&m->arena, value)};
-    }
+    static const struct str version = STR_INIT("anthropic-version");
+    struct str value = http_field_get(call->req->fields, call->req->field_count, version);
+    if (!need_fields(call->need, &m->arena, m->fields, &m->field_count)) m->caller.origin = STR_NONE; // not copied
+    if (value.p) m->fields[m->field_count++] = (struct http_field){version, arena_str(&m->arena, value)};
 }
 
 static bool copied(const struct mirror *m) {
@@ -109,7 +107,7 @@ static struct mirror *mirror_of(const struct call *call, struct trial *trial, co
                                       .model = conf->model,
                                       .charge = conf->charge};
     struct str origin = http_field_get(req->fields, req->field_count, STR("origin"));
-    m->caller.origin = origin.n ? arena_str(&m->arena, origin) : STR("");
+    m->caller.origin = arena_str(&m->arena, call->inner ? call->inner->origin : origin);
     copy_fields(m, call);
     m->task.fn = begin;
     m->next = call->gl->mirrors;
@@ -118,7 +116,7 @@ static struct mirror *mirror_of(const struct call *call, struct trial *trial, co
     return m;
 }
 
-// What is answered once and for all, without a trace elsewhere.
+// What is answered once and for all, without a trace elsewhere. What a judge is asked is nobody's request.
 static bool can_be_mirrored(const struct call *call) {
     enum usage_endpoint e = call->endpoint->usage;
     bool known = e == USAGE_ENDPOINT_CHAT || e == USAGE_ENDPOINT_COMPLETIONS || e == USAGE_ENDPOINT_MESSAGES ||
@@ -126,7 +124,7 @@ static bool can_be_mirrored(const struct call *call) {
     enum operation o = call->request.operation;
     bool answers = o == OPERATION_CHAT || o == OPERATION_COMPLETIONS || o == OPERATION_EMBEDDINGS;
     return known && answers && call->req->body.n && call->req->body.n <= BODY_MAX &&
-           !(call->inner && (call->inner->shadow || call->inner->native));
+           !(call->inner && (call->inner->shadow || call->inner->native || call->inner->judge));
 }
 
 static void tell(const struct call *call, struct str result) {
@@ -138,6 +136,7 @@ void mirror_maybe(struct call *call) {
     const struct route_model *model = route_model_find(call->runtime->routes, call->tenant, call->request.model);
     struct trial *trial = model && call->runtime->tried ? call->runtime->tried[model->conf->index].shadow : NULL;
     if (!trial || call->attempts != 1 || call->trials.shadow.trial || !can_be_mirrored(call)) return;
+    if (!conf_tenant_allows(call->tenant, model->conf->shadow.model)) return;
     if (gateway_draw(call->gl) % 1000000 >= trial_share(trial)) return;
     if (!trial_take(trial)) {
         tell(call, STR("full"));

@@ -38,21 +38,90 @@ static size_t list_of(struct str text, struct str *out, size_t max) {
     return n;
 }
 
-// What the key says goes before what the request says, which can only ask for more.
-static void read_limits(const struct call *call, struct need *need) {
+// Once is enough, whoever on the way has added the field, and whatever else is in it.
+static bool says_private(const struct http_req *req) {
+    static const struct str name = STR_INIT("x-penstock-privacy");
+    for (size_t i = 0; i < req->field_count; i++) {
+        if (req->fields[i].name.n != name.n || !str_eq_nocase(req->fields[i].name, name)) continue;
+        struct str rest = req->fields[i].value, one;
+        while (rest.n && str_split(&rest, ',', &one))
+            if (str_eq_nocase(str_trim(one), STR("private"))) return true;
+    }
+    return false;
+}
+
+// A list that cannot be kept to is refused: to pass over a part of it would be to allow more.
+static bool read_list(struct str text, const char *what, struct str *out, size_t max, size_t *out_n, struct err *err) {
+    size_t n = list_of(text, out, max), commas = 0;
+    for (size_t i = 0; i < text.n; i++) commas += text.p[i] == ',';
+    *out_n = n;
+    if (!text.n || (n && commas < max)) return true;
+    return err_set(err, ERR_INVALID_REQUEST, "%s names one to %zu, with commas between them", what, max);
+}
+
+// "eu" takes in "eu-central-1".
+static bool lies_in(struct str region, struct str whole) {
+    return str_eq_nocase(str_head(region, whole.n), whole) && (region.n == whole.n || region.p[whole.n] == '-');
+}
+
+// Of what both say, what lies in both.
+static size_t common_regions(const struct str *a, size_t a_n, const struct str *b, size_t b_n,
+                             struct str out[ROUTE_REGIONS_MAX]) {
+    size_t n = 0;
+    for (size_t i = 0; i < a_n; i++)
+        for (size_t k = 0; k < b_n && n < ROUTE_REGIONS_MAX; k++) {
+            bool inner = lies_in(a[i], b[k]);
+            if (inner || lies_in(b[k], a[i])) out[n++] = inner ? a[i] : b[k];
+        }
+    return n;
+}
+
+// The request can only ask for more than its key does.
+static bool read_regions(const struct call *call, struct str tags, struct route_need *r, struct err *err) {
+    struct str own = member(call, tags, STR("region")), asked = field(call, STR("x-penstock-region"));
+    struct str a[ROUTE_REGIONS_MAX], b[ROUTE_REGIONS_MAX];
+    size_t n;
+    if (!own.n) return read_list(asked, "x-penstock-region", r->regions, ROUTE_REGIONS_MAX, &r->region_count, err);
+    if (!read_list(own, "the key's tag region", r->regions, ROUTE_REGIONS_MAX, &r->region_count, err)) return false;
+    if (!asked.n) return true;
+    if (!read_list(asked, "x-penstock-region", b, ROUTE_REGIONS_MAX, &n, err)) return false;
+    memcpy(a, r->regions, sizeof a);
+    r->region_count = common_regions(a, r->region_count, b, n, r->regions);
+    return r->region_count > 0 ||
+           err_set(err, ERR_NO_TARGET, "the request asks for regions that its key does not allow");
+}
+
+static bool read_limits(const struct call *call, struct need *need, struct err *err) {
     struct route_need *r = &need->route;
     struct str tags = call->key && call->key->tags.n > 2 ? call->key->tags : STR("");
-    r->private = str_eq_nocase(field(call, STR("x-penstock-privacy")), STR("private")) ||
-                 str_eq_nocase(member(call, tags, STR("privacy")), STR("private"));
-    struct str region = member(call, tags, STR("region"));
-    if (!region.n) region = field(call, STR("x-penstock-region"));
-    r->region_count = list_of(region, r->regions, ROUTE_REGIONS_MAX);
-    r->tag_count = list_of(field(call, STR("x-penstock-tags")), r->tags, ROUTE_TAGS_MAX);
+    r->private = says_private(call->req) || str_eq_nocase(member(call, tags, STR("privacy")), STR("private"));
+    return read_regions(call, tags, r, err) && read_list(field(call, STR("x-penstock-tags")), "x-penstock-tags",
+                                                         r->tags, ROUTE_TAGS_MAX, &r->tag_count, err);
+}
+
+static bool put_field(const char *name, const struct str *list, size_t n, struct arena *arena,
+                      struct http_field out[NEED_FIELDS_MAX], size_t *io_n) {
+    BUF_AUTO struct buf text = BUF_INIT(1 << 16);
+    for (size_t i = 0; i < n; i++) buf_printf(&text, "%s%.*s", i ? "," : "", STR_ARG(list[i]));
+    if (!n) return true;
+    struct str value = text.failed ? STR_NONE : arena_str(arena, buf_str(&text));
+    out[(*io_n)++] = (struct http_field){str_c(name), value};
+    return value.p != NULL;
+}
+
+bool need_fields(const struct need *need, struct arena *arena, struct http_field out[NEED_FIELDS_MAX], size_t *out_n) {
+    static const struct str private = STR_INIT("private");
+    const struct route_need *r = &need->route;
+    *out_n = 0;
+    return put_field("x-penstock-privacy", &private, r->private, arena, out, out_n) &&
+           put_field("x-penstock-region", r->regions, r->region_count, arena, out, out_n) &&
+           put_field("x-penstock-tags", r->tags, r->tag_count, arena, out, out_n);
 }
 
 // --- what it is for ---
 
 #define TASK_MAX ((size_t)64)
+#define METADATA_MAX ((size_t)64 * 1024) // it is gone through for each name that is asked for
 
 // Named like a configuration's tasks: what is not is no task, since usage is told by them.
 static bool is_task(struct str name) {
@@ -66,7 +135,7 @@ static bool is_task(struct str name) {
 
 static void read_task(const struct call *call, struct need *need) {
     struct str raw = call->request.metadata;
-    if (!raw.p || json_raw_kind(raw) != JSON_OBJECT) return;
+    if (!raw.p || raw.n > METADATA_MAX || json_raw_kind(raw) != JSON_OBJECT) return;
     need->metadata = raw;
     struct str task = member(call, raw, STR("task"));
     if (is_task(task)) need->asked_task = task;
@@ -154,7 +223,10 @@ const struct complexity *need_complexity(struct need *need) {
 
 // --- conditions ---
 
+#define CONDITION_VALUE_MAX ((size_t)64 * 1024) // a longer text is none: conditions take as long as texts are
+
 static bool text(struct str t, struct condition_value *out) {
+    if (t.n > CONDITION_VALUE_MAX) t = STR("");
     out->text = t;
     return t.n > 0;
 }
@@ -291,7 +363,7 @@ bool need_fill_for(struct call *call, struct str model, struct err *err) {
     need->user = need->session = need->metadata = need->asked_task = STR("");
     call->need = need;
     read_task(call, need);
-    read_limits(call, need);
+    if (!read_limits(call, need, err)) return false;
     need->route.model = model_need_of_request(&call->request);
     return !m || fill_for(call, need, m, err);
 }

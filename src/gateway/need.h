@@ -25,6 +25,10 @@ NODISCARD bool need_fill(struct call *call, struct err *err);
 NODISCARD bool call_need(struct call *call, struct err *err);
 // What the request is for: as its metadata says, else as it reads, where that was judged; else empty.
 struct str need_task(const struct need *need);
+// What the request says of where it may go, as fields of requests that are made because of it.
+#define NEED_FIELDS_MAX 3
+NODISCARD bool need_fields(const struct need *need, struct arena *arena, struct http_field out[NEED_FIELDS_MAX],
+                           size_t *out_n);
 // The model that does such tasks in the place of the request's own; empty: none, or its tenant may not use it.
 struct str need_task_model(struct need *need);
 // The same for another model than the one that is asked for.

@@ -39,12 +39,15 @@ static bool resolve(struct call *call, struct err *err) {
 static bool resolve_canary(struct call *call, struct str name) {
     struct err ignored;
     struct need *own = call->need;
+    const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, call->request.model);
     if (need_fill_for(call, name, &ignored)) {
         const struct route_ask ask = call_route_ask(call);
         call->need->asked_task = need_task(own);
-        if (route_resolve(&ask, name, &call->route, NULL, &ignored)) {
+        // What stands in for the canary says nothing of it.
+        if (route_resolve(&ask, name, &call->route, NULL, &ignored) && !call->route.fallen) {
             call->trials.own = call->route.count;
             call->task = need_task(own);
+            call->route.stands_for = m ? m->conf : NULL;
             (void)route_fall_back_on(&ask, &call->request.model, 1, &call->route);
             return true;
         }

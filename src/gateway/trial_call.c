@@ -21,7 +21,7 @@ struct str trial_deal(struct call *call) {
     }
     if (!tried) return STR("");
     part->ab.trial = tried->ab;
-    if (!tried->canary) return STR("");
+    if (!tried->canary || !conf_tenant_allows(call->tenant, m->conf->canary.model)) return STR("");
     uint32_t share = trial_share(tried->canary);
     part->canary = (struct trial_seat){tried->canary, TRIAL_BASE, trial_step(tried->canary)};
     // Whoever is the same person, or in the same session, is answered by the same model.

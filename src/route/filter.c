@@ -28,8 +28,10 @@ static bool in_region(struct str region, const struct route_need *need) {
     return !need->region_count;
 }
 
+// By its own name it has no tags.
 bool filter_provider(const struct conf_provider *provider, const struct route_need *need) {
-    return !need || ((!need->private || provider->privacy == PRIVACY_LOCAL) && in_region(provider->region, need));
+    return !need || ((!need->private || provider->privacy == PRIVACY_LOCAL) && in_region(provider->region, need) &&
+                     !need->tag_count);
 }
 
 enum route_drop filter_facts(const struct model_entry *facts, const struct model_need *need) {

@@ -196,6 +196,7 @@ bool route_resolve(const struct route_ask *ask, struct str name, struct route *o
     struct route *r = out_route;
     if (!conf_resolve(ask->table->conf, ask->tenant, name, &choice)) return route_unknown(ask, name, err);
     r->model = choice.model;
+    r->stands_for = NULL;
     r->routed = NULL;
     r->count = 0;
     r->considered = 1;
@@ -222,13 +223,12 @@ bool route_resolve(const struct route_ask *ask, struct str name, struct route *o
 
 // --- in the place of what failed ---
 
-// A provider's model by its name in the place of others: it has no tags, and nothing that the request needs may be
-// known to be missing.
+// A provider's model by its name in the place of others: nothing that the request needs may be known to be missing.
 static bool can_stand_in(const struct route_ask *ask, const struct conf_choice *choice) {
     const struct model_target of = {.peer = choice->peer, .upstream = choice->upstream};
     struct model_entry facts;
     if (!ask->need) return true;
-    if (ask->need->tag_count || !filter_provider(choice->peer, ask->need)) return false;
+    if (!filter_provider(choice->peer, ask->need)) return false;
     return !model_facts(ask->table->catalog, ask->table->conf, NULL, &of, &facts) ||
            filter_facts(&facts, &ask->need->model) == ROUTE_DROP_KEPT;
 }
@@ -253,6 +253,7 @@ bool route_fall_back_on(const struct route_ask *ask, const struct str *names, si
     size_t before_them = route->count;
     for (size_t i = 0; i < count && route->count < ROUTE_TARGETS_MAX; i++) {
         struct conf_choice choice;
+        if (!conf_tenant_allows(ask->tenant, names[i])) continue;
         if (!conf_resolve(ask->table->conf, ask->tenant, names[i], &choice)) continue;
         if (choice.model)
             (void)add_targets(ask, &ask->table->models[choice.model->index], list, NULL, route);
@@ -265,7 +266,8 @@ bool route_fall_back_on(const struct route_ask *ask, const struct str *names, si
 
 bool route_fall_back(const struct route_ask *ask, enum failure failure, struct route *route) {
     if (route->fallen || !route->model) return false;
-    const struct conf_fallbacks *f = &route->model->policy.fallbacks;
+    const struct conf_model *whose = route->stands_for ? route->stands_for : route->model;
+    const struct conf_fallbacks *f = &whose->policy.fallbacks;
     const struct str *names = f->general.p;
     size_t n = f->general.n;
     if (failure == FAILURE_CONTEXT_WINDOW && f->context_window.n)

@@ -23,8 +23,9 @@ struct route_target {
 };
 
 struct route {
-    const struct conf_model *model; // NULL: passed through by name
-    struct route_model *routed;     // the same in the table
+    const struct conf_model *model;      // NULL: passed through by name
+    const struct conf_model *stands_for; // in whose place it is asked, with whose fallbacks; NULL: in nobody's
+    struct route_model *routed;          // the same in the table
     struct route_target targets[ROUTE_TARGETS_MAX];
     size_t count;      // at least 1
     size_t considered; // targets it has
@@ -49,8 +50,8 @@ struct route_trace {
 // For a tenant, or in general. Whether the tenant may use the model is not asked here. trace may be NULL.
 NODISCARD bool route_resolve(const struct route_ask *ask, struct str name, struct route *out_route,
                              struct route_trace *trace, struct err *err);
-// Adds the targets that are asked in the place of those that failed so, behind the others. False: there are none. Once
-// a route.
+// Adds the targets that are asked in the place of those that failed so, behind the others; models that the tenant may
+// not use are none. False: there are none. Once a route.
 bool route_fall_back(const struct route_ask *ask, enum failure failure, struct route *route);
 // The same with names that the client gave; whether it may use them was asked.
 bool route_fall_back_on(const struct route_ask *ask, const struct str *names, size_t count, struct route *route);

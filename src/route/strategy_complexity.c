@@ -25,7 +25,7 @@ static void sift(const struct strategy_in *in, struct candidate *list, size_t n)
 static void rank(const struct strategy_in *in, struct candidate *list, size_t n) {
     size_t drawn = candidate_draw(list, n, in->draw);
     for (size_t i = 0; i < n; i++) {
-        double cost = list[i].priced ? (double)list[i].cost_nano : 1e15;
+        double cost = list[i].priced ? (double)list[i].cost_nano + 1 : 1e15;
         list[i].score = (double)distance(&list[i], in->need->tier) * 1e16 + cost;
     }
     list[drawn].score *= 0.999999; // of those that cost the same, not always the first

@@ -140,9 +140,11 @@ bool route_unserved(const struct route_ask *ask, struct str name, const struct r
 bool route_kept_in(const struct route_ask *ask, struct str name, const struct conf_provider *provider,
                    struct err *err) {
     bool private = ask->need->private && provider->privacy != PRIVACY_LOCAL;
+    bool tagged = !private && ask->need->tag_count;
     err_set(err, ERR_NO_TARGET, "\"%.*s\" cannot be asked: %s", STR_ARG(str_head(name, 100)),
-            private ? "the request is private, and this provider does not run in the house (providers[].privacy)"
-                    : "the request may not leave its region (providers[].region)");
+            private  ? "the request is private, and this provider does not run in the house (providers[].privacy)"
+            : tagged ? "the request asks for tags, which only models' targets have (x-penstock-tags)"
+                     : "the request may not leave its region (providers[].region)");
     memcpy(err->param, "model", sizeof "model");
     return false;
 }

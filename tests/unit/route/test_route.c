@@ -217,5 +217,78 @@ static void test_only_what_is_in_force(void) {
     routes_close(&w);
 }
 
+// --- in a model's place ---
+
+static const struct route_need k_plain = {.tier = TIER_SIMPLE};
+
+static bool asks(const struct route *r, const char *provider) {
+    for (size_t i = 0; i < r->count; i++)
+        if (str_eq(r->targets[i].provider->name, str_c(provider))) return true;
+    return false;
+}
+
+static void test_fallbacks_of_a_tenant(void) {
+    struct routes w;
+    struct route r;
+    struct err err;
+    routes_open(&w, STR(PROVIDERS "models:\n"
+                                  "  - name: m\n"
+                                  "    routing: {fallbacks: {general: [closed, open]}}\n"
+                                  "    targets: [{provider: a}]\n"
+                                  "  - {name: open, targets: [{provider: b}]}\n"
+                                  "  - {name: closed, targets: [{provider: c}]}\n"
+                                  "tenants:\n"
+                                  "  - {name: acme, allow_models: [m, open]}\n"));
+    const struct conf_tenant *acme = conf_tenant_find(w.conf, STR("acme"));
+    struct route_ask ask = routes_ask(&w, acme, 0);
+    REQUIRE(resolve(&w, acme, STR("m"), 0, &r, &err));
+    CHECK(route_fall_back(&ask, FAILURE_TIMEOUT_FIRST_TOKEN, &r));
+    CHECK(asks(&r, "b"));
+    CHECK(!asks(&r, "c")); // it may not use that model, however it comes to it
+    ask.tenant = NULL;
+    REQUIRE(resolve(&w, NULL, STR("m"), 0, &r, &err));
+    CHECK(route_fall_back(&ask, FAILURE_TIMEOUT_FIRST_TOKEN, &r));
+    CHECK(asks(&r, "c"));
+    routes_close(&w);
+}
+
+static void test_fallbacks_of_whom_it_stands_for(void) {
+    struct routes w;
+    struct route r;
+    struct err err;
+    routes_open(&w, STR(PROVIDERS "models:\n"
+                                  "  - name: m\n"
+                                  "    routing: {fallbacks: {general: [usual]}}\n"
+                                  "    targets: [{provider: a}]\n"
+                                  "  - {name: next, targets: [{provider: c}]}\n"
+                                  "  - {name: usual, targets: [{provider: b}]}\n"));
+    struct route_ask ask = routes_ask(&w, NULL, 0);
+    REQUIRE(resolve(&w, NULL, STR("next"), 0, &r, &err));
+    CHECK(!r.stands_for);
+    r.stands_for = route_model_find(w.table, NULL, STR("m"))->conf;
+    CHECK(route_fall_back(&ask, FAILURE_SERVER_ERROR, &r));
+    CHECK(asks(&r, "b"));
+    routes_close(&w);
+}
+
+static void test_tags_of_a_providers_name(void) {
+    struct routes w;
+    struct route r;
+    struct err err;
+    struct route_need need = k_plain;
+    routes_open(&w, STR(PROVIDERS "models: [{name: m, targets: [{provider: a, tags: [fast]}]}]\n"));
+    struct route_ask ask = routes_ask(&w, NULL, 0);
+    ask.need = &need;
+    need.tags[need.tag_count++] = STR("fast");
+    CHECK(route_resolve(&ask, STR("m"), &r, NULL, &err));
+    CHECK(!route_resolve(&ask, STR("a/other"), &r, NULL, &err));
+    CHECK_INT(err.code, ERR_NO_TARGET);
+    CHECK(strstr(err.message, "tags") != NULL);
+    need.tag_count = 0;
+    CHECK(route_resolve(&ask, STR("a/other"), &r, NULL, &err));
+    routes_close(&w);
+}
+
 TEST_MAIN(test_priorities_and_weights, test_weight_of_nothing, test_many_targets, test_names, test_unknown_names,
-          test_tenants, test_only_what_is_in_force)
+          test_tenants, test_only_what_is_in_force, test_fallbacks_of_a_tenant, test_fallbacks_of_whom_it_stands_for,
+          test_tags_of_a_providers_name)

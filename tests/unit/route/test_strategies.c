@@ -385,6 +385,28 @@ static void test_tiers(void) {
     routes_close(&w);
 }
 
-TEST_MAIN(test_weights, test_turns, test_sticky, test_sticky_weights, test_arms, test_cost,
+// Those that cost nothing, and those of which nobody knows, share the load as others do that cost the same.
+static void check_spread(const char *strategy, const char *price) {
+    struct routes w;
+    struct route_need need = {.tier = TIER_SIMPLE, .expected = {.prompt = 100, .output = 10}};
+    size_t first[2] = {0};
+    char model[200];
+    snprintf(model, sizeof model, "    strategy: %s\n%s", strategy, price);
+    open_with(&w, model, "      - {provider: p, model: own-a}\n      - {provider: p, model: own-b}\n");
+    for (uint64_t d = 0; d < 1000; d++) first[first_of(&w, &need, 1000, mix(d))]++;
+    CHECK(first[0] > 300 && first[1] > 300);
+    routes_close(&w);
+}
+
+static void test_equal_costs_are_spread(void) {
+    static const char *const strategies[] = {"cost", "complexity"};
+    for (size_t i = 0; i < ARRAY_LEN(strategies); i++) {
+        check_spread(strategies[i], "    price: {input: 1, output: 2}\n");
+        check_spread(strategies[i], "    price: {input: 0, output: 0}\n");
+        check_spread(strategies[i], "");
+    }
+}
+
+TEST_MAIN(test_weights, test_turns, test_sticky, test_sticky_weights, test_arms, test_cost, test_equal_costs_are_spread,
           test_quality_within_a_budget, test_balance, test_balance_has_a_floor, test_latency, test_least_busy,
           test_usage, test_tiers)
