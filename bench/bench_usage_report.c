@@ -15,7 +15,7 @@ enum { KEYS = 1000, TENANTS = 50, DAYS = 90, ROUNDS = 5, HOURS = DAYS * 24, MODE
 #define START INT64_C(1780272000000000000) // 2026-06-01, 00:00
 #define FIRST_HOUR (START / HOUR_NS)
 #define HOUR_NS INT64_C(3600000000000)
-#define RAW_HOURS 24 // whose requests are there one by one
+#define RAW_HOURS 25 // whose requests are there one by one
 
 static const char *const k_models[MODELS] = {"gpt-5",        "gpt-5-mini",  "gpt-4o",       "claude-sonnet-4-5",
                                              "claude-haiku", "gemini-pro",  "gemini-flash", "llama-4",

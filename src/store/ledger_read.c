@@ -105,9 +105,11 @@ static bool give_day(struct reading *r, int64_t day, struct err *err) {
 static bool give_days(struct reading *r, struct err *err) {
     bool any;
     int64_t first, last;
-    if (!usage_sql_edge(&r->sql, false, &any, &first, err)) return false;
+    if (!usage_sql_span(&r->sql, &any, &first, &last, err)) return false;
     if (!any) return true;
-    if (!usage_sql_edge(&r->sql, true, &any, &last, err)) return false;
+    first = MAX(first, r->q->since);
+    if (r->q->until > 0) last = MIN(last, r->q->until);
+    if (r->q->before_id) last = MIN(last, r->q->before_ts);
     for (int64_t day = last / USAGE_DAY_NS; !r->stopped && day >= first / USAGE_DAY_NS; day--) {
         if (!usage_sql_any(&r->sql, day * 24, true, &any, err)) return false;
         if (any && !give_day(r, day, err)) return false;
@@ -195,10 +197,10 @@ static struct group *group_of_time(struct reading *r, int64_t period) {
 static bool row_sum(struct reading *r, struct sql_stmt *st, const struct dim *d, struct err *err) {
     enum ledger_group by = r->q->group;
     struct group *g =
-        usage_group_is_time(by) ? group_of_time(r, period_of(by, sql_col_i64(st, 1))) : &r->groups.p[d->group];
+        usage_group_is_time(by) ? group_of_time(r, period_of(by, sql_col_i64(st, 2))) : &r->groups.p[d->group];
     if (!g) return err_no_memory(err);
-    uint64_t v[SUM_COUNT];
-    for (int i = 0; i < SUM_COUNT; i++) v[i] = (uint64_t)sql_col_i64(st, 2 + i);
+    uint64_t v[SUM_COUNT], sign = (uint64_t)sql_col_i64(st, 1); // -1 in unsigned arithmetic
+    for (int i = 0; i < SUM_COUNT; i++) v[i] = sign * (uint64_t)sql_col_i64(st, 3 + i);
     struct usage_record *sum = &g->row.rec;
     g->row.requests += v[SUM_REQUESTS];
     g->row.errors += d->error ? v[SUM_REQUESTS] : 0;

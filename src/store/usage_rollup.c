@@ -2,10 +2,9 @@
 #include "store/usage_rollup.h"
 
 #include "base/mem.h"
-#include "base/zone.h"
 #include "os/rand.h"
+#include "store/usage_range.h"
 
-#define HOUR_NS 3600000000000
 // Past this many combinations those in memory are dropped and read anew.
 #define KNOWN_MAX 100000
 
@@ -153,7 +152,7 @@ static bool add_to(struct usage_rollup *r, int64_t tenant, int64_t hour, int64_t
 
 bool usage_rollup_add(struct usage_rollup *r, int64_t tenant, int64_t ts, int64_t dim, bool error,
                       const int64_t v[SUM_COUNT], int sign, struct err *err) {
-    int64_t hour = ts / HOUR_NS;
+    int64_t hour = ts / USAGE_HOUR_NS;
     return add_to(r, tenant, hour, dim, v, sign, err) &&
            add_to(r, tenant, hour, error ? USAGE_DIM_ERRORS : USAGE_DIM_ALL, v, sign, err);
 }
@@ -166,13 +165,6 @@ void usage_rollup_clear(struct usage_rollup *r) {
 }
 
 enum { PERIOD_HOUR, PERIOD_DAY, PERIOD_MONTH };
-
-int64_t usage_month_of_day(int64_t day) {
-    int64_t year;
-    unsigned month, of_month;
-    civil_from_days(day, &year, &month, &of_month);
-    return day - (int64_t)of_month + 1;
-}
 
 static int64_t period_of(int kind, int64_t hour) {
     if (kind == PERIOD_HOUR) return hour;

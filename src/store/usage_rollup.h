@@ -78,8 +78,6 @@ void usage_rollup_forget(struct usage_rollup *r);
 // error: of the combination; sign -1 takes the record's numbers away again.
 NODISCARD bool usage_rollup_add(struct usage_rollup *r, int64_t tenant, int64_t ts, int64_t dim, bool error,
                                 const int64_t v[SUM_COUNT], int sign, struct err *err);
-// The first day of a day's month. Days since 1970 UTC.
-int64_t usage_month_of_day(int64_t day);
 void usage_rollup_clear(struct usage_rollup *r);
 // Adds what was gathered to the tables, and clears it. In the caller's transaction.
 NODISCARD bool usage_rollup_write(struct usage_rollup *r, struct sql *db, struct err *err);

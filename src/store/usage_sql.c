@@ -190,11 +190,6 @@ bool usage_group_is_time(enum ledger_group group) {
 }
 bool usage_group_is_text(enum ledger_group group) { return k_groups[group].text != NULL; }
 
-static void put_union(struct builder *b, bool *any) {
-    if (*any) put(b, " UNION ALL ");
-    *any = true;
-}
-
 // Failures alone are narrowed by nothing else.
 static bool usage_sql_of_errors(const struct ledger_query *q) {
     struct ledger_query rest = *q;
@@ -216,38 +211,43 @@ static void put_meant(struct builder *b, const char *column) {
     put(b, " IN (SELECT id FROM usage_meant)");
 }
 
-// A table of sums: what its periods are, counted in days for those longer than an hour.
-static const struct rollup {
+// A table of what adds up by a unit of time: where its rows are, and the hour at which each period begins.
+static const struct {
     const char *table, *period, *hour;
-} k_hours = {"usage_hour r WHERE ", "r.hour", "r.hour"}, k_days = {"usage_day r WHERE ", "r.day", "r.day * 24"},
-  k_months = {"usage_month r WHERE ", "r.month", "r.month * 24"};
+} k_sums[] = {[USAGE_UNIT_HOUR] = {"usage_hour r WHERE ", "r.hour", "r.hour"},
+              [USAGE_UNIT_DAY] = {"usage_day r WHERE ", "r.day", "r.day * 24"},
+              [USAGE_UNIT_MONTH] = {"usage_month r WHERE ", "r.month", "r.month * 24"}};
 
-static void put_rollup(struct builder *b, const struct rollup *sums, int64_t from, int64_t to, bool *any) {
-    if (from >= to) return;
-    put_union(b, any);
-    put(b, "SELECT r.dim_id, ");
-    put(b, sums->hour);
+static void put_periods(struct builder *b, const struct usage_part *part) {
+    put(b, "(WITH RECURSIVE p (x) AS (SELECT CAST(");
+    put_i64(b, "", part->from);
+    put_i64(b, " AS BIGINT) UNION ALL SELECT x + 1 FROM p WHERE x + 1 < ", part->to);
+    put(b, ") SELECT x FROM p) p CROSS JOIN ");
+}
+
+static void put_sums(struct builder *b, const struct usage_part *part) {
+    const char *period = k_sums[part->unit].period;
+    bool in_all = usage_sql_in_all(b->q);
+    bool one_by_one = !in_all && b->s->meant == USAGE_MEANT_FEW && part->unit != USAGE_UNIT_MONTH;
+    put(b, k_sums[part->unit].hour);
     put(b, " AS hour, " SUM_NAMES " FROM ");
-    bool in_all = usage_sql_in_all(b->q), one_by_one = !in_all && b->s->meant == USAGE_MEANT_FEW && sums != &k_months;
     if (in_all || one_by_one) {
-        put_i64(b, "(WITH RECURSIVE p (x) AS (SELECT CAST(", from);
-        put_i64(b, " AS BIGINT) UNION ALL SELECT x + 1 FROM p WHERE x + 1 < ", to);
-        put(b, ") SELECT x FROM p) p CROSS JOIN ");
+        put_periods(b, part);
         // Each is looked up in the table's key, in its order.
         put(b, in_all ? "tenants t CROSS JOIN " : "usage_meant m CROSS JOIN ");
     }
-    put(b, sums->table);
-    put(b, sums->period);
+    put(b, k_sums[part->unit].table);
+    put(b, period);
     if (one_by_one) {
         put(b, " = p.x AND r.tenant_id = m.tenant_id AND r.dim_id = m.id");
     } else if (in_all) {
         put(b, usage_sql_of_errors(b->q) ? " = p.x AND r.tenant_id = t.tenant_id AND r.dim_id = -1"
                                          : " = p.x AND r.tenant_id = t.tenant_id AND r.dim_id IN (0, -1)");
     } else {
-        put_i64(b, " >= ", from);
+        put_i64(b, " >= ", part->from);
         put(b, " AND ");
-        put(b, sums->period);
-        put_i64(b, " < ", to);
+        put(b, period);
+        put_i64(b, " < ", part->to);
         // So that the table's key serves also where no tenant is asked for.
         if (!b->q->tenant_id) put(b, " AND r.tenant_id IN (SELECT tenant_id FROM tenants)");
         put_meant(b, "r.dim_id");
@@ -255,67 +255,51 @@ static void put_rollup(struct builder *b, const struct rollup *sums, int64_t fro
     put_tenant(b, "r.tenant_id");
 }
 
-static void put_records(struct builder *b, int64_t from, int64_t to, bool *any) {
-    if (from >= to) return;
-    put_union(b, any);
-    put(b, "SELECT u.dim_id, u.ts / 3600000000000 AS hour, 1 AS requests, CASE WHEN u.flags / 2 % 2 = 1 THEN 1 ELSE 0"
+static void put_records(struct builder *b, const struct usage_part *part) {
+    static_assert(USAGE_PRICE_UNKNOWN == 2 && USAGE_COMPARED == 64, "as below");
+    put(b, "u.ts / 3600000000000 AS hour, 1 AS requests, CASE WHEN u.flags / 2 % 2 = 1 THEN 1 ELSE 0"
            " END AS unpriced, u.tokens_in, u.tokens_cached, u.tokens_cache_write, u.tokens_out, u.tokens_reasoning,"
            " u.cost_nano, u.latency_us, u.ttft_us, CASE WHEN u.ttft_us > 0 THEN 1 ELSE 0 END AS ttft_requests,"
            " u.attempts, u.reference_nano, CASE WHEN u.flags / 64 % 2 = 1 THEN u.reference_nano - u.cost_nano ELSE 0"
            " END AS saved_nano FROM usage u WHERE u.ts >= ");
-    put_i64(b, "", from);
-    put_i64(b, " AND u.ts < ", to);
+    put_i64(b, "", part->from);
+    put_i64(b, " AND u.ts < ", part->to);
     put_record_filter(b);
     put_meant(b, "u.dim_id");
 }
 
-static int64_t round_up(int64_t v, int64_t to) { return v / to + (v % to > 0); }
-
-// The first month that begins at that day or after it.
-static int64_t month_up(int64_t day) {
-    int64_t first = usage_month_of_day(day);
-    return first == day ? day : usage_month_of_day(first + 31);
+// The largest unit that the query's sums can be made of.
+static enum usage_unit unit_of(const struct ledger_query *q) {
+    if (by_record(q)) return USAGE_UNIT_RECORD;
+    if (q->group == LEDGER_GROUP_HOUR) return USAGE_UNIT_HOUR;
+    return q->group == LEDGER_GROUP_DAY ? USAGE_UNIT_DAY : USAGE_UNIT_MONTH;
 }
 
-// Whole days, as whole months where the group allows it. Of all combinations together a year has no more than 730 rows.
-static void put_days(struct builder *b, int64_t from, int64_t to, bool *any) {
-    int64_t m0 = month_up(from), m1 = usage_month_of_day(to);
-    if (m0 >= m1 || b->q->group == LEDGER_GROUP_DAY || usage_sql_in_all(b->q)) m0 = m1 = to;
-    put_rollup(b, &k_days, from, m0, any);
-    put_rollup(b, &k_months, m0, m1, any);
-    put_rollup(b, &k_days, m1, to, any);
-}
-
-// The range in days, the hours around them, and the records around these.
 static void put_parts(struct builder *b) {
-    const struct ledger_query *q = b->q;
-    int64_t since = b->s->since, until = b->s->until;
-    bool any = false;
+    struct usage_part parts[USAGE_PARTS_MAX];
+    size_t n = usage_range_parts(b->s->since, b->s->until, unit_of(b->q), parts);
+    if (n == 0) parts[n++] = (struct usage_part){.unit = USAGE_UNIT_RECORD, .sign = 1}; // of nothing, nothing
     put(b, "WITH tenants (tenant_id) AS MATERIALIZED (SELECT DISTINCT tenant_id FROM usage_dim) ");
-    int64_t h0 = round_up(since, USAGE_HOUR_NS), h1 = until / USAGE_HOUR_NS;
-    int64_t d0 = round_up(since, USAGE_DAY_NS), d1 = until / USAGE_DAY_NS;
-    static_assert(USAGE_PRICE_UNKNOWN == 2 && USAGE_COMPARED == 64, "as put_records has it");
-    if (by_record(q) || h0 >= h1) {
-        put_records(b, since, until, &any);
-        if (!any) put_records(b, 0, 1, &any);
-        return;
+    for (size_t i = 0; i < n; i++) {
+        bool records = parts[i].unit == USAGE_UNIT_RECORD;
+        if (i) put(b, " UNION ALL ");
+        put(b, records ? "SELECT u.dim_id, " : "SELECT r.dim_id, ");
+        put(b, parts[i].sign > 0 ? "1 AS sign, " : "-1 AS sign, ");
+        (records ? put_records : put_sums)(b, &parts[i]);
     }
-    if (d0 >= d1 || q->group == LEDGER_GROUP_HOUR) d0 = d1 = h1 / 24 + 1;
-    put_records(b, since, h0 * USAGE_HOUR_NS, &any);
-    put_rollup(b, &k_hours, h0, MIN(d0 * 24, h1), &any);
-    put_days(b, d0, d1, &any);
-    put_rollup(b, &k_hours, MAX(d1 * 24, h0), h1, &any);
-    put_records(b, h1 * USAGE_HOUR_NS, until, &any);
 }
 
-// The range is cut to what there is, so that going through its periods ends.
+// The range is cut to what there is, so that going through its periods ends. An end that there is nothing behind lies
+// at the end of the largest unit, so that no edge has to be put right.
 static bool cut(struct usage_sql *s, struct err *err) {
+    enum usage_unit unit = unit_of(s->q);
     bool any;
     int64_t first, last;
-    if (!usage_sql_edge(s, false, &any, &first, err)) return false;
-    if (any && !usage_sql_edge(s, true, &any, &last, err)) return false;
-    s->since = any ? MAX(s->q->since, first) : 0;
-    s->until = !any ? 0 : s->q->until > 0 ? MIN(s->q->until, last + 1) : last + 1;
+    if (!usage_sql_span(s, &any, &first, &last, err)) return false;
+    s->since = s->until = 0;
+    if (!any) return true;
+    s->since = s->q->since <= first ? usage_unit_begin(unit, first) : s->q->since;
+    s->until = s->q->until <= 0 || s->q->until > last ? usage_unit_end(unit, last) : s->q->until;
     return true;
 }
 
@@ -416,20 +400,22 @@ bool usage_sql_any(const struct usage_sql *s, int64_t hour, bool day, bool *out_
     return true;
 }
 
-bool usage_sql_edge(const struct usage_sql *s, bool last, bool *out_any, int64_t *out_ts, struct err *err) {
+bool usage_sql_span(const struct usage_sql *s, bool *out_any, int64_t *out_first, int64_t *out_last, struct err *err) {
     struct builder b;
     struct sql_stmt *st;
-    int64_t since, until;
-    bounds(s->q, &since, &until);
     begin(&b, s);
-    put_i64(&b, "SELECT u.ts FROM usage u WHERE u.ts >= ", since);
-    put_i64(&b, " AND u.ts < ", until);
-    put_tenant(&b, "u.tenant_id");
-    put(&b, last ? " ORDER BY u.ts DESC LIMIT 1" : " ORDER BY u.ts LIMIT 1");
-    if (!end(&b, &st, err) || !sql_step(st, out_any, err)) return false;
-    if (!*out_any) return true;
-    *out_ts = sql_col_i64(st, 0);
-    sql_reset(st);
+    put(&b, "SELECT min((SELECT min(r.hour) FROM usage_hour r WHERE r.tenant_id = d.tenant_id)),"
+            " max((SELECT max(r.hour) FROM usage_hour r WHERE r.tenant_id = d.tenant_id))"
+            " FROM (SELECT DISTINCT tenant_id FROM usage_dim) d WHERE 1 = 1");
+    put_tenant(&b, "d.tenant_id");
+    bool row;
+    if (!end(&b, &st, err) || !sql_step(st, &row, err)) return false;
+    *out_any = row && !sql_col_is_null(st, 0);
+    if (*out_any) {
+        *out_first = sql_col_i64(st, 0) * USAGE_HOUR_NS;
+        *out_last = sql_col_i64(st, 1) * USAGE_HOUR_NS + (USAGE_HOUR_NS - 1);
+    }
+    if (row) sql_reset(st);
     return true;
 }
 

@@ -1,15 +1,15 @@
 // The SQL of reports over usage: from a query to statements, for records and for sums.
 //
 // First the combinations that the query means are gathered in a temporary table. Sums are then added up by the caller
-// from rows of usage_month and usage_day where whole months and days are asked for, of usage_hour at the edges of the
-// range, and of usage itself at the edges of hours. Records are looked for in those days and hours that hold some by
-// the sums. Ownership: texts bound are those of the query, which must outlive the statement. Thread rule: the
-// connection's. Errors: those of sql.h.
+// from rows of usage_month, usage_day, usage_hour and usage itself (usage_range.h). Records are looked for in those
+// days and hours that hold some by the sums. Ownership: texts bound are those of the query, which must outlive the
+// statement. Thread rule: the connection's. Errors: those of sql.h.
 #ifndef STORE_USAGE_SQL_H
 #define STORE_USAGE_SQL_H
 
 #include "store/ledger_read.h"
 #include "store/sql.h"
+#include "store/usage_range.h"
 #include "store/usage_rollup.h"
 
 #define USAGE_TAG_PATTERN_MAX 1100
@@ -30,12 +30,14 @@ NODISCARD bool usage_sql_gather(struct usage_sql *s, struct err *err);
 // where all are meant. Columns: id, the group (its number or text; of time 0), its owner's kind (LEDGER_GROUP_OWNER),
 // whether it is an error.
 NODISCARD bool usage_sql_dims(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err);
-// What there is in the range, of whatever combination. Columns: combination, hour, and as SUM_… in usage_rollup.h.
+// What there is in the range, of whatever combination. Columns: combination, sign (1, or -1: to be taken away), hour,
+// and as SUM_… in usage_rollup.h.
 NODISCARD bool usage_sql_sums(const struct usage_sql *s, struct sql_stmt **out_stmt, struct err *err);
 // Whether the hours from one to before the other, a whole day or a single one, hold records of the query.
 NODISCARD bool usage_sql_any(const struct usage_sql *s, int64_t hour, bool day, bool *out_any, struct err *err);
-// The time of the first or the last record there is; false when there is none.
-NODISCARD bool usage_sql_edge(const struct usage_sql *s, bool last, bool *out_any, int64_t *out_ts, struct err *err);
+// From when to when there are records, of whatever combination of the query's tenant, in whole hours.
+NODISCARD bool usage_sql_span(const struct usage_sql *s, bool *out_any, int64_t *out_first, int64_t *out_last,
+                              struct err *err);
 // Whether only time, tenant and page narrow the query: then records need not be looked for.
 bool usage_sql_open(const struct ledger_query *q);
 // Whether sums come from what all combinations add up to.
@@ -48,8 +50,5 @@ void usage_sql_record(struct sql_stmt *st, struct usage_record *out_rec);
 // Whether a group is a text, or a time.
 bool usage_group_is_time(enum ledger_group group);
 bool usage_group_is_text(enum ledger_group group);
-
-#define USAGE_HOUR_NS 3600000000000
-#define USAGE_DAY_NS (24 * USAGE_HOUR_NS)
 
 #endif

@@ -2,6 +2,7 @@
 #include "ledger_fixture.h"
 
 #include "store/ledger_read.h"
+#include "store/usage_range.h"
 
 #define HOUR 3600000000000LL
 #define RECORDS 3000
@@ -150,6 +151,75 @@ static struct seen plainly(const struct ledger_query *q) {
     return s;
 }
 
+// Whether a record is in the group that a row stands for.
+static bool is_of(enum ledger_group by, const struct usage_record *row, const struct usage_record *r) {
+    switch (by) {
+    case LEDGER_GROUP_KEY:
+        return row->key_id == r->key_id;
+    case LEDGER_GROUP_TENANT:
+        return row->tenant_id == r->tenant_id;
+    case LEDGER_GROUP_TEAM:
+        return row->team_id == r->team_id;
+    case LEDGER_GROUP_PROJECT:
+        return row->project_id == r->project_id;
+    case LEDGER_GROUP_OWNER:
+        return row->owner_id == r->owner_id && row->owner_kind == r->owner_kind;
+    case LEDGER_GROUP_MODEL:
+        return str_eq(row->model, r->model);
+    case LEDGER_GROUP_UPSTREAM_MODEL:
+        return str_eq(row->upstream_model, r->upstream_model);
+    case LEDGER_GROUP_PROVIDER:
+        return str_eq(row->provider, r->provider);
+    case LEDGER_GROUP_ENDPOINT:
+        return row->endpoint == r->endpoint;
+    case LEDGER_GROUP_STATUS:
+        return row->status == r->status;
+    case LEDGER_GROUP_ERROR:
+        return str_eq(row->error, r->error);
+    case LEDGER_GROUP_TAGS:
+        return str_eq(row->tags, r->tags);
+    case LEDGER_GROUP_TASK:
+        return str_eq(row->task, r->task);
+    case LEDGER_GROUP_HOUR:
+        return r->ts >= row->ts && r->ts < row->ts + HOUR;
+    case LEDGER_GROUP_DAY:
+        return r->ts >= row->ts && r->ts < row->ts + 24 * HOUR;
+    case LEDGER_GROUP_MONTH:
+        return r->ts >= row->ts && usage_unit_end(USAGE_UNIT_MONTH, row->ts) > r->ts;
+    case LEDGER_GROUP_NONE:
+    case LEDGER_GROUP_COUNT:
+        break;
+    }
+    return false;
+}
+
+// Each group by itself.
+static bool check_group(void *arg, const struct ledger_row *row) {
+    const struct ledger_query *q = arg;
+    uint64_t requests = 0, errors = 0, in = 0, latency = 0, ttft = 0, n_ttft = 0;
+    int64_t cost = 0, saved = 0;
+    for (size_t i = 0; i < RECORDS; i++) {
+        const struct usage_record *r = &all[i];
+        if (!means(q, r) || !is_of(q->group, &row->rec, r)) continue;
+        requests++;
+        errors += r->status >= 400 || r->error.n;
+        in += r->tokens_in;
+        cost += r->cost_nano;
+        latency += r->latency_us;
+        ttft += r->ttft_us;
+        n_ttft += r->ttft_us > 0;
+        if (r->flags & USAGE_COMPARED) saved += r->reference_nano - r->cost_nano;
+    }
+    CHECK_INT(row->requests, requests);
+    CHECK_INT(row->errors, errors);
+    CHECK_INT(row->rec.tokens_in, in);
+    CHECK_INT(row->rec.cost_nano, cost);
+    CHECK_INT(row->saved_nano, saved);
+    CHECK_INT(row->rec.latency_us, requests ? latency / requests : 0);
+    CHECK_INT(row->rec.ttft_us, n_ttft ? ttft / n_ttft : 0);
+    return true;
+}
+
 static void check_one(struct ledger_query q) {
     struct err err;
     struct seen want = plainly(&q), list = {0}, sums = {0};
@@ -170,6 +240,7 @@ static void check_one(struct ledger_query q) {
     CHECK_INT(sums.attempts, want.attempts);
     CHECK_INT(sums.reference, want.reference);
     CHECK_INT(sums.saved, want.saved);
+    CHECK(ledger_read(&q, check_group, &q, &err));
 }
 
 // Page by page all are met, each once.
