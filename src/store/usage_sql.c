@@ -211,6 +211,16 @@ static void put_meant(struct builder *b, const char *column) {
     put(b, " IN (SELECT id FROM usage_meant)");
 }
 
+// Those that have usage, found one by one; the last row is NULL.
+static void put_tenants(struct builder *b) {
+    if (b->q->tenant_id)
+        put(b, "WITH tenants (tenant_id) AS (SELECT CAST(?1 AS BIGINT)) ");
+    else
+        put(b, "WITH RECURSIVE tenants (tenant_id) AS (SELECT min(tenant_id) FROM usage_dim UNION ALL"
+               " SELECT (SELECT min(d.tenant_id) FROM usage_dim d WHERE d.tenant_id > t.tenant_id) FROM tenants t"
+               " WHERE t.tenant_id IS NOT NULL) ");
+}
+
 // A table of what adds up by a unit of time: where its rows are, and the hour at which each period begins.
 static const struct {
     const char *table, *period, *hour;
@@ -279,7 +289,7 @@ static void put_parts(struct builder *b) {
     struct usage_part parts[USAGE_PARTS_MAX];
     size_t n = usage_range_parts(b->s->since, b->s->until, unit_of(b->q), parts);
     if (n == 0) parts[n++] = (struct usage_part){.unit = USAGE_UNIT_RECORD, .sign = 1}; // of nothing, nothing
-    put(b, "WITH tenants (tenant_id) AS MATERIALIZED (SELECT DISTINCT tenant_id FROM usage_dim) ");
+    put_tenants(b);
     for (size_t i = 0; i < n; i++) {
         bool records = parts[i].unit == USAGE_UNIT_RECORD;
         if (i) put(b, " UNION ALL ");
@@ -404,10 +414,9 @@ bool usage_sql_span(const struct usage_sql *s, bool *out_any, int64_t *out_first
     struct builder b;
     struct sql_stmt *st;
     begin(&b, s);
-    put(&b, "SELECT min((SELECT min(r.hour) FROM usage_hour r WHERE r.tenant_id = d.tenant_id)),"
-            " max((SELECT max(r.hour) FROM usage_hour r WHERE r.tenant_id = d.tenant_id))"
-            " FROM (SELECT DISTINCT tenant_id FROM usage_dim) d WHERE 1 = 1");
-    put_tenant(&b, "d.tenant_id");
+    put_tenants(&b);
+    put(&b, "SELECT min((SELECT min(r.hour) FROM usage_hour r WHERE r.tenant_id = t.tenant_id)),"
+            " max((SELECT max(r.hour) FROM usage_hour r WHERE r.tenant_id = t.tenant_id)) FROM tenants t");
     bool row;
     if (!end(&b, &st, err) || !sql_step(st, &row, err)) return false;
     *out_any = row && !sql_col_is_null(st, 0);
