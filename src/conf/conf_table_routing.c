@@ -88,7 +88,8 @@ TABLE(balance, "what counts how much", conf_balance, BALANCE);
 
 #define QUEUE(how, D)                                                                                                  \
     VALUE(conf_queue, max_wait, OPT_DURATION, how, D("0"), 0, HOUR,                                                    \
-          "How long a request waits for room when all targets are at the limits set for them. 0: it is refused."),     \
+          "How long a request waits in all when its targets are at the limits set for them, or have answered 429 and " \
+          "asked to be left alone. 0: it is refused."),                                                                \
         VALUE(conf_queue, max_length, OPT_INT, how, D("1000"), 1, 1000000,                                             \
               "How many requests may wait on each event loop.")
 TABLE(queue, "waiting for room", conf_queue, QUEUE);

@@ -47,10 +47,16 @@ static void note_refusal(struct failover *f, const struct board_refusal *refusal
         f->room_at_ns = MIN(f->room_at_ns, refusal->retry_at_ns == UINT64_MAX ? 0 : refusal->retry_at_ns);
 }
 
+bool failover_is_spent(const struct call *call, size_t target) {
+    const struct failover *f = &call->failover;
+    return f->queue && (f->spent >> target & 1);
+}
+
 // The next target that lets itself be asked.
 static bool take(struct call *call, struct attempt *a) {
     struct failover *f = &call->failover;
     for (; f->next < call->route.count; f->next++) {
+        if (failover_is_spent(call, f->next)) continue;
         struct board_refusal refusal = {BOARD_CONCURRENCY, UINT64_MAX}; // of one that others wait for
         bool yields = queue_yields(call, &call->route.targets[f->next]);
         if (!yields && attempt_take(a, f->next, &refusal)) {
@@ -120,11 +126,17 @@ bool failover_first(struct call *call, struct err *err) {
 
 bool failover_take_queued(struct call *call) {
     struct failover *f = &call->failover;
+    struct attempt *next = f->queue ? other(call) : call->at; // what has failed is the call's until then
     f->next = 0;
     f->retry_at_ns = f->room_at_ns = UINT64_MAX;
+    attempt_reset(next);
     call->place.ahead = QUEUE_HIGHER_CLASSES;
-    bool taken = take(call, call->at);
+    bool taken = take(call, next);
     call->place.ahead = QUEUE_NOBODY;
+    if (taken) {
+        call->at = next;
+        f->queue = false;
+    }
     return taken;
 }
 
@@ -167,6 +179,15 @@ static bool wait_for_same(struct call *call, uint64_t *out_wait_ns) {
     return f->again < (size_t)r->same_target && retry_wait(&rules, &ask, out_wait_ns);
 }
 
+// Those that asked to be left alone can be waited for; of what is no model's, nobody knows how long.
+static bool wait_in_queue(struct call *call) {
+    struct failover *f = &call->failover;
+    uint64_t now = clock_mono_ns(), wait = f->after_ns ? f->after_ns : board_tuning_default().cooldown_ns;
+    wait = MIN(wait, f->room_at_ns > now ? f->room_at_ns - now : 0); // another one may be free sooner
+    f->queue = call_target(call)->slot && queue_may_wait(call, wait);
+    return f->queue;
+}
+
 bool failover_again(struct call *call, enum failure why) {
     struct failover *f = &call->failover;
     const struct failure_info *info = failure_info(why);
@@ -176,7 +197,9 @@ bool failover_again(struct call *call, enum failure why) {
     f->wait_ns = 0;
     if (!call->at->taken || call->reply_started) return false;
     if (call->attempts >= (size_t)rules_of(call)->attempts) return false;
+    if (why != FAILURE_RATE_LIMIT) f->spent |= 1u << call->at->target;
     if (info->next && find_next(call, why)) return true;
+    if (why == FAILURE_RATE_LIMIT && wait_in_queue(call)) return true;
     return info->same && wait_for_same(call, &f->wait_ns) && may_retry(call);
 }
 
@@ -205,6 +228,17 @@ static void count(struct call *call, enum metric_family family, enum failure why
     metric_add(shard, metric_find(shard, family, &failure_info(why)->name, 1), 1);
 }
 
+// All that may be asked is looked at once more, now that the board knows of the last one.
+static void join_queue(struct call *call) {
+    struct err err;
+    if (failover_take_queued(call)) {
+        pipeline_resume(call);
+        return;
+    }
+    (void)nobody(call, &err);
+    if (!queue_join(call, &err)) call_fail(call, &err);
+}
+
 void failover_go(struct call *call) {
     struct failover *f = &call->failover;
     timer_stop(&call->timer);
@@ -212,6 +246,10 @@ void failover_go(struct call *call) {
     attempt_end(call->at, f->why);
     forget_answer(call);
     count(call, f->ready ? METRIC_FAILOVERS : METRIC_RETRIES, f->why);
+    if (f->queue) {
+        join_queue(call);
+        return;
+    }
     if (!f->ready) {
         f->again++;
         f->put_off = false;

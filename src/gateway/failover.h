@@ -29,6 +29,8 @@ struct failover {
     uint64_t after_ns;     // its provider asked to stay away for so long; 0: it did not
     struct attempt *ready; // what is to be tried next; NULL: the same targets anew, after wait_ns
     uint64_t wait_ns;
+    bool queue;         // it waits in the queue for those that asked to be left alone
+    uint32_t spent;     // while it does so: the targets that have failed by something else, a bit for each
     bool put_off;       // once more, since none would be asked when the wait was over
     struct timer timer; // before the same target is asked again
     struct timer hedge;
@@ -50,6 +52,8 @@ NODISCARD bool failover_take_queued(struct call *call);
 NODISCARD bool failover_again(struct call *call, enum failure why);
 // Gives up call->at, and goes on with what failover_again has found: at once, or after a while.
 void failover_go(struct call *call);
+// Whether the target of that index is not to be waited for.
+bool failover_is_spent(const struct call *call, size_t target);
 void failover_note(struct call *call, const struct attempt *a, const char *error, int status);
 
 enum failure failure_of_err(const struct err *err);

@@ -47,10 +47,17 @@ static const struct conf_queue *rules_of(const struct call *call) {
     return call->route.model ? &call->route.model->policy.queue : &call->runtime->conf->routing.queue;
 }
 
+// What is left of it.
 static uint64_t max_wait_ms(const struct call *call) {
     int64_t most = rules_of(call)->max_wait, wish;
     if (value_duration(field(call, STR("x-penstock-max-wait")), &wish)) most = MIN(most, wish);
-    return (uint64_t)most;
+    uint64_t waited = call->place.waited_ns / NS_PER_MS;
+    return (uint64_t)most > waited ? (uint64_t)most - waited : 0;
+}
+
+bool queue_may_wait(const struct call *call, uint64_t ns) {
+    if (!rules_of(call)->max_wait || ns > max_wait_ms(call) * NS_PER_MS || ns >= watch_remaining(call)) return false;
+    return call->gl->queue.line.waiting < (size_t)rules_of(call)->max_length;
 }
 
 // --- who goes first ---
@@ -78,9 +85,10 @@ static bool slot_full(const struct board_slot *slot, uint64_t now) {
 }
 
 static bool has_room(const struct call *call, uint64_t now) {
-    for (size_t i = 0; i < call->route.count; i++)
-        if (!slot_full(call->route.targets[i].slot, now) && !slot_full(call->route.targets[i].provider_slot, now))
-            return true;
+    for (size_t i = 0; i < call->route.count; i++) {
+        const struct route_target *t = &call->route.targets[i];
+        if (!failover_is_spent(call, i) && !slot_full(t->slot, now) && !slot_full(t->provider_slot, now)) return true;
+    }
     return false;
 }
 
@@ -138,6 +146,7 @@ static void out_of_line(struct call *call, struct str result) {
     struct line *line = &call->gl->queue.line;
     if (!call->place.item.flow) return;
     timer_stop(&call->place.timer);
+    call->place.waited_ns += clock_mono_ns() - call->place.since_ns;
     tell_waiting(call, false);
     count_waiting(call, false);
     count_wait(call, result);
@@ -152,9 +161,9 @@ void queue_leave(struct call *call) { out_of_line(call, STR("gone")); }
 static void on_late(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, place.timer);
     struct err err;
-    uint64_t ms = (clock_mono_ns() - call->place.since_ns) / NS_PER_MS;
     uint64_t at = call->failover.retry_at_ns, now = clock_mono_ns();
     out_of_line(call, STR("late"));
+    uint64_t ms = call->place.waited_ns / NS_PER_MS;
     count_refused(call, STR("late"));
     err_set(&err, ERR_RATE_LIMITED, "all targets of \"%.*s\" were at their limits for %llu ms; try again soon",
             STR_ARG(str_head(call->request.model, 100)), (unsigned long long)ms);

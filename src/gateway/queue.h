@@ -1,5 +1,7 @@
 // Calls that wait because all their targets are at their limits: a queue for each loop, served as line.h says.
 //
+// One that has been told so by its last target (429) waits as well, for as long as the target asks to be left alone.
+//
 // Limits are of the process: a call that ends has its own loop look at once who is next, and the others look every
 // QUEUE_LOOK_MS while somebody waits there. Classes hold across loops: while a call of a higher class waits for a
 // target, wherever that is, none of a lower one takes it; nor does a call that has just come take what others of its
@@ -40,7 +42,8 @@ struct queue_place {
     enum queue_ahead ahead; // who goes first
     enum queue_class class;
     bool class_known;
-    uint64_t since_ns; // 0: it has not waited
+    uint64_t since_ns;  // 0: it has not waited
+    uint64_t waited_ns; // in all, before since_ns
 };
 
 void queue_init(struct gateway_loop *gl);
@@ -49,6 +52,8 @@ void queue_place_init(struct call *call);
 // Has the call wait, if its model lets it and there can be room in time: it goes on by pipeline_resume with a target
 // taken, or fails. False: it does not wait, and err stays, or says that too many wait.
 NODISCARD bool queue_join(struct call *call, struct err *err);
+// Whether it may wait so long for a target that asked to be left alone.
+bool queue_may_wait(const struct call *call, uint64_t ns);
 // Nothing when it does not wait.
 void queue_leave(struct call *call);
 // Whether others who wait for the target go first.

@@ -253,6 +253,83 @@ class Again(Failing):
         self.assertEqual(self.made(), {'400': 1})
 
 
+class Waiting(Failing):
+    """After a 429 of the last target, where there is a queue."""
+    models = staticmethod(lambda: [
+        chain('waits', 'waits', queue={'max_wait': '10s'}),
+        chain('several', 'several', queue={'max_wait': '20s'}),
+        chain('short', 'short', queue={'max_wait': '3s'}),
+        chain('mixed', 'mixed-a', 'mixed-b', queue={'max_wait': '10s'}),
+        chain('few-tries', 'few-tries', queue={'max_wait': '10s'}, retry={'attempts': 2}),
+        chain('in-all', 'in-all', queue={'max_wait': '1500ms'}),
+        chain('hurries', 'hurries', queue={'max_wait': '10s'}, timeouts={'total': '500ms'}),
+        chain('next', 'next-a', 'next-b', queue={'max_wait': '10s'}),
+    ])
+    ASKS = 'status=429;retry_after=1'
+
+    def apart(self):
+        first, *rest = [s.at for s in self.fake.seen]
+        return [at - first for at in rest]
+
+    def test_waited_for(self):
+        for stream in (False, True):
+            self.fake.reset()
+            self.fake.scripts['waits'] = [self.ASKS]
+            reply = self.server.chat('waits', stream=stream)
+            self.check_answer(reply, 2)
+            self.assertIn('waits 429', reply.header('x-penstock-tried'))
+            self.assertGreaterEqual(self.apart()[0], 1)
+
+    def test_several(self):
+        self.fake.scripts['several'] = [self.ASKS]
+        replies = in_parallel(5, lambda _: self.server.chat('several'))
+        self.assertEqual([r.status for r in replies], [200] * 5)
+        self.assertEqual(sorted(int(r.header('x-penstock-attempts', '1')) for r in replies), [1, 1, 1, 1, 2])
+        self.assertGreaterEqual(min(self.apart()), 1)
+
+    def test_not_longer_than_it_may(self):
+        self.fake.scripts['short'] = ['status=429;retry_after=60']
+        reply = self.server.chat('short')
+        self.assertEqual((reply.status, reply.header('retry-after')), (429, '60'))
+        for model in ('waits', 'hurries'):
+            self.fake.reset()
+            self.fake.scripts[model] = [self.ASKS] * 2
+            reply = self.server.post('/v1/chat/completions', chat_body(model), {'x-penstock-max-wait': '900ms'} if model == 'waits' else {})
+            self.assertEqual((reply.status, reply.header('retry-after')), (429, '1'))
+            self.assertEqual(len(self.fake.seen), 1)
+
+    def test_in_all(self):
+        self.fake.scripts['in-all'] = [self.ASKS] * 3
+        self.assertEqual(self.server.chat('in-all').status, 429)
+        self.assertEqual(len(self.fake.seen), 2)
+
+    def test_so_many_attempts(self):
+        self.fake.scripts['few-tries'] = [self.ASKS] * 3
+        reply = self.server.chat('few-tries')
+        self.assertEqual((reply.status, reply.header('x-penstock-attempts')), (429, '2'))
+
+    def test_what_has_failed_is_not_asked_meanwhile(self):
+        self.fake.scripts = {'mixed-a': ['status=500'] * 2, 'mixed-b': [self.ASKS]}
+        self.check_answer(self.server.chat('mixed'), 3)
+        self.assertEqual([s.model for s in self.fake.seen], ['mixed-a', 'mixed-b', 'mixed-b'])
+
+    def test_another_target_goes_first(self):
+        self.fake.scripts['next-a'] = [self.ASKS]
+        self.check_answer(self.server.chat('next'), 2)
+        self.assertEqual([s.model for s in self.fake.seen], ['next-a', 'next-b'])
+
+    def test_who_leaves(self):
+        self.fake.scripts['waits'] = [self.ASKS]
+        with self.server.conn() as c:
+            c.send(request_bytes('POST', '/v1/chat/completions', chat_body('waits', 'gone'), key=self.server.key))
+            self.assertTrue(self.fake.wait(lambda: self.fake.seen and self.fake.seen[-1].answered))
+            eventually(lambda: self.made().get('429'))
+            c.reset()
+        eventually(lambda: [r for r in self.server.usage() if r['model'] == 'waits' and r['status'] == 499])
+        self.check_answer(self.server.chat('waits'), 1)
+        self.assertEqual(len(self.fake.seen), 2)
+
+
 class Fallbacks(Failing):
     models = staticmethod(lambda: [
         chain('general', 'ga;status=500', fallbacks={'general': ['second']}),
