@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "gateway/answer.h"
 #include "gateway/native_ask.h"
+#include "gateway/need.h"
 
 #include <stdio.h>
 
@@ -67,17 +68,36 @@ static void failed(struct batch_line *line) {
     batch_line_done(line);
 }
 
+// "name: value\n" and so on. False: there are more than were ever written.
+static bool read_wishes(struct str text, struct http_field out[NEED_FIELDS_MAX], size_t *out_n) {
+    struct str one;
+    size_t n = 0;
+    while (text.n && str_split(&text, '\n', &one)) {
+        size_t colon = str_find_char(one, ':');
+        if (!one.n) continue;
+        if (n == NEED_FIELDS_MAX || colon == one.n) return false;
+        out[n++] = (struct http_field){str_head(one, colon), str_trim(str_from(one, colon + 1))};
+    }
+    *out_n = n;
+    return true;
+}
+
 static void begin(struct batch_lines *l, struct batch_line *line) {
+    struct http_field fields[NEED_FIELDS_MAX];
+    size_t count = 0;
+    bool read = read_wishes(line->wishes, fields, &count);
     struct http_inner_options o = {.loop = l->gl->loop,
                                    .method = HTTP_POST,
                                    .path = line->path,
                                    .content_type = STR("application/json"),
+                                   .fields = fields,
+                                   .field_count = count,
                                    .body = line->body,
                                    .peer = line->address,
                                    .max_reply = line->max_answer,
                                    .done = on_done,
                                    .user = line};
-    line->inner = http_inner_create(&o);
+    line->inner = read ? http_inner_create(&o) : NULL;
     if (!line->inner) {
         failed(line);
         return;

@@ -21,7 +21,7 @@ struct batch_line {
     struct native_line native;  // where a provider's batch runs it
     const char *lost;           // it is not run: why, as it is told; NULL: it is
     int64_t number;
-    struct str custom_id, body, path, address;
+    struct str custom_id, body, path, address, wishes;
     unsigned cap; // of the lines under way on a loop
     unsigned tries;
     uint64_t due_ns; // when it is tried again, monotonic

@@ -144,7 +144,7 @@ static struct str keep(char **at, struct str text) {
 
 static struct batch_line *line_make(const struct batch_work *w, struct batch_run *run, const struct batch_item *item) {
     const struct batch *b = &run->batch;
-    size_t texts = item->custom_id.n + item->body.n + b->endpoint.n + b->address.n + b->origin.n;
+    size_t texts = item->custom_id.n + item->body.n + b->endpoint.n + b->address.n + b->origin.n + b->wishes.n;
     struct batch_line *line = mem_zalloc(1, sizeof *line + texts);
     if (!line) return NULL;
     char *at = (char *)(line + 1);
@@ -158,6 +158,7 @@ static struct batch_line *line_make(const struct batch_work *w, struct batch_run
                                          .key = run->key,
                                          .gone = run->gone,
                                          .origin = keep(&at, b->origin)};
+    line->wishes = keep(&at, b->wishes);
     line->max_answer = (size_t)w->conf->limits.max_response + ((size_t)1 << 20);
     buf_init(&line->answer, 0);
     native_line_init(&line->native);

@@ -3,6 +3,7 @@
 #include "gateway/batch_item.h"
 #include "gateway/batches.h"
 #include "gateway/clerk.h"
+#include "gateway/need.h"
 #include "gateway/pipeline.h"
 #include "gateway/store_reply.h"
 
@@ -234,6 +235,18 @@ static bool read_batch(struct call *call, struct batch_job *b, struct err *err) 
     return read_more(f, b, err);
 }
 
+// Where it may go holds for its lines.
+static bool read_wishes(struct call *call, struct batch_job *b, struct err *err) {
+    struct http_field fields[NEED_FIELDS_MAX];
+    size_t n;
+    BUF_AUTO struct buf text = BUF_INIT(1 << 18);
+    if (!need_fill(call, err)) return false;
+    if (!need_fields(call->need, &call->req->arena, fields, &n)) return err_no_memory(err);
+    for (size_t i = 0; i < n; i++) buf_printf(&text, "%.*s: %.*s\n", STR_ARG(fields[i].name), STR_ARG(fields[i].value));
+    b->batch.wishes = text.failed ? STR_NONE : arena_str(&b->arena, buf_str(&text));
+    return b->batch.wishes.p || err_no_memory(err);
+}
+
 // It goes on when the request is long over: by a key, which can be looked at again.
 static bool check_caller(struct call *call, struct batch_job *b, struct err *err) {
     const struct http_req *req = call->req;
@@ -273,7 +286,7 @@ enum stage_result stage_batch_make(struct call *call, struct err *err) {
     b->batch.place = b->by.place;
     b->batch.created_at = b->now_ns;
     b->batch.expires_at = b->now_ns + WINDOW_NS;
-    return begin(call, b, check_caller(call, b, err) && read_batch(call, b, err), err);
+    return begin(call, b, check_caller(call, b, err) && read_wishes(call, b, err) && read_batch(call, b, err), err);
 }
 
 // --- one ---

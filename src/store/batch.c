@@ -82,8 +82,8 @@ static bool insert(struct sql_scope scope, struct batch *b, struct err *err) {
     if (!sql_prepare(
             scope,
             STR("INSERT INTO batch (tenant_id, place_kind, place_id, key_id, address, origin, endpoint, status,"
-                " metadata, concurrency, output_ttl_s, input_file_id, created_at, expires_at)"
-                " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 'validating', ?8, ?9, ?10, ?11, ?12, ?13 FROM tenant t"
+                " metadata, concurrency, output_ttl_s, input_file_id, created_at, expires_at, wishes)"
+                " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 'validating', ?8, ?9, ?10, ?11, ?12, ?13, ?14 FROM tenant t"
                 " WHERE t.id = ?1 AND t.status <> 'deleting' RETURNING id"),
             &st, err))
         return false;
@@ -99,6 +99,7 @@ static bool insert(struct sql_scope scope, struct batch *b, struct err *err) {
     sql_bind_i64(st, 11, b->input_file);
     sql_bind_i64(st, 12, b->created_at);
     sql_bind_i64(st, 13, b->expires_at);
+    sql_bind_text(st, 14, b->wishes.p ? b->wishes : STR(""));
     if (!sql_step(st, &row, err)) return false;
     b->id = row ? sql_col_i64(st, 0) : 0;
     return row ? sql_run(st, err) : err_set(err, ERR_FORBIDDEN, "this tenant is being deleted");
@@ -131,7 +132,7 @@ bool batch_insert(struct sql_scope scope, struct batch *b, int64_t max_open, str
     "id, tenant_id, key_id, place_kind, place_id, address, origin, endpoint, status, outcome, metadata, errors,"       \
     " concurrency, output_ttl_s, input_file_id, output_file_id, error_file_id, created_at, expires_at,"                \
     " in_progress_at, finalizing_at, completed_at, failed_at, expired_at, cancelling_at, cancelled_at, total,"         \
-    " completed, failed FROM batch"
+    " completed, failed, wishes FROM batch"
 
 static void read_row(struct sql_stmt *st, struct batch *b) {
     *b = (struct batch){.id = sql_col_i64(st, 0),
@@ -154,7 +155,8 @@ static void read_row(struct sql_stmt *st, struct batch *b) {
                         .expires_at = sql_col_i64(st, 18),
                         .total = sql_col_i64(st, 26),
                         .completed = sql_col_i64(st, 27),
-                        .failed = sql_col_i64(st, 28)};
+                        .failed = sql_col_i64(st, 28),
+                        .wishes = sql_col_text(st, 29)};
     b->at[BATCH_VALIDATING] = b->created_at;
     for (int i = BATCH_IN_PROGRESS; i < BATCH_STATUS_COUNT; i++) b->at[i] = sql_col_i64(st, 18 + i);
     batch_status_parse(sql_col_text(st, 8), &b->status);
@@ -162,7 +164,7 @@ static void read_row(struct sql_stmt *st, struct batch *b) {
 }
 
 static bool keep_texts(struct arena *arena, struct batch *b) {
-    struct str *const texts[] = {&b->address, &b->origin, &b->endpoint, &b->metadata, &b->errors};
+    struct str *const texts[] = {&b->address, &b->origin, &b->endpoint, &b->metadata, &b->errors, &b->wishes};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         *texts[i] = arena_str(arena, *texts[i]);
         if (!texts[i]->p) return false;

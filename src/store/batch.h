@@ -38,6 +38,7 @@ struct batch {
     int64_t id, tenant, key_id;
     struct store_place place;
     struct str address, origin, endpoint;
+    struct str wishes; // fields that go with each of its lines: "name: value\n"; empty: none
     enum batch_status status, outcome;
     struct str metadata; // JSON object
     struct str errors;   // JSON array, or empty

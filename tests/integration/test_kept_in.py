@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # What a request, its key or its tenant keeps in stays in, whatever way there is out: fallbacks, canaries, shadows,
-# judges, chains, several fields of one name. And what the server asks of itself comes to an end.
+# judges, chains, batches, several fields of one name. And what the server asks of itself comes to an end.
 import json
 
 from harness import Suite, chat_body, eventually, fake_provider, main, request_bytes
+from test_batches import Client, line
 
 
 def model(name, provider, upstream=None, **more):
@@ -100,6 +101,23 @@ class KeptIn(Suite):
             self.ask('judged', fields=fields)
             self.ask('falls', fields=fields, fallbacks=['far/any', 'far-model'])
         self.assertEqual(self.far.seen, [])
+
+    def test_batches_are_as_private_as_they_were_made(self):
+        file = Client(self.server).put(json.dumps(line('a', model='both')).encode() + b'\n').json()
+        body = json.dumps({'input_file_id': file['id'], 'endpoint': '/v1/chat/completions', 'completion_window': '24h'})
+        client = Client(self.server)
+
+        def run(**fields):
+            made = self.server.post('/v1/batches', body.encode(), {k.replace('_', '-'): v for k, v in fields.items()})
+            self.assertEqual(made.status, 200, made)
+            batch = client.ended(made.json())
+            self.assertEqual(batch['request_counts'], {'total': 1, 'completed': 1, 'failed': 0}, batch)
+        run(x_penstock_privacy='private')
+        run(x_penstock_region='eu')
+        self.assertEqual(self.far.seen, [])
+        run(x_penstock_region='us')
+        run()
+        self.assertEqual(len(self.far.seen), 2)
 
     # --- regions and tags ---
 

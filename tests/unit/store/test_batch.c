@@ -141,6 +141,7 @@ static struct batch make_batch(int64_t file) {
     struct batch b = {.place = place,
                       .address = STR("192.0.2.1"),
                       .origin = STR(""),
+                      .wishes = STR("x-penstock-privacy: private\n"),
                       .endpoint = STR("/v1/embeddings"),
                       .metadata = STR("{}"),
                       .input_file = file,
@@ -235,6 +236,7 @@ static void test_lines_once(void) {
     struct batch now;
     CHECK(batch_get(scope(), &place, b.id, &arena, &now, &err));
     CHECK_INT(now.completed, 2);
+    CHECK_STR(now.wishes, STR("x-penstock-privacy: private\n"));
     CHECK_INT(now.failed, 1);
     CHECK_INT(now.total, 2);
     CHECK(batch_lines_delete(scope(), b.id, &err));
