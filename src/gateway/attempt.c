@@ -145,6 +145,10 @@ static void tell_board(struct attempt *a, enum failure why) {
     if (t->provider_slot) board_end(t->provider_slot, &a->provider_ticket, &whole, now);
 }
 
+void attempt_failed(struct attempt *a, enum failure why) {
+    if (a->taken) tell_board(a, why); // which hears of it once
+}
+
 void attempt_end(struct attempt *a, enum failure why) {
     if (a->exchange) http_exchange_cancel(a->exchange);
     a->exchange = NULL;

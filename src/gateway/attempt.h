@@ -56,6 +56,8 @@ NODISCARD bool attempt_take(struct attempt *a, size_t target, struct board_refus
 NODISCARD bool attempt_take_key(struct attempt *a, const struct attempt *failed);
 // Its first token has come.
 void attempt_first(struct attempt *a);
+// It has failed so: the board learns of it now, and what it held at its target is free. Then attempt_end.
+void attempt_failed(struct attempt *a, enum failure why);
 // How it ended, told to the board, once; nothing is told of one that was never taken. Cancels what is under way.
 void attempt_end(struct attempt *a, enum failure why);
 

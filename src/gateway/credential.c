@@ -74,7 +74,9 @@ static struct look look(struct credential *c) {
 }
 
 static void keep(struct credential *c, struct credential_token *token) {
-    uint64_t now = clock_mono_ns(), life = MIN(token->lifetime_s, (uint64_t)86400);
+    // One that says it lives for no time is used for a while all the same: else another would be fetched at once, for
+    // ever.
+    uint64_t now = clock_mono_ns(), life = MIN(MAX(token->lifetime_s, (uint64_t)1), (uint64_t)86400);
     uint64_t ahead = MIN((uint64_t)AHEAD_S, life / 2);
     mutex_lock(&c->lock);
     secret_free(&c->token);
@@ -118,6 +120,15 @@ void credential_refused(struct credential *c) {
 
 // --- fetching ---
 
+// What is wrong with a credential is no fault of the request's, and another target may be asked.
+static bool fetched(struct credential *c, struct credential_token *out_token, struct err *err) {
+    if (c->fetch(c->provider, out_token, err)) return true;
+    if (err->status >= 500) return false;
+    err->code = ERR_UPSTREAM_STATUS;
+    err->status = err_info(ERR_UPSTREAM_STATUS)->status;
+    return false;
+}
+
 static void job_run(struct work *work) {
     struct credential_job *job = CONTAINER_OF(work, struct credential_job, work);
     struct credential *c = job->credential;
@@ -125,7 +136,7 @@ static void job_run(struct work *work) {
     mutex_lock(&c->fetching);
     // Another loop's job may have fetched it meanwhile, or found that it can't be.
     if (look(c).due) {
-        job->failed = !c->fetch(c->provider, &token, &job->err);
+        job->failed = !fetched(c, &token, &job->err);
         if (job->failed)
             note_failure(c, &job->err);
         else

@@ -3,6 +3,7 @@
 
 #include "gateway/answer.h"
 #include "gateway/call.h"
+#include "gateway/flight.h"
 #include "gateway/pipeline.h"
 #include "gateway/translation.h"
 #include "net/http_client.h"
@@ -41,7 +42,10 @@ static bool is_limit(enum board_why why) {
 }
 
 static void note_refusal(struct failover *f, const struct board_refusal *refusal) {
-    if (refusal->retry_at_ns <= f->retry_at_ns) f->refused = refusal->why;
+    // What will never be taken says nothing of those that are only busy.
+    bool never = refusal->why == BOARD_TOO_LARGE && f->refused != BOARD_USABLE;
+    bool better = f->refused == BOARD_TOO_LARGE || refusal->retry_at_ns <= f->retry_at_ns;
+    if (better && !never) f->refused = refusal->why;
     f->retry_at_ns = MIN(f->retry_at_ns, refusal->retry_at_ns);
     if (is_limit(refusal->why))
         f->room_at_ns = MIN(f->room_at_ns, refusal->retry_at_ns == UINT64_MAX ? 0 : refusal->retry_at_ns);
@@ -154,6 +158,7 @@ static bool find_next(struct call *call, enum failure why) {
     struct failover *f = &call->failover;
     struct attempt *next = other(call);
     size_t was = f->next;
+    attempt_failed(call->at, why); // its place may be what the next one needs
     attempt_reset(next);
     bool key = (why == FAILURE_RATE_LIMIT || why == FAILURE_AUTH) && attempt_take_key(next, call->at);
     if (!key && !take_any(call, next, why)) return false;
@@ -244,6 +249,7 @@ void failover_go(struct call *call) {
     timer_stop(&call->timer);
     timer_stop(&f->hedge);
     attempt_end(call->at, f->why);
+    if (flight_is(call)) flight_asks(call, false);
     forget_answer(call);
     count(call, f->ready ? METRIC_FAILOVERS : METRIC_RETRIES, f->why);
     if (f->queue) {

@@ -103,6 +103,7 @@ struct flight *flight_create(struct call *call, struct str identity) {
     f->resume.fn = on_resume;
     mutex_init(&f->lock);
     buf_init(&f->kept, HEAD_MAX);
+    buf_init(&f->asked.model, HEAD_MAX);
     return f;
 }
 
@@ -121,6 +122,7 @@ void flight_unref(struct flight *f) {
     keyring_unref(f->caller.ring);
     mutex_free(&f->lock);
     buf_free(&f->kept);
+    buf_free(&f->asked.model);
     mem_free(f->head.passed);
     mem_free(f);
 }
@@ -148,6 +150,20 @@ void flight_moved(struct flight *f) {
     f->resuming = true;
     flight_ref(f);
     loop_post(f->gl->loop, &f->resume);
+}
+
+void flight_asks(const struct call *call, bool asks) {
+    struct flight *f = call->inner->flight;
+    const struct route_target *t = call_target(call);
+    mutex_lock(&f->lock);
+    buf_clear(&f->asked.model);
+    if (asks) buf_put(&f->asked.model, t->model);
+    f->asked.provider = asks && !f->asked.model.failed ? call->at->provider : NULL;
+    if (f->asked.provider) {
+        f->asked.at = *t;
+        f->asked.price = *t->price;
+    }
+    mutex_unlock(&f->lock);
 }
 
 // --- its answer ---

@@ -33,6 +33,9 @@ void flight_leave(struct call *call);
 // The rider's client has caught up.
 void flight_resume(struct call *call);
 
+// Of a flight's call: its target is being asked, or is not any more.
+void flight_asks(const struct call *call, bool asks);
+
 // The call of a flight itself, which has neither record nor budget.
 static inline bool flight_is(const struct call *call) { return call->inner && call->inner->flight; }
 

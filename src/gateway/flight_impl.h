@@ -30,6 +30,14 @@ struct flight_seat {
     size_t count;
 };
 
+// Who is being asked while there is no answer, for those who leave meanwhile.
+struct flight_asked {
+    const struct runtime_provider *provider; // NULL: nobody
+    struct route_target at;
+    struct price price;
+    struct buf model;
+};
+
 // What came before the first byte of the answer.
 struct flight_head {
     int status;
@@ -80,8 +88,9 @@ struct flight {
     uint64_t events;
     bool begun, ended, whole; // whole: it came to its end
     bool held, resuming;      // the provider is kept waiting; it is about to go on
-    struct flight_head head;  // fixed once it has begun
-    struct flight_bill bill;  // fixed once it has ended
+    struct flight_asked asked;
+    struct flight_head head; // fixed once it has begun
+    struct flight_bill bill; // fixed once it has ended
     char id_text[REQUEST_ID_TEXT_LEN];
     struct buf kept; // of the head
 };

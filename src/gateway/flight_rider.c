@@ -197,7 +197,8 @@ static struct flight_piece *get_off(struct rider *r) {
     if (r->next_all) r->next_all->prev_all = r->prev_all;
     if (r->pos == f->furthest && !f->ended) {
         f->furthest = 0;
-        for (const struct rider *o = f->all; o; o = o->next_all) f->furthest = MAX(f->furthest, o->pos);
+        for (const struct rider *o = f->all; o && f->furthest < r->pos; o = o->next_all)
+            f->furthest = MAX(f->furthest, o->pos);
     }
     mutex_unlock(&f->lock);
     r->call->rider = NULL;
@@ -288,7 +289,7 @@ static void give_up(struct rider *r, const struct look *seen) {
     struct err err;
     call->relay.events = seen->events;
     struct flight_piece *place = get_off(r);
-    call->coalesced = !step_out(r, false);
+    call->coalesced = !step_out(r, seen->late); // others go on to the end, and know what it came to
     call->attempts = call->coalesced ? 0 : MAX(f->head.attempts, (size_t)1);
     if (call->reply_started) {
         call->error = err_info(seen->late ? ERR_CLIENT_GONE : ERR_UPSTREAM_RESET)->wire_code;
@@ -356,18 +357,33 @@ void flight_resume(struct call *call) {
     pump(call->rider);
 }
 
+// Under the flight's lock. False: nobody is asked, or there is no memory to say who.
+static bool take_asked(struct call *call, const struct flight *f) {
+    struct arena *arena = &call->req->arena;
+    struct price *price = f->asked.provider ? ARENA_NEW(arena, struct price) : NULL;
+    struct str model = price ? arena_str(arena, buf_str(&f->asked.model)) : STR_NONE;
+    if (!model.p) return false;
+    *price = f->asked.price;
+    call->route.targets[0] = f->asked.at;
+    call->route.targets[0].model = model;
+    call->route.targets[0].price = price;
+    call->at->target = 0;
+    call->at->provider = f->asked.provider;
+    return true;
+}
+
 void flight_leave(struct call *call) {
     struct rider *r = call->rider;
     if (!r) return;
     struct flight *f = r->flight;
     mutex_lock(&f->lock);
-    bool sent = f->begun && f->head.target;
+    bool begun = f->begun && f->head.target, sent = begun || (!f->begun && take_asked(call, f));
     call->relay.events = f->events;
     mutex_unlock(&f->lock);
     int status = call->status;
     struct flight_piece *place = get_off(r);
     call->coalesced = !step_out(r, true);
-    if (sent && !call->at->provider) take_head(call, f);
+    if (begun && !call->at->provider) take_head(call, f);
     if (sent) record_price(call);
     call->status = status;
     call->attempts = call->coalesced ? 0 : 1;

@@ -54,13 +54,21 @@ static bool start(struct call *call, struct attempt *rival) {
     return credential == CREDENTIAL_READY && call_write(call, &ignored) && !rival->fan && call_send(call, &ignored);
 }
 
+// Nobody waits for what is asked a second time only in case.
+static bool yields(struct call *call) {
+    call->place.ahead = QUEUE_OWN_CLASS;
+    bool out = queue_yields(call, &call->route.targets[call->failover.next]);
+    call->place.ahead = QUEUE_NOBODY;
+    return out;
+}
+
 static void on_time(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, failover.hedge);
     struct failover *f = &call->failover;
     struct route_model *m = call->route.routed;
     struct attempt *first = call->at, *rival = other(call->at);
     struct board_refusal refusal;
-    if (call->mode != ANSWER_NONE || call->reply_started || !eligible(call)) return;
+    if (call->mode != ANSWER_NONE || call->reply_started || !eligible(call) || yields(call)) return;
     if (!retry_budget_take(&m->hedges, &m->hedge_rules, clock_mono_ns())) return;
     attempt_reset(rival);
     if (!attempt_take(rival, f->next, &refusal)) return;

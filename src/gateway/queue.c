@@ -29,8 +29,7 @@ static bool class_named(struct str word, enum queue_class *out_class) {
     return false;
 }
 
-// As the key says; the request can only ask for less.
-static enum queue_class class_of(struct call *call) {
+enum queue_class queue_class_of(struct call *call) {
     struct queue_place *p = &call->place;
     enum queue_class wish;
     struct str tags = call->key ? call->key->tags : STR(""), raw, word;
@@ -70,7 +69,7 @@ static bool waits_at(const struct route_target *t, unsigned classes) {
 bool queue_yields(struct call *call, const struct route_target *t) {
     enum queue_ahead ahead = call->place.ahead;
     if (ahead == QUEUE_NOBODY || !waits_at(t, BOARD_CLASSES)) return false;
-    return waits_at(t, (unsigned)class_of(call) + (ahead == QUEUE_OWN_CLASS));
+    return waits_at(t, (unsigned)queue_class_of(call) + (ahead == QUEUE_OWN_CLASS));
 }
 
 static bool is_limit(enum board_why why) {
@@ -174,7 +173,10 @@ static void on_late(struct timer *timer) {
 bool queue_join(struct call *call, struct err *err) {
     struct queue *q = &call->gl->queue;
     const struct failover *f = &call->failover;
-    uint64_t wait = max_wait_ms(call), now = clock_mono_ns(), deadline = now + wait * NS_PER_MS;
+    // Who would be served when its time is over is not kept waiting until then.
+    uint64_t wait = max_wait_ms(call), left = watch_remaining(call) / NS_PER_MS, now = clock_mono_ns();
+    wait = MIN(wait, left);
+    uint64_t deadline = now + wait * NS_PER_MS;
     if (!wait) return false;
     if (f->room_at_ns > deadline) {
         count_refused(call, STR("no_room"));
@@ -189,7 +191,8 @@ bool queue_join(struct call *call, struct err *err) {
         return false;
     }
     uint64_t key = call->key ? (uint64_t)call->key->id : 0;
-    if (!line_add(&q->line, lane_of(call), class_of(call), key, deadline, &call->place.item)) return err_no_memory(err);
+    if (!line_add(&q->line, lane_of(call), queue_class_of(call), key, deadline, &call->place.item))
+        return err_no_memory(err);
     tell_waiting(call, true);
     count_waiting(call, true);
     call->place.since_ns = now;

@@ -46,6 +46,8 @@ struct queue_place {
     uint64_t waited_ns; // in all, before since_ns
 };
 
+// How important a call is: as its key says, and less when the request asks for less.
+enum queue_class queue_class_of(struct call *call);
 void queue_init(struct gateway_loop *gl);
 void queue_stop(struct gateway_loop *gl);
 void queue_place_init(struct call *call);

@@ -65,6 +65,7 @@ static struct str model_label(const struct call *call);
 void record_begin(struct call *call) {
     struct usage_record rec = usage_of(call);
     call->at->series = meter_series(call->gl->meter, call->endpoint->name, model_label(call), target_provider(call));
+    if (flight_is(call)) flight_asks(call, true);
     if (call->begun || flight_is(call)) return; // one record a request, however many targets are tried
     call->begun = true;
     ledger_begin(call->gl->ledger, &rec);

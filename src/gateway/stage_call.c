@@ -173,7 +173,10 @@ enum stage_result stage_call(struct call *call, struct err *err) {
     if (call_is_chain(call)) return chain_begin(call, err);
     if (!call->at->taken && !failover_first(call, err)) return queue_join(call, err) ? STAGE_WAIT : STAGE_FAIL;
     enum credential_state credential = credential_want(call, err);
-    if (credential == CREDENTIAL_WAIT) return STAGE_WAIT;
+    if (credential == CREDENTIAL_WAIT) {
+        watch_arm(call); // for the time of the whole request
+        return STAGE_WAIT;
+    }
     if (credential == CREDENTIAL_READY && call_write(call, err) && call_send(call, err)) {
         hedge_arm(call);
         watch_arm(call);

@@ -127,6 +127,7 @@ enum stage_result stage_coalesce(struct call *call, struct err *err) {
     if (!is_shareable(call) || (rule == COALESCE_DETERMINISTIC && !is_deterministic(call))) return STAGE_DONE;
     call->unbilled = rules_of(call)->coalesce_billing == COALESCE_BILLING_ONE;
     struct buf identity = BUF_INIT(FLIGHT_IDENTITY_MAX);
+    put_number(&identity, queue_class_of(call)); // who is important does not wait as others do
     bool joined = put_identity(&identity, call) && flight_join(call, buf_str(&identity));
     buf_free(&identity);
     return joined ? STAGE_WAIT : STAGE_DONE;

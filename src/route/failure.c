@@ -45,6 +45,7 @@ enum failure failure_of_status(int status) {
     default:
         break;
     }
-    if (status < 400) return FAILURE_NONE;
+    if (status < 300) return FAILURE_NONE;
+    if (status < 400) return FAILURE_INVALID_ANSWER; // nobody is sent elsewhere with our credentials
     return status < 500 ? FAILURE_BAD_REQUEST : FAILURE_SERVER_ERROR;
 }

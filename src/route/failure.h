@@ -33,7 +33,7 @@ NODISCARD bool failure_parse(struct str name, enum failure *out_failure);
 static inline bool failure_is_timeout(enum failure f) {
     return f >= FAILURE_TIMEOUT_CONNECT && f <= FAILURE_TIMEOUT_TOTAL;
 }
-// What an HTTP status says when nobody has read the body; NONE below 400. A body may tell more: context_window,
+// What an HTTP status says when nobody has read the body; NONE below 300. A body may tell more: context_window,
 // content_policy, overloaded.
 enum failure failure_of_status(int status);
 

@@ -523,7 +523,7 @@ class VertexUpstream(GeminiUpstream):
 
     def give_token(self, answer):
         token = f'ya29.fake-{len(self.tokens)}'
-        self.tokens[token] = time.monotonic() + self.lifetime
+        self.tokens[token] = time.monotonic() + (self.lifetime or 3600)  # 0: it says so, and is wrong
         answer.whole(200, json.dumps({'access_token': token, 'expires_in': self.lifetime, 'token_type': 'Bearer'}).encode())
 
     def answer(self, peer, seen):

@@ -4,7 +4,7 @@
 import json
 import time
 
-from harness import (WAIT, Conn, Suite, chat_body, eventually, fake_provider, main, request_bytes,
+from harness import (WAIT, Conn, Suite, chat_body, eventually, fake_provider, in_parallel, main, request_bytes,
                      sanitized)
 from test_quotas import Budgets
 
@@ -18,6 +18,7 @@ class Coalesce(Suite):
         priced = {'input': 1000, 'output': 2000}
         models = [{'name': name, 'targets': [{'provider': 'fake', 'model': target}], 'price': priced, **more}
                   for name, target, more in (('priced', 'x;delay=700;words=5', {}),
+                                             ('long', 'x;delay=500;events=1500;pad=8000', {}),
                                              ('alone', 'x;delay=400', {'routing': {'coalesce': 'off'}}),
                                              ('one', 'x;delay=700', {'routing': {'coalesce_billing': 'one'}}),
                                              ('zero', 'x;delay=700', {'routing': {'coalesce': 'deterministic'}}))]
@@ -152,6 +153,34 @@ class Coalesce(Suite):
         self.assertTrue(active, 'nothing goes on')
         self.check_serving()
 
+    def test_who_leaves_before_the_answer_pays(self):
+        """As one does who is alone: the provider is at work on it."""
+        for model in ('priced', 'alone'):
+            with self.subTest(model):
+                self.fake.reset()
+                (conn,) = self.conns(1, self.request(model, 'a question that costs'))
+                self.assertTrue(self.fake.wait(lambda: self.fake.seen, WAIT))
+                conn.reset()
+                record = eventually(lambda model=model: [r for r in self.server.usage() if r['model'] == model and r['status'] == 499])[0]
+                self.assertEqual((record['provider'], record['attempts'], record['coalesced']), ('fake', 1, False), record)
+                self.assertGreater(record['input_tokens'], 0)
+                if model == 'priced':
+                    self.assertGreater(float(record['cost_usd']), 0)
+
+    def test_a_slow_one_leaves_the_bill_to_others(self):
+        request = self.request('long', stream=True)
+        slow = Conn(self.server.port, rcvbuf=4096)
+        self.addCleanup(slow.close)
+        slow.send(request)
+        self.assertTrue(self.fake.wait(lambda: self.fake.seen, WAIT))
+        conns = self.conns(3, request)
+        replies = in_parallel(3, lambda i: conns[i].read())
+        self.assertEqual({r.events()[-1] for r in replies}, {'[DONE]'})
+        records = self.records(replies)
+        self.assertEqual(len(self.fake.seen), 1)
+        self.assertEqual(sum(r['attempts'] for r in records), 1, 'who was given up on has it in his record')
+        self.assertEqual(len({r['output_tokens'] for r in records}), 1)
+
     def test_slow_reader_holds_up_nobody(self):
         # More than what the kernel and the gateway's queues hold for who does not read.
         request = self.request('fake/x;events=600;pad=8000', stream=True)
@@ -230,6 +259,12 @@ class Coalesce(Suite):
         acme = self.server.create_key('--name', 'a', '--tenant', 'acme')['key']
         keys = [self.server.key, acme]
         replies = self.together(10, lambda i: self.request('fake/x;delay=500', key=keys[i % 2]))
+        self.assertEqual({r.status for r in replies}, {200})
+        self.assertEqual(len(self.fake.seen), 2)
+
+    def test_the_important_do_not_wait_with_others(self):
+        keys = [self.server.create_key('--name', p, f'tags=priority={p}')['key'] for p in ('high', 'low')]
+        replies = self.together(6, lambda i: self.request('fake/x;delay=500', key=keys[i % 2]))
         self.assertEqual({r.status for r in replies}, {200})
         self.assertEqual(len(self.fake.seen), 2)
 

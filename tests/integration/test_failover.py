@@ -81,6 +81,7 @@ class Failing(Suite):
                               fake_provider(cls.fake, 'hurried', timeouts={'first_byte': '300ms', 'idle': '300ms'}),
                               {'name': 'tls', 'kind': 'openai', 'base_url': f'https://127.0.0.1:{cls.plain.getsockname()[1]}/v1', 'api_key': 'x'},
                               {'name': 'closed', 'kind': 'openai', 'base_url': f'http://127.0.0.1:{free_port()}/v1', 'api_key': 'x'},
+                              fake_provider(cls.fake, 'narrow', limits={'concurrency': 1}),
                               {'name': 'wrong', 'kind': 'openai', 'base_url': cls.fake.base_url, 'api_key': 'sk-wrong'},
                               {'name': 'other', 'kind': 'anthropic', 'base_url': cls.other.base_url, 'api_key': 'sk-ant-fake'}],
                 'models': cls.models(), 'log': {'level': 'debug', 'format': 'json'}}
@@ -132,7 +133,7 @@ FAULTS = {
     'stalled': target('f;after_head=20000', 'hurried'), 'reset': target('g;fault=reset'),
     'close': target('h;fault=close'), 'cut': target('i;fault=reset;when=body'), 'garbage': target('j;fault=garbage'),
     'json': target('k;body=invalid'), 'empty': target('l;body=empty'), 'tls': target('m', 'tls'),
-    'closed': target('n', 'closed'), 'key': target('o', 'wrong'), '404': target('p;status=404'),
+    'elsewhere': target('s;status=302'), 'closed': target('n', 'closed'), 'key': target('o', 'wrong'), '404': target('p;status=404'),
     'lengths': target('q;fault=twolengths'), 'chunk': target('r;fault=badchunk;when=body'),
 }
 NO_STREAM = ('json', 'empty', 'cut', 'chunk')  # an answer has begun, or may have
@@ -194,6 +195,7 @@ class Again(Failing):
         chain('few', 'few;status=500', 'few2;status=500', 'few3;status=500', WHOLE, retry={'attempts': 3, 'same_target': 2}),
         chain('poor', 'poor;status=500', 'poor2;status=500', WHOLE, retry={'share': 0}, breaker={'failures': 0}),
         chain('bad', 'bad;status=400', WHOLE, retry={'same_target': 3}),
+        chain('in-place', target('in-place;status=500', 'narrow'), target(WHOLE, 'narrow')),
     ])
 
     def test_the_same_target(self):
@@ -235,6 +237,10 @@ class Again(Failing):
         self.assertEqual(sum(self.made().values()), len(self.fake.seen), 'an attempt was told twice')
         self.fake.scripts.clear()
         self.assertEqual(self.server.chat('patient').status, 200)
+
+    def test_in_the_place_of_the_one_that_failed(self):
+        """Its provider takes one call at a time: the one that has failed is over when the next is asked."""
+        self.check_answer(self.server.chat('in-place'), 2, 'narrow')
 
     def test_so_many_attempts(self):
         reply = self.server.chat('few')

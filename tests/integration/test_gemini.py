@@ -454,6 +454,39 @@ class Vertex(Suite):
         fake.token_status = 200
         self.assertTrue(eventually(lambda: server.chat('vertex/gemini-2.5-flash').status == 200))
 
+    def test_a_token_that_lives_for_no_time(self):
+        fake, server = self.another_vertex(lifetime=0)
+        self.assertEqual(server.chat('vertex/gemini-2.5-flash').status, 200)
+        self.assertEqual(len(fake.tokens), 1, 'it was fetched again and again')
+
+    def test_credentials_that_are_none(self):
+        _, server = self.another_vertex(credentials=lambda fake: json.dumps({**fake.credentials, 'private_key': 'none'}))
+        self.assertEqual(server.chat('vertex/gemini-2.5-flash').status, 502)
+        self.assertEqual(server.chat('spare').header('x-penstock-provider'), 'offline')
+
+    def test_a_token_is_not_waited_for_beyond_the_time_for_all(self):
+        fake = VertexUpstream().start()
+        self.addCleanup(fake.stop)
+        fake.token_delay = 3
+        config = self.config_of(fake)
+        config['models'].append({'name': 'hasty', 'targets': [{'provider': 'vertex', 'model': 'm'}],
+                                 'routing': {'timeouts': {'total': '300ms'}}})
+        server = self.spawn(config)
+        begun = time.monotonic()
+        reply = server.chat('hasty')
+        self.assertEqual((reply.status, reply.error()['code']), (504, 'upstream_timeout'), reply)
+        self.assertLess(time.monotonic() - begun, 2.5)
+        self.assertEqual(server.chat('spare').status, 200)
+
+    def test_the_next_target_when_the_wait_was_in_vain(self):
+        """Many wait for one token, which does not come: each goes on with its next target."""
+        fake, server = self.another_vertex()
+        fake.token_delay, fake.token_status = 0.3, 503
+        replies = in_parallel(8, lambda i: server.chat('spare', f'call {i}'))
+        self.assertEqual([r.header('x-penstock-provider') for r in replies], ['offline'] * 8, replies)
+        self.assertEqual(sum(s.path.endswith(':generateContent') for s in fake.seen), 0)
+        self.assertTrue(eventually(lambda: server.metrics()['penstock_active_requests'] <= 1))
+
     def test_the_metadata_server(self):
         fake, server = self.another_vertex(credentials=lambda fake: 'http://' + fake.authority)
         self.assertEqual(server.chat('vertex/gemini-2.5-flash').status, 200)

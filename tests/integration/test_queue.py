@@ -33,6 +33,12 @@ class Queues(Suite):
                  'routing': {'queue': {'max_wait': '15s'}, 'retry': {'attempts': 1}}},
                 *({'name': name, 'targets': [{'provider': 'counted', 'model': f'{name};delay={delay}', **more}]}
                   for name, delay, more in (('busy', 500, {'limits': one}), ('idle', 0, {}))),
+                {'name': 'mixed', 'strategy': 'priority', 'targets': [
+                    {'provider': 'whole', 'model': 'mixed;delay=500'},
+                    {'provider': 'fake', 'model': 'small', 'limits': {'tokens_per_minute': 10}, 'priority': 1}]},
+                *({'name': name, 'targets': [{'provider': 'fake', 'model': 'both;delay=800', 'limits': one}],
+                   'routing': {'queue': {'max_wait': '15s'}, **more}}
+                  for name, more in (('calm', {}), ('hasty', {'timeouts': {'total': '300ms'}}))),
                 *({'name': f'part-{i}', 'targets': [{'provider': 'whole', 'model': f'part-{i};delay=60'}],
                    'routing': {'queue': {'max_wait': '15s'}}} for i in (1, 2)),
             ],
@@ -106,6 +112,21 @@ class Queues(Suite):
         self.assertEqual([self.chat('idle').status for _ in range(2)], [200] * 2)
         self.assertEqual(first.read().status, 200)
         self.assertEqual(self.chat('idle').status, 429)
+
+    def test_busy_is_not_too_large(self):
+        """One target has no room now, the other never has any for it: later there will be some."""
+        first = self.send('mixed', 'first')
+        self.assertTrue(self.fake.wait(lambda: self.fake.seen))
+        self.check_error(self.chat('mixed', 'word ' * 100), 429, 'rate_limit_exceeded')
+        self.assertEqual(first.read().status, 200)
+
+    def test_not_beyond_the_time_for_all(self):
+        """Nothing is sent for a request whose time was over while it waited."""
+        first, hasty = self.in_order(('calm', 'first'), ('hasty', 'second'))
+        self.check_error(hasty.read(), 429, 'rate_limit_exceeded')
+        self.assertEqual(first.read().status, 200)
+        self.assertEqual(self.chat('calm', 'last').status, 200)
+        self.assertEqual(self.texts(), ['first', 'last'])
 
     def test_tokens(self):
         big = 'word ' * 1500

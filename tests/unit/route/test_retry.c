@@ -122,10 +122,10 @@ static void test_failures(void) {
     static const struct {
         int status;
         enum failure failure;
-    } statuses[] = {{200, FAILURE_NONE},         {302, FAILURE_NONE},         {400, FAILURE_BAD_REQUEST},
-                    {413, FAILURE_BAD_REQUEST},  {422, FAILURE_BAD_REQUEST},  {401, FAILURE_AUTH},
-                    {403, FAILURE_AUTH},         {404, FAILURE_NOT_FOUND},    {429, FAILURE_RATE_LIMIT},
-                    {500, FAILURE_SERVER_ERROR}, {502, FAILURE_SERVER_ERROR}, {503, FAILURE_OVERLOADED},
+    } statuses[] = {{200, FAILURE_NONE},         {302, FAILURE_INVALID_ANSWER}, {400, FAILURE_BAD_REQUEST},
+                    {413, FAILURE_BAD_REQUEST},  {422, FAILURE_BAD_REQUEST},    {401, FAILURE_AUTH},
+                    {403, FAILURE_AUTH},         {404, FAILURE_NOT_FOUND},      {429, FAILURE_RATE_LIMIT},
+                    {500, FAILURE_SERVER_ERROR}, {502, FAILURE_SERVER_ERROR},   {503, FAILURE_OVERLOADED},
                     {529, FAILURE_OVERLOADED},   {999, FAILURE_SERVER_ERROR}};
     for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
         CHECK_INT(failure_of_status(statuses[i].status), statuses[i].failure);
