@@ -200,12 +200,13 @@ class Stage:
         up.port = server.sockets[0].getsockname()[1]
         return up
 
-    def crowd(self, port, requests, clients=32, seen=None):
-        """Sends all requests (bytes), in their order, by so many connections; returns the responses in that order.
-        seen(i, response) is told of each; when it says False, that is the end."""
-        return self._do(self._crowd(port, requests, clients, seen))
+    def crowd(self, port, requests, clients=32, seen=None, gap=0):
+        """Sends all requests (bytes), in their order, by so many connections, each with a pause of `gap` seconds after a
+        response; returns the responses in that order. seen(i, response) is told of each; when it says False, that is the
+        end."""
+        return self._do(self._crowd(port, requests, clients, seen, gap))
 
-    async def _crowd(self, port, requests, clients, seen):
+    async def _crowd(self, port, requests, clients, seen, gap):
         responses, turns, going = {}, enumerate(requests), True
 
         async def client():
@@ -217,6 +218,8 @@ class Stage:
                     going = False
                 if not going:
                     break
+                if gap:
+                    await asyncio.sleep(gap)
             c.transport.close()
 
         await asyncio.gather(*(client() for _ in range(clients)))
