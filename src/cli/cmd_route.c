@@ -169,7 +169,8 @@ static void print_head(struct explaining *e, struct str answer, struct buf *out)
     add(&t, "model", member(e, answer, "model"));
     add(&t, "task", member(e, answer, "task"));
     add(&t, "task's model", member(e, answer, "task_model"));
-    add(&t, "strategy", member(e, answer, "strategy"));
+    if (!member(e, answer, "steps").n) add(&t, "strategy", member(e, answer, "strategy"));
+    add(&t, "steps", member(e, answer, "steps"));
     add(&t, "request", request_text(e, answer));
     if (text.n)
         add(&t, "reads as",

@@ -63,6 +63,16 @@ static void check_named(struct opt_bind *b, const struct conf *c, const struct n
                   STR_ARG(name), near.n ? "; did you mean \"" : "", STR_ARG(near), near.n ? "\"?" : "");
 }
 
+// The same, and it answers by itself.
+static void check_asked(struct opt_bind *b, const struct conf *c, const struct naming *by, const char *what,
+                        struct str name, const void *at) {
+    struct conf_choice choice;
+    check_named(b, c, by, what, name, at);
+    if (name.n && conf_resolve(c, by->tenant, name, &choice) && choice.model && choice.model->chain.n)
+        conf_complain(b, CONF_ERROR, at, by->fallback, "%s%s: \"%.*s\" is a chain, which cannot be asked so", by->where,
+                      what, STR_ARG(name));
+}
+
 static void check_fallbacks(struct opt_bind *b, const struct conf *c, const struct naming *by,
                             const struct conf_fallbacks *f) {
     const struct {
@@ -78,7 +88,7 @@ static void check_fallbacks(struct opt_bind *b, const struct conf *c, const stru
     for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
         const struct opt_list list = opt_list_at(lists[k].list);
         const struct str *names = list.p;
-        for (size_t n = 0; n < list.n; n++) check_named(b, c, by, lists[k].what, names[n], lists[k].list);
+        for (size_t n = 0; n < list.n; n++) check_asked(b, c, by, lists[k].what, names[n], lists[k].list);
     }
 }
 
@@ -154,12 +164,9 @@ static void check_tried(struct opt_bind *b, const struct conf *c, const struct n
     for (size_t i = 0; i < ARRAY_LEN(tried); i++) {
         struct conf_choice choice;
         struct str name = *tried[i].name;
-        check_named(b, c, by, tried[i].what, name, tried[i].name);
+        check_asked(b, c, by, tried[i].what, name, tried[i].name);
         if (name.n && conf_resolve(c, by->tenant, name, &choice) && choice.model == m)
             conf_complain(b, CONF_ERROR, tried[i].name, by->fallback, "%s%s: this is the model itself", by->where,
-                          tried[i].what);
-        else if (name.n && conf_resolve(c, by->tenant, name, &choice) && choice.model && choice.model->chain.n)
-            conf_complain(b, CONF_ERROR, tried[i].name, by->fallback, "%s%s: a chain cannot be tried so", by->where,
                           tried[i].what);
     }
     check_steps(b, &m->canary, by->where, by->fallback);
@@ -184,7 +191,7 @@ void conf_check_routing(struct opt_bind *b, struct conf *c, const struct conf_le
         m->policy = m->routing;
         inherit_routing(&m->policy, &c->routing);
         settle_quality(m);
-        check_named(b, c, &by, "routing.quality.judge.model", m->routing.quality.judge.model,
+        check_asked(b, c, &by, "routing.quality.judge.model", m->routing.quality.judge.model,
                     &m->routing.quality.judge.model);
         check_breaker(b, &m->policy.breaker, where, m);
     }
@@ -193,7 +200,7 @@ void conf_check_routing(struct opt_bind *b, struct conf *c, const struct conf_le
 void conf_check_general_routing(struct opt_bind *b, const struct conf *c) {
     const struct naming by = {.where = "", .fallback = &c->routing};
     check_fallbacks(b, c, &by, &c->routing.fallbacks);
-    check_named(b, c, &by, "routing.quality.judge.model", c->routing.quality.judge.model,
+    check_asked(b, c, &by, "routing.quality.judge.model", c->routing.quality.judge.model,
                 &c->routing.quality.judge.model);
     check_breaker(b, &c->routing.breaker, "", &c->routing);
 }

@@ -2,6 +2,7 @@
 #include "gateway/explain.h"
 
 #include "base/mem.h"
+#include "gateway/chain.h"
 #include "gateway/need.h"
 #include "gateway/pipeline.h"
 #include "gateway/translation.h"
@@ -16,6 +17,13 @@
 // general configuration for his, may know them.
 static bool is_open(const struct call *call) {
     return !call->tenant || (call->route.routed && call->route.routed->level);
+}
+
+static bool resolve(struct call *call, const struct route_ask *ask, struct route_trace *trace, struct err *err) {
+    const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, call->request.model);
+    if (!m || !m->conf->chain.n) return route_resolve(ask, call->request.model, &call->route, trace, err);
+    trace->count = trace->kept = 0;
+    return chain_route(call, m->conf, err);
 }
 
 // Nothing serves it, which is an answer; else there is no such model, or no memory.
@@ -41,7 +49,7 @@ bool explain_call(struct call *call, struct buf *out, struct err *err) {
     if (!call_need(call, err)) return false;
     struct route_ask ask = call_route_ask(call);
     ask.look = true;
-    bool served = route_resolve(&ask, call->request.model, &call->route, trace, &why);
+    bool served = resolve(call, &ask, trace, &why);
     if (!served && !is_answer(&why)) {
         *err = why;
         return false;

@@ -4,7 +4,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-#define MARK_MAX 2048
+#define MARK_MAX 2048 // a longer one ends in what tells it from others
 
 // --- what it is ---
 
@@ -42,6 +42,13 @@ static void put_mark(struct buf *out, enum trial_kind kind, const struct conf_mo
                STR_ARG(c->model), (long long)c->every, (long long)c->min_requests, (long long)c->max_error_increase,
                (long long)c->max_quality_drop, (long long)c->significance);
     for (size_t i = 0; i < c->share_count; i++) buf_printf(out, "%s%lld", i ? "," : "", (long long)c->shares[i]);
+}
+
+static void shorten_mark(struct buf *mark) {
+    if (mark->n <= MARK_MAX || mark->failed) return;
+    uint64_t of_all = hash_bytes(buf_str(mark), 0);
+    mark->n = MARK_MAX - 20;
+    buf_printf(mark, "...%016llx", (unsigned long long)of_all);
 }
 
 // --- finding it ---
@@ -130,7 +137,8 @@ bool trials_get(struct trials *all, enum trial_kind kind, const struct conf_mode
     if (!all || !is_wanted(kind, model)) return true;
     put_level(&at, level);
     put_mark(&mark, kind, model);
-    const struct trial_key key = {k_kinds[kind], buf_str(&at), model->name, str_head(buf_str(&mark), MARK_MAX)};
+    shorten_mark(&mark);
+    const struct trial_key key = {k_kinds[kind], buf_str(&at), model->name, buf_str(&mark)};
     buf_printf(&whole, "%.*s|%.*s|%.*s|%.*s", STR_ARG(key.kind), STR_ARG(key.level), STR_ARG(key.model),
                STR_ARG(key.mark));
     if (at.failed || mark.failed || whole.failed) return err_no_memory(err);
@@ -181,7 +189,8 @@ bool trial_take(struct trial *t) {
 void trial_give(struct trial *t) { atomic_fetch_sub(&t->in_flight, 1); }
 
 void trial_note(struct trial *t, const struct trial_note *note) {
-    if (note->arm >= t->arm_count || note->step >= t->step_count) return;
+    // Nothing is of a step that is still to come, but what is left of a course that was begun anew.
+    if (note->arm >= t->arm_count || note->step > trial_step(t)) return;
     mutex_lock(&t->lock);
     struct trial_arm *a = &t->counts[note->arm * t->step_count + note->step];
     a->requests += !note->late;

@@ -26,6 +26,7 @@ struct trial {
     struct mutex lock;
     struct trial_arm *counts; // since the last round, by arm, then step
     bool dirty;
+    int64_t begun_at; // of the course that counts belong to; 0: not read yet. The rounds' alone
 };
 
 struct trials {
@@ -34,6 +35,7 @@ struct trials {
     struct trial *first;
     size_t count;
     struct arena arena;
+    const struct conf *saved; // the configuration of the last round, only to tell it from another
 };
 
 #endif

@@ -8,6 +8,7 @@
 
 struct round {
     struct sql *db;
+    bool anew; // another configuration than the last time
     int64_t now;
     trial_told *told;
     void *arg;
@@ -126,6 +127,7 @@ static bool write_all(struct round *r, struct trial *t, struct trial_arm *taken,
     // As it is now that nobody else writes it.
     if (!trial_find(r->db, &t->key, r->arena, row, &found, err)) return false;
     if (!found) begin_row(row, t, r->now);
+    if (t->begun_at && t->begun_at != row->started_at) taken = NULL; // begun anew by hand: these are of before
     row->seen_at = r->now;
     if (t->kind != TRIAL_CANARY) row->share = trial_share(t);
     if (!found && (!trial_tidy(r->db, r->now - FORGET_NS, err) || !trial_save(r->db, row, err))) return false;
@@ -164,7 +166,9 @@ static bool save_one(struct round *r, struct trial *t, struct err *err) {
     bool dirty = t->dirty;
     mutex_unlock(&t->lock);
     if (!trial_find(r->db, &t->key, r->arena, &row, &found, err)) return false;
-    if ((!found || dirty || is_due(t, &row, r->now)) && !write_round(r, t, &row, &changed, err)) return false;
+    if ((!found || dirty || r->anew || is_due(t, &row, r->now)) && !write_round(r, t, &row, &changed, err))
+        return false;
+    t->begun_at = row.started_at;
     if (t->kind != TRIAL_CANARY) return true;
     const struct canary_course course = course_of(&row);
     atomic_store(&t->step, (unsigned)MIN(course.step, t->step_count - 1));
@@ -190,11 +194,13 @@ bool trials_save(struct trials *all, const struct conf *conf, struct sql *db, in
     const struct conf_tenant *level;
     struct arena arena;
     arena_init(&arena, NULL, 0, (size_t)16 << 20);
-    struct round r = {.db = db, .now = now, .told = told, .arg = arg, .arena = &arena};
+    // What comes into force is seen now: of a model's trials the one seen last is meant by hand.
+    struct round r = {.db = db, .anew = all->saved != conf, .now = now, .told = told, .arg = arg, .arena = &arena};
     bool ok = true;
     for (size_t i = 0; ok && i < conf->models.n; i++) ok = save_model(&r, all, &conf->models.p[i], NULL, err);
     while (ok && (level = conf_level_next(conf, &at)))
         for (size_t i = 0; ok && i < level->models.n; i++) ok = save_model(&r, all, &level->models.p[i], level, err);
     arena_free(&arena);
+    if (ok) all->saved = conf;
     return ok;
 }

@@ -83,12 +83,12 @@ static double approximate(const struct canary_pair *pairs, size_t n, double marg
 // Of so many or more of n, each as likely.
 static double binomial_tail(double n, double share, double from) {
     double p = 0, base = log(share), other = log1p(-share);
-    if (from <= 0 || share >= 1) return 1;
+    if (from <= n * share) return 1; // about as likely as not, or likelier: nobody asks how much
     if (share <= 0) return 0;
     for (uint64_t i = (uint64_t)from; i <= (uint64_t)n; i++) {
         double k = (double)i, one = exp(log_choose(n, k) + k * base + (n - k) * other);
         p += one;
-        if (one < p * 1e-9 && k > n * share) break;
+        if (one <= p * 1e-9) break; // they only become less
     }
     return MIN(p, 1.0);
 }

@@ -284,6 +284,18 @@ static void put_order(struct json_writer *w, const struct route *r) {
     json_put_array_end(w);
 }
 
+// Of a chain: each is a request of its own, and can be explained so.
+static void put_steps(struct json_writer *w, const struct conf_model *m) {
+    BUF_AUTO struct buf text = BUF_INIT(4096);
+    json_put_member_array(w, STR("steps"));
+    for (size_t i = 0; i < m->chain.n; i++) {
+        buf_clear(&text);
+        buf_printf(&text, "%.*s=%.*s", STR_ARG(m->chain.p[i].name), STR_ARG(m->chain.p[i].model));
+        json_put_str(w, buf_str(&text));
+    }
+    json_put_array_end(w);
+}
+
 static void put_fallback(struct json_writer *w, struct str name, const struct str *names, size_t n) {
     if (!n) return;
     json_put_member_array(w, name);
@@ -318,6 +330,7 @@ void route_explain_put(struct json_writer *w, const struct route_explained *e) {
     json_put_member_bool(w, STR("served"), !e->err);
     if (e->err) put_error(w, e->err);
     json_put_member_text(w, STR("strategy"), m ? strategy_name((enum conf_strategy)m->strategy) : STR(""));
+    if (m && m->chain.n) put_steps(w, m);
     put_request(w, e->need);
     put_complexity(w, e);
     json_put_member_array(w, STR("candidates"));

@@ -34,6 +34,7 @@ class RouteExplain(Suite):
                 {'name': 'tiered', 'strategy': 'complexity', 'targets': [
                     {'provider': 'near', 'model': 'small', 'tiers': ['simple', 'medium']},
                     {'provider': 'far', 'model': 'large', 'tiers': ['complex', 'reasoning']}]},
+                {'name': 'thinker', 'chain': [{'name': 'plan', 'model': 'single'}, {'name': 'say', 'model': 'coder'}]},
                 {'name': 'single', 'targets': [{'provider': 'near', 'model': 'one'}]}],
             'tenants': [{'name': 'beta', 'allow_models': ['assistant', 'coder', 'circle', 'single']},
                         {'name': 'acme'}]}
@@ -69,6 +70,13 @@ class RouteExplain(Suite):
         self.assertEqual(refused.error()['message'], told['error']['message'])
         told = self.explain(body_of('tiered'), headers={'x-penstock-region': 'eu'})
         self.assertEqual([c['reason'] for c in told['candidates']], ['kept', 'region'])
+
+    def test_a_chain_is_its_steps(self):
+        told = self.explain(body_of('thinker'))
+        self.assertTrue(told['served'])
+        self.assertEqual((told['steps'], told['candidates'], told['order']), (['plan=single', 'say=coder'], [], []))
+        beta = self.server.create_key('--tenant', 'beta')['key']
+        self.explain(body_of('thinker'), 403, key=beta)
 
     def test_private_requests_stay(self):
         self.fake.seen.clear()

@@ -179,6 +179,16 @@ static void test_takes(void) {
     CHECK(in[2] == 20000);
 }
 
+// As many requests as there may ever be, far from the margin on both sides: an answer all the same, and at once.
+static void test_many_requests(void) {
+    const struct canary_pair within = {.base_n = 4e9, .base_bad = 10, .canary_n = 4e9, .canary_bad = 100};
+    const struct canary_pair beyond = {.base_n = 4e9, .base_bad = 0, .canary_n = 1e5, .canary_bad = 250};
+    CHECK(canary_p_value(&within, 1, 0) < 1e-9);
+    CHECK(canary_p_value(&within, 1, 0.02) > 0.4);
+    CHECK(canary_p_value(&beyond, 1, 1e-6) < 1e-9);
+    CHECK(canary_p_value(&beyond, 1, 0) < 1e-9);
+}
+
 static void test_names(void) {
     enum canary_state state;
     for (int i = 0; i < CANARY_STATE_COUNT; i++) {
@@ -189,4 +199,4 @@ static void test_names(void) {
 }
 
 TEST_MAIN(test_equal, test_within_margin, test_worse, test_exact, test_steps_apart, test_schedule, test_takes,
-          test_names)
+          test_many_requests, test_names)
