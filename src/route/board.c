@@ -129,6 +129,7 @@ static struct board_slot *slot_add(struct board *board, const char *name, size_t
     }
     if (!known) return NULL;
     if (is_new) board->slots[board->count++] = slot;
+    slot->shown = false;
     slot_reset(slot);
     return slot;
 }
@@ -177,8 +178,23 @@ size_t board_slots(struct board *board, struct board_slot **out_slots, size_t ma
     for (size_t i = 0; i < board->count && n < max; i++)
         if (board->slots[i]->refs) {
             board->slots[i]->refs++;
+            board->slots[i]->shown = true;
             out_slots[n++] = board->slots[i];
         }
+    mutex_unlock(&board->lock);
+    return n;
+}
+
+size_t board_slots_left(struct board *board, struct board_slot **out_slots, size_t max) {
+    size_t n = 0;
+    mutex_lock(&board->lock);
+    for (size_t i = 0; i < board->count && n < max; i++) {
+        struct board_slot *slot = board->slots[i];
+        if (slot->refs || !slot->shown) continue;
+        slot->shown = false;
+        slot->refs++;
+        out_slots[n++] = slot;
+    }
     mutex_unlock(&board->lock);
     return n;
 }

@@ -41,6 +41,8 @@ struct str board_slot_model(const struct board_slot *slot);
 struct str board_slot_key(const struct board_slot *slot);
 // Up to `max` slots that somebody references, each with a reference for the caller to put back.
 size_t board_slots(struct board *board, struct board_slot **out_slots, size_t max);
+// Likewise those that board_slots has given out before and that nobody references any more, once each.
+size_t board_slots_left(struct board *board, struct board_slot **out_slots, size_t max);
 
 struct board_tuning {
     struct breaker_rules breaker;

@@ -55,6 +55,7 @@ struct board_slot {
     uint64_t waiting[BOARD_CLASSES]; // likewise
 
     uint64_t refs;     // guarded by the board's lock
+    bool shown;        // somebody has seen it since it was last taken for left
     uint64_t put_turn; // when the last reference went, in turns of the board
     struct board *board;
     void *block; // what mem_free takes: the slot is aligned within it

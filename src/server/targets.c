@@ -15,11 +15,13 @@ struct target_list {
     size_t n;
 };
 
+typedef size_t some_slots(struct board *board, struct board_slot **out_slots, size_t max);
+
 // Targets alone: a provider as a whole has a slot too, and so has each of its keys.
-static bool list_take(struct server *s, struct target_list *list) {
+static bool list_some(struct server *s, some_slots *some, struct target_list *list) {
     *list = (struct target_list){.slots = mem_alloc(BOARD_SLOTS_MAX * sizeof(struct board_slot *))};
     if (!list->slots) return false;
-    size_t n = board_slots(s->board, list->slots, BOARD_SLOTS_MAX);
+    size_t n = some(s->board, list->slots, BOARD_SLOTS_MAX);
     for (size_t i = 0; i < n; i++)
         if (board_slot_model(list->slots[i]).n && !board_slot_key(list->slots[i]).n)
             list->slots[list->n++] = list->slots[i];
@@ -27,6 +29,8 @@ static bool list_take(struct server *s, struct target_list *list) {
             board_slot_put(list->slots[i]);
     return true;
 }
+
+static bool list_take(struct server *s, struct target_list *list) { return list_some(s, board_slots, list); }
 
 static void list_free(struct target_list *list) {
     for (size_t i = 0; i < list->n; i++) board_slot_put(list->slots[i]);
@@ -81,12 +85,25 @@ static void collect_one(struct metrics *m, const struct board_slot *slot, uint64
     collect_attempts(m, names, &totals);
 }
 
+// Those that are configured no more have nothing under way, and nobody is to be alarmed because of them.
+static void collect_left(struct server *s, struct metrics *m) {
+    static const enum metric_family gone[] = {METRIC_TARGET_STATE, METRIC_TARGET_IN_FLIGHT, METRIC_TARGET_BREAKER};
+    struct target_list list;
+    if (!list_some(s, board_slots_left, &list)) return;
+    for (size_t i = 0; i < list.n; i++) {
+        const struct str names[] = {board_slot_provider(list.slots[i]), board_slot_model(list.slots[i])};
+        for (size_t k = 0; k < ARRAY_LEN(gone); k++) metrics_set(m, metric_series(m, gone[k], names, 2), 0);
+    }
+    list_free(&list);
+}
+
 void targets_collect(struct server *s, struct metrics *m) {
     struct target_list list;
     if (!list_take(s, &list)) return; // the figures stay as they are
     uint64_t now = clock_mono_ns();
     for (size_t i = 0; i < list.n; i++) collect_one(m, list.slots[i], now);
     list_free(&list);
+    collect_left(s, m);
 }
 
 // --- JSON ---

@@ -52,7 +52,14 @@ static void test_names(void) {
     struct board_slot *e = board_slot_get(board, str_of(long_name, BOARD_NAME_MAX), STR(""), STR(""));
     CHECK(e != NULL);
     struct board_slot *list[8];
+    CHECK_INT(board_slots_left(board, list, 8), 0);
     CHECK_INT(board_slots(board, list, 8), 4);
+    for (int i = 0; i < 4; i++) board_slot_put(list[i]);
+    // Who has been seen and is referenced no more is told of once.
+    board_slot_put(c);
+    REQUIRE(board_slots_left(board, list, 8) == 1 && list[0] == c);
+    board_slot_put(c);
+    CHECK_INT(board_slots_left(board, list, 8), 0);
     board_free(board);
 }
 
