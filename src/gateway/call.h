@@ -126,6 +126,15 @@ struct call {
 NODISCARD struct call *call_create(struct gateway_loop *gl, struct http_req *req);
 // Gives back references and buffers; the memory itself goes with the request.
 void call_release(struct call *call);
+// Whether it is the operator's own, who may know what is behind the general configuration and goes on in it. A tenant
+// that was made, and is not configured, has the general configuration, but is somebody else.
+static inline bool call_is_operators(const struct call *call) {
+    return !call->tenant && (!call->key || !call->key->tenant.n);
+}
+// Whether the model's configuration is the caller's tenant's own.
+static inline bool call_owns(const struct call *call, const struct route_model *m) {
+    return call->tenant && m->level && m->level->of == call->tenant->of;
+}
 // What its route is asked for with; need is what stage_route has read.
 struct route_ask call_route_ask(struct call *call);
 // Its model as a label of metrics: a configured one's name, "other" where the provider was asked for by name.

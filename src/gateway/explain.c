@@ -13,10 +13,10 @@
 #define ARENA_EACH 32 // bytes of arena for each of the body
 #define ARENA_LEAST ((size_t)16 << 20)
 
-// Conditions and what goes on at a target are of those who configured it; whoever has the model of his own, or the
-// general configuration for his, may know them.
+// Conditions are of those who configured them; what goes on at a target is of all who ask it together, and the
+// operator's.
 static bool is_open(const struct call *call) {
-    return !call->tenant || (call->route.routed && call->route.routed->level);
+    return call_is_operators(call) || (call->route.routed && call_owns(call, call->route.routed));
 }
 
 static bool resolve(struct call *call, const struct route_ask *ask, struct route_trace *trace, struct err *err) {
@@ -61,6 +61,7 @@ bool explain_call(struct call *call, struct buf *out, struct err *err) {
                                 .trace = trace,
                                 .need = &call->need->route,
                                 .open = is_open(call),
+                                .load = call_is_operators(call),
                                 .err = served ? NULL : &why,
                                 .now_ns = ask.now_ns};
     e.complexity = judge(call, &e.decides);

@@ -18,7 +18,7 @@ struct shown {
 // what stands behind the operator's models is no tenant's affair.
 static void put_targets(const struct call *call, struct str name, struct json_writer *w) {
     const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, name);
-    if (!m || m->count < 2 || (call->tenant && !m->level)) return;
+    if (!m || m->count < 2 || !(call_is_operators(call) || call_owns(call, m))) return;
     json_put_member_array(w, STR("targets"));
     for (size_t i = 0; i < m->count; i++) {
         const struct route_node *node = &m->nodes[i];

@@ -114,7 +114,7 @@ static void put_when(const struct route_explained *e, const struct candidate *c,
 
 static void why_state(const struct route_explained *e, const struct candidate *c, struct buf *out) {
     buf_put(out, drop_text(c->drop));
-    if (e->open) buf_printf(out, " (%.*s)", STR_ARG(board_why_text(c->view.why)));
+    if (e->load) buf_printf(out, " (%.*s)", STR_ARG(board_why_text(c->view.why)));
     put_when(e, c, out);
 }
 
@@ -228,7 +228,7 @@ static void put_ms(struct json_writer *w, struct str name, double ns) {
 // How it does: nothing was looked at for those that cannot serve it whatever their state.
 static void put_view(struct json_writer *w, const struct route_explained *e, const struct candidate *c) {
     put_ms(w, STR("first_token_ms"), (double)c->view.first_token_ns);
-    if (!e->open) return;
+    if (!e->load) return;
     json_put_member_str(w, STR("breaker"), breaker_text(c->view.breaker));
     json_put_member_u64(w, STR("in_flight"), c->view.in_flight);
     json_put_member_fixed(w, STR("error_rate"), (int64_t)((double)c->view.error_rate * 1000), 3);

@@ -17,8 +17,9 @@ struct route_explained {
     const struct route_need *need;       // never NULL
     const struct complexity *complexity; // NULL: it was not judged
     bool decides;                        // it was judged because something asked for it
-    bool open;             // the reader may know what is the operator's: conditions, what goes on at a target
-    const struct err *err; // why nothing serves it; NULL: something does
+    bool open;                           // the reader may know how the model is configured: conditions, fallbacks
+    bool load;                           // and what goes on at its targets, whoever asks them
+    const struct err *err;               // why nothing serves it; NULL: something does
     uint64_t now_ns;
 };
 

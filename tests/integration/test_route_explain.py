@@ -37,7 +37,10 @@ class RouteExplain(Suite):
                 {'name': 'thinker', 'chain': [{'name': 'plan', 'model': 'single'}, {'name': 'say', 'model': 'coder'}]},
                 {'name': 'single', 'targets': [{'provider': 'near', 'model': 'one'}]}],
             'tenants': [{'name': 'beta', 'allow_models': ['assistant', 'coder', 'circle', 'single']},
-                        {'name': 'acme'}]}
+                        {'name': 'acme-lower', 'parent': 'acme'},
+                        {'name': 'acme', 'models': [{'name': 'own', 'targets': [
+                            {'provider': 'far', 'model': 'gpt-4o', 'when': 'tokens > 77'},
+                            {'provider': 'far', 'model': 'gpt-4o-mini'}]}]}]}
 
     def explain(self, body, status=200, key=None, headers=None):
         reply = self.server.post('/v1/route/explain', json.dumps(body).encode(), headers=headers, key=key)
@@ -106,6 +109,22 @@ class RouteExplain(Suite):
         self.assertEqual(told['candidates'][2]['reason'], 'condition')
         self.assertNotIn('acme', json.dumps(told))  # conditions are the operator's
         self.assertNotIn('in_flight', json.dumps(told))
+        # Nor are they of one that was made, and has the general configuration since it is not configured.
+        self.assertEqual(self.server.cli('tenant', 'create', 'gamma').returncode, 0)
+        gamma = self.server.create_key('--tenant', 'gamma')['key']
+        told = self.explain(body_of('assistant'), key=gamma)
+        self.assertNotIn('acme', json.dumps(told))
+        self.assertNotIn('in_flight', json.dumps(told))
+        self.assertNotIn('fallbacks', told)
+        listed = {m['id']: m for m in self.server.get('/v1/models', key=gamma).json()['data']}
+        self.assertNotIn('targets', listed['assistant'])
+        # Who has a model of his own knows how it is configured, and not what others do at its targets.
+        acme = self.server.create_key('--tenant', 'acme')['key']
+        told = self.explain(body_of('own'), key=acme)
+        self.assertIn('tokens > 77', json.dumps(told))
+        self.assertNotIn('in_flight', json.dumps(told))
+        lower = self.server.create_key('--tenant', 'acme-lower')['key']
+        self.assertNotIn('tokens > 77', json.dumps(self.explain(body_of('own'), key=lower)))
         self.assertEqual(self.explain(body_of('nobody'), 404)['code'], 'model_not_found')
         for wrong in (b'', b'{', b'[]', b'{"model":"single"}', b'{"model":"single","messages":7}'):
             self.assertEqual(self.server.post('/v1/route/explain', wrong).status, 400)
