@@ -5,6 +5,7 @@
 #include "base/json_read.h"
 #include "base/zone.h"
 #include "gateway/pipeline.h"
+#include "gateway/responses.h"
 #include "gateway/translation.h"
 #include "model/prompt_tokens.h"
 #include "os/clock.h"
@@ -94,7 +95,9 @@ static bool read_regions(const struct call *call, struct str tags, struct route_
 static bool read_limits(const struct call *call, struct need *need, struct err *err) {
     struct route_need *r = &need->route;
     struct str tags = call->key && call->key->tags.n > 2 ? call->key->tags : STR("");
-    r->private = says_private(call->req) || str_eq_nocase(member(call, tags, STR("privacy")), STR("private"));
+    bool goes_on = call->previous && call->previous->private; // from what was private
+    r->private =
+        goes_on || says_private(call->req) || str_eq_nocase(member(call, tags, STR("privacy")), STR("private"));
     return read_regions(call, tags, r, err) && read_list(field(call, STR("x-penstock-tags")), "x-penstock-tags",
                                                          r->tags, ROUTE_TAGS_MAX, &r->tag_count, err);
 }

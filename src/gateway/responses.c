@@ -2,6 +2,7 @@
 #include "gateway/responses.h"
 
 #include "gateway/answer.h"
+#include "gateway/need.h"
 #include "gateway/pipeline.h"
 
 #include "base/mem.h"
@@ -108,6 +109,7 @@ bool response_chain_read(struct response_work *w, struct str name, struct respon
         }
         struct response_ask ask = {.tenant = w->ask.tenant, .place = w->ask.place, .name = name};
         if (!response_log_get(w->log, &ask, &w->arena, &chain.rows[chain.count], err)) return false;
+        w->private = w->private || chain.rows[chain.count].private;
         name = chain.rows[chain.count++].previous;
     }
     *out_chain = chain;
@@ -157,6 +159,7 @@ void responses_end(struct call *call) {
                                .previous = p->id,
                                .place = responses_place(call, arena),
                                .model = call->request.model,
+                               .private = call->need && call->need->route.private,
                                .input = p->input,
                                .answer = buf_str(&p->answer),
                                .created_at = now,

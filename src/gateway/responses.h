@@ -16,6 +16,7 @@ struct previous {
     struct response_work *work; // under way; NULL: none
     struct response_work *done; // whose arena holds the body that is sent
     bool keep;                  // what comes of it is to be kept
+    bool private;               // what was before was
     struct str id;              // previous_response_id, or empty
     struct str input;           // the items that the request itself brings
     struct framer framer;       // of the answer's stream
@@ -48,6 +49,7 @@ struct response_work {
     void (*look)(struct response_work *w);
     void (*found)(struct response_work *w); // on the loop, of a call that is still there, which has it from here on
     struct str out;
+    bool private; // some of what was found is
     bool ok;
     struct err err;
 };

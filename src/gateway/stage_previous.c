@@ -33,6 +33,7 @@ static struct str find_item(void *arg, struct str id) {
     struct response_ask ask = {.tenant = f->w->ask.tenant, .place = f->w->ask.place, .name = name};
     f->missed = name;
     if (!response_log_get(f->w->log, &ask, arena, &row, &ignored)) return STR_NONE;
+    f->w->private = f->w->private || row.private;
     return responses_item(row.answer, id, arena);
 }
 
@@ -105,6 +106,7 @@ static void found(struct response_work *w) {
         call_fail(call, &err);
         return;
     }
+    p->private = w->private;
     pipeline_resume(call);
 }
 

@@ -23,9 +23,9 @@ static bool row_insert(struct sql_scope scope, const struct response_row *r, int
     bool row;
     if (!sql_prepare(scope,
                      STR("INSERT INTO response (tenant_id, name, previous, place, key_id, model, created_at,"
-                         " expires_at, input, answer) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7,"
+                         " expires_at, input, answer, private) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7,"
                          " CASE WHEN t.retention_s > 0 AND ?7 + t.retention_s * 1000000000 < ?8"
-                         " THEN ?7 + t.retention_s * 1000000000 ELSE ?8 END, ?9, ?10"
+                         " THEN ?7 + t.retention_s * 1000000000 ELSE ?8 END, ?9, ?10, ?11"
                          " FROM tenant t WHERE t.id = ?1 AND t.status <> 'deleting'"
                          " ON CONFLICT (tenant_id, name) DO NOTHING RETURNING id"),
                      &st, err))
@@ -39,6 +39,7 @@ static bool row_insert(struct sql_scope scope, const struct response_row *r, int
     sql_bind_i64(st, 8, r->expires_at);
     sql_bind_blob(st, 9, STR(""));
     sql_bind_blob(st, 10, STR(""));
+    sql_bind_i64(st, 11, r->private);
     if (!sql_step(st, &row, err)) return false;
     *out_id = row ? sql_col_i64(st, 0) : 0;
     return !row || sql_run(st, err);
@@ -117,10 +118,11 @@ bool response_get(struct sql_scope scope, const struct datadir *dir, struct str 
     char label[LABEL_MAX];
     bool row;
     if (name.n > RESPONSE_NAME_MAX || !utf8_valid(name) || memchr(name.p, 0, name.n)) return not_there(name, err);
-    if (!sql_prepare(scope,
-                     STR("SELECT id, previous, key_id, model, created_at, expires_at, input, answer FROM response"
-                         " WHERE tenant_id = ?1 AND name = ?2 AND place = ?3 AND expires_at > ?4"),
-                     &st, err))
+    if (!sql_prepare(
+            scope,
+            STR("SELECT id, previous, key_id, model, created_at, expires_at, input, answer, private FROM response"
+                " WHERE tenant_id = ?1 AND name = ?2 AND place = ?3 AND expires_at > ?4"),
+            &st, err))
         return false;
     sql_bind_text(st, 2, name);
     sql_bind_text(st, 3, place);
@@ -132,6 +134,7 @@ bool response_get(struct sql_scope scope, const struct datadir *dir, struct str 
     r.key_id = sql_col_i64(st, 2);
     r.created_at = sql_col_i64(st, 4);
     r.expires_at = sql_col_i64(st, 5);
+    r.private = sql_col_i64(st, 8) != 0;
     // Opening may ask the database for the tenant's key: what the row says is copied first.
     r.previous = arena_str(arena, sql_col_text(st, 1));
     r.model = arena_str(arena, sql_col_text(st, 3));

@@ -24,6 +24,7 @@ struct response_row {
     struct str model;
     struct str input;  // the items that this request itself brought, JSON, separated by commas
     struct str answer; // the response object
+    bool private;      // who goes on from it does so in private too
     int64_t created_at, expires_at;
 };
 

@@ -102,6 +102,19 @@ class KeptIn(Suite):
             self.ask('falls', fields=fields, fallbacks=['far/any', 'far-model'])
         self.assertEqual(self.far.seen, [])
 
+    def test_what_was_private_goes_on_in_private(self):
+        def ask(provider, private=False, **more):
+            body = json.dumps({'model': 'both', 'input': 'Hello', **more}).encode()
+            reply = self.server.post('/v1/responses', body, {'x-penstock-privacy': 'private'} if private else None)
+            self.assertEqual((reply.status, reply.header('x-penstock-provider')), (200, provider), reply)
+            return reply.json()
+        first = ask('near', True)
+        second = ask('near', previous_response_id=first['id'])
+        ask('near', previous_response_id=second['id'])
+        ask('near', input=[{'type': 'item_reference', 'id': first['output'][0]['id']}])
+        self.assertEqual(self.far.seen, [])
+        ask('far', previous_response_id=ask('far')['id'])
+
     def test_batches_are_as_private_as_they_were_made(self):
         file = Client(self.server).put(json.dumps(line('a', model='both')).encode() + b'\n').json()
         body = json.dumps({'input_file_id': file['id'], 'endpoint': '/v1/chat/completions', 'completion_window': '24h'})

@@ -33,6 +33,7 @@ static bool put(struct sql_scope scope, const char *name, const char *previous, 
                                .previous = str_c(previous),
                                .place = str_c(place),
                                .model = STR("m"),
+                               .private = str_eq(str_c(name), STR("resp_a")),
                                .input = STR("{\"in\":1}"),
                                .answer = STR("{\"out\":2}"),
                                .created_at = at,
@@ -56,7 +57,7 @@ static void kept_and_found(void) {
     REQUIRE(get(one(), "resp_a", "project:1", 6, &row));
     CHECK_STR(row.input, STR("{\"in\":1}"));
     CHECK_STR(row.answer, STR("{\"out\":2}"));
-    CHECK(row.key_id == 3 && row.created_at == 5 && row.previous.n == 0);
+    CHECK(row.key_id == 3 && row.created_at == 5 && row.previous.n == 0 && row.private);
     // From nowhere else, and not for ever.
     CHECK(!get(one(), "resp_a", "project:2", 6, NULL) && err.code == ERR_NOT_FOUND);
     CHECK(!get(one(), "resp_a", "", 6, NULL));

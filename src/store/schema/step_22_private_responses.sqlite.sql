@@ -1,0 +1,2 @@
+-- Whether a response was asked for in private: then who goes on from it does so too.
+ALTER TABLE response ADD COLUMN private INTEGER NOT NULL DEFAULT 0;
