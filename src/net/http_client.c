@@ -37,6 +37,7 @@ void upstream_pool_release(struct upstream_pool *pool) {
 void http_client_forget(struct http_client *client, const struct http_origin *origin) {
     for (struct upstream_pool *pool = client->pools; pool; pool = pool->next) {
         if (pool->origin != origin || pool->retired) continue;
+        while (pool->warming) http_exchange_cancel(pool->warming);
         pool->retired = true;
         while (pool->idle) upstream_drop(pool->idle);
         upstream_pool_release(pool);
@@ -110,6 +111,11 @@ static struct http_exchange *exchange_new(struct upstream_pool *pool, const stru
 
 void exchange_free(struct http_exchange *x) {
     struct upstream_pool *pool = x->pool;
+    if (x->warm) {
+        struct http_exchange **at = &pool->warming;
+        while (*at != x) at = &(*at)->next;
+        *at = x->next;
+    }
     pool_put(loop_pool(pool->client->loop), x, x->pool_cap);
     pool->users--;
     upstream_pool_release(pool);
@@ -137,6 +143,52 @@ bool http_client_send(struct http_client *client, const struct http_origin *orig
     client->stats.active++;
     *out_exchange = x;
     return true;
+}
+
+// --- connections before they are needed ---
+
+static void warm_failed(struct http_exchange *x UNUSED, const struct err *err UNUSED) {}
+
+static bool warm_begin(struct upstream_pool *pool) {
+    static const struct http_exchange_ops ops = {.on_error = warm_failed};
+    struct http_client *client = pool->client;
+    struct err err;
+    size_t cap;
+    struct http_exchange *x = pool_get(loop_pool(client->loop), sizeof *x, &cap);
+    if (!x) return false;
+    *x = (struct http_exchange){.pool = pool,
+                                .ops = &ops,
+                                .pool_cap = cap,
+                                .deadline_ms = UINT64_MAX,
+                                .warm = true,
+                                .next = pool->warming,
+                                .begun_ms = loop_now_ms(client->loop)};
+    pool->warming = x;
+    pool->users++;
+    if (!upstream_attach(pool, x, true, &err)) {
+        exchange_free(x);
+        return false;
+    }
+    client->stats.active++;
+    return true;
+}
+
+size_t http_client_warm(struct http_client *client, const struct http_origin *origin, size_t n) {
+    struct upstream_pool *pool = pool_of(client, origin, false);
+    size_t begun = 0, there = pool ? pool->idle_count : 0;
+    for (const struct http_exchange *x = pool ? pool->warming : NULL; x; x = x->next) there++;
+    n = MIN(n, origin->max_idle);
+    while (pool && there + begun < n && warm_begin(pool)) begun++;
+    return begun;
+}
+
+void exchange_warmed(struct http_exchange *x) {
+    struct upstream *up = x->up;
+    up->x = NULL;
+    up->keep_alive = true;
+    x->pool->client->stats.active--;
+    exchange_free(x);
+    upstream_to_idle(up);
 }
 
 void *http_exchange_user(const struct http_exchange *x) { return x->user; }

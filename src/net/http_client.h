@@ -62,9 +62,13 @@ void http_client_free(struct http_client *client);
 NODISCARD bool http_client_send(struct http_client *client, const struct http_origin *origin,
                                 const struct http_request *request, const struct http_exchange_ops *ops, void *user,
                                 struct http_exchange **out_exchange, struct err *err);
-// Closes the idle connections of an origin and any in use when they come back. Exchanges under way go on with it; it
-// may go once they have ended.
+// Closes the idle connections of an origin, those that are being made for nobody, and any in use when they come back.
+// Exchanges under way go on with it; it may go once they have ended.
 void http_client_forget(struct http_client *client, const struct http_origin *origin);
+
+// Sees to it that n connections rest, max_idle at most, by opening those that are missing, with TLS, without a request;
+// how many were begun. Nobody is told what became of them: one that cannot be made is not tried again.
+size_t http_client_warm(struct http_client *client, const struct http_origin *origin, size_t n);
 
 void *http_exchange_user(const struct http_exchange *x);
 // Gives up at once: the upstream connection is closed before this returns. No callback follows.

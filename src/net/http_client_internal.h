@@ -20,6 +20,7 @@ struct upstream_pool {
     struct upstream *idle;
     size_t idle_count, connections; // the idle ones among them
     size_t users;                   // connections and exchanges
+    struct http_exchange *warming;  // of connections that are being made before they are needed
     bool retired;                   // the origin was forgotten: connections close when they come back
 };
 
@@ -71,6 +72,9 @@ struct http_exchange {
     size_t body_count;
     size_t pool_cap; // of its own memory
     bool paused, reused, head_method, resent;
+    bool warm;                  // there is no request: the connection goes to rest once it is there
+    struct http_exchange *next; // of those
+    uint64_t begun_ms;          // likewise, loop time
     size_t head_n;
     char head[]; // the request's head as it goes out
 };
@@ -85,6 +89,8 @@ void upstream_arm(struct upstream *up);
 // The exchange has failed: its connection closes, on_error is called, x is gone.
 void exchange_fail(struct http_exchange *x, const struct err *err);
 void exchange_free(struct http_exchange *x);
+// The connection of one without a request is there.
+void exchange_warmed(struct http_exchange *x);
 // Bytes of an answer.
 void upstream_receive(struct upstream *up, char *p, size_t n);
 // The peer closed where an answer without length was being read: that is its end.

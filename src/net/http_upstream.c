@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#define WARM_YOUNG_MS 250
 #define IDLE_KEEP_MS 55000 // below the 60 s after which common servers close
 
 static struct upstream *of_stream(struct stream *s) { return CONTAINER_OF(s, struct upstream, stream); }
@@ -183,6 +184,10 @@ void upstream_send(struct upstream *up) {
     struct http_exchange *x = up->x;
     struct str parts[16];
     size_t n = 0, i = 0;
+    if (x->warm) {
+        exchange_warmed(x);
+        return;
+    }
     up->state = UPSTREAM_HEAD;
     up->written_before = up->stream.tcp.written;
     up->scanned = 0;
@@ -340,9 +345,23 @@ static bool connect_start(struct upstream_pool *pool, struct http_exchange *x, s
            err_wrap(err, "provider \"%.*s\" (%.*s:%u)", STR_ARG(o->name), STR_ARG(o->host), o->port);
 }
 
+// The connection that is being made for nobody, unless it takes long already: then a new one may be sooner.
+static struct upstream *take_over(struct upstream_pool *pool, struct http_exchange *x) {
+    struct http_exchange *warm = pool->warming;
+    if (!warm || loop_now_ms(pool->client->loop) - warm->begun_ms > WARM_YOUNG_MS) return NULL;
+    struct upstream *up = warm->up;
+    up->x = x;
+    x->up = up;
+    x->reused = false;
+    pool->client->stats.active--;
+    exchange_free(warm);
+    upstream_arm(up);
+    return up;
+}
+
 bool upstream_attach(struct upstream_pool *pool, struct http_exchange *x, bool fresh, struct err *err) {
     struct upstream *up = fresh ? NULL : pool->idle;
-    if (!up) return connect_start(pool, x, err);
+    if (!up) return (!fresh && take_over(pool, x)) || connect_start(pool, x, err);
     idle_unlink(up);
     up->x = x;
     x->up = up;
@@ -354,8 +373,9 @@ bool upstream_attach(struct upstream_pool *pool, struct http_exchange *x, bool f
 
 void upstream_to_idle(struct upstream *up) {
     struct upstream_pool *pool = up->pool;
-    bool keep = up->keep_alive && !pool->retired && pool->idle_count < pool->origin->max_idle &&
-                stream_queued(&up->stream) == 0;
+    // What is left to send would be of a request that was answered too soon, or (of none) the end of the TLS handshake.
+    bool sent = stream_queued(&up->stream) == 0 || up->state != UPSTREAM_BODY;
+    bool keep = up->keep_alive && !pool->retired && pool->idle_count < pool->origin->max_idle && sent;
     buf_free(&up->in);
     if (!keep) {
         up->state = UPSTREAM_CONNECT; // nothing of ours is under way: close without a reset

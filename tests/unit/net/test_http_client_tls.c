@@ -165,6 +165,35 @@ static void test_tls(void) {
     }
 }
 
+static void ask_when_warm(struct timer *timer) {
+    struct get *g = CONTAINER_OF(timer, struct get, timer);
+    size_t idle, active;
+    http_client_origin_stats(g->rig->client, &g->rig->origin, &idle, &active);
+    if (idle == 1 && active == 0)
+        CHECK(rig_get(g));
+    else
+        timer_set(timer, 1);
+}
+
+// The handshake, and the way through the proxy, lie before the first request.
+static void test_warm_over_tls(void) {
+    for (int through_proxy = 0; through_proxy < 2; through_proxy++) {
+        struct tunnel_rig t;
+        struct http_client_stats stats;
+        open_tunnel(&t, through_proxy);
+        struct get *g = &t.rig.calls[0];
+        timer_init(&g->timer, t.rig.wire.loop, ask_when_warm);
+        timer_set(&g->timer, 0);
+        CHECK_INT(http_client_warm(t.rig.client, &t.rig.origin, 1), 1);
+        loop_run(t.rig.wire.loop);
+        CHECK_STR(buf_str(&g->body), STR("hello over tls"));
+        http_client_stats_get(t.rig.client, &stats);
+        CHECK(stats.connects == 1 && stats.reused == 1);
+        close_tunnel(&t);
+        CHECK_INT(t.tunnels, through_proxy);
+    }
+}
+
 static void resume_soon(struct timer *timer) {
     struct get *g = CONTAINER_OF(timer, struct get, timer);
     if (!g->x) return;
@@ -267,5 +296,5 @@ static void test_end(void) {
     test_cert_free(&g_leaf);
 }
 
-TEST_MAIN(make_certs, test_tls, test_pause_over_tls, test_proxy_refuses, test_proxy_is_silent, test_not_to_be_trusted,
-          test_end)
+TEST_MAIN(make_certs, test_tls, test_warm_over_tls, test_pause_over_tls, test_proxy_refuses, test_proxy_is_silent,
+          test_not_to_be_trusted, test_end)
