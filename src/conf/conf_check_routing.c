@@ -43,6 +43,7 @@ static void inherit_routing(struct conf_routing *own, const struct conf_routing 
     if (own->affinity == AFFINITY_INHERIT) own->affinity = general->affinity;
     if (own->coalesce == COALESCE_INHERIT) own->coalesce = general->coalesce;
     if (own->coalesce_billing == COALESCE_BILLING_INHERIT) own->coalesce_billing = general->coalesce_billing;
+    if (own->warm == WARM_INHERIT) own->warm = general->warm;
 }
 
 // --- names ---

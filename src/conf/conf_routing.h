@@ -24,6 +24,7 @@ enum conf_coalesce { COALESCE_INHERIT, COALESCE_OFF, COALESCE_DETERMINISTIC, COA
 enum conf_routing_state { ROUTING_STATE_LOCAL, ROUTING_STATE_REDIS };
 enum conf_redis_failure { REDIS_FAILURE_SHARE, REDIS_FAILURE_OPEN, REDIS_FAILURE_CLOSED };
 enum conf_coalesce_billing { COALESCE_BILLING_INHERIT, COALESCE_BILLING_EACH, COALESCE_BILLING_ONE };
+enum conf_warm { WARM_INHERIT, WARM_OFF, WARM_FAILOVER, WARM_ALWAYS };
 enum conf_privacy { PRIVACY_AUTO, PRIVACY_LOCAL, PRIVACY_REMOTE }; // where a provider's answers are made
 
 // What a provider, or one of its models, takes at most; OPT_UNSET where nothing is said.
@@ -135,6 +136,7 @@ struct conf_routing {
     int affinity;                // enum conf_affinity: what `sticky` and `ab` go by
     int coalesce;                // enum conf_coalesce
     int coalesce_billing;        // enum conf_coalesce_billing
+    int warm;                    // enum conf_warm
     int state, on_redis_failure; // enum conf_routing_state, conf_redis_failure; the general ones alone
 };
 

@@ -170,6 +170,16 @@ static const struct opt_enum coalesce_billings[] = {
     {"inherit", COALESCE_BILLING_INHERIT, "as `routing.coalesce_billing`"},
     {0}};
 
+static const struct opt_enum warmings[] = {
+    {"off", WARM_OFF, "none; a request opens what it needs"},
+    {"failover", WARM_FAILOVER,
+     "one when the target before it is left out or cools down, and when it may be asked again itself"},
+    {"always", WARM_ALWAYS,
+     "besides, one at the start and after each change of the configuration, and again while it was used in the last "
+     "five minutes"},
+    {"inherit", WARM_INHERIT, "as `routing.warm`"},
+    {0}};
+
 #define SECTION(owner, field, table, text)                                                                             \
     { .name = #field, .type = OPT_STRUCT, AT(owner, field), .sub = &(table), .help = text }
 #define CHOICES(how, D, none)                                                                                          \
@@ -192,10 +202,17 @@ static const struct opt_enum coalesce_billings[] = {
          .values = coalescings,                                                                                        \
          .help = "Which requests, when the same one is under way already, wait for its answer in place of a call of "  \
                  "their own."},                                                                                        \
+        {.name = "coalesce_billing",                                                                                   \
+         .type = OPT_ENUM,                                                                                             \
+         .flags = RELOAD,                                                                                              \
+         AT(conf_routing, coalesce_billing),                                                                           \
+         .def = none("each"),                                                                                          \
+         .values = coalesce_billings,                                                                                  \
+         .help = "Who pays for a call that several requests have waited for."},                                        \
     {                                                                                                                  \
-        .name = "coalesce_billing", .type = OPT_ENUM, .flags = RELOAD, AT(conf_routing, coalesce_billing),             \
-        .def = none("each"), .values = coalesce_billings,                                                              \
-        .help = "Who pays for a call that several requests have waited for."                                           \
+        .name = "warm", .type = OPT_ENUM, .flags = RELOAD, AT(conf_routing, warm), .def = none("failover"),            \
+        .values = warmings,                                                                                            \
+        .help = "Whether each event loop has a connection ready to a target that is likely to be asked next."          \
     }
 #define ITSELF(text) text
 #define INHERIT(text) "inherit"

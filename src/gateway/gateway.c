@@ -15,6 +15,7 @@
 #include "gateway/pipeline.h"
 #include "gateway/quota_share.h"
 #include "gateway/tokens.h"
+#include "gateway/warm.h"
 #include "govern/mask.h"
 #include "model/openai_error.h"
 #include "os/clock.h"
@@ -93,7 +94,8 @@ bool gateway_loop_create(struct gateway *gateway, const struct gateway_loop_opti
         return false;
     }
     if (!shared_quotas_create(gl, err) || !meter_create(gl->shard, &gl->meter, err) ||
-        !http_client_create(o->loop, 64 * 1024, &gl->client, err) || !catalog_create(gl, &gl->catalog, err)) {
+        !http_client_create(o->loop, 64 * 1024, &gl->client, err) || !catalog_create(gl, &gl->catalog, err) ||
+        !warm_create(gl, &gl->warm, err)) {
         gateway_loop_free(gl);
         return false;
     }
@@ -111,6 +113,7 @@ void gateway_loop_free(struct gateway_loop *gl) {
     batch_lines_free(gl->lines);
     grade_loop_free(gl->grades);
     catalog_free(gl->catalog);
+    warm_free(gl->warm);
     health_free(gl->health);
     http_client_free(gl->client);
     meter_free(gl->meter);
@@ -136,6 +139,8 @@ void gateway_loop_set_runtime(struct gateway_loop *gl, struct runtime *runtime) 
     runtime_unref(gl->runtime);
     gl->runtime = runtime_ref(runtime);
     if (gl->health) health_start(gl->health);
+    warm_renew(gl->warm);
+    warm_look(gl->warm);
 }
 
 static void refuse(struct http_req *req, const struct err *err) {

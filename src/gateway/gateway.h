@@ -31,6 +31,7 @@ struct meter;
 struct tokens;
 struct catalog;
 struct health;
+struct warm;
 struct keys;
 struct credential_job;
 struct response_log;
@@ -101,6 +102,7 @@ struct gateway_loop {
     struct meter *meter;
     struct request_ids ids;
     struct catalog *catalog;
+    struct warm *warm;                      // connections opened ahead
     struct health *health;                  // checks of providers; on the first loop alone
     struct credential_job *credential_jobs; // tokens of providers that are being fetched
     struct wait_list waiting;               // for a new key ring

@@ -3,6 +3,7 @@
 
 #include "gateway/pipeline.h"
 #include "gateway/sign.h"
+#include "gateway/warm.h"
 #include "model/provider.h"
 
 #define FIELDS_MAX (CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX + 4)
@@ -112,6 +113,7 @@ bool send_request(struct call *call, const struct str *body, size_t count, const
                              .once = call->runtime != call->gl->runtime,
                              .waits = tenant_waits(call->tenant)};
     bool any = call->at->asks == OPERATION_PASSTHROUGH;
+    warm_used(call->gl->warm, call->runtime, call->at->provider);
     if (any) {
         r.method = call->req->method_text;
         r.target = passthrough_target(call);

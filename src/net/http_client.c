@@ -170,6 +170,7 @@ static bool warm_begin(struct upstream_pool *pool) {
         return false;
     }
     client->stats.active++;
+    client->stats.warmed++;
     return true;
 }
 

@@ -78,7 +78,7 @@ void http_exchange_pause(struct http_exchange *x);
 void http_exchange_resume(struct http_exchange *x);
 
 struct http_client_stats {
-    uint64_t requests, connects, reused, resent, idle, active, dns_lookups;
+    uint64_t requests, connects, warmed, reused, resent, idle, active, dns_lookups; // warmed: begun without a request
 };
 // Connections to one origin: resting, and in use or being made.
 void http_client_origin_stats(const struct http_client *client, const struct http_origin *origin, size_t *out_idle,

@@ -62,6 +62,7 @@ void figures_of_loop(struct server_loop *sl) {
     redis_of_loop(sl, shard, index);
     set_own(shard, METRIC_ACTIVE_REQUESTS, sl->gl->active);
     set_own(shard, METRIC_UPSTREAM_CONNECTS, client.connects);
+    set_own(shard, METRIC_UPSTREAM_WARMED, client.warmed);
     set_own(shard, METRIC_UPSTREAM_REUSED, client.reused);
     connections_of_loop(sl, shard);
     metric_set(shard, metric_find(shard, METRIC_LOOP_BUSY, &index, 1), loop.busy_ns);

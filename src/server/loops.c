@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "gateway/grade.h"
 #include "gateway/health.h"
+#include "gateway/warm.h"
 #include "os/tcp.h"
 
 #define TICK_MS 1000
@@ -19,11 +20,12 @@ static void abort_all(struct server_loop *sl) {
     mirrors_stop(sl->gl);
 }
 
-// Every second: the loop's figures. While draining, more often: whether all is done.
+// Every second: the loop's figures, and what is opened ahead. While draining, more often: whether all is done.
 static void on_tick(struct timer *timer) {
     struct server_loop *sl = CONTAINER_OF(timer, struct server_loop, tick);
     figures_of_loop(sl);
     if (!sl->drain_until_ms) {
+        warm_look(sl->gl->warm);
         timer_set(timer, TICK_MS);
         return;
     }
@@ -93,7 +95,7 @@ bool loops_start(struct server *s, struct err *err) {
         struct server_loop *sl = &s->loops[i];
         char name[16];
         snprintf(name, sizeof name, "loop-%u", i);
-        timer_set(&sl->tick, TICK_MS);
+        timer_set(&sl->tick, 0);
         if (sl->redis) redis_start(sl->redis);
         if (i && !thread_start(&sl->thread, name, 0, loop_main, sl, err)) return false;
     }

@@ -199,7 +199,7 @@ static void as_json(void) {
     "balance: {cost: 2, latency: 2, quality: 2}, queue: {max_wait: 1s, max_length: 5}, "                               \
     "fallbacks: {general: [m2], context_window: [m2], content_policy: [m2], timeout: [m2], rate_limit: [m2]}, "        \
     "quality: {share: 0.5, judge: {model: m2, share: 0.1}, retry_on: [empty]}, "                                       \
-    "min_quality: 0.1, max_cost: 0.1, affinity: user, coalesce: all, coalesce_billing: one}"
+    "min_quality: 0.1, max_cost: 0.1, affinity: user, coalesce: all, coalesce_billing: one, warm: always}"
 #define OF_TRIALS                                                                                                      \
     "   canary: {model: m2, steps: [0.1, 0.2], every: 1m, min_requests: 5, max_error_increase: 0.1, "                  \
     "max_quality_drop: 0.1, significance: 0.1}, shadow: {model: m2, share: 0.1, max_in_flight: 5, charge: false},\n"
@@ -245,7 +245,7 @@ static const char lists[] =
     "- {name: t, parent: u, allow_models: [m], aliases: {m2: m}, limits: {max_body: 1 MiB, max_response: 1 MiB},\n"
     "   timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}, branding: {name: n, support: s},\n"
     "   models: [{name: mc, strategy: cost, chain_max_cost: 1, routing: {affinity: user, coalesce: all, "
-    "coalesce_billing: one},\n" OF_TRIALS "   chain: "
+    "coalesce_billing: one, warm: always},\n" OF_TRIALS "   chain: "
     "[{name: s, model: m, "
     "prompt: p, system: s, conversation: true, answer: true,\n"
     "     max_tokens: 5, max_cost: 1, timeout: 1s, when: tokens > 5, pass: x, on_failure: fallback, fallback: m}]}],\n"
