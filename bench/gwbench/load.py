@@ -66,6 +66,8 @@ class Load:
         args = [self.bench.loadgen, "--url", f"http://127.0.0.1:{peer.port(stream)}/v1/chat/completions",
                 "--header", f"Authorization: Bearer {peer.key}", "--cpu", str(cpu),
                 "--body-file", self.body_file(model, size, stream)]
+        for header in peer.headers:
+            args += ["--header", header]
         return args + (["--stream"] if stream else [])
 
     def run(self, peer, model, size, stream, concurrency, one_core=False, duration=None, requests=None, warmup=0.0):

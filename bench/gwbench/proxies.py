@@ -104,7 +104,7 @@ def tail(path, size=2000):
 class Direct:
     """No proxy: the client calls the mock."""
 
-    name, child, key = "direct", None, "sk-bench"
+    name, child, key, headers = "direct", None, "sk-bench", ()
 
     def __init__(self, bench):
         self.bench = bench
@@ -129,6 +129,8 @@ class Proxy:
     """A server of its own process: subclasses say how it is set up and started."""
 
     name, binary, key = "", "", "sk-bench"
+    headers = ()  # of each request, beside the key
+    ready_path, ready_timeout = "/readyz", 20.0
 
     def __init__(self, bench):
         self.bench = bench
@@ -147,7 +149,7 @@ class Proxy:
         self.plain_port, self.stream_port = procs.free_port(), procs.free_port()
         args = self.command()
         self.child = self.bench.kids.start(args, PROXY_CPU, self.log, self.env())
-        seconds = procs.wait_ready(self.child, self.plain_port)
+        seconds = procs.wait_ready(self.child, self.plain_port, self.ready_path, self.ready_timeout)
         if seconds is None:
             self.stop()
             raise RuntimeError(f"{self.name} didn't become ready:\n{tail(self.log)}")
@@ -221,6 +223,7 @@ class NginxUnbuffered:
 
 class Penstock(Proxy):
     name = "penstock"
+    data_prefix = "penstock-data"
 
     def __init__(self, bench, models):
         super().__init__(bench)
@@ -234,8 +237,8 @@ class Penstock(Proxy):
 
     def command(self):
         self._starts += 1
-        data = self.bench.path(f"penstock-data-{self._starts}")
-        shutil.rmtree(self.bench.path(f"penstock-data-{self._starts - 1}"), ignore_errors=True)
+        data = self.bench.path(f"{self.data_prefix}-{self._starts}")
+        shutil.rmtree(self.bench.path(f"{self.data_prefix}-{self._starts - 1}"), ignore_errors=True)
         os.makedirs(data)
         conf = self.bench.path("penstock.yaml")
         with open(conf, "w", encoding="ascii") as f:
