@@ -17,6 +17,7 @@
 #define PAUSE_MIN_NS (100 * NS_PER_MS)
 #define PAUSE_MAX_NS (5 * NS_PER_SEC)
 #define BUSY_MS 1000 // short, so that an end is not held up
+#define BUSY_TOLD 3  // a lock that soon passes is not worth a line
 #define REFUSED_MAX 3
 
 struct waiting {
@@ -42,7 +43,8 @@ struct row_writer {
     uint64_t dropped;
     // The thread's own.
     struct sql *db;
-    bool failing;
+    unsigned failures;      // one after another
+    bool told_failing;      // of them
     uint64_t taken;         // rows, by the database
     uint64_t pause_ns;      // after the next failure
     uint64_t told, tell_at; // of what was dropped
@@ -233,11 +235,16 @@ static void tell_dropped(struct row_writer *w, bool last) {
 
 static void tell(struct row_writer *w, bool ok, const struct err *err) {
     struct str name = str_c(w->kind->name);
-    if (!ok && !w->failing)
+    w->failures = ok ? 0 : w->failures + 1;
+    if (!ok && !w->told_failing && (err->code != ERR_STORE_BUSY || w->failures >= BUSY_TOLD)) {
         log_error(w->o.log, LOG_MSG("the database takes no rows now; they wait in memory"), LOG_STR("writer", name),
                   LOG_ERR(err));
-    if (ok && w->failing) log_info(w->o.log, LOG_MSG("the database takes rows again"), LOG_STR("writer", name));
-    w->failing = !ok;
+        w->told_failing = true;
+    }
+    if (ok && w->told_failing) {
+        log_info(w->o.log, LOG_MSG("the database takes rows again"), LOG_STR("writer", name));
+        w->told_failing = false;
+    }
     tell_dropped(w, false);
 }
 
@@ -266,10 +273,9 @@ static void run(void *arg) {
         struct err err;
         bool ok = work(w, first, n, &err);
         tell(w, ok, &err);
-        if (ok)
-            w->pause_ns = PAUSE_MIN_NS;
-        else
-            pause_after_failure(w);
+        // Who waits for a lock has waited, and gets it the sooner.
+        if (ok || err.code == ERR_STORE_BUSY) w->pause_ns = PAUSE_MIN_NS;
+        if (!ok) pause_after_failure(w);
     }
     mutex_lock(&w->lock);
     w->dropped += w->rows;
