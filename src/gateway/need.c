@@ -10,7 +10,8 @@
 #include "model/prompt_tokens.h"
 #include "os/clock.h"
 
-#define GLANCE_MAX ((size_t)16 * 1024) // a model of one target is held against longer requests by its provider alone
+#define GLANCE_MAX ((size_t)16 * 1024) // a longer request is read only where it is known what its targets can
+#define SMALLEST_WINDOW ((size_t)512)  // no model has fewer tokens
 #define COUNT_MAX ((size_t)256 * 1024) // of text, counted at once
 #define AFFINITY_PROMPT_MAX ((size_t)1024)
 
@@ -187,34 +188,59 @@ static bool is_chat(const struct call *call) {
     return call->request.operation == OPERATION_CHAT && call->dialect->read;
 }
 
-// Counts, where a guess by bytes might send it to a target that is too small, or past one that is not.
-static void count_tokens(const struct call *call, struct need *need, const struct route_model *m) {
+// Counts as the target that provides a model of that name would.
+static void count_tokens(const struct call *call, struct need *need, struct str model) {
     struct model_need *n = &need->route.model;
     struct prompt_tokens tokens;
-    bool close = (m->uses & CONDITION_USES(CONDITION_TOKENS)) != 0;
-    for (size_t i = 0; i < m->count && !close; i++)
-        close = m->nodes[i].facts.context_window && n->most > m->nodes[i].facts.context_window;
-    if (!close || !need->chat || !m->count || call->request.input.n > COUNT_MAX) return;
-    struct prompt_way way = prompt_way_of(m->nodes[0].conf->model);
+    if (n->most - n->media > COUNT_MAX) return;
+    struct prompt_way way = prompt_way_of(model);
     if (!prompt_count_chat(&way, need->chat, &call->req->arena, &tokens)) return;
     n->tokens = tokens.total;
     n->counted = true;
 }
 
-static bool read_abilities(struct call *call, struct need *need, const struct route_model *m, struct err *err) {
+// What decides whether a request has to be read for what it asks of its targets.
+struct facts_known {
+    bool abilities;   // of one of them at least
+    uint64_t window;  // the smallest that is known; UINT64_MAX: none is
+    struct str model; // how the first counts tokens
+};
+
+static bool must_read(struct call *call, struct need *need, const struct facts_known *known) {
+    if (!model_need_plain(&call->request)) return known->abilities || call->request.body.n <= GLANCE_MAX;
+    need->route.model.most = call->request.body.n;
+    return need->route.model.most > known->window;
+}
+
+// asked: more than its targets' abilities and windows asks for the request's contents.
+static bool read_abilities(struct call *call, struct need *need, const struct facts_known *known, bool asked,
+                           bool counted, struct err *err) {
     need->route.model = model_need_of_request(&call->request);
+    if (!is_chat(call) || (!asked && !must_read(call, need, known))) return true;
+    // What cannot be read is perhaps understood where it goes to, which is no reason to refuse it.
+    if (!translation_chat(call, &need->chat, err)) return !asked && call->request.body.n > GLANCE_MAX;
+    need->route.model = model_need_of_chat(&call->request, need->chat);
+    // A guess by bytes might send it to a target that is too small, or past one that is not.
+    if (counted || need->route.model.most > known->window) count_tokens(call, need, known->model);
+    return true;
+}
+
+static bool read_for(struct call *call, struct need *need, const struct route_model *m, struct err *err) {
+    const struct facts_known known = {m->known, m->least_window, m->count ? m->nodes[0].conf->model : STR("")};
     bool asked =
         m->uses || m->conf->policy.quality.leads || m->conf->strategy == STRATEGY_COMPLEXITY || m->conf->tasks.n;
-    bool glance = m->count == 1 && !asked && call->request.body.n > GLANCE_MAX;
-    if (!is_chat(call) || glance) return true;
-    if (!asked && model_need_plain(&call->request)) {
-        need->route.model.most = call->request.body.n;
-        if (need->route.model.most < UINT64_C(4096)) return true; // no model is smaller
-    }
-    if (!translation_chat(call, &need->chat, err)) return false;
-    need->route.model = model_need_of_chat(&call->request, need->chat);
-    count_tokens(call, need, m);
-    return true;
+    bool counted = m->count && (m->uses & CONDITION_USES(CONDITION_TOKENS));
+    return read_abilities(call, need, &known, asked, counted, err);
+}
+
+// Of a provider's model by its name: what the catalogue has of it. Plain requests that fit any model ask nobody.
+static bool read_direct(struct call *call, struct need *need, const struct conf_choice *choice, struct err *err) {
+    if (!is_chat(call) || (call->request.body.n < SMALLEST_WINDOW && model_need_plain(&call->request))) return true;
+    const struct model_entry *e =
+        model_catalog_find(call->runtime->models, choice->peer->preset->name, choice->upstream);
+    if (!e) return true;
+    const struct facts_known known = {true, e->context_window ? e->context_window : UINT64_MAX, choice->upstream};
+    return read_abilities(call, need, &known, false, false, err);
 }
 
 const struct complexity *need_complexity(struct need *need) {
@@ -347,7 +373,7 @@ static bool fill_for(struct call *call, struct need *need, const struct route_mo
     bool by_name = m->conf->strategy == STRATEGY_STICKY || m->conf->strategy == STRATEGY_AB;
     if (by_name || m->uses || m->conf->tasks.n || m->conf->canary.model.n) read_names(call, need);
     if (by_name) need->route.affinity = affinity_of(call, need, m->conf->policy.affinity);
-    if (!read_abilities(call, need, m, err)) return false;
+    if (!read_for(call, need, m, err)) return false;
     uint64_t otherwise = (uint64_t)call->runtime->conf->quota.default_output_tokens;
     need->route.expected = (struct usage){.prompt = need->route.model.tokens,
                                           .output = estimate_output(&call->gl->estimates, &call->request, otherwise)};
@@ -359,7 +385,7 @@ static bool fill_for(struct call *call, struct need *need, const struct route_mo
 
 bool need_fill_for(struct call *call, struct str model, struct err *err) {
     struct need *need = ARENA_NEW(&call->req->arena, struct need);
-    const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, model);
+    struct conf_choice choice = {0};
     if (!need) return err_no_memory(err);
     need->call = call;
     need->env = (struct condition_env){.get = get, .ctx = need};
@@ -368,7 +394,9 @@ bool need_fill_for(struct call *call, struct str model, struct err *err) {
     read_task(call, need);
     if (!read_limits(call, need, err)) return false;
     need->route.model = model_need_of_request(&call->request);
-    return !m || fill_for(call, need, m, err);
+    if (!conf_resolve(call->runtime->conf, call->tenant, model, &choice)) return true; // which is said later
+    if (!choice.model) return read_direct(call, need, &choice, err);
+    return fill_for(call, need, &call->runtime->routes->models[choice.model->index], err);
 }
 
 bool need_fill(struct call *call, struct err *err) { return need_fill_for(call, call->request.model, err); }

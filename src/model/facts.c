@@ -36,11 +36,16 @@ static void price_levels(struct price *price, const struct conf *conf, const str
     while (n) price_level(price, conf, chain[--n], of);
 }
 
-struct price model_price(const struct model_catalog *catalog, const struct conf *conf, const struct conf_tenant *tenant,
-                         const struct model_target *of) {
-    struct price price = list_price(entry_of(catalog, of), of->peer);
+struct price model_price_of(const struct model_entry *entry, const struct conf *conf, const struct conf_tenant *tenant,
+                            const struct model_target *of) {
+    struct price price = list_price(entry, of->peer);
     price_levels(&price, conf, tenant, of);
     return price;
+}
+
+struct price model_price(const struct model_catalog *catalog, const struct conf *conf, const struct conf_tenant *tenant,
+                         const struct model_target *of) {
+    return model_price_of(entry_of(catalog, of), conf, tenant, of);
 }
 
 static void facts_overlay(struct model_entry *e, const struct conf_model *m) {

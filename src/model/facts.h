@@ -17,6 +17,9 @@ struct model_target {
 // one before. What runs on one's own machine, and demo, costs 0, known, unless the configuration says otherwise.
 struct price model_price(const struct model_catalog *catalog, const struct conf *conf, const struct conf_tenant *tenant,
                          const struct model_target *of);
+// The same where the catalogue's entry was looked up before; NULL: it has none.
+struct price model_price_of(const struct model_entry *entry, const struct conf *conf, const struct conf_tenant *tenant,
+                            const struct model_target *of);
 // All of it. False: the catalogue knows nothing of it, and what is set is from the configuration alone.
 bool model_facts(const struct model_catalog *catalog, const struct conf *conf, const struct conf_tenant *tenant,
                  const struct model_target *of, struct model_entry *out_facts);

@@ -11,9 +11,11 @@
 struct model_need {
     unsigned can;    // MODEL_CAN_…: all of these
     uint64_t tokens; // of the prompt: counted, or a guess
-    uint64_t most;   // it has no more than so many: a token is a byte at least
+    uint64_t most;   // it has no more than so many: a token is a byte at least; 0: they are not held against a window
+    uint64_t media;  // bytes of most that are pictures, sound and the like
     bool counted;    // tokens is no guess
-    uint64_t output; // that it may answer with at most; 0: it does not say
+    uint64_t output; // that all of its answers may have; 0: it does not say
+    uint64_t each;   // likewise, one answer
     size_t turns;    // of the conversation
     size_t tools;
     bool read; // all of the request was looked at; else it was plainly nothing but text

@@ -157,3 +157,9 @@ bool provider_target(const struct provider_call *call, struct arena *arena, stru
     }
     return below(call, k_openai_paths[call->operation], arena, out_target, err);
 }
+
+unsigned provider_lends(const struct conf_provider *provider) {
+    enum dialect d = provider_dialect(provider);
+    bool by_us = d == DIALECT_ANTHROPIC || d == DIALECT_BEDROCK || provider->kind == PROVIDER_VERTEX;
+    return by_us ? MODEL_CAN_JSON_SCHEMA : 0;
+}

@@ -6,6 +6,7 @@
 #define MODEL_PROVIDER_H
 
 #include "conf/conf.h"
+#include "model/catalog.h"
 #include "model/dialect.h"
 
 // How a server that speaks a dialect differs from its inventor.
@@ -25,6 +26,9 @@ const struct provider_traits *provider_traits_get(enum provider_kind kind);
 enum dialect provider_dialect(const struct conf_provider *provider);
 // How its key is sent: as the kind's own dialect has it, and as a compatibility address wants it.
 enum provider_auth provider_auth_of(const struct conf_provider *provider);
+// MODEL_CAN_… that all of its models have by the way they are asked, whatever they can by themselves: a JSON Schema is
+// put to Anthropic's models, wherever they run, and to Bedrock's as a tool or in words.
+unsigned provider_lends(const struct conf_provider *provider);
 // Whether a client's bytes in `dialect` can be passed through.
 bool provider_speaks(const struct conf_provider *provider, enum dialect dialect, enum operation operation);
 // Whether this model is spoken to in OpenAI's Responses dialect alone, whatever its provider speaks else: those that

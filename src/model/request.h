@@ -55,6 +55,8 @@ struct model_request {
     bool array;                                          // Gemini: a stream is wanted as a JSON array
     bool renamed;                                        // model is another than the body's: it was changed on the way
     uint64_t max_output;                                 // tokens that all of its answers may have; 0 = it says nothing
+    uint64_t choices;                                    // how many answers these are; 0 is one
+    bool asks;                                           // a member asks for more than text: tools, reasoning, audio
     struct str input;                                    // raw: messages, prompt, input, contents
     uint64_t inputs;                                     // of embeddings: how many; else 0
     struct str model_raw, stream_options, include_usage; // raw; p is NULL when absent

@@ -62,6 +62,11 @@ static void why_context(const struct model_need *need, const struct candidate *c
                (unsigned long long)need->tokens, (unsigned long long)c->node->facts.context_window);
 }
 
+static void why_output(const struct model_need *need, const struct candidate *c, struct buf *out) {
+    buf_printf(out, "the answer may have %llu tokens, and it gives no more than %llu", (unsigned long long)need->each,
+               (unsigned long long)c->node->facts.max_output);
+}
+
 static void why_region(const struct route_need *need, const struct candidate *c, struct buf *out) {
     struct str region = c->node->conf->region;
     if (region.n)
@@ -135,6 +140,9 @@ void route_explain_why(const struct route_explained *e, const struct candidate *
         break;
     case ROUTE_DROP_CONTEXT:
         why_context(&e->need->model, c, out);
+        break;
+    case ROUTE_DROP_OUTPUT:
+        why_output(&e->need->model, c, out);
         break;
     case ROUTE_DROP_REGION:
         why_region(e->need, c, out);

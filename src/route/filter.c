@@ -34,9 +34,14 @@ bool filter_provider(const struct conf_provider *provider, const struct route_ne
                      !need->tag_count);
 }
 
+// What is set for it holds also of a model that nobody knows.
+static enum route_drop has_room(const struct model_entry *facts, const struct model_need *need) {
+    if (!fits(facts, need)) return ROUTE_DROP_CONTEXT;
+    return facts->max_output && need->each > facts->max_output ? ROUTE_DROP_OUTPUT : ROUTE_DROP_KEPT;
+}
+
 enum route_drop filter_facts(const struct model_entry *facts, const struct model_need *need) {
-    if (need->can & ~facts->can) return ROUTE_DROP_CAPABILITY;
-    return fits(facts, need) ? ROUTE_DROP_KEPT : ROUTE_DROP_CONTEXT;
+    return need->can & ~facts->can ? ROUTE_DROP_CAPABILITY : has_room(facts, need);
 }
 
 enum route_drop filter_node(const struct route_node *node, const struct route_need *need) {
@@ -45,8 +50,7 @@ enum route_drop filter_node(const struct route_node *node, const struct route_ne
     if (need->private && node->conf->peer->privacy != PRIVACY_LOCAL) return ROUTE_DROP_PRIVACY;
     if (need->region_count && !in_region(node->conf->region, need)) return ROUTE_DROP_REGION;
     if (need->tag_count && !has_all(need->tags, need->tag_count, node)) return ROUTE_DROP_TAG;
-    if (node->known) return filter_facts(&node->facts, &need->model);
-    return fits(&node->facts, &need->model) ? ROUTE_DROP_KEPT : ROUTE_DROP_CONTEXT;
+    return node->known ? filter_facts(&node->facts, &need->model) : has_room(&node->facts, &need->model);
 }
 
 // --- how it is ---

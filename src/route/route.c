@@ -1,6 +1,7 @@
 // Choosing targets: from a model's name to the ordered list of upstream models to try.
 #include "route/route.h"
 
+#include "model/provider.h"
 #include "route/filter.h"
 #include "route/unserved.h"
 
@@ -23,13 +24,26 @@ static const struct price *price_for(const struct route_ask *ask, const struct c
     return own;
 }
 
-void route_direct(const struct route_ask *ask, const struct conf_provider *provider, struct str model,
-                  struct route_target *out_target) {
+static const struct model_entry *entry_of(const struct route_ask *ask, const struct conf_provider *provider,
+                                          struct str model) {
+    return model_catalog_find(ask->table->catalog, provider->preset->name, model);
+}
+
+static void direct(const struct route_ask *ask, const struct model_entry *entry, const struct conf_provider *provider,
+                   struct str model, struct route_target *out_target) {
+    static const struct price unknown = PRICE_UNKNOWN;
     const struct model_target of = {.peer = provider, .upstream = model};
+    struct price *price = arena_alloc(ask->arena, sizeof *price);
+    if (price) *price = model_price_of(entry, ask->table->conf, ask->tenant, &of);
     *out_target = (struct route_target){.provider = provider,
                                         .model = model,
-                                        .price = price_for(ask, NULL, &of, NULL),
+                                        .price = price ? price : &unknown,
                                         .provider_slot = ask->table->providers[provider->index]};
+}
+
+void route_direct(const struct route_ask *ask, const struct conf_provider *provider, struct str model,
+                  struct route_target *out_target) {
+    direct(ask, entry_of(ask, provider, model), provider, model, out_target);
 }
 
 static struct route_target target_of(const struct route_ask *ask, const struct route_model *m,
@@ -189,6 +203,25 @@ struct route_model *route_model_find(const struct route_table *table, const stru
     return found ? &table->models[choice.model->index] : NULL;
 }
 
+static enum route_drop why_not(const struct model_entry *entry, const struct conf_provider *provider,
+                               const struct route_need *need) {
+    struct model_need model = need->model;
+    if (model.can) model.can &= ~provider_lends(provider);
+    return filter_facts(entry, &model);
+}
+
+// A provider's model by its name: nothing is known against it but what the catalogue has.
+static bool resolve_direct(const struct route_ask *ask, struct str name, const struct conf_choice *choice,
+                           struct route *r, struct err *err) {
+    if (!filter_provider(choice->peer, ask->need)) return route_kept_in(ask, name, choice->peer, err);
+    const struct model_entry *entry = entry_of(ask, choice->peer, choice->upstream);
+    if (entry && ask->need && why_not(entry, choice->peer, ask->need) != ROUTE_DROP_KEPT)
+        return route_unable(ask, name, choice->peer, entry, err);
+    direct(ask, entry, choice->peer, choice->upstream, &r->targets[0]);
+    r->count = 1;
+    return true;
+}
+
 bool route_resolve(const struct route_ask *ask, struct str name, struct route *out_route, struct route_trace *trace,
                    struct err *err) {
     struct candidate list[ROUTE_NODES_MAX];
@@ -202,12 +235,7 @@ bool route_resolve(const struct route_ask *ask, struct str name, struct route *o
     r->considered = 1;
     r->fallen = false;
     if (trace) trace->count = trace->kept = 0;
-    if (!choice.model) {
-        if (!filter_provider(choice.peer, ask->need)) return route_kept_in(ask, name, choice.peer, err);
-        route_direct(ask, choice.peer, choice.upstream, &r->targets[0]);
-        r->count = 1;
-        return true;
-    }
+    if (!choice.model) return resolve_direct(ask, name, &choice, r, err);
     if (choice.model->chain.n)
         return err_set(err, ERR_NO_TARGET, "model \"%.*s\" is a chain of steps, and has no targets",
                        STR_ARG(str_head(name, 100)));
@@ -225,12 +253,10 @@ bool route_resolve(const struct route_ask *ask, struct str name, struct route *o
 
 // A provider's model by its name in the place of others: nothing that the request needs may be known to be missing.
 static bool can_stand_in(const struct route_ask *ask, const struct conf_choice *choice) {
-    const struct model_target of = {.peer = choice->peer, .upstream = choice->upstream};
-    struct model_entry facts;
     if (!ask->need) return true;
     if (!filter_provider(choice->peer, ask->need)) return false;
-    return !model_facts(ask->table->catalog, ask->table->conf, NULL, &of, &facts) ||
-           filter_facts(&facts, &ask->need->model) == ROUTE_DROP_KEPT;
+    const struct model_entry *entry = entry_of(ask, choice->peer, choice->upstream);
+    return !entry || why_not(entry, choice->peer, ask->need) == ROUTE_DROP_KEPT;
 }
 
 static bool is_same(const struct route_target *a, const struct route_target *b) {

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "model/provider.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -128,6 +129,7 @@ static bool node_init(struct route_table *t, struct route_model *m, struct route
     const struct model_target of = {m->conf, conf->peer, conf->model};
     *node = (struct route_node){.conf = conf, .model = m->conf, .provider = t->providers[conf->peer->index]};
     node->known = model_facts(t->catalog, t->conf, m->level, &of, &node->facts) || m->conf->capabilities.n;
+    if (node->known) node->facts.can |= provider_lends(conf->peer);
     node->place = hash_bytes(conf->model, hash_bytes(conf->provider, 0));
     node->arm = conf->arm.n ? hash_bytes(conf->arm, 1) : node->place;
     if (conf->condition) node->when = condition_place(m, conf);
@@ -164,6 +166,12 @@ static bool model_init(struct route_table *t, const struct conf_model *conf, con
     while (m->count < conf->targets.n) { // what has failed half-way is let go of with the rest
         size_t i = m->count++;
         if (!node_init(t, m, &m->nodes[i], &conf->targets.p[i], board, err)) return false;
+    }
+    m->least_window = UINT64_MAX;
+    for (size_t i = 0; i < m->count; i++) {
+        uint64_t window = m->nodes[i].facts.context_window;
+        m->known |= m->nodes[i].known;
+        if (window) m->least_window = MIN(m->least_window, window);
     }
     for (size_t i = 0; i < m->count; i++)
         for (size_t k = 0; k < m->count; k++)

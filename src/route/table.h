@@ -34,6 +34,8 @@ struct route_model {
     const struct conf_tenant *level; // where it is configured; NULL: in general
     struct route_node *nodes;        // in the configuration's order
     size_t count;
+    bool known;            // of one of them at least it is known what it can do
+    uint64_t least_window; // the smallest context window that is known; UINT64_MAX: none is
     const struct condition *conditions[ROUTE_CONDITIONS_MAX]; // each once
     size_t condition_count;
     uint64_t uses; // CONDITION_USES of all of them

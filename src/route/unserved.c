@@ -1,6 +1,7 @@
 // What is said when a name means nothing, or nothing that it means can serve the request.
 #include "route/unserved.h"
 
+#include "model/provider.h"
 #include "route/filter.h"
 
 // --- no such name ---
@@ -65,8 +66,8 @@ static struct str able_model(const struct route_ask *ask, struct str name) {
         struct conf_choice choice;
         bool able = false;
         for (size_t k = 0; k < m->count && !able; k++)
-            able =
-                (m->nodes[k].known || !ask->need->model.can) && filter_node(&m->nodes[k], ask->need) == ROUTE_DROP_KEPT;
+            able = (m->nodes[k].known || !(ask->need->model.can & ~(unsigned)MODEL_CAN_STREAMING)) &&
+                   filter_node(&m->nodes[k], ask->need) == ROUTE_DROP_KEPT;
         if (!able || !conf_tenant_allows(ask->tenant, m->conf->name)) continue;
         if (!conf_resolve(ask->table->conf, ask->tenant, m->conf->name, &choice) || choice.model != m->conf) continue;
         size_t d = str_distance(name, m->conf->name, 64);
@@ -93,24 +94,31 @@ static enum route_drop reason_of(const struct route_model *m, const struct candi
     return furthest;
 }
 
-// What no target has; 0: each has some of it.
-static unsigned missing_of(const struct route_model *m, unsigned wanted) {
-    unsigned missing = wanted;
-    for (size_t i = 0; i < m->count; i++)
-        if (m->nodes[i].conf->weight > 0) missing &= ~m->nodes[i].facts.can;
-    return missing;
+// What all targets together have.
+struct sum {
+    unsigned can; // what one of them has at least
+    uint64_t window, output;
+    bool one; // there is but one, and it is named
+};
+
+static void add_facts(struct sum *sum, const struct model_entry *facts) {
+    sum->can |= facts->can;
+    sum->window = MAX(sum->window, facts->context_window);
+    sum->output = MAX(sum->output, facts->max_output);
 }
 
-static void lack_text(const struct route_ask *ask, const struct route_model *m, enum route_drop why, char out[200]) {
-    uint64_t largest = 0;
-    for (size_t i = 0; i < m->count; i++) largest = MAX(largest, m->nodes[i].facts.context_window);
+static void lack_text(const struct route_ask *ask, const struct sum *all, enum route_drop why, char out[200]) {
+    const char *who = all->one ? "it does not take" : "none of its targets takes";
+    const struct model_need *need = &ask->need->model;
     if (why == ROUTE_DROP_CAPABILITY)
-        snprintf(out, 200, "the request needs a model %.*s",
-                 STR_ARG(ability_text(missing_of(m, ask->need->model.can))));
+        snprintf(out, 200, "the request needs a model %.*s", STR_ARG(ability_text(need->can & ~all->can)));
     else if (why == ROUTE_DROP_CONTEXT)
-        snprintf(out, 200, "the prompt has %s%llu tokens, and none of its targets takes more than %llu",
-                 ask->need->model.counted ? "" : "about ", (unsigned long long)ask->need->model.tokens,
-                 (unsigned long long)largest);
+        snprintf(out, 200, "the prompt has %s%llu tokens, and %s more than %llu", need->counted ? "" : "about ",
+                 (unsigned long long)need->tokens, who, (unsigned long long)all->window);
+    else if (why == ROUTE_DROP_OUTPUT)
+        snprintf(out, 200, "the answer may have %llu tokens, and %s more than %llu (max_output_tokens)",
+                 (unsigned long long)need->each, all->one ? "it does not give" : "none of its targets gives",
+                 (unsigned long long)all->output);
     else if (why == ROUTE_DROP_PRIVACY)
         snprintf(out, 200, "the request is private, and none of its targets runs in the house (providers[].privacy)");
     else if (why == ROUTE_DROP_REGION)
@@ -121,20 +129,37 @@ static void lack_text(const struct route_ask *ask, const struct route_model *m, 
         snprintf(out, 200, "the conditions of its targets do not hold for it");
 }
 
-bool route_unserved(const struct route_ask *ask, struct str name, const struct route_model *model,
-                    const struct candidate *list, struct err *err) {
-    enum route_drop why = reason_of(model, list);
+static bool lacks(const struct route_ask *ask, struct str name, const struct sum *all, enum route_drop why,
+                  struct err *err) {
     char lack[200];
-    if (why == ROUTE_DROP_WEIGHT || !ask->need)
-        return err_set(err, ERR_OVERLOADED, "all targets of model \"%.*s\" are taken out (weight 0)",
-                       STR_ARG(str_head(name, 100)));
-    lack_text(ask, model, why, lack);
+    lack_text(ask, all, why, lack);
     struct str able = able_model(ask, name);
     err_set(err, why == ROUTE_DROP_CONTEXT ? ERR_CONTEXT_WINDOW : ERR_NO_TARGET,
             "model \"%.*s\" cannot serve this request: %s%s%.*s%s", STR_ARG(str_head(name, 100)), lack,
             able.p ? "; \"" : "", STR_ARG(able), able.p ? "\" can" : "; no model here can");
     memcpy(err->param, "model", sizeof "model");
     return false;
+}
+
+bool route_unserved(const struct route_ask *ask, struct str name, const struct route_model *model,
+                    const struct candidate *list, struct err *err) {
+    enum route_drop why = reason_of(model, list);
+    struct sum all = {0};
+    if (why == ROUTE_DROP_WEIGHT || !ask->need)
+        return err_set(err, ERR_OVERLOADED, "all targets of model \"%.*s\" are taken out (weight 0)",
+                       STR_ARG(str_head(name, 100)));
+    for (size_t i = 0; i < model->count; i++)
+        if (model->nodes[i].conf->weight > 0) add_facts(&all, &model->nodes[i].facts);
+    return lacks(ask, name, &all, why, err);
+}
+
+bool route_unable(const struct route_ask *ask, struct str name, const struct conf_provider *provider,
+                  const struct model_entry *entry, struct err *err) {
+    struct model_entry facts = *entry;
+    struct sum all = {.one = true};
+    facts.can |= provider_lends(provider);
+    add_facts(&all, &facts);
+    return lacks(ask, name, &all, filter_facts(&facts, &ask->need->model), err);
 }
 
 bool route_kept_in(const struct route_ask *ask, struct str name, const struct conf_provider *provider,

@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
-"""What decides whether a target may be asked at all: the hour where the tenant is."""
+"""What decides whether a target may be asked at all: what it can, how much it takes, the hour where the tenant is."""
+import base64
 import datetime
+import json
+import os
+import tempfile
 import unittest
 import zoneinfo
 
@@ -42,6 +46,105 @@ class Hours(Suite):
             done = self.server.cli('tenant', 'update', tenant, f'time_zone={zone}')
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(*self.asked(key, zoneinfo.ZoneInfo(zone)))
+
+
+def part(kind, n=40):
+    data = base64.b64encode(os.urandom(n)).decode()
+    parts = {'image': {'type': 'image_url', 'image_url': {'url': 'data:image/png;base64,' + data}},
+             'audio': {'type': 'input_audio', 'input_audio': {'data': data, 'format': 'wav'}},
+             'pdf': {'type': 'file', 'file': {'filename': 'a.pdf', 'file_data': 'data:application/pdf;base64,' + data}}}
+    return [{'role': 'user', 'content': [{'type': 'text', 'text': 'What is it?'}, parts[kind]]}]
+
+
+TOOLS = [{'type': 'function', 'function': {'name': 'f', 'parameters': {'type': 'object', 'properties': {}}}}]
+SCHEMA = {'type': 'json_schema', 'json_schema': {'name': 's', 'schema': {'type': 'object'}}}
+LONG = 'All work and no play makes Jack a dull boy. ' * 500  # 22 kB
+NEEDS = {'vision': {'messages': part('image')}, 'audio_input': {'messages': part('audio')},
+         'pdf': {'messages': part('pdf')}, 'tools': {'tools': TOOLS}, 'json_schema': {'response_format': SCHEMA},
+         'reasoning': {'reasoning_effort': 'high'}, 'streaming': {'stream': True}}
+
+
+class Abilities(Suite):
+    """Also of models with one target, long requests, and providers' models by their own names."""
+
+    @classmethod
+    def config(cls):
+        def model(name, target, *can, **more):
+            more |= {'capabilities': list(can)} if can else {}
+            return {'name': name, 'targets': [{'provider': 'fake', 'model': target}], **more}
+
+        path = os.path.join(cls.catalog, 'models.json')
+        known = {'mode': 'chat', 'context_window': 2000, 'max_output_tokens': 500, 'price': {'input': 1, 'output': 1}}
+        with open(path, 'w', encoding='utf-8') as f:
+            json.dump({'penstock_models': 1, 'sources': {}, 'models': {
+                'openai/little': {**known, 'capabilities': ['caching']},
+                'openai/able': {**known, 'context_window': 100000, 'max_output_tokens': 8000,
+                                'capabilities': [*NEEDS]}}}, f)
+        return {'providers': [fake_provider(cls.fake, kind='openai')], 'passthrough_models': True,
+                'models': [model('plain', 'x', 'caching'), model('all', 'x', *NEEDS), model('unknown', 'x'),
+                           model('narrow', 'x', *NEEDS, context_window=2000, max_output_tokens=500),
+                           model('vectors', 'x', context_window=2000)],
+                'catalog': {'file': path}, 'auth': {'required': False}}
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.catalog = folder.name
+        super().setUpClass()
+
+    def ask(self, model, **more):
+        body = {'model': model, 'messages': [{'role': 'user', 'content': 'Hello'}], **more}
+        return self.server.post('/v1/chat/completions', json.dumps(body).encode())
+
+    def refused(self, reply, *words, code='no_capable_target'):
+        self.check_error(reply, 400, code, param='model')
+        for word in words:
+            self.assertIn(word, reply.error()['message'])
+        self.assertEqual(self.fake.seen, [])
+
+    def test_each_need_of_one_target(self):
+        for padding in ('', LONG):
+            for need, more in NEEDS.items():
+                more = json.loads(json.dumps(more))
+                messages = more.pop('messages', [{'role': 'user', 'content': 'Hello'}])
+                messages = [{'role': 'system', 'content': 'Be brief. ' + padding}, *messages]
+                for model in ('plain', 'fake/little') if not padding else ('plain',):
+                    self.refused(self.ask(model, messages=messages, **more), f'({need})', 'can')
+                for model in ('all', 'unknown', 'fake/able', 'fake/nobody-knows'):
+                    self.assertEqual(self.ask(model, messages=messages, **more).status, 200, (model, need))
+                self.fake.reset()
+
+    def test_long_prompts(self):
+        for model in ('narrow', 'fake/little'):
+            messages = [{'role': 'user', 'content': LONG}]
+            self.refused(self.ask(model, messages=messages), ' tokens, and ', 'more than 2000', '"all" can' if model == 'narrow' else 'can',
+                         code='context_length_exceeded')
+            # Bytes are no tokens: what fits by its count is not refused for its size.
+            self.assertEqual(self.ask(model, messages=[{'role': 'user', 'content': LONG[:6000]}]).status, 200)
+            self.fake.reset()
+
+    def test_pictures_are_no_text(self):
+        for model in ('narrow', 'fake/able'):
+            self.assertEqual(self.ask(model, messages=part('image', 700000)).status, 200)
+
+    def test_output(self):
+        for model in ('narrow', 'fake/little'):
+            self.refused(self.ask(model, max_tokens=501), '501 tokens', 'more than 500', 'max_output_tokens')
+            self.assertEqual(self.ask(model, max_tokens=500).status, 200)
+            self.assertEqual(self.ask(model, max_tokens=500, n=3).status, 200, 'each of the answers fits')
+            self.fake.reset()
+        self.assertEqual(self.ask('unknown', max_tokens=10 ** 6).status, 200)
+
+    def test_lists_of_inputs_are_no_prompt(self):
+        body = {'model': 'vectors', 'input': [LONG[:1000]] * 50}
+        self.assertEqual(self.server.post('/v1/embeddings', json.dumps(body).encode()).status, 200)
+
+    def test_other_dialects(self):
+        tools = [{'name': 'f', 'input_schema': {'type': 'object'}}]
+        body = {'model': 'plain', 'max_tokens': 10, 'tools': tools, 'messages': [{'role': 'user', 'content': LONG}]}
+        reply = self.server.post('/v1/messages', json.dumps(body).encode())
+        self.assertEqual((reply.status, '(tools)' in reply.error()['message']), (400, True))
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@
 
 bool anthropic_peek(const struct model_request_in *in, struct arena *arena, struct model_request *out_request,
                     struct err *err) {
-    enum { MODEL, MESSAGES, STREAM, MAX_TOKENS, STRICT, METADATA };
+    enum { MODEL, MESSAGES, STREAM, MAX_TOKENS, STRICT, METADATA, ASK };
     struct json_field f[] = {
         [MODEL] = {.name = STR_INIT("model"), .kinds = JSON_IS(JSON_STRING), .required = true},
         [MESSAGES] = {.name = STR_INIT("messages"), .kinds = JSON_IS(JSON_ARRAY), .required = true},
@@ -17,6 +17,11 @@ bool anthropic_peek(const struct model_request_in *in, struct arena *arena, stru
         [MAX_TOKENS] = {.name = STR_INIT("max_tokens"), .kinds = JSON_IS(JSON_NUMBER) | JSON_OR_NULL},
         [STRICT] = {.name = STR_INIT("strict"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL},
         [METADATA] = {.name = STR_INIT("metadata")},
+        // What asks for more than text, besides parts of messages, which have a "type".
+        [ASK] = {.name = STR_INIT("tools")},
+        {.name = STR_INIT("thinking")},
+        {.name = STR_INIT("output_config")},
+        {.name = STR_INIT("output_format")},
     };
     struct model_request q = {.operation = in->operation, .dialect = DIALECT_ANTHROPIC, .body = str_trim(in->body)};
     struct json_reader r;
@@ -29,6 +34,7 @@ bool anthropic_peek(const struct model_request_in *in, struct arena *arena, stru
         memcpy(err->param, "model", sizeof "model");
         return false;
     }
+    for (size_t i = ASK; i < ARRAY_LEN(f); i++) q.asks |= f[i].found;
     q.model_raw = f[MODEL].raw;
     q.input = f[MESSAGES].raw;
     q.metadata = f[METADATA].raw;

@@ -17,7 +17,8 @@ static bool missing(struct err *err, const char *name) {
     return false;
 }
 
-static uint64_t output_limit(const struct gemini_read *rd, struct str config) {
+// *out_choices: how many answers it is for.
+static uint64_t output_limit(const struct gemini_read *rd, struct str config, uint64_t *out_choices) {
     static const struct gemini_member members[] = {{STR_INIT("maxOutputTokens"), 0}, {STR_INIT("candidateCount"), 0}};
     struct gemini_read lenient = *rd;
     struct str f[2];
@@ -26,7 +27,8 @@ static uint64_t output_limit(const struct gemini_read *rd, struct str config) {
     if (!config.p || !gemini_object(&lenient, config, NULL, members, 2, f) || !gemini_u64(f[0], &each)) return 0;
     each = MIN(each, MODEL_OUTPUT_MAX);
     if (!gemini_u64(f[1], &n) || n < 2) return each;
-    return MIN(each * MIN(n, (uint64_t)1024), MODEL_OUTPUT_MAX);
+    *out_choices = MIN(n, (uint64_t)1024);
+    return MIN(each * *out_choices, MODEL_OUTPUT_MAX);
 }
 
 static bool has_param(struct str query, struct str name, struct str value) {
@@ -44,7 +46,7 @@ static bool peek_chat(const struct gemini_read *rd, struct str f[], struct model
         return false;
     if (!f[CONTENTS].p) return missing(rd->err, "contents");
     q->input = f[CONTENTS];
-    q->max_output = output_limit(rd, f[CONFIG]);
+    q->max_output = output_limit(rd, f[CONFIG], &q->choices);
     return true;
 }
 

@@ -52,6 +52,8 @@ static bool read_stream_options(struct model_request *q, const struct json_field
     return true;
 }
 
+#define CHOICES_MAX ((uint64_t)1024)
+
 // What is no number is the provider's to refuse.
 static uint64_t number_of(const struct json_field *field) {
     struct json_reader r;
@@ -65,7 +67,7 @@ static uint64_t output_limit(const struct json_field *newer, const struct json_f
                              const struct json_field *choices) {
     uint64_t each = number_of(newer), n = number_of(choices);
     if (!each) each = number_of(older);
-    return n > 1 ? MIN(each * MIN(n, (uint64_t)1024), MODEL_OUTPUT_MAX) : each;
+    return n > 1 ? MIN(each * MIN(n, CHOICES_MAX), MODEL_OUTPUT_MAX) : each;
 }
 
 // How many texts: a list of numbers is one.
@@ -84,9 +86,29 @@ static uint64_t count_inputs(struct str input) {
     return n;
 }
 
+// What asks for more than text, besides parts of messages and schemas, which all have a "type".
+#define ASKS                                                                                                           \
+    {.name = STR_INIT("tools")}, {.name = STR_INIT("functions")}, {.name = STR_INIT("reasoning")},                     \
+        {.name = STR_INIT("reasoning_effort")}, {.name = STR_INIT("thinking")}, {.name = STR_INIT("modalities")}, {    \
+        .name = STR_INIT("audio")                                                                                      \
+    }
+
 static bool peek_json(struct model_request *q, const struct shape *shape, const struct model_request_in *in,
                       struct arena *arena, struct err *err) {
-    enum { MODEL, STREAM, OPTIONS, INPUT, MAX_COMPLETION, MAX_TOKENS, CHOICES, FORMAT, STRICT, METADATA, FALLBACKS };
+    enum {
+        MODEL,
+        STREAM,
+        OPTIONS,
+        INPUT,
+        MAX_COMPLETION,
+        MAX_TOKENS,
+        CHOICES,
+        FORMAT,
+        STRICT,
+        METADATA,
+        FALLBACKS,
+        ASK
+    };
     struct json_field f[] = {
         [MODEL] = {.name = STR_INIT("model"), .kinds = JSON_IS(JSON_STRING), .required = !shape->model.n},
         [STREAM] = {.name = STR_INIT("stream"), .kinds = JSON_IS(JSON_BOOL) | JSON_OR_NULL},
@@ -99,11 +121,14 @@ static bool peek_json(struct model_request *q, const struct shape *shape, const 
         [STRICT] = {.name = STR_INIT("strict")},
         [METADATA] = {.name = STR_INIT("metadata")},
         [FALLBACKS] = {.name = STR_INIT("fallbacks"), .kinds = JSON_IS(JSON_ARRAY) | JSON_OR_NULL},
+        ASKS,
     };
+    bool chat = q->operation == OPERATION_CHAT;
     struct json_reader r;
     if (in->body.n == 0) return err_set(err, ERR_INVALID_JSON, "the body is empty; a JSON object was expected");
     json_reader_init(&r, in->body, in->depth);
-    if (!json_object_scan(&r, f, ARRAY_LEN(f), err) || !json_end(&r, err)) return false;
+    if (!json_object_scan(&r, f, chat ? ARRAY_LEN(f) : ASK, err) || !json_end(&r, err)) return false;
+    for (size_t i = ASK; i < ARRAY_LEN(f); i++) q->asks |= f[i].found;
     q->body = str_trim(in->body);
     q->input = f[INPUT].raw;
     q->metadata = f[METADATA].raw;
@@ -113,7 +138,8 @@ static bool peek_json(struct model_request *q, const struct shape *shape, const 
     q->fallbacks_member = f[FALLBACKS].member;
     q->stream = shape->streams && f[STREAM].found && f[STREAM].kind == JSON_BOOL && f[STREAM].raw.p[0] == 't';
     if (q->operation == OPERATION_SPEECH) q->stream = f[FORMAT].found && json_string_eq(f[FORMAT].raw, STR("sse"));
-    if (q->operation == OPERATION_CHAT || q->operation == OPERATION_COMPLETIONS) {
+    if (chat || q->operation == OPERATION_COMPLETIONS) {
+        q->choices = MIN(number_of(&f[CHOICES]), CHOICES_MAX);
         q->max_output = output_limit(&f[MAX_COMPLETION], &f[MAX_TOKENS], &f[CHOICES]);
         if (f[OPTIONS].found && !read_stream_options(q, &f[OPTIONS], err)) return false;
     }
