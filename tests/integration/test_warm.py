@@ -147,6 +147,20 @@ class Warm(Suite):
         # The loop that does the checks has a connection already.
         self.assertTrue(eventually(lambda: patient.unasked() == 1), patient.connections)
 
+    def test_failures_of_requests(self):
+        """What one event loop finds out, the others prepare for."""
+        for how in ('status=429;retry_after=60', 'status=500'):
+            first, second = self.another_fake(), self.another_fake()
+            config = self.config_of('failover', fake_provider(first, 'first'), fake_provider(second, 'second'))
+            config['models'][0]['targets'][0]['model'] = 'x;' + how
+            config['routing']['breaker'] = {'failures': 1, 'open': '1m'}
+            server = self.spawn(config, workers=2)
+            reply = server.chat('m')
+            self.assertEqual((reply.status, reply.header('x-penstock-provider')), (200, 'second'))
+            self.assertTrue(eventually(lambda n=second: n.connections == 2), second.connections)
+            self.assertTrue(eventually(lambda s=server: self.pool(s, 'second') == (2, 0)))
+            self.assertEqual((len(second.seen), first.connections), (1, 1))
+
     def test_renewed_but_not_for_ever(self):
         fake = self.another_fake()
         server = self.spawn(self.config_of('always', fake_provider(fake, 'first')))
