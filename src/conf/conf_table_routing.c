@@ -182,6 +182,16 @@ static const struct opt_enum warmings[] = {
 
 #define SECTION(owner, field, table, text)                                                                             \
     { .name = #field, .type = OPT_STRUCT, AT(owner, field), .sub = &(table), .help = text }
+// whose: empty, or what the names of a model's own tables begin with.
+#define SECTIONS(whose, fallbacks_text)                                                                                \
+    SECTION(conf_routing, retry, whose##retry_table, "What is tried again."),                                          \
+        SECTION(conf_routing, hedge, whose##hedge_table, "Asking a second target when the first is slow."),            \
+        SECTION(conf_routing, breaker, whose##breaker_table, "When a target is left out."),                            \
+        SECTION(conf_routing, timeouts, answer_waits_table, "How long answers are waited for."),                       \
+        SECTION(conf_routing, balance, whose##balance_table, "What counts how much for the strategy `balanced`."),     \
+        SECTION(conf_routing, queue, whose##queue_table, "Waiting for room at targets."),                              \
+        SECTION(conf_routing, fallbacks, fallback_table, fallbacks_text),                                              \
+        SECTION(conf_routing, quality, whose##quality_table, "Scoring of answers.")
 #define CHOICES(how, D, none)                                                                                          \
     VALUE(conf_routing, min_quality, OPT_DECIMAL, how, D("0"), 0, ONE,                                                 \
           "The quality from 0 to 1 that a target's answers must have had for `cost` and `balanced` to take it."),      \
@@ -245,27 +255,12 @@ static const struct opt routing_opts[] = {
      .def = "share",
      .values = redis_failures,
      .help = "With `state: redis`, what becomes of targets' limits while Redis does not answer."},
-    SECTION(conf_routing, retry, retry_table, "What is tried again."),
-    SECTION(conf_routing, hedge, hedge_table, "Asking a second target when the first is slow."),
-    SECTION(conf_routing, breaker, breaker_table, "When a target is left out."),
-    SECTION(conf_routing, timeouts, answer_waits_table, "How long answers are waited for."),
-    SECTION(conf_routing, balance, balance_table, "What counts how much for the strategy `balanced`."),
-    SECTION(conf_routing, queue, queue_table, "Waiting for room at targets."),
-    SECTION(conf_routing, fallbacks, fallback_table, "Models asked in a model's place when it fails."),
-    SECTION(conf_routing, quality, quality_table, "Scoring of answers."),
+    SECTIONS(, "Models asked in a model's place when it fails."),
     CHOICES(0, GENERAL, ITSELF)};
 const struct opt_table routing_table =
     OPT_TABLE("how targets are chosen, and what is done when one fails", struct conf_routing, routing_opts);
-static const struct opt model_routing_opts[] = {
-    SECTION(conf_routing, retry, model_retry_table, "What is tried again."),
-    SECTION(conf_routing, hedge, model_hedge_table, "Asking a second target when the first is slow."),
-    SECTION(conf_routing, breaker, model_breaker_table, "When a target is left out."),
-    SECTION(conf_routing, timeouts, answer_waits_table, "How long answers are waited for."),
-    SECTION(conf_routing, balance, model_balance_table, "What counts how much for the strategy `balanced`."),
-    SECTION(conf_routing, queue, model_queue_table, "Waiting for room at targets."),
-    SECTION(conf_routing, fallbacks, fallback_table, "Models asked in its place when it fails."),
-    SECTION(conf_routing, quality, model_quality_table, "Scoring of answers."),
-    CHOICES(OPT_MAYBE, OF_MODEL, INHERIT)};
+static const struct opt model_routing_opts[] = {SECTIONS(model_, "Models asked in its place when it fails."),
+                                                CHOICES(OPT_MAYBE, OF_MODEL, INHERIT)};
 const struct opt_table model_routing_table =
     OPT_TABLE("what it has in place of `routing`", struct conf_routing, model_routing_opts);
 
