@@ -11,10 +11,14 @@ static bool is_private(const struct ip *ip) {
     return false;
 }
 
-void conf_check_privacy(struct conf_provider *p) {
+static bool is_near(struct str host) {
     struct ip ip;
+    return str_eq_nocase(host, STR("localhost")) || (ip_parse(host, &ip) && is_private(&ip));
+}
+
+// What goes through a proxy is seen there, and goes where that says.
+void conf_check_privacy(struct conf_provider *p) {
     if (p->privacy != PRIVACY_AUTO) return;
-    bool local = p->kind == PROVIDER_DEMO || str_eq_nocase(p->url.host, STR("localhost")) ||
-                 (ip_parse(p->url.host, &ip) && is_private(&ip));
-    p->privacy = local ? PRIVACY_LOCAL : PRIVACY_REMOTE;
+    bool near = is_near(p->url.host) && (!p->proxy.n || is_near(p->proxy_url.host));
+    p->privacy = near || p->kind == PROVIDER_DEMO ? PRIVACY_LOCAL : PRIVACY_REMOTE;
 }

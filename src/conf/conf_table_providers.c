@@ -17,11 +17,12 @@ static const struct opt_enum provider_speeches[] = {{"auto", PROVIDER_SPEECH_AUT
                                                     {"bedrock", PROVIDER_SPEECH_BEDROCK, "Amazon Bedrock's Converse"},
                                                     {0}};
 
-static const struct opt_enum privacies[] = {
-    {"auto", PRIVACY_AUTO, "`local` when its `base_url` is this machine's own or a private network's address"},
-    {"local", PRIVACY_LOCAL, "nothing leaves the house"},
-    {"remote", PRIVACY_REMOTE, "somebody else's"},
-    {0}};
+static const struct opt_enum privacies[] = {{"auto", PRIVACY_AUTO,
+                                             "`local` when its `base_url` is this machine's own or a private network's "
+                                             "address, and so is its `proxy` where it has one"},
+                                            {"local", PRIVACY_LOCAL, "nothing leaves the house"},
+                                            {"remote", PRIVACY_REMOTE, "somebody else's"},
+                                            {0}};
 
 #define PROVIDER_DURATION(field, high)                                                                                 \
     {                                                                                                                  \

@@ -201,7 +201,9 @@ bool failover_again(struct call *call, enum failure why) {
     f->ready = NULL;
     f->wait_ns = 0;
     if (!call->at->taken || call->reply_started) return false;
-    if (call->attempts >= (size_t)rules_of(call)->attempts) return false;
+    // A canary's failures are seen by nobody, however few attempts there are: the model itself has one.
+    bool own = !call->route.stands_for || call->at->target >= call->trials.own;
+    if (own && call->attempts >= (size_t)rules_of(call)->attempts) return false;
     if (why != FAILURE_RATE_LIMIT) f->spent |= 1u << call->at->target;
     if (info->next && find_next(call, why)) return true;
     if (why == FAILURE_RATE_LIMIT && wait_in_queue(call)) return true;

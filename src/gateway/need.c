@@ -174,8 +174,15 @@ static void read_names(const struct call *call, struct need *need) {
     if (!need->session.n) need->session = member(call, body, STR("prompt_cache_key"));
 }
 
+// By its name: a key that took another's place is the same to those who come with it.
+static uint64_t key_mark(const struct key_entry *key) {
+    if (!key) return 0;
+    if (!key->name.n) return (uint64_t)key->id;
+    return hash_bytes(key->name, (uint64_t)key->tenant_id << 32 ^ (uint64_t)key->project_id);
+}
+
 static uint64_t affinity_of(const struct call *call, const struct need *need, int by) {
-    uint64_t key = call->key ? (uint64_t)call->key->id : 0;
+    uint64_t key = key_mark(call->key);
     if (by == AFFINITY_PROMPT) return hash_bytes(str_head(call->request.input, AFFINITY_PROMPT_MAX), key);
     if (by == AFFINITY_SESSION && need->session.n) return hash_bytes(need->session, key);
     if (by != AFFINITY_KEY && need->user.n) return hash_bytes(need->user, key + 1);

@@ -37,6 +37,9 @@ class Trials(Suite):
                     model('private', 'fake', 'well', shadow={**shadow, 'model': 'distant'}),
                     model('ramped', 'fake', 'well', canary=canary('rival', steps=['0.5', '1'])),
                     model('hurt', 'fake', 'well', canary=canary('broken', steps=['0.5'], every='1h')),
+                    model('once', 'fake', 'well', canary=canary('broken-once', steps=['1'], every='1h'),
+                          routing={'retry': {'attempts': 1}, 'fallbacks': {'general': ['rival']}}),
+                    model('broken-once', 'fake', 'sick;status=500', routing={'retry': {'attempts': 1}}),
                     model('steady', 'fake', 'well', canary=canary('rival', steps=['0.5'], every='1h')),
                     {'name': 'arms', 'strategy': 'ab', 'targets': [
                         {'provider': 'fake', 'model': 'well', 'arm': 'a'},
@@ -117,6 +120,29 @@ class Trials(Suite):
         for _ in range(10):
             self.server.chat('hurt')
         self.assertEqual(set(self.asked()), {'well'})
+
+    def test_few_attempts_show_nobody_a_canary(self):
+        def hurt():
+            reply = self.server.chat('once')
+            self.assertEqual(reply.status, 200, reply)
+            return 'sick;status=500' in self.asked()
+        self.assertTrue(eventually(hurt, 10, 0.05))
+        for _ in range(3):
+            self.assertEqual(self.server.chat('once').status, 200)
+
+    def test_a_rotated_key_moves_nobody(self):
+        key = self.server.create_key('--name', 'app')['key']
+
+        def arm(user, key):
+            self.fake.reset()
+            body = json.dumps({'model': 'arms', 'user': user, 'messages': [{'role': 'user', 'content': 'Hi'}]}).encode()
+            self.assertEqual(self.server.post('/v1/chat/completions', body, key=key).status, 200)
+            return self.asked()
+        users = [f'r{i}' for i in range(16)]
+        before = [arm(u, key) for u in users]
+        (rotated,) = self.server.cli_json('key', 'rotate', 'app', 'overlap=1h')
+        self.assertEqual([arm(u, rotated['key']) for u in users], before)
+        self.assertEqual([arm(u, key) for u in users], before)
 
     def test_a_person_stays_where_they_are_and_hands_steer(self):
         self.assertTrue(eventually(lambda: self.of('canary', 'steady')))
