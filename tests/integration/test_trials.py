@@ -41,9 +41,9 @@ class Trials(Suite):
                           routing={'retry': {'attempts': 1}, 'fallbacks': {'general': ['rival']}}),
                     model('broken-once', 'fake', 'sick;status=500', routing={'retry': {'attempts': 1}}),
                     model('steady', 'fake', 'well', canary=canary('rival', steps=['0.5'], every='1h')),
-                    {'name': 'arms', 'strategy': 'ab', 'targets': [
+                    *({'name': name, 'strategy': 'ab', 'targets': [
                         {'provider': 'fake', 'model': 'well', 'arm': 'a'},
-                        {'provider': 'fake', 'model': 'rival', 'arm': 'b'}]}]}
+                        {'provider': 'fake', 'model': 'rival', 'arm': 'b'}]} for name in ('arms', 'halves'))]}
 
     def of(self, kind, name, server=None):
         rows = (server or self.server).cli_json(*COMMANDS[kind], name)
@@ -135,7 +135,7 @@ class Trials(Suite):
 
         def arm(user, key):
             self.fake.reset()
-            body = json.dumps({'model': 'arms', 'user': user, 'messages': [{'role': 'user', 'content': 'Hi'}]}).encode()
+            body = json.dumps({'model': 'halves', 'user': user, 'messages': [{'role': 'user', 'content': 'Hi'}]}).encode()
             self.assertEqual(self.server.post('/v1/chat/completions', body, key=key).status, 200)
             return self.asked()
         users = [f'r{i}' for i in range(16)]
