@@ -87,26 +87,47 @@ static void put_fields(struct buf *out, const struct call *call, bool any) {
     put_number(out, UINT64_MAX);
 }
 
+static uint64_t uses_of_named(const struct call *call, const struct str *names, size_t count) {
+    uint64_t uses = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, names[i]);
+        if (m) uses |= m->uses;
+    }
+    return uses;
+}
+
+// What the conditions look at of all models that may come to answer it.
+static uint64_t uses_of(const struct call *call) {
+    const struct route_model *m = call->route.routed;
+    uint64_t uses = uses_of_named(call, &call->request.model, 1);
+    uses |= uses_of_named(call, call->fallbacks, call->fallback_count);
+    if (!m) return uses;
+    const struct conf_fallbacks *f = &m->conf->policy.fallbacks;
+    uses |= uses_of_named(call, f->general.p, f->general.n) | uses_of_named(call, f->rate_limit.p, f->rate_limit.n);
+    uses |= uses_of_named(call, f->timeout.p, f->timeout.n);
+    uses |= uses_of_named(call, f->context_window.p, f->context_window.n);
+    return uses | m->uses | uses_of_named(call, f->content_policy.p, f->content_policy.n);
+}
+
 // What routing goes by that is not in the request.
-static void put_need(struct buf *out, const struct call *call) {
+static void put_need(struct buf *out, const struct call *call, uint64_t uses) {
     const uint64_t of_key = CONDITION_USES(CONDITION_TEAM) | CONDITION_USES(CONDITION_PROJECT) |
                             CONDITION_USES(CONDITION_KEY) | CONDITION_USES(CONDITION_TAG);
     const struct route_need *need = &call->need->route;
-    const struct route_model *m = call->route.routed;
     const struct route_model *own = route_model_find(call->runtime->routes, call->tenant, call->request.model);
     uint64_t same; // whoever is to be answered by the same of two is so also when others ask alike
     bool dealt = call->trials.canary.trial && own && need_affinity(call->need, own, &same);
     put_number(out, dealt ? (uint64_t)call->trials.canary.arm + 1 : 0);
     put_number(out, need->private);
     put_number(out, need->affinity);
-    put_number(out, m && m->uses & of_key && call->key ? (uint64_t)call->key->id : 0);
+    put_number(out, uses & of_key && call->key ? (uint64_t)call->key->id : 0);
     put_number(out, need->region_count);
     for (size_t i = 0; i < need->region_count; i++) put(out, need->regions[i]);
 }
 
 // Nothing that one key, tenant or version of the configuration may have otherwise than another is the same for both.
 static bool put_identity(struct buf *out, const struct call *call) {
-    const struct route_model *m = call->route.routed;
+    uint64_t uses = uses_of(call);
     put_number(out, (uint64_t)(uintptr_t)call->runtime);
     put_number(out, (uint64_t)(uintptr_t)call->endpoint);
     put_number(out, (uint64_t)(uintptr_t)call->tenant);
@@ -114,8 +135,8 @@ static bool put_identity(struct buf *out, const struct call *call) {
     put(out, call->req->path);
     put(out, call->req->query);
     put(out, call->request.model);
-    put_need(out, call);
-    put_fields(out, call, m && m->uses & CONDITION_USES(CONDITION_HEADER));
+    put_need(out, call, uses);
+    put_fields(out, call, uses & CONDITION_USES(CONDITION_HEADER));
     buf_put(out, call->req->body);
     return !out->failed;
 }

@@ -22,6 +22,11 @@ class Coalesce(Suite):
                                              ('alone', 'x;delay=400', {'routing': {'coalesce': 'off'}}),
                                              ('one', 'x;delay=700', {'routing': {'coalesce_billing': 'one'}}),
                                              ('zero', 'x;delay=700', {'routing': {'coalesce': 'deterministic'}}))]
+        models += [{'name': 'falls', 'targets': [{'provider': 'fake', 'model': 'ill;delay=500;status=500'}],
+                    'routing': {'fallbacks': {'general': ['by-team']}}},
+                   {'name': 'by-team', 'strategy': 'priority', 'targets': [
+                       {'provider': 'fake', 'model': 'theirs', 'when': 'header["x-team"] == "a"'},
+                       {'provider': 'fake', 'model': 'anybodys', 'priority': 1}]}]
         return {'providers': [fake_provider(cls.fake)], 'models': models, 'passthrough_models': True,
                 'routing': {'coalesce': 'all'}, 'log': {'level': 'debug', 'format': 'json'}}
 
@@ -235,6 +240,12 @@ class Coalesce(Suite):
         replies = self.together(len(different), lambda i: different[i])
         self.assertEqual({r.status for r in replies}, {200})
         self.assertEqual(len(self.fake.seen), len(different))
+
+    def test_what_helps_out_may_differ(self):
+        """What one may fall back on is not another's."""
+        replies = self.together(4, lambda i: self.request('falls', headers={'X-Team': 'ab'[i % 2]}))
+        self.assertEqual([r.header('x-penstock-model') for r in replies], ['theirs', 'anybodys'] * 2, replies)
+        self.assertEqual(len(self.fake.seen), 4)
 
     def test_off_for_a_model(self):
         self.together(3, self.request('alone'))
