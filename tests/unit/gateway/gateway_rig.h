@@ -95,7 +95,7 @@ static inline void rig_on_ledger(void *arg, enum ledger_event event, const char 
     (void)arg, (void)event, (void)message;
 }
 
-static inline void rig_open_store(struct rig *rig, char *dir, size_t size) {
+static inline void rig_open_store(struct rig *rig, char *dir, size_t size, unsigned writers) {
     static unsigned n;
     struct err err;
     snprintf(dir, size, "%s/data%u", temp_dir(), n++);
@@ -103,7 +103,7 @@ static inline void rig_open_store(struct rig *rig, char *dir, size_t size) {
     struct sql *db = NULL;
     REQUIRE(datadir_open_db(&rig->dir, 20000, &db, &err));
     sql_close(db);
-    struct ledger_options o = {.data_dir = str_c(dir), .writers = 1, .apply_ms = 10, .on_event = rig_on_ledger};
+    struct ledger_options o = {.data_dir = str_c(dir), .writers = writers, .apply_ms = 10, .on_event = rig_on_ledger};
     REQUIRE(ledger_open(&o, &rig->ledger, &err));
     REQUIRE(keys_create(&rig->dir, &rig->keys, &err));
 }
@@ -139,7 +139,7 @@ static inline void rig_open(struct rig *rig) {
     model_catalog_unref(models);
     struct metrics_options m = {.shards = 1, .max_series = 1000, .version = STR("test")};
     REQUIRE(metrics_create(&m, &rig->metrics, &err));
-    rig_open_store(rig, dir, sizeof dir);
+    rig_open_store(rig, dir, sizeof dir, 1);
     struct gateway_options g = {
         .metrics = rig->metrics, .ledger = rig->ledger, .keys = rig->keys, .version = STR("test")};
     REQUIRE(gateway_create(&g, &rig->gateway, &err));
