@@ -14,8 +14,7 @@ static unsigned char lower(char c) {
     return (u >= 'A' && u <= 'Z') ? (unsigned char)(u + 32) : u;
 }
 
-bool str_eq_nocase(struct str a, struct str b) {
-    if (a.n != b.n) return false;
+bool str_same_nocase(struct str a, struct str b) {
     for (size_t i = 0; i < a.n; i++)
         if (lower(a.p[i]) != lower(b.p[i])) return false;
     return true;

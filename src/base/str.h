@@ -45,7 +45,8 @@ static inline struct str str_from(struct str s, size_t from) {
 static inline struct str str_head(struct str s, size_t n) { return (struct str){s.p, n < s.n ? n : s.n}; }
 
 // ASCII case-insensitive comparison, for header names and tokens.
-bool str_eq_nocase(struct str a, struct str b);
+bool str_same_nocase(struct str a, struct str b); // both of one length
+static inline bool str_eq_nocase(struct str a, struct str b) { return a.n == b.n && str_same_nocase(a, b); }
 // Order as memcmp, the shorter first on a tie.
 int str_cmp(struct str a, struct str b);
 // Index of the first c, or s.n when there is none.

@@ -17,8 +17,9 @@ void attempt_reset(struct attempt *a) {
     INVARIANT(!a->taken && !a->exchange && !a->fan && !a->opening);
     struct buf written = a->written;
     struct call *call = a->call;
+    struct str *body = a->body;
     buf_clear(&written);
-    *a = (struct attempt){.call = call, .written = written};
+    *a = (struct attempt){.call = call, .written = written, .body = body};
 }
 
 void attempt_release(struct attempt *a) {

@@ -41,7 +41,7 @@ struct attempt {
     enum operation asks;                // what it is asked for
     struct fan *fan;                    // the call is several to it; NULL: one
     struct buf written;                 // its body, where translated
-    struct str body[JSON_EDIT_SLICES_MAX];
+    struct str *body;                   // pieces, JSON_EDIT_SLICES_MAX of them; NULL: not written yet
     size_t body_count;
 };
 

@@ -11,8 +11,10 @@
 static void demo_timer_idle(struct timer *timer) { (void)timer; }
 
 struct call *call_create(struct gateway_loop *gl, struct http_req *req) {
-    struct call *call = ARENA_NEW(&req->arena, struct call);
-    if (!call || !request_ids_next(&gl->ids, &call->id)) return NULL;
+    struct call *call = arena_alloc(&req->arena, sizeof *call);
+    if (!call) return NULL;
+    memset(call, 0, offsetof(struct call, passed));
+    if (!request_ids_next(&gl->ids, &call->id)) return NULL;
     call->gl = gl;
     call->req = req;
     call->runtime = runtime_ref(gl->runtime);

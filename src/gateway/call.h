@@ -105,7 +105,6 @@ struct call {
     // the answer
     enum answer_mode mode;
     int upstream_status;
-    struct http_field passed[CALL_FIELDS_MAX]; // the upstream's fields that are the client's too
     size_t passed_count;
     struct buf answer;
     struct buf content; // of the answer, where it is kept
@@ -120,6 +119,8 @@ struct call {
     int status;
     const char *error;      // err_info()->wire_code, or NULL
     struct sync_wait *sync; // durability sync: the last bytes wait for the disk
+    // the answer's, last because it is not zeroed
+    struct http_field passed[CALL_FIELDS_MAX]; // the upstream's fields that are the client's too
 };
 
 // Begins a call: the request's id, the configuration in force.

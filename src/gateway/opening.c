@@ -1,6 +1,7 @@
 // The beginning of a stream, until its first event.
 #include "gateway/opening.h"
 
+#include "base/scan.h"
 #include "gateway/answer.h"
 #include "gateway/hedge.h"
 #include "os/clock.h"
@@ -16,6 +17,7 @@ struct opening {
     struct arena *arena;
     struct framer framer;
     void *decoder; // NULL: the dialect has none
+    bool decoding; // it is in use
     struct chat_sink sink;
     struct buf early;
     uint64_t since_ns;
@@ -53,9 +55,17 @@ static bool is_prelude(const struct dialect_ops *dialect, struct str event) {
     return false;
 }
 
+// Most streams' first event is plainly one of an answer.
+static bool is_content(const struct opening *o, struct str data) {
+    struct str mark = o->dialect->content_mark;
+    return mark.n && scan_find(data, mark) < data.n && scan_find(data, STR("error")) == data.n;
+}
+
 // What cannot be read here is for those who read it next.
 static void look(struct opening *o, const struct frame *frame) {
     struct err ignored;
+    o->begun = is_content(o, frame->data);
+    if (o->begun) return;
     if (!o->decoder) {
         struct str data = str_trim(frame->data);
         struct chat_failure failure;
@@ -65,6 +75,8 @@ static void look(struct opening *o, const struct frame *frame) {
         return;
     }
     if (is_prelude(o->dialect, frame->event)) return;
+    if (!o->decoding) o->dialect->decoder_init(o->decoder);
+    o->decoding = true;
     if (!o->dialect->decode(o->decoder, frame, &o->sink, &ignored)) o->told = true;
     // Of events that have names, one that nobody here knows is an event all the same.
     o->begun = o->told || (frame->event.n && o->dialect->prelude[0].n);
@@ -152,7 +164,7 @@ bool opening_begin(struct attempt *a, int status, const struct http_field *field
     if (!text || !call->request.stream || status >= 300 || !answer_is_framed(a, fields, count, &frames)) return false;
     struct arena *arena = &call->req->arena;
     struct opening *o = arena_alloc(arena, sizeof *o);
-    void *decoder = a->upstream->decode ? arena_zalloc(arena, a->upstream->decoder_size) : NULL;
+    void *decoder = a->upstream->decode ? arena_alloc(arena, a->upstream->decoder_size) : NULL;
     if (!o || (a->upstream->decode && !decoder)) return false; // it goes through as it comes
     o->status = status;
     o->passed_count = answer_fields(call, fields, count, o->passed);
@@ -161,10 +173,9 @@ bool opening_begin(struct attempt *a, int status, const struct http_field *field
     o->decoder = decoder;
     o->sink.take = take;
     o->since_ns = clock_mono_ns();
-    o->told = o->begun = o->failed = false;
+    o->decoding = o->told = o->begun = o->failed = false;
     framer_init(&o->framer, frames, (size_t)call->runtime->conf->limits.max_event);
     buf_init(&o->early, OPENING_MAX + (4 << 20));
-    if (decoder) a->upstream->decoder_init(decoder);
     a->opening = o;
     return true;
 }

@@ -142,6 +142,10 @@ void call_begin_attempt(struct call *call) {
 
 bool call_write(struct call *call, struct err *err) {
     const struct route_target *t = &call->route.targets[call->at->target];
+    if (!call->at->body) {
+        call->at->body = arena_alloc(&call->req->arena, sizeof(struct str) * JSON_EDIT_SLICES_MAX);
+        if (!call->at->body) return err_no_memory(err);
+    }
     fan_cancel(call->at); // pieces that were written for a target before, and could not be sent
     call->at->upstream = call->dialect;
     call->at->asks = call->request.operation;

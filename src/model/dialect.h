@@ -79,6 +79,9 @@ struct dialect_ops {
                   struct chat_report *report, struct err *err);
     enum frame_kind frames;
     struct str prelude[4]; // events of a stream that say no more than that it will come; empty: there are none such
+    // Text of which an event has some when it tells of an answer, unless it says "error", too: a cheap first look.
+    // Empty: there is none such.
+    struct str content_mark;
     // A decoder is memory that the caller gives and that needs no release.
     size_t decoder_size;
     void (*decoder_init)(void *decoder);
@@ -97,7 +100,7 @@ struct dialect_ops {
     struct str usage_mark;
     // The usage that an event's data or a whole answer tells, merged into *io_usage by what is present. True: some.
     bool (*usage_of)(struct str data, struct usage *io_usage);
-    // The event tells nothing but usage, which only we asked for. NULL: there are none such.
+    // The event, which tells usage, tells nothing else: only we asked for it. NULL: there are none such.
     bool (*only_usage)(struct str data);
 
     const struct embed_ops *embed;   // NULL: it has none (embed.h)

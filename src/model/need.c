@@ -1,6 +1,8 @@
 // What a request needs of the model that is to serve it.
 #include "model/need.h"
 
+#include "base/scan.h"
+
 #define MEDIA_TOKENS 1000 // a guess at those of a picture or the like
 
 // Lists of inputs are as many requests, and to count tokens is to take none.
@@ -22,7 +24,7 @@ struct model_need model_need_of_request(const struct model_request *request) {
 // Parts, tools and schemas all have a "type" in these dialects, and what else there is to need was seen by peek.
 bool model_need_plain(const struct model_request *request) {
     if (request->dialect != DIALECT_OPENAI && request->dialect != DIALECT_ANTHROPIC) return false;
-    return !request->asks && str_find(request->body, STR("\"type\"")) == request->body.n;
+    return !request->asks && scan_find(request->body, STR("\"type\"")) == request->body.n;
 }
 
 static unsigned of_media(const struct chat_part *p) {

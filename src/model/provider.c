@@ -142,8 +142,13 @@ static bool below(const struct provider_call *call, struct str path, struct aren
         return err_set(err, ERR_INVALID_REQUEST, "provider \"%.*s\" has nothing for this endpoint",
                        STR_ARG(call->provider->name));
     if (call->provider->kind == PROVIDER_AZURE) return provider_azure_target(call, path, arena, out_target, err);
-    *out_target = arena_printf(arena, "%.*s%.*s", STR_ARG(call->provider->url.path), STR_ARG(path));
-    return out_target->n || err_no_memory(err);
+    struct str base = call->provider->url.path;
+    char *p = arena_alloc(arena, base.n + path.n);
+    if (!p) return err_no_memory(err);
+    if (base.n) memcpy(p, base.p, base.n);
+    memcpy(p + base.n, path.p, path.n);
+    *out_target = str_of(p, base.n + path.n);
+    return true;
 }
 
 bool provider_target(const struct provider_call *call, struct arena *arena, struct str *out_target, struct err *err) {

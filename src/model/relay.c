@@ -27,8 +27,7 @@ void relay_free(struct relay *s) {
 
 static uint64_t count_events(struct str s) {
     uint64_t n = 0;
-    for (size_t from = 0, at; (at = from + scan_find(str_from(s, from), STR("data:"))) < s.n; from = at + 5)
-        n += at == 0 || s.p[at - 1] == '\n';
+    for (; s.n; s = str_from(s, str_find_char(s, '\n') + 1)) n += str_starts(s, STR("data:"));
     return n;
 }
 

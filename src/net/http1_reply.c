@@ -40,16 +40,19 @@ struct str http1_head_text(struct http_server *server, struct arena *arena, int 
 
 // The field lines that say where the body ends and whether the connection lives on.
 static struct str framing_lines(struct http_conn *conn, int status, uint64_t length, char out[96]) {
-    int n = 0;
-    if (conn->reply_chunked)
-        n = snprintf(out, 96, "transfer-encoding: chunked\r\n");
-    else if (length != HTTP_LENGTH_UNKNOWN && status != 204)
-        n = snprintf(out, 96, "content-length: %llu\r\n", (unsigned long long)length);
-    const char *connection = !conn->keep_alive ? "connection: close\r\n"
-                             : conn->http10    ? "connection: keep-alive\r\n"
-                                               : "";
-    n += snprintf(out + n, 96 - (size_t)n, "%s", connection);
-    return str_of(out, (size_t)n);
+    char *p = out;
+    if (conn->reply_chunked) {
+        p = put(p, STR("transfer-encoding: chunked\r\n"));
+    } else if (length != HTTP_LENGTH_UNKNOWN && status != 204) {
+        p = put(p, STR("content-length: "));
+        p += fmt_u64(p, length);
+        p = put(p, STR("\r\n"));
+    }
+    if (!conn->keep_alive)
+        p = put(p, STR("connection: close\r\n"));
+    else if (conn->http10)
+        p = put(p, STR("connection: keep-alive\r\n"));
+    return str_of(out, (size_t)(p - out));
 }
 
 static void reply_head(struct http_req *req, int status, const struct http_field *fields, size_t count,

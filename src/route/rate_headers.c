@@ -199,7 +199,7 @@ bool rate_headers_add(struct rate_headers *h, struct str name, struct str value,
     uint64_t ns;
     value = str_trim(value);
     // Most fields of an answer are none of these.
-    if (name.n < 11 || name.n > 48 || value.n == 0 || value.n > 64) return false;
+    if (name.n < 11 || name.n > 48 || value.n == 0 || value.n > 64 || !memchr("raxRAX", name.p[0], 6)) return false;
     if (str_eq_nocase(name, STR("retry-after"))) return time_from_now(value, unix_ns, &ns) && add_retry(h, ns);
     if (str_eq_nocase(name, STR("retry-after-ms")))
         return take_number(&value, 1000000, &ns) && value.n == 0 && add_retry(h, ns);

@@ -226,6 +226,7 @@ const struct dialect_ops dialect_completions = {
     .rewrite = openai_rewrite,
     .frames = FRAME_SSE,
     .read_failure = openai_read_failure,
+    .content_mark = STR_INIT("\"choices\":[{"),
     .usage_mark = STR_INIT("usage\""),
     .usage_of = openai_usage_of,
     .only_usage = openai_only_usage,

@@ -25,6 +25,7 @@ const struct dialect_ops dialect_openai = {
     .decode_end = openai_decode_end,
     .decode_answer = openai_decode_answer,
     .read_failure = openai_read_failure,
+    .content_mark = STR_INIT("\"choices\":[{"),
     .usage_mark = STR_INIT("usage\""),
     .usage_of = openai_usage_of,
     .only_usage = openai_only_usage,

@@ -21,39 +21,40 @@ static bool read_count(struct json_reader *r, enum json_kind kind, uint64_t *io_
 }
 
 static void read_details(struct json_reader *r, enum json_kind kind, bool input, struct counts *c) {
-    struct str key;
+    struct str key, name;
     if (kind != JSON_OBJECT || !json_enter_object(r)) return;
     while (json_member(r, &key, &kind)) {
-        if (json_string_eq(key, STR("cached_tokens")))
+        if (!json_string_borrow(key, &name)) continue; // none of these has escapes
+        if (str_eq(name, STR("cached_tokens")))
             c->has_cached |= read_count(r, kind, &c->cached);
-        else if (json_string_eq(key, STR("cache_write_tokens")) || json_string_eq(key, STR("cache_creation_tokens")))
+        else if (str_eq(name, STR("cache_write_tokens")) || str_eq(name, STR("cache_creation_tokens")))
             c->has_write |= read_count(r, kind, &c->cache_write);
-        else if (json_string_eq(key, STR("reasoning_tokens")))
+        else if (str_eq(name, STR("reasoning_tokens")))
             c->has_reasoning |= read_count(r, kind, &c->reasoning);
-        else if (json_string_eq(key, STR("audio_tokens")) && input)
+        else if (str_eq(name, STR("audio_tokens")) && input)
             c->has_audio_in |= read_count(r, kind, &c->audio_in);
-        else if (json_string_eq(key, STR("audio_tokens")))
+        else if (str_eq(name, STR("audio_tokens")))
             c->has_audio_out |= read_count(r, kind, &c->audio_out);
     }
 }
 
-static void read_member(struct json_reader *r, struct str key, enum json_kind kind, struct counts *c) {
-    if (json_string_eq(key, STR("prompt_tokens")) || json_string_eq(key, STR("input_tokens")))
+static void read_member(struct json_reader *r, struct str name, enum json_kind kind, struct counts *c) {
+    if (str_eq(name, STR("prompt_tokens")) || str_eq(name, STR("input_tokens")))
         c->has_prompt |= read_count(r, kind, &c->prompt);
-    else if (json_string_eq(key, STR("completion_tokens")) || json_string_eq(key, STR("output_tokens")))
+    else if (str_eq(name, STR("completion_tokens")) || str_eq(name, STR("output_tokens")))
         c->has_output |= read_count(r, kind, &c->output);
-    else if (json_string_eq(key, STR("total_tokens")))
+    else if (str_eq(name, STR("total_tokens")))
         c->has_total |= read_count(r, kind, &c->total);
-    else if (json_string_eq(key, STR("prompt_tokens_details")) || json_string_eq(key, STR("input_tokens_details")) ||
-             json_string_eq(key, STR("input_token_details")))
+    else if (str_eq(name, STR("prompt_tokens_details")) || str_eq(name, STR("input_tokens_details")) ||
+             str_eq(name, STR("input_token_details")))
         read_details(r, kind, true, c);
-    else if (json_string_eq(key, STR("completion_tokens_details")) || json_string_eq(key, STR("output_tokens_details")))
+    else if (str_eq(name, STR("completion_tokens_details")) || str_eq(name, STR("output_tokens_details")))
         read_details(r, kind, false, c);
-    else if (json_string_eq(key, STR("prompt_cache_hit_tokens")) || json_string_eq(key, STR("cached_tokens")))
+    else if (str_eq(name, STR("prompt_cache_hit_tokens")) || str_eq(name, STR("cached_tokens")))
         c->has_cached |= read_count(r, kind, &c->cached);
-    else if (json_string_eq(key, STR("cache_creation_input_tokens")))
+    else if (str_eq(name, STR("cache_creation_input_tokens")))
         c->has_write |= read_count(r, kind, &c->cache_write);
-    else if (json_string_eq(key, STR("reasoning_tokens")))
+    else if (str_eq(name, STR("reasoning_tokens")))
         c->has_reasoning |= read_count(r, kind, &c->reasoning);
 }
 
@@ -78,15 +79,20 @@ static void merge(const struct counts *c, struct usage *u) {
     u->audio_out = MIN(u->audio_out, u->output - u->reasoning);
 }
 
+static bool read_usage(struct json_reader *r, enum json_kind kind, struct counts *c) {
+    struct str key, name;
+    if (kind != JSON_OBJECT || !json_enter_object(r)) return false;
+    while (json_member(r, &key, &kind))
+        if (json_string_borrow(key, &name)) read_member(r, name, kind, c);
+    return c->has_prompt || c->has_output || c->has_total;
+}
+
 bool openai_usage_merge(struct str raw, struct usage *io_usage) {
     struct json_reader r;
     struct counts c = {0};
-    struct str key;
     enum json_kind kind;
     json_reader_init(&r, raw, 0);
-    if (!json_peek(&r, &kind) || kind != JSON_OBJECT || !json_enter_object(&r)) return false;
-    while (json_member(&r, &key, &kind)) read_member(&r, key, kind, &c);
-    if (!json_ok(&r) || !(c.has_prompt || c.has_output || c.has_total)) return false;
+    if (!json_peek(&r, &kind) || !read_usage(&r, kind, &c) || !json_ok(&r)) return false;
     merge(&c, io_usage);
     return true;
 }
@@ -105,30 +111,37 @@ static uint64_t count_images(struct str data) {
 }
 
 bool openai_usage_of(struct str data, struct usage *io_usage) {
-    struct json_field f[] = {{.name = STR_INIT("usage")},
-                             {.name = STR_INIT("x_groq")},
-                             {.name = STR_INIT("data")},
-                             {.name = STR_INIT("object")}};
-    struct err err;
-    struct str usage;
-    if (!json_scan(data, f, ARRAY_LEN(f), &err)) return false;
-    bool told = f[0].found && openai_usage_merge(f[0].raw, io_usage);
-    if (!told && f[1].found && JSON_GET(f[1].raw, &usage, STR("usage"))) told = openai_usage_merge(usage, io_usage);
-    if (f[2].found && f[2].kind == JSON_ARRAY && !f[3].found) {
-        uint64_t images = count_images(f[2].raw);
-        if (images) io_usage->images = images;
-        told |= images > 0;
+    struct json_reader r;
+    struct counts c = {0};
+    struct str key, groq = STR_NONE, list = STR_NONE, usage;
+    enum json_kind kind;
+    struct err ignored;
+    bool told = false, object = false, again = false;
+    json_reader_init(&r, data, 0);
+    if (!json_peek(&r, &kind) || kind != JSON_OBJECT || !json_enter_object(&r)) return false;
+    while (json_member(&r, &key, &kind)) {
+        if (json_string_eq(key, STR("usage"))) {
+            again |= told;
+            told = read_usage(&r, kind, &c);
+        } else if (json_string_eq(key, STR("x_groq")))
+            (void)json_skip(&r, &groq);
+        else if (json_string_eq(key, STR("data")) && kind == JSON_ARRAY)
+            (void)json_skip(&r, &list);
+        else
+            object |= json_string_eq(key, STR("object"));
     }
-    return told;
+    if (!json_end(&r, &ignored) || again) return false; // two that differ could be played against each other
+    if (told) merge(&c, io_usage);
+    if (!told && groq.p && JSON_GET(groq, &usage, STR("usage"))) told = openai_usage_merge(usage, io_usage);
+    uint64_t images = list.p && !object ? count_images(list) : 0;
+    if (images) io_usage->images = images;
+    return told || images;
 }
 
 bool openai_only_usage(struct str data) {
-    struct json_field f[] = {{.name = STR_INIT("usage")}, {.name = STR_INIT("choices")}};
-    struct err err;
-    struct usage ignored = {0};
-    if (!json_scan(data, f, ARRAY_LEN(f), &err) || !f[0].found || !openai_usage_merge(f[0].raw, &ignored)) return false;
-    struct str choices = f[1].found && f[1].kind == JSON_ARRAY ? str_from(f[1].raw, 1) : STR_NONE;
-    return str_eq(str_trim(choices), STR("]"));
+    struct str choices;
+    if (!JSON_GET(data, &choices, STR("choices")) || json_raw_kind(choices) != JSON_ARRAY) return false;
+    return str_eq(str_trim(str_from(choices, 1)), STR("]"));
 }
 
 void openai_usage_put(struct buf *out, const struct usage *u) {

@@ -129,6 +129,29 @@ static const struct wrong k_wrong[] = {
       ERR_INVALID_FIELD, "include_usage"),
 };
 
+// Whether there may be more to it than text, told by the members' names.
+static void test_asks_more(void) {
+    static const struct {
+        struct str body;
+        bool more;
+    } cases[] = {
+        {STR_INIT("{\"model\":\"m\"," M "}"), false},
+        {STR_INIT("{\"model\":\"m\"," M ",\"tools\":[]}"), true},
+        {STR_INIT("{\"model\":\"m\"," M ",\"too\\u006cs\":[]}"), true},
+        {STR_INIT("{\"model\":\"m\"," M ",\"metadata\":{\"tools\":1}}"), false},
+        {STR_INIT("{\"audio\":{},\"model\":\"m\"," M "}"), true},
+        {STR_INIT("{\"model\":\"m\"," M ",\"reasoning_effort\":\"low\"}"), true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct arena arena = new_arena();
+        struct model_request q;
+        struct err err;
+        REQUIRE(peek(OPERATION_CHAT, cases[i].body, 0, &arena, &q, &err));
+        CHECK(q.asks == cases[i].more);
+        arena_free(&arena);
+    }
+}
+
 static void test_wrong(void) {
     struct arena arena = new_arena();
     for (size_t i = 0; i < ARRAY_LEN(k_wrong); i++) {
@@ -481,5 +504,6 @@ static void test_operations(void) {
     arena_free(&arena);
 }
 
-TEST_MAIN(test_read, test_wrong, test_model_length, test_truncated, test_rewrite, test_rewrite_copies_nothing,
-          test_output_limit, test_renamed, test_vendors, test_marked_ids, test_forms, test_operations)
+TEST_MAIN(test_read, test_asks_more, test_wrong, test_model_length, test_truncated, test_rewrite,
+          test_rewrite_copies_nothing, test_output_limit, test_renamed, test_vendors, test_marked_ids, test_forms,
+          test_operations)
