@@ -9,5 +9,8 @@
 // That it is not one of our own that came back, that its body is as it reads, and that its tenant may send as much.
 // Sets what the answer may have.
 NODISCARD bool read_admits(struct call *call, struct err *err);
+// What a model is called here that one of Ollama's clients names: it takes "name" for "name:latest", so some tools
+// always say that.
+struct str read_untagged(const struct call *call, struct str name);
 
 #endif

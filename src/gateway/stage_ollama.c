@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "gateway/answer.h"
 #include "gateway/model_list.h"
+#include "gateway/read.h"
 #include "model/facts.h"
 #include "os/clock.h"
 
@@ -31,8 +32,7 @@ static void put_details(struct json_writer *w) {
     json_put_object_end(w);
 }
 
-// Ollama takes "name" for "name:latest", so some tools always say that.
-static struct str untagged(const struct call *call, struct str name) {
+struct str read_untagged(const struct call *call, struct str name) {
     static const struct str tag = STR_INIT(":latest");
     const struct runtime *rt = call->runtime;
     struct model_named named;
@@ -40,15 +40,6 @@ static struct str untagged(const struct call *call, struct str name) {
     if (model_facts_named(rt->models, rt->conf, call->tenant, name, &named)) return name;
     struct str bare = str_head(name, name.n - tag.n);
     return model_facts_named(rt->models, rt->conf, call->tenant, bare, &named) ? bare : name;
-}
-
-enum stage_result stage_ollama_name(struct call *call, struct err *err) {
-    struct str name = untagged(call, call->request.model);
-    (void)err;
-    if (name.n == call->request.model.n) return STAGE_DONE;
-    call->request.model = name;
-    call->request.renamed = true;
-    return STAGE_DONE;
 }
 
 struct shown {
@@ -141,7 +132,7 @@ static bool named_model(struct call *call, struct str *out_name, struct err *err
         return false;
     }
     if (!json_string_text(given->raw, &call->req->arena, &name)) return err_no_memory(err);
-    *out_name = untagged(call, name);
+    *out_name = read_untagged(call, name);
     if (out_name->n && model_list(call, *out_name, ignore_model, NULL) > 0) return true;
     return err_set(err, ERR_MODEL_NOT_FOUND, "model '%.*s' not found; GET /api/tags lists those there are",
                    STR_ARG(str_head(name, 100)));

@@ -90,6 +90,15 @@ static bool read_request(struct call *call, unsigned depth, struct err *err) {
     return true;
 }
 
+// Before rights are asked: they are of the name that it goes on by.
+static void read_name(struct call *call) {
+    enum dialect d = call->dialect->dialect;
+    if (d != DIALECT_OLLAMA && d != DIALECT_OLLAMA_GENERATE) return;
+    struct str name = read_untagged(call, call->request.model);
+    call->request.renamed = call->request.renamed || name.n != call->request.model.n;
+    call->request.model = name;
+}
+
 // --- models in the place of those that fail ---
 
 #define FALLBACKS_MAX 8
@@ -150,6 +159,7 @@ enum stage_result stage_read(struct call *call, struct err *err) {
     const struct conf_limits *limits = &call->runtime->conf->limits;
     if (!read_admits(call, err)) return STAGE_FAIL;
     if (!read_request(call, (unsigned)limits->json_depth, err)) return STAGE_FAIL;
+    read_name(call);
     if (native_is(call, NATIVE_ANSWER)) return STAGE_DONE;    // it was allowed when it was sent
     if (call->inner && call->inner->judge) return STAGE_DONE; // so it is configured
     return check_model(call, call->request.model, err) && read_fallbacks(call, err) ? STAGE_DONE : STAGE_FAIL;

@@ -13,7 +13,7 @@ MODELS = [{'name': n, 'targets': [{'provider': 'fake', 'model': 'x'}]} for n in 
 class KeyRights(Suite):
     @classmethod
     def config(cls):
-        return {'providers': [fake_provider(cls.fake)], 'models': MODELS}
+        return {'providers': [fake_provider(cls.fake)], 'models': MODELS, 'passthrough_models': False}
 
     def setUp(self):
         super().setUp()
@@ -87,6 +87,20 @@ class KeyRights(Suite):
         self.assertEqual(self.call(key).status, 200)
         self.sql('UPDATE access_grant SET revoked_at = 1 WHERE id = ?', number)
         self.becomes(200, key, 'secret-1')
+
+    def test_a_name_with_a_tag_is_the_models(self):
+        def ask(key, model):
+            body = json.dumps({'model': model, 'stream': False, 'messages': [{'role': 'user', 'content': 'x'}]}).encode()
+            return self.server.request('POST', '/api/chat', body, key=key)
+        key, _ = self.key()
+        self.grant('tenant', 1, permissions='["model:*"]', effect='deny', resource='model/secret-1')
+        # On each loop: all of eight connections.
+        self.assertTrue(eventually(lambda: all(self.call(key, 'secret-1').status == 403 for _ in range(8))))
+        self.assertEqual({ask(key, 'secret-1:latest').status for _ in range(8)}, {403})
+        self.assertEqual(ask(key, 'gpt-a:latest').status, 200)
+        narrow = self.server.create_key('--models', 'gpt-a')['key']
+        self.assertEqual(ask(narrow, 'gpt-a:latest').status, 200)
+        self.assertEqual(ask(narrow, 'gpt-b:latest').status, 403)
 
     def test_scopes(self):
         key, _ = self.key(scopes='["usage:read"]')
