@@ -39,6 +39,7 @@ static void inherit_routing(struct conf_routing *own, const struct conf_routing 
     inherit_quality(&own->quality, &general->quality);
     inherit(&own->min_quality, general->min_quality);
     inherit(&own->max_cost, general->max_cost);
+    inherit(&own->continuations, general->continuations);
     inherit_fallbacks(&own->fallbacks, &general->fallbacks);
     if (own->affinity == AFFINITY_INHERIT) own->affinity = general->affinity;
     if (own->coalesce == COALESCE_INHERIT) own->coalesce = general->coalesce;

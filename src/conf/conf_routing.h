@@ -133,6 +133,7 @@ struct conf_routing {
     struct conf_quality quality;
     int64_t min_quality;         // of answers, for the strategies that weigh cost
     int64_t max_cost;            // of one request; 0: any
+    int64_t continuations;       // of one answer; 0: none
     int affinity;                // enum conf_affinity: what `sticky` and `ab` go by
     int coalesce;                // enum conf_coalesce
     int coalesce_billing;        // enum conf_coalesce_billing

@@ -197,6 +197,14 @@ static const struct opt_enum warmings[] = {
           "The quality from 0 to 1 that a target's answers must have had for `cost` and `balanced` to take it."),      \
         VALUE(conf_routing, max_cost, OPT_DECIMAL, how, D("0"), 0, 1000000 * ONE,                                      \
               "Dollars that a request may be expected to cost at the target that `quality` takes. 0: any."),           \
+        {.name = "continue",                                                                                           \
+         .type = OPT_INT,                                                                                              \
+         .flags = RELOAD | (how),                                                                                      \
+         AT(conf_routing, continuations),                                                                              \
+         D("0"),                                                                                                       \
+         .max = 2,                                                                                                     \
+         .help = "How often another target is asked to go on with an answer whose stream has broken off in the "       \
+                 "middle of its text. 0: the client gets an error."},                                                  \
         {.name = "affinity",                                                                                           \
          .type = OPT_ENUM,                                                                                             \
          .flags = RELOAD,                                                                                              \

@@ -117,14 +117,27 @@ bool answer_is_framed(const struct attempt *a, const struct http_field *fields, 
     return kind != RELAY_BYTES;
 }
 
+#define GO_ON_MAX ((size_t)1 << 20) // of an answer's text
+
+static bool begin_translation(struct call *call, bool gather, struct err *err) {
+    if (call->continued.pending) return continuation_begin(call, err);
+    if (!translation_begin(call, err)) return false;
+    if (gather) translator_gather(&call->translation->translator, GO_ON_MAX);
+    return true;
+}
+
 static bool begin_stream(struct call *call, struct str type) {
     struct err err;
-    if (call->at->translated) {
-        if (translation_begin(call, &err)) return true;
+    enum relay_kind kind = relay_kind_of(call, type);
+    bool wanted =
+        !call->continued.pending && (call->at->translated || kind != RELAY_BYTES) && continuation_wanted(call);
+    call->at->retold = wanted && !call->at->translated;
+    if (call_translates(call)) {
+        if (begin_translation(call, wanted, &err)) return true;
         answer_error(call, &err);
         return false;
     }
-    relay_begin(&call->relay, call->dialect, relay_kind_of(call, type), call->request.array);
+    relay_begin(&call->relay, call->dialect, kind, call->request.array);
     call->relay.strip_usage = call->request.stream && !call->request.wants_usage;
     return true;
 }
@@ -214,7 +227,10 @@ static void refuse(struct call *call, const struct chat_failure *failure, int st
         failover_go(call);
         return;
     }
-    if (status == 401 || status == 403) {
+    if (call->reply_started) { // of what another target has begun
+        err_set(&err, ERR_UPSTREAM_STATUS, "provider \"%.*s\" answered with status %d", STR_ARG(name), status);
+        call_fail(call, &err);
+    } else if (status == 401 || status == 403) {
         err_set(&err, ERR_UPSTREAM_STATUS,
                 "provider \"%.*s\" refused the credentials configured for it (status %d); check its api_key",
                 STR_ARG(name), status);
@@ -278,7 +294,7 @@ static void invalid_answer(struct call *call, struct str body, const struct err 
 // A whole answer though the client wants a stream: told as one.
 static void stream_of_whole(struct call *call, struct str body) {
     struct err err;
-    if (!translation_begin(call, &err) ||
+    if (!begin_translation(call, false, &err) ||
         !translator_feed_answer(&call->translation->translator, body, &call->req->arena, &err)) {
         invalid_answer(call, body, &err);
         return;
@@ -288,7 +304,7 @@ static void stream_of_whole(struct call *call, struct str body) {
     struct str part = buf_str(&call->translation->translator.out);
     call->mode = ANSWER_STREAM;
     call->status = call->upstream_status;
-    call->first_ns = clock_mono_ns();
+    if (!call->first_ns) call->first_ns = clock_mono_ns();
     finish_stream(call, &part, 1);
 }
 
@@ -371,21 +387,13 @@ static void data_whole(struct call *call, struct str data, bool last) {
 
 // --- a streamed answer ---
 
-static void stream_usage(struct call *call) {
-    const struct translator *t = call->at->translated && call->translation ? &call->translation->translator : NULL;
-    if (t ? t->has_usage : call->relay.has_usage) {
-        call->usage = t ? t->usage : call->relay.usage;
-        call->usage_known = true;
-    }
-}
-
 static struct str stream_type(const struct call *call) {
-    if (!call->at->translated) return STR_NONE;
+    if (!call_translates(call)) return STR_NONE;
     return call->request.array ? STR("application/json") : call->dialect->stream_type;
 }
 
 static void finish_stream(struct call *call, const struct str *parts, size_t count) {
-    stream_usage(call);
+    record_usage(call);
     record_price(call);
     content_add(call, parts, count);
     record_end(call);
@@ -396,7 +404,7 @@ static void finish_stream(struct call *call, const struct str *parts, size_t cou
 // Nothing can be said within bytes that are no text: the client sees that they end too early.
 void call_cut(struct call *call) {
     struct http_req *req = call->req;
-    stream_usage(call);
+    record_usage(call);
     record_price(call);
     record_end(call);
     call_release(call);
@@ -409,11 +417,12 @@ static void fail_stream(struct call *call, const struct err *err) {
     struct str event;
     call->error = err_info(err->code)->wire_code;
     // Nor can an array of Google's be ended well within an element.
-    if (!call->at->translated && (call->relay.kind == RELAY_BYTES || call->request.array)) {
+    bool translates = call_translates(call) || call->continued.pending;
+    if (!translates && (call->relay.kind == RELAY_BYTES || call->request.array)) {
         call_cut(call);
         return;
     }
-    if (call->at->translated) {
+    if (translates) {
         translator_fail(&call->translation->translator, &failure);
         event = buf_str(&call->translation->translator.out);
     } else {
@@ -424,14 +433,23 @@ static void fail_stream(struct call *call, const struct err *err) {
     finish_stream(call, &event, 1);
 }
 
+// The provider has told an error within its stream, which the client has not been told.
+static bool broke_off(struct call *call, struct err *err) {
+    err_set(err, ERR_UPSTREAM_STATUS, "provider \"%.*s\" broke its answer off with an error",
+            STR_ARG(call->at->provider->conf->name));
+    err->status = chat_failure_status(&call->translation->translator.failure);
+    return false;
+}
+
 // What is for the client, as up to RELAY_PARTS slices that live until the next call.
 static bool feed_stream(struct call *call, struct str data, bool last, struct str parts[RELAY_PARTS], size_t *out_count,
                         struct err *err) {
-    if (!call->at->translated) return relay_feed(&call->relay, data, last, parts, out_count, err);
+    if (!call_translates(call)) return relay_feed(&call->relay, data, last, parts, out_count, err);
     struct translator *t = &call->translation->translator;
     t->reply.elapsed_ns = clock_mono_ns() - call->req->start_ns;
     buf_clear(&t->out);
     if (!translator_feed(t, data, last, err)) return false;
+    if (t->failed && t->gathers) return broke_off(call, err);
     if (t->failed) {
         call->error = err_info(ERR_UPSTREAM_STATUS)->wire_code;
         call->failover.why = FAILURE_SERVER_ERROR;
@@ -469,7 +487,7 @@ static void data_stream(struct call *call, struct str data, bool last) {
     }
     size_t queued = http_reply_data(call->req, parts, count, false);
     // What is told of an error later must not tell this again.
-    if (call->at->translated) buf_clear(&call->translation->translator.out);
+    if (call_translates(call)) buf_clear(&call->translation->translator.out);
     if (queued > (size_t)call->runtime->conf->limits.stream_buffer) answer_pause(call);
 }
 
@@ -497,8 +515,27 @@ static void end_with(struct call *call, const struct err *err) {
         call_fail(call, err);
 }
 
+// All was told but how it ends.
+static void end_done(struct call *call) {
+    struct str part;
+    struct err err;
+    stop_upstream(call);
+    if (!translator_feed(&call->translation->translator, STR(""), true, &err)) {
+        fail_stream(call, &err);
+        return;
+    }
+    part = buf_str(&call->translation->translator.out);
+    call->status = call->upstream_status;
+    finish_stream(call, &part, part.n > 0);
+}
+
 void answer_failed(struct call *call, enum failure why, const struct err *err) {
     attempt_over(call, err);
+    if (call->reply_started && continuation_is_done(call)) {
+        end_done(call);
+        return;
+    }
+    if (call->reply_started) call->error = err_info(err->code)->wire_code; // of the part that is told by then
     if (failover_again(call, why))
         failover_go(call);
     else
@@ -543,6 +580,10 @@ void call_fail(struct call *call, const struct err *given) {
     const struct err *err = &told;
     err_hide(&told);
     stop_upstream(call);
+    if (call->reply_started) { // another target has begun what this one was to go on with
+        fail_stream(call, err);
+        return;
+    }
     buf_clear(&call->answer);
     if (call->answer.max < 64 * 1024) call->answer.max = 64 * 1024;
     if (names_support(call, err)) {
@@ -582,7 +623,7 @@ void call_abort(struct call *call) {
         if (sent) attempt_over(call, &err);
         call->error = err_info(ERR_CLIENT_GONE)->wire_code;
         if (!call->status) call->status = err.status;
-        stream_usage(call);
+        record_usage(call);
         if (sent) record_price(call);
         if (call->rider)
             flight_leave(call);

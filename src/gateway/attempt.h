@@ -38,6 +38,7 @@ struct attempt {
     const struct dialect_ops *upstream; // the dialect the target is spoken to in
     const struct chat_report *dropped;  // what the target could not be told; NULL: nothing
     bool translated;                    // it speaks another dialect than the client
+    bool retold;                        // it speaks the client's, yet its stream is read and written anew
     enum operation asks;                // what it is asked for
     struct fan *fan;                    // the call is several to it; NULL: one
     struct buf written;                 // its body, where translated

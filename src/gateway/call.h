@@ -6,6 +6,7 @@
 
 #include "access/quota.h"
 #include "gateway/attempt.h"
+#include "gateway/continuation.h"
 #include "gateway/failover.h"
 #include "gateway/gateway.h"
 #include "gateway/grade.h"
@@ -92,6 +93,7 @@ struct call {
     struct attempt *at;      // the one whose answer is the call's, or is to be
     struct failover failover;
     struct watch watch;
+    struct continuation continued;
     struct queue_place place;
     size_t attempts;
     struct demo demo;
@@ -140,6 +142,8 @@ static inline bool call_owns(const struct call *call, const struct route_model *
 struct route_ask call_route_ask(struct call *call);
 // Its model as a label of metrics: a configured one's name, "other" where the provider was asked for by name.
 struct str call_model_label(const struct call *call);
+// Whether what comes is read into events and written anew.
+static inline bool call_translates(const struct call *call) { return call->at->translated || call->at->retold; }
 // The target being tried, or NULL when none was reached.
 const struct route_target *call_target(const struct call *call);
 

@@ -200,10 +200,11 @@ bool failover_again(struct call *call, enum failure why) {
     f->after_ns = rate_headers_wait(&call->at->rate);
     f->ready = NULL;
     f->wait_ns = 0;
-    if (!call->at->taken || call->reply_started) return false;
+    if (!call->at->taken) return false;
     // A canary's failures are seen by nobody, however few attempts there are: the model itself has one.
     bool own = !call->route.stands_for || call->at->target >= call->trials.own;
     if (own && call->attempts >= (size_t)rules_of(call)->attempts) return false;
+    if (call->reply_started) return info->next && continuation_may(call) && find_next(call, why);
     if (why != FAILURE_RATE_LIMIT) f->spent |= 1u << call->at->target;
     if (info->next && find_next(call, why)) return true;
     if (why == FAILURE_RATE_LIMIT && wait_in_queue(call)) return true;
@@ -250,9 +251,13 @@ void failover_go(struct call *call) {
     struct failover *f = &call->failover;
     timer_stop(&call->timer);
     timer_stop(&f->hedge);
+    if (call->reply_started) continuation_count(call);
     attempt_end(call->at, f->why);
     if (flight_is(call)) flight_asks(call, false);
-    forget_answer(call);
+    if (call->reply_started)
+        continuation_go(call);
+    else
+        forget_answer(call);
     count(call, f->ready ? METRIC_FAILOVERS : METRIC_RETRIES, f->why);
     if (f->queue) {
         join_queue(call);

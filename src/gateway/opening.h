@@ -1,7 +1,7 @@
 // The beginning of a stream: its head, and what comes before its first event, are held back.
 //
-// An error that comes first is so a failure like one that a status tells, and of two attempts the first to bring an event
-// wins.
+// An error that comes first is so a failure like one that a status tells, and of two attempts the first to bring an
+// event wins.
 //
 // What is held back is little, and not for long: keep-alives go out after a while, as they keep the client's
 // connection open too. Nothing is copied but what comes before the first event.

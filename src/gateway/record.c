@@ -38,7 +38,7 @@ static struct usage_record usage_of(const struct call *call) {
         .upstream_model = target_model(call),
         .endpoint = (uint16_t)(record_is_free(call) ? USAGE_ENDPOINT_SHADOW : call->endpoint->usage),
         .flags = call->request.stream ? USAGE_STREAM : 0,
-        .attempts = call->attempts,
+        .attempts = call->attempts - call->continued.attempts,
         .task = call->task,
     };
     if (call->at->provider && call->at->provider->demo) rec.flags |= USAGE_DEMO;
@@ -78,7 +78,15 @@ void record_wait(struct call *call) {
 }
 
 uint64_t record_streamed(const struct call *call) {
-    return call->at->translated && call->translation ? call->translation->translator.events : call->relay.events;
+    return call_translates(call) && call->translation ? call->translation->translator.events : call->relay.events;
+}
+
+void record_usage(struct call *call) {
+    const struct translator *t = call_translates(call) && call->translation ? &call->translation->translator : NULL;
+    if (t ? t->has_usage : call->relay.has_usage) {
+        call->usage = !t ? call->relay.usage : t->gathers ? t->own : t->usage;
+        call->usage_known = true;
+    }
 }
 
 // Chats alone: what else there is, another kind of model answers. The demonstration saves nobody anything.
@@ -90,7 +98,7 @@ static bool is_compared(const struct call *call) {
 
 void record_price(struct call *call) {
     const struct route_target *t = call_target(call);
-    if (!t) return;
+    if (!t || call->continued.pending) return;
     if (call->coalesced && call->unbilled) {
         call->usage = (struct usage){0};
         call->usage_known = call->reference_known = false;
@@ -104,7 +112,8 @@ void record_price(struct call *call) {
     }
     if (!call->usage_known) {
         // The upstream did not count: what was asked, and what was streamed so far, an event about a token.
-        call->usage = (struct usage){.prompt = model_request_estimate(&call->request), .output = record_streamed(call)};
+        call->usage = (struct usage){.prompt = model_request_estimate(&call->request),
+                                     .output = record_streamed(call) - call->continued.events};
     }
     if (native_is(call, NATIVE_ANSWER)) call->usage.batch = true;
     call->cost_known = price_cost(t->price, &call->usage, &call->cost_nano);
@@ -117,28 +126,34 @@ static bool was_served(const struct call *call) {
     return call->at->provider && (call->usage_known || call->usage.prompt || call->usage.output);
 }
 
-static void end_ledger(const struct call *call) {
+static bool is_kept(const struct call *call) {
     bool known_caller = call->key || !call->runtime->conf->auth.required;
-    if (call->endpoint->usage == USAGE_ENDPOINT_OTHER || !known_caller) return;
+    return call->endpoint->usage != USAGE_ENDPOINT_OTHER && known_caller;
+}
+
+static void put_used(const struct call *call, struct usage_record *rec) {
+    rec->tokens_in = call->usage.prompt;
+    rec->tokens_cached = call->usage.cached;
+    rec->tokens_cache_write = call->usage.cache_write;
+    rec->tokens_out = call->usage.output;
+    rec->tokens_reasoning = call->usage.reasoning;
+    rec->cost_nano = (int64_t)MIN(call->cost_nano, (uint64_t)INT64_MAX);
+    if (!call->cost_known) rec->flags |= USAGE_PRICE_UNKNOWN;
+    if (call->reference_known) {
+        rec->flags |= USAGE_COMPARED;
+        rec->reference_nano = (int64_t)MIN(call->reference_nano, (uint64_t)INT64_MAX);
+    }
+    if (!call->usage_known) rec->flags |= USAGE_ESTIMATED;
+}
+
+static void end_ledger(const struct call *call) {
+    if (!is_kept(call)) return;
     struct usage_record rec = usage_of(call);
     rec.status = (uint16_t)call->status;
     rec.error = str_c(call->error);
     rec.latency_us = (call->end_ns - call->req->start_ns) / NS_PER_US;
     rec.ttft_us = call->first_ns > call->req->start_ns ? (call->first_ns - call->req->start_ns) / NS_PER_US : 0;
-    if (was_served(call)) {
-        rec.tokens_in = call->usage.prompt;
-        rec.tokens_cached = call->usage.cached;
-        rec.tokens_cache_write = call->usage.cache_write;
-        rec.tokens_out = call->usage.output;
-        rec.tokens_reasoning = call->usage.reasoning;
-        rec.cost_nano = (int64_t)MIN(call->cost_nano, (uint64_t)INT64_MAX);
-        if (!call->cost_known) rec.flags |= USAGE_PRICE_UNKNOWN;
-        if (call->reference_known) {
-            rec.flags |= USAGE_COMPARED;
-            rec.reference_nano = (int64_t)MIN(call->reference_nano, (uint64_t)INT64_MAX);
-        }
-        if (!call->usage_known) rec.flags |= USAGE_ESTIMATED;
-    }
+    if (was_served(call)) put_used(call, &rec);
     if (call->error && str_eq(str_c(call->error), str_c(err_info(ERR_CLIENT_GONE)->wire_code)))
         rec.flags |= USAGE_CLIENT_GONE;
     ledger_end(call->gl->ledger, &rec);
@@ -159,6 +174,15 @@ static struct str tenant_label(const struct call *call) {
     return call->key->tenant.n ? call->key->tenant : STR(TENANT_DEFAULT_NAME);
 }
 
+static void use_of_tenant(const struct call *call) {
+    struct metric_shard *shard = call->gl->shard;
+    if (!call->key || !was_served(call)) return;
+    const struct meter_tenant *t = meter_tenant(call->gl->meter, tenant_label(call));
+    metric_add(shard, t->input, call->usage.prompt);
+    metric_add(shard, t->output, call->usage.output);
+    if (call->cost_known) metric_add(shard, t->cost, call->cost_nano);
+}
+
 static void end_tenant_metrics(const struct call *call) {
     struct metric_shard *shard = call->gl->shard;
     if (!call->key) return;
@@ -170,10 +194,7 @@ static void end_tenant_metrics(const struct call *call) {
         const struct str labels[] = {tenant_label(call), str_of(text, fmt_u64(text, (uint64_t)call->status))};
         metric_add(shard, metric_find(shard, METRIC_TENANT_REQUESTS, labels, 2), 1);
     }
-    if (!was_served(call)) return;
-    metric_add(shard, t->input, call->usage.prompt);
-    metric_add(shard, t->output, call->usage.output);
-    if (call->cost_known) metric_add(shard, t->cost, call->cost_nano);
+    use_of_tenant(call);
 }
 
 // The one less the other is what was saved, which itself may fall and so is no counter.
@@ -182,6 +203,20 @@ static void end_compared(const struct call *call, struct metric_shard *shard) {
     if (!call->reference_known) return;
     metric_add(shard, metric_find(shard, METRIC_REFERENCE_COST, labels, 2), call->reference_nano);
     metric_add(shard, metric_find(shard, METRIC_COMPARED_COST, labels, 2), call->cost_nano);
+}
+
+static void use_of_target(const struct call *call, const struct meter_series *s) {
+    struct metric_shard *shard = call->gl->shard;
+    if (!was_served(call)) return;
+    metric_add(shard, s->input, call->usage.prompt);
+    metric_add(shard, s->output, call->usage.output);
+    if (call->usage.cached) metric_add(shard, s->cached, call->usage.cached);
+    if (call->usage.reasoning) metric_add(shard, s->reasoning, call->usage.reasoning);
+    if (call->cost_known)
+        metric_add(shard, s->cost, call->cost_nano);
+    else
+        metric_add(shard, s->unpriced, 1);
+    end_compared(call, shard);
 }
 
 static void end_metrics(const struct call *call) {
@@ -202,16 +237,32 @@ static void end_metrics(const struct call *call) {
     metric_observe(shard, s->duration, call->end_ns - call->req->start_ns, call->id);
     if (call->first_ns > call->req->start_ns)
         metric_observe(shard, s->first_token, call->first_ns - call->req->start_ns, call->id);
-    if (!was_served(call)) return;
-    metric_add(shard, s->input, call->usage.prompt);
-    metric_add(shard, s->output, call->usage.output);
-    if (call->usage.cached) metric_add(shard, s->cached, call->usage.cached);
-    if (call->usage.reasoning) metric_add(shard, s->reasoning, call->usage.reasoning);
-    if (call->cost_known)
-        metric_add(shard, s->cost, call->cost_nano);
-    else
-        metric_add(shard, s->unpriced, 1);
-    end_compared(call, shard);
+    use_of_target(call, s);
+}
+
+void record_part(struct call *call) {
+    uint64_t id, now = clock_mono_ns();
+    use_of_target(call, series_of(call));
+    use_of_tenant(call);
+    if (!is_kept(call) || !request_ids_next(&call->gl->ids, &id)) return;
+    struct usage_record rec = usage_of(call);
+    rec.id = id; // the request's own is the last one's
+    rec.reserved_tokens = rec.reserved_nano = 0;
+    rec.status = (uint16_t)err_info(ERR_UPSTREAM_RESET)->status;
+    rec.error = str_c(call->error);
+    rec.latency_us = (now - call->at->sent_ns) / NS_PER_US;
+    put_used(call, &rec);
+    ledger_end(call->gl->ledger, &rec);
+}
+
+// How the answer came about.
+static void log_way(struct log_line *line, struct call *call) {
+    if (call->attempts > 1) log_line_u64(line, "attempts", call->attempts);
+    struct str route = route_text(call), tried = route_tried_text(call);
+    if (route.n) log_line_str(line, "route", route);
+    if (tried.n) log_line_str(line, "tried", tried);
+    if (call->continued.count) log_line_u64(line, "continued", call->continued.count);
+    if (call->coalesced) log_line_bool(line, "coalesced", true);
 }
 
 static void end_access_log(struct call *call) {
@@ -246,11 +297,7 @@ static void end_access_log(struct call *call) {
     if (call->first_ns > call->req->start_ns)
         log_line_fixed(&line, "first_token_ms", (call->first_ns - call->req->start_ns) / NS_PER_US, 3);
     if (call->chain) log_line_str(&line, "chain", chain_trace((struct call *)(uintptr_t)call));
-    if (call->attempts > 1) log_line_u64(&line, "attempts", call->attempts);
-    struct str route = route_text(call), tried = route_tried_text(call);
-    if (route.n) log_line_str(&line, "route", route);
-    if (tried.n) log_line_str(&line, "tried", tried);
-    if (call->coalesced) log_line_bool(&line, "coalesced", true);
+    log_way(&line, call);
     if (call->error) log_line_str(&line, "error", str_c(call->error));
     log_line_end(&line);
 }

@@ -10,6 +10,10 @@ void record_begin(struct call *call);
 void record_price(struct call *call);
 // The same of a call that waits for another's answer: its place in the ledger, and nothing sent.
 void record_wait(struct call *call);
+// What the stream that is under way has told of its usage.
+void record_usage(struct call *call);
+// What call->at has used, in a record of its own: others go on with its answer.
+void record_part(struct call *call);
 // Events of the stream that were passed on, each about a token.
 uint64_t record_streamed(const struct call *call);
 // Whether nobody is charged for it: it is a shadow's.

@@ -154,12 +154,14 @@ void admit_settle(struct call *call, bool served) {
         used.tokens = call->usage.prompt + call->usage.output;
         used.cost_nano = call->cost_nano;
     }
+    used.tokens += call->continued.tokens;
+    used.cost_nano += call->continued.cost_nano;
     bool held = call->admission.grant.held;
     quota_settle(&call->admission.grant, &used);
     if (held) quota_held_settle(call->admission.held, &used, true);
     if (held) call->admission.held = NULL;
     if (call->usage_known && call->status < 300)
-        estimate_learn(&call->gl->estimates, call->request.model, call->usage.output);
+        estimate_learn(&call->gl->estimates, call->request.model, call->usage.output + call->continued.used.output);
 }
 
 static struct str downgraded(struct call *call) {

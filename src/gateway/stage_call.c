@@ -154,7 +154,8 @@ bool call_write(struct call *call, struct err *err) {
         call->at->body_count = call->req->body.n > 0;
         return true;
     }
-    call->at->translated = !provider_speaks(t->provider, call->request.dialect, call->at->asks) || is_long(call);
+    call->at->translated = !provider_speaks(t->provider, call->request.dialect, call->at->asks) || is_long(call) ||
+                           call->continued.pending;
     if (call->at->translated) call->at->upstream = dialect_get(provider_dialect(t->provider));
     bool chat = call->at->asks == OPERATION_CHAT && call->request.dialect != DIALECT_RESPONSES;
     if (chat && provider_only_responses(t->provider, t->model)) {

@@ -64,8 +64,9 @@ static bool write_chat(struct call *call, struct translation *t, const struct ch
     if (!call->dialect->read || !call->at->upstream->write) return unsupported(call, err);
     const struct chat *chat;
     if (!translation_chat(call, &chat, err)) return false;
+    if (call->continued.pending && !continuation_chat(call, target, &chat, err)) return false;
     for (size_t i = 0; i < t->chat.other_count; i++) chat_drop(report, t->chat.others[i]);
-    return call->at->upstream->write(&t->chat, target, &call->req->arena, &call->at->written, report, err);
+    return call->at->upstream->write(chat, target, &call->req->arena, &call->at->written, report, err);
 }
 
 static bool write_embed(struct call *call, struct translation *t, const struct chat_target *target,

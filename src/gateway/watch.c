@@ -52,8 +52,11 @@ static struct limit_due due_of(const struct call *call) {
     struct limit_due due = {UINT64_MAX, FAILURE_TIMEOUT_TOTAL, false};
     take(&due, total_ns(call), FAILURE_TIMEOUT_TOTAL, false);
     if (!a->taken || !a->sent_ns || call->mode == ANSWER_WHOLE || !call->request.stream) return due;
-    if (call->first_ns)
+    bool again = call->continued.pending; // of another target the stream has to begin
+    if (call->first_ns && !again)
         stream_due(call, l, &due);
+    else if (again && l->first_token == OPT_UNSET && l->inter_token != OPT_UNSET)
+        take(&due, a->sent_ns + (uint64_t)l->inter_token * NS_PER_MS, FAILURE_TIMEOUT_IDLE, false);
     else if (l->first_token != OPT_UNSET)
         take(&due, a->sent_ns + (uint64_t)l->first_token * NS_PER_MS, FAILURE_TIMEOUT_FIRST_TOKEN, false);
     return due;
@@ -106,6 +109,7 @@ void watch_arm(struct call *call) {
     const struct conf_answer_waits *l = limits_of(call);
     call->watch.on = l->inter_token != OPT_UNSET || l->min_rate != OPT_UNSET;
     call->watch.events = 0;
+    if (call->watch.last_ns) call->watch.last_ns = clock_mono_ns();
     set(call, due_of(call).at_ns, clock_mono_ns());
 }
 

@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+#include <limits.h>
+
 #define BETWEEN '\x1e' // citations that are held: a byte that no JSON has
 
 static void send(struct chat_order *o, const struct chat_event *event) { o->to->take(o->to, event); }
@@ -212,8 +214,18 @@ static void tell_waiting(struct chat_order *o, unsigned choice, bool all) {
 
 // --- events ---
 
+// False: the part is not one of its own.
+static bool join(struct chat_choice *c, const struct chat_event *e) {
+    if (e->part_kind == CHAT_THINKING || e->part_kind == CHAT_REDACTED_THINKING) return false;
+    c->joins = false;
+    if (!c->open || c->kind != CHAT_TEXT || e->part_kind != CHAT_TEXT) return true;
+    c->part = e->part;
+    return false;
+}
+
 static void take_part(struct chat_order *o, const struct chat_event *e) {
     struct chat_choice *c = &o->choice[e->choice];
+    if (c->joins && !join(c, e)) return;
     bool over = c->open && (c->kind != CHAT_TOOL_CALL || c->whole);
     c->seen = true;
     if (c->held.n == 0 && (!c->open || over)) {
@@ -329,6 +341,16 @@ static void finish(struct chat_order *o, unsigned choice) {
     if (c->finish == CHAT_FINISH_NONE) c->finish = CHAT_FINISH_STOP;
     send(o,
          &(struct chat_event){.kind = CHAT_FINISH, .choice = choice, .finish = c->finish, .text = buf_str(&c->stop)});
+}
+
+void chat_order_go_on(struct chat_order *o) {
+    struct chat_choice *c = &o->choice[0];
+    o->failed = false;
+    c->part = UINT_MAX; // no part of the next one's is it yet
+    c->may_go_on = false;
+    c->joins = o->begun;
+    c->finish = CHAT_FINISH_NONE;
+    buf_clear(&c->stop);
 }
 
 void chat_order_end(struct chat_order *o) {

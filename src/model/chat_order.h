@@ -30,6 +30,7 @@ struct chat_choice {
     unsigned part, told;                  // the open one's number with the decoder, and how many were begun
     unsigned ended_part;                  // the last one that was ended here but may go on with the decoder
     bool may_go_on;                       // ended_part is of text
+    bool joins;                           // the next text goes on in the open one
     enum chat_part_kind kind, ended_kind; // of the open one, of ended_part
     bool any_text;                        // the open one has had a delta
     unsigned depth;                       // of the open call's arguments
@@ -50,6 +51,9 @@ struct chat_order {
 };
 
 void chat_order_init(struct chat_order *o, struct chat_sink *to, unsigned choices, size_t max);
+// What follows is another decoder's, who goes on where this one has stopped: a text in the text that is open. Thoughts
+// before it are left out, since the answer has begun.
+void chat_order_go_on(struct chat_order *o);
 // The stream is over: what is owed is told, END last.
 void chat_order_end(struct chat_order *o);
 void chat_order_free(struct chat_order *o);

@@ -77,6 +77,8 @@ struct dialect_ops {
     // Appends the body; what cannot be said is named in the report.
     bool (*write)(const struct chat *chat, const struct chat_target *target, struct arena *arena, struct buf *out,
                   struct chat_report *report, struct err *err);
+    // Whether the model goes on with a conversation whose last message is the assistant's. NULL: none does.
+    bool (*prefills)(const struct chat *chat, const struct chat_target *target);
     enum frame_kind frames;
     struct str prelude[4]; // events of a stream that say no more than that it will come; empty: there are none such
     // Text of which an event has some when it tells of an answer, unless it says "error", too: a cheap first look.

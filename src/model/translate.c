@@ -4,24 +4,51 @@
 #include "model/chat_collect.h"
 
 static void add_before(struct usage *usage, const struct chat_reply *reply) {
-    const struct usage *b = reply->before;
-    if (!b) return;
-    usage->prompt += b->prompt;
-    usage->cached += b->cached;
-    usage->cache_write += b->cache_write;
-    usage->cache_write_1h += b->cache_write_1h;
-    usage->output += b->output;
-    usage->reasoning += b->reasoning;
-    usage->audio_in += b->audio_in;
-    usage->audio_out += b->audio_out;
+    if (reply->before) usage_add(usage, reply->before);
+}
+
+// How much of the text is what was told already; an escape is not cut.
+static size_t repeated(struct str skip, struct str text) {
+    size_t n = 0;
+    while (n < skip.n && n < text.n && skip.p[n] == text.p[n]) n++;
+    return n && n < text.n && text.p[n - 1] == '\\' ? n - 1 : n;
+}
+
+// False: the event tells nothing that is not told.
+static bool gather(struct translator *t, struct chat_event *e) {
+    if (e->kind == CHAT_PART_BEGIN) {
+        bool thought = e->part_kind == CHAT_THINKING || e->part_kind == CHAT_REDACTED_THINKING;
+        t->begun = true;
+        t->fixed = t->fixed || (e->part_kind != CHAT_TEXT && !thought);
+    }
+    if (e->kind != CHAT_DELTA || e->part_kind != CHAT_TEXT) return true;
+    if (t->skip.n) {
+        size_t n = repeated(t->skip, e->text);
+        t->skip = n == e->text.n ? str_from(t->skip, n) : STR("");
+        e->text = str_from(e->text, n);
+    }
+    buf_put(&t->said, e->text);
+    return e->text.n > 0;
+}
+
+static void note_failure(struct translator *t, const struct chat_failure *failure) {
+    t->failed = true;
+    t->failure = *failure;
+    t->failure.message = t->failure.code = t->failure.type = t->failure.param = STR("");
 }
 
 static void tap(struct chat_sink *sink, const struct chat_event *e) {
     struct translator *t = CONTAINER_OF(sink, struct translator, tap);
     struct chat_event whole;
     const struct chat_event *given = e;
+    if (e->kind == CHAT_FAIL) note_failure(t, e->failure);
+    if (t->gathers) {
+        whole = *e;
+        given = &whole;
+        if (e->kind == CHAT_FAIL || !gather(t, &whole)) return;
+    }
     if (e->kind == CHAT_USAGE) {
-        t->usage = *e->usage;
+        t->usage = t->own = *e->usage;
         t->has_usage = true;
         add_before(&t->usage, &t->reply);
         whole = *e;
@@ -33,11 +60,6 @@ static void tap(struct chat_sink *sink, const struct chat_event *e) {
     t->told = text ? e->text : STR_NONE;
     if (!text) stencil_reset(&t->stencil);
     if (e->kind == CHAT_DELTA) t->events++;
-    if (e->kind == CHAT_FAIL) {
-        t->failed = true;
-        t->failure = *e->failure;
-        t->failure.message = t->failure.code = t->failure.type = t->failure.param = STR("");
-    }
     chat_emit(t->encoder, given);
 }
 
@@ -67,6 +89,38 @@ void translator_free(struct translator *t) {
     stencil_free(&t->stencil);
     chat_order_free(&t->order);
     buf_free(&t->out);
+    buf_free(&t->said);
+}
+
+void translator_gather(struct translator *t, size_t max) {
+    t->gathers = true;
+    buf_init(&t->said, max);
+}
+
+bool translator_can_go_on(const struct translator *t) {
+    bool held = t->order.choice[0].held.n > 0;
+    return t->open && t->gathers && !t->fixed && !held && !t->said.failed && (t->said.n || !t->begun);
+}
+
+bool translator_is_done(const struct translator *t) {
+    return t->open && t->gathers && !t->failed && t->order.choice[0].finish != CHAT_FINISH_NONE;
+}
+
+bool translator_go_on(struct translator *t, const struct dialect_ops *from, struct str skip, struct arena *arena,
+                      struct err *err) {
+    size_t max = t->framer.max;
+    void *decoder = arena_zalloc(arena, from->decoder_size);
+    if (!decoder) return err_no_memory(err);
+    framer_free(&t->framer);
+    framer_init(&t->framer, from->frames, max);
+    from->decoder_init(decoder);
+    t->from = from;
+    t->decoder = decoder;
+    t->skip = skip;
+    t->failed = t->has_usage = false;
+    t->own = (struct usage){0};
+    chat_order_go_on(&t->order);
+    return true;
 }
 
 static bool on_frame(void *arg, const struct frame *frame, struct err *err) {
@@ -75,7 +129,7 @@ static bool on_frame(void *arg, const struct frame *frame, struct err *err) {
     t->telling = 0;
     if (!t->from->decode(t->decoder, frame, &t->order.sink, err)) return false;
     // What told nothing but a text that stands in it is learned from.
-    bool plain = t->telling == 1 && t->told.p && frame->raw.p && t->told.p >= frame->raw.p &&
+    bool plain = !t->gathers && t->telling == 1 && t->told.p && frame->raw.p && t->told.p >= frame->raw.p &&
                  t->told.p + t->told.n <= frame->raw.p + frame->raw.n && !t->to->numbered && !t->out.failed;
     if (plain) stencil_learn(&t->stencil, frame->raw, t->told, str_of(t->out.p + before, t->out.n - before));
     return true;
@@ -84,7 +138,7 @@ static bool on_frame(void *arg, const struct frame *frame, struct err *err) {
 // Events that match are copied, others go through the framer one by one.
 static bool feed_events(struct translator *t, struct str data, struct err *err) {
     while (data.n) {
-        bool ready = t->stencil.state == STENCIL_READY && t->framer.rest.n == 0;
+        bool ready = !t->gathers && t->stencil.state == STENCIL_READY && t->framer.rest.n == 0;
         if (ready) data = str_from(data, stencil_run(&t->stencil, data, &t->out, &t->events));
         size_t one = frame_event_len(data);
         if (!one) one = data.n;
@@ -100,7 +154,7 @@ bool translator_feed(struct translator *t, struct str data, bool last, struct er
         data = STR("");
     }
     if (!framer_feed(&t->framer, data, last, on_frame, t, err)) return false;
-    if (last) {
+    if (last && !(t->gathers && t->failed)) {
         t->from->decode_end(t->decoder, &t->order.sink);
         chat_order_end(&t->order);
     }
@@ -114,6 +168,8 @@ bool translator_feed_answer(struct translator *t, struct str body, struct arena 
 }
 
 void translator_fail(struct translator *t, const struct chat_failure *failure) {
+    if (t->gathers) t->order.failed = false; // the encoder has not heard of it
+    t->gathers = false;
     chat_emit(&t->order.sink, &(struct chat_event){.kind = CHAT_FAIL, .failure = failure});
     chat_order_end(&t->order);
 }

@@ -28,6 +28,13 @@ struct translator {
     struct stencil stencil;
     struct str told;  // of the frame being decoded: the text of its one event, if that is all it tells
     unsigned telling; // how many events it has told
+    // Where another provider may go on with the answer.
+    bool gathers;     // what is told is noted, and of a failure the encoder learns from translator_fail alone
+    bool fixed;       // more than text was told: nobody else can go on from that
+    bool begun;       // a part was
+    struct buf said;  // the text
+    struct str skip;  // what the text that comes next may repeat of it: white space
+    struct usage own; // of the present provider
 };
 
 // reply is copied. max: of one event, and of what is held back.
@@ -38,6 +45,15 @@ void translator_free(struct translator *t);
 NODISCARD bool translator_feed(struct translator *t, struct str data, bool last, struct err *err);
 // A whole answer for a client that wants a stream.
 NODISCARD bool translator_feed_answer(struct translator *t, struct str body, struct arena *arena, struct err *err);
+// Before the first piece: another provider may go on with the answer. max: of its text.
+void translator_gather(struct translator *t, size_t max);
+// Whether one can, now; and whether none has to, as all but the end was told.
+bool translator_can_go_on(const struct translator *t);
+bool translator_is_done(const struct translator *t);
+// What comes next is of another provider. skip: white space at the end of what was said which that one was not shown,
+// and will tell again; it outlives the translator.
+NODISCARD bool translator_go_on(struct translator *t, const struct dialect_ops *from, struct str skip,
+                                struct arena *arena, struct err *err);
 // The stream cannot go on: the client's error event, and its end.
 void translator_fail(struct translator *t, const struct chat_failure *failure);
 

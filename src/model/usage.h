@@ -16,4 +16,15 @@ struct usage {
     bool batch;                   // it went through the provider's own batch API
 };
 
+static inline void usage_add(struct usage *to, const struct usage *more) {
+    to->prompt += more->prompt;
+    to->cached += more->cached;
+    to->cache_write += more->cache_write;
+    to->cache_write_1h += more->cache_write_1h;
+    to->output += more->output;
+    to->reasoning += more->reasoning;
+    to->audio_in += more->audio_in;
+    to->audio_out += more->audio_out;
+}
+
 #endif

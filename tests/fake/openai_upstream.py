@@ -12,6 +12,7 @@
 #   events=N gap=MS pad=BYTES      of a stream                  endless: it never ends
 #   usage=trailing|null|always|none      how a stream tells its token counts
 #   write=N             pieces of N bytes    eol=crlf    comments    multiline    nodone    error_event
+#   error_event_at=N    after N events
 #   words=N size=BYTES  of an answer         tools: calls a tool    parallel: calls it twice, interleaved
 #   tools=N: calls N times, with other arguments each; interleaved: the pieces of these in turns
 #   reasoning=MEMBER: thinks aloud first    picture: makes one    strict: refuses what OpenAI refuses of members
@@ -539,7 +540,7 @@ class Answer:
                     self.peer.watch(0.0001)
             if fault and when == 'body' and sent >= max(2, plan.number('events', 4) // 2):
                 self.fail(fault)
-            if plan.has('error_event') and sent == 2:
+            if (plan.has('error_event') and sent == 2) or sent == plan.number('error_event_at', -1):
                 self.data(self.event({'error': {'message': 'The fake broke off', 'type': 'server_error', 'param': None,
                                                 'code': 'fake_broke'}}))
                 self.end()

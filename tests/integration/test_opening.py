@@ -3,7 +3,7 @@
 # any other, and of two targets asked the first to bring an event wins.
 import json
 
-from harness import FakeUpstream, Suite, fake_provider, main
+from harness import Suite, fake_provider, main
 from anthropic_upstream import AnthropicUpstream
 from gemini_upstream import GeminiUpstream
 from ollama_upstream import OllamaUpstream

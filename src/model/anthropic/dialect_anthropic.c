@@ -25,6 +25,13 @@ static void put_count(uint64_t tokens, struct buf *out) {
     buf_putc(out, '}');
 }
 
+// Up to Claude 4.5, and while it does not think.
+static bool prefills(const struct chat *chat, const struct chat_target *target) {
+    const struct anthropic_family *family = anthropic_family_of(target->model);
+    bool thinks = chat->reasoning.budget || chat->reasoning.adaptive || chat->reasoning.effort > CHAT_EFFORT_NONE;
+    return family->prefix.n && !(family->flags & ANTHROPIC_ADAPTIVE) && !thinks;
+}
+
 const struct dialect_ops dialect_anthropic = {
     .dialect = DIALECT_ANTHROPIC,
     .name = STR_INIT("anthropic"),
@@ -44,6 +51,7 @@ const struct dialect_ops dialect_anthropic = {
     .dialect_version = STR_INIT("2023-06-01"),
     .rewrite = anthropic_rewrite,
     .write = anthropic_write,
+    .prefills = prefills,
     .frames = FRAME_SSE,
     .prelude = {STR_INIT("message_start"), STR_INIT("ping")},
     .decoder_size = ANTHROPIC_DECODER_SIZE,

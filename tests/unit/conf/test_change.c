@@ -199,7 +199,8 @@ static void as_json(void) {
     "balance: {cost: 2, latency: 2, quality: 2}, queue: {max_wait: 1s, max_length: 5}, "                               \
     "fallbacks: {general: [m2], context_window: [m2], content_policy: [m2], timeout: [m2], rate_limit: [m2]}, "        \
     "quality: {share: 0.5, judge: {model: m2, share: 0.1}, retry_on: [empty]}, "                                       \
-    "min_quality: 0.1, max_cost: 0.1, affinity: user, coalesce: all, coalesce_billing: one, warm: always}"
+    "min_quality: 0.1, max_cost: 0.1, continue: 1, affinity: user, coalesce: all, coalesce_billing: one, "             \
+    "warm: always}"
 #define OF_TRIALS                                                                                                      \
     "   canary: {model: m2, steps: [0.1, 0.2], every: 1m, min_requests: 5, max_error_increase: 0.1, "                  \
     "max_quality_drop: 0.1, significance: 0.1}, shadow: {model: m2, share: 0.1, max_in_flight: 5, charge: false},\n"

@@ -56,7 +56,8 @@ static void text_for(const struct opt *opt, int step, struct buf *out) {
 
 // A value that no other step has (of bool and enum: not the one before or after it).
 static void value_for(const struct opt *opt, int step, struct buf *out) {
-    int64_t v = (opt->min || opt->max ? opt->min : 1) + step;
+    int64_t room = opt->max - opt->min + 1; // a narrow range is gone through again
+    int64_t v = (opt->min || opt->max ? opt->min : 1) + (room > 1 && room <= step ? step % room : step);
     size_t n = 0;
     buf_clear(out);
     switch (opt->type) {
