@@ -85,7 +85,7 @@ class Quality(unittest.TestCase):
                   'models': [model('best', 'a', 'b'), model('thumbs', 'c', 'd'),
                              model('held', 'e', 'f', **first), model('last', 'g', **first),
                              model('judged', 'h', strategy='priority', judge={'model': 'grader', 'share': 1}),
-                             model('unjudged', 'i', strategy='priority'),
+                             model('unjudged', 'i', strategy='priority'), model('metered', 'n'),
                              {'name': 'grader', 'targets': [{'provider': 'up', 'model': 'judge'}]}]}
         cls.server = Penstock(config)
         cls.addClassCleanup(cls.server.remove)
@@ -238,20 +238,20 @@ class Quality(unittest.TestCase):
         self.assertEqual(self.quality('--since', '2020-01-01', '--until', '2020-01-02', '--json'), '')
 
     def test_metric_shows_the_score(self):
-        self.up.says['a'] = ''
+        self.up.says['n'] = ''
         for _ in range(5):
-            self.server.chat('best')
+            self.server.chat('metered')
         name = 'penstock_target_quality{provider="up",model="%s"}'
         reply = self.server.get('/metrics', key=self.admin)
         lines = dict(line.rsplit(' ', 1) for line in reply.body.decode().splitlines() if line[:1] != '#')
         self.assertEqual(float(lines[name % 'judge']), 0.7, 'nobody has scored it')
-        self.assertTrue(eventually(lambda: self.sum_of('a')))
+        self.assertTrue(eventually(lambda: self.sum_of('metered')))
         self.assertEqual({float(v) for k, v in lines.items() if k.startswith('penstock_target_breaker{')}, {0})
         self.assertEqual({float(v) for k, v in lines.items() if k.startswith('penstock_target_ejections')}, {0})
 
         def score():
             text = self.server.get('/metrics', key=self.admin).body.decode()
-            return float(text.split(name % 'a' + ' ')[1].split('\n')[0])
+            return float(text.split(name % 'n' + ' ')[1].split('\n')[0])
 
         self.assertTrue(eventually(lambda: 0 < score() < 0.7))
 
