@@ -347,6 +347,8 @@ struct conf_tenant {
     struct conf_tenant_limits limits;
     struct conf_provider_timeouts timeouts; // inherited; OPT_UNSET where no parent sets one: the provider's own
     struct conf_branding branding;          // inherited; empty where no parent sets one
+    int privacy;                            // enum conf_calls: as set
+    OPT_LIST_OF(struct str) regions;        // as set
     OPT_LIST_OF(struct conf_tenant) teams, projects, keys; // LEVEL_TENANT
     // Derived.
     enum conf_level_kind kind;
@@ -432,6 +434,10 @@ static inline struct str conf_provider_key(const struct conf_provider *p) {
 }
 struct conf_provider *conf_provider_find(const struct conf *c, struct str name);
 const struct conf_model *conf_model_find(const struct conf *c, struct str name);
+// Whether the innermost level from t outwards that speaks of it says that requests are private. t may be NULL.
+bool conf_level_private(const struct conf_tenant *t);
+// The regions that they may go to, of the innermost level that names some; how many: 0 is everywhere.
+size_t conf_level_regions(const struct conf_tenant *t, const struct str **out_regions);
 const struct conf_tenant *conf_tenant_find(const struct conf *c, struct str name);
 // All levels: each tenant, then its teams, projects and keys. Start with a zeroed *io_at; NULL at the end.
 struct conf_level_at {

@@ -257,8 +257,16 @@ static void check_wait(struct opt_bind *b, const struct conf *c, const struct co
                   conf_line_of(b, long_one), STR_ARG(buf_str(&z)));
 }
 
+static void check_regions(struct opt_bind *b, const struct conf *c, const struct conf_tenant *t) {
+    for (size_t i = 0; t->regions.n > 1 && i < t->regions.n; i++)
+        if (str_eq(t->regions.p[i], STR(CONF_REGION_ANY)))
+            conf_complain(b, CONF_ERROR, &t->regions.p[i], &t->regions,
+                          "%s.regions: " CONF_REGION_ANY " stands alone, for everywhere", where_of(c, t).text);
+}
+
 static void check_scalars(struct opt_bind *b, const struct conf *c, const struct conf_tenant *t) {
     for (size_t i = 0; i < ARRAY_LEN(k_limits); i++) check_limit(b, c, t, &k_limits[i]);
+    check_regions(b, c, t);
     check_wait(b, c, t, &k_timeouts[1], &k_timeouts[3]);
     check_wait(b, c, t, &k_timeouts[2], &k_timeouts[3]);
 }

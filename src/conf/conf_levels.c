@@ -85,3 +85,16 @@ bool conf_level_of(const struct conf_tenant *tenant, const struct conf_caller *c
     *out_level = level;
     return true;
 }
+
+// --- where requests may go ---
+
+bool conf_level_private(const struct conf_tenant *t) {
+    while (t && t->privacy == CALLS_INHERIT) t = t->up;
+    return t && t->privacy == CALLS_PRIVATE;
+}
+
+size_t conf_level_regions(const struct conf_tenant *t, const struct str **out_regions) {
+    while (t && !t->regions.n) t = t->up;
+    *out_regions = t ? t->regions.p : NULL;
+    return t && !str_eq_nocase(t->regions.p[0], STR(CONF_REGION_ANY)) ? t->regions.n : 0;
+}

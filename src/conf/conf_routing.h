@@ -26,6 +26,9 @@ enum conf_redis_failure { REDIS_FAILURE_SHARE, REDIS_FAILURE_OPEN, REDIS_FAILURE
 enum conf_coalesce_billing { COALESCE_BILLING_INHERIT, COALESCE_BILLING_EACH, COALESCE_BILLING_ONE };
 enum conf_warm { WARM_INHERIT, WARM_OFF, WARM_FAILOVER, WARM_ALWAYS };
 enum conf_privacy { PRIVACY_AUTO, PRIVACY_LOCAL, PRIVACY_REMOTE }; // where a provider's answers are made
+enum conf_calls { CALLS_INHERIT, CALLS_ANY, CALLS_PRIVATE };       // what requests of a level are
+#define CONF_REGIONS_MAX 8
+#define CONF_REGION_ANY "any"
 
 // What a provider, or one of its models, takes at most; OPT_UNSET where nothing is said.
 struct conf_rate_limits {

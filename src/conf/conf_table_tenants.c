@@ -38,6 +38,12 @@ static const struct opt branding_opts[] = {
 };
 static const struct opt_table branding_table = OPT_TABLE("how it looks", struct conf_branding, branding_opts);
 
+static const struct opt_enum privacies[] = {
+    {"inherit", CALLS_INHERIT, "as what it lies in says; the general configuration says nothing"},
+    {"any", CALLS_ANY, "may go to any provider, whatever what it lies in says"},
+    {"private", CALLS_PRIVATE, "are private: providers with `privacy: local` alone see them"},
+    {0}};
+
 // What every level may set.
 #define SETTINGS                                                                                                       \
     {.name = "allow_models",                                                                                           \
@@ -82,6 +88,23 @@ static const struct opt_table branding_table = OPT_TABLE("how it looks", struct 
          AT(conf_tenant, timeouts),                                                                                    \
          .sub = &provider_timeouts_table,                                                                              \
          .help = "How long calls of its keys may take; a provider's own timeouts when not given."},                    \
+        {.name = "privacy",                                                                                            \
+         .type = OPT_ENUM,                                                                                             \
+         .flags = RELOAD,                                                                                              \
+         AT(conf_tenant, privacy),                                                                                     \
+         .def = "inherit",                                                                                             \
+         .values = privacies,                                                                                          \
+         .help = "What requests of its keys are. A key's tag and a request's header can make them private besides."},  \
+        {.name = "regions",                                                                                            \
+         .type = OPT_STRS,                                                                                             \
+         .flags = RELOAD,                                                                                              \
+         AT(conf_tenant, regions),                                                                                     \
+         .max = CONF_REGIONS_MAX,                                                                                      \
+         .check = check_slug,                                                                                          \
+         .help = "Where requests of its keys may go: to targets in one of these regions, `eu` taking in "              \
+                 "`eu-central-1`. A key's tag and a request's header can narrow this. As what it lies in says when "   \
+                 "not given; `[any]` is everywhere.",                                                                  \
+         .example = "[eu]"},                                                                                           \
     {                                                                                                                  \
         .name = "branding", .type = OPT_STRUCT, AT(conf_tenant, branding), .sub = &branding_table,                     \
         .help = "What its people see."                                                                                 \

@@ -135,11 +135,18 @@ static void inherited_section(struct show_walk *w, const struct levels *levels, 
     w->level = STR_NONE;
 }
 
-// Every level narrows what those above it allow.
-static void allowed_models(struct show_walk *w, const struct levels *levels, const struct opt *opt) {
+// Whether a level says anything: a word for "as what it lies in" is the first of its kind.
+static bool speaks(const struct show_walk *w, const struct level *l, const struct opt *opt,
+                   const struct conf_node **out_node) {
+    *out_node = conf_node_get(l->node, str_c(opt->name));
+    return !conf_node_is_null(*out_node) && (opt->type != OPT_ENUM || *(const int *)field_of(w, l, opt) != 0);
+}
+
+// What the innermost level says that says something. Of models every level narrows what those above it allow.
+static void innermost(struct show_walk *w, const struct levels *levels, const struct opt *opt) {
     size_t i = 0, n = levels->n - 1;
     const struct conf_node *node = NULL;
-    while (i < n && conf_node_is_null(node = conf_node_get(levels->list[i].node, str_c(opt->name)))) i++;
+    while (i < n && !speaks(w, &levels->list[i], opt, &node)) i++;
     if (i == n) return;
     const struct show_lower *first = NULL;
     for (size_t k = n; k-- > i + 1;) {
@@ -151,7 +158,7 @@ static void allowed_models(struct show_walk *w, const struct levels *levels, con
     }
     w->level = levels->list[i].label;
     w->lower = first;
-    w->within = true;
+    w->within = strcmp(opt->name, "allow_models") == 0;
     show_option(w, (struct show_value){opt, field_of(w, &levels->list[i], opt), node}, 0, 1);
     w->within = false;
     w->lower = NULL;
@@ -285,8 +292,8 @@ void show_tenant(struct show_walk *w, const struct conf_tenant *tenant) {
         conf_path_put(&w->path, str_c(opt->name));
         if (opt->type == OPT_STRUCT) {
             inherited_section(w, &levels, opt);
-        } else if (opt->type == OPT_STRS) {
-            allowed_models(w, &levels, opt);
+        } else if (opt->type == OPT_STRS || opt->type == OPT_ENUM) {
+            innermost(w, &levels, opt);
         } else if (opt->type == OPT_STR || is_level(opt)) {
             w->level = levels.list[0].label;
             show_option(w,

@@ -78,27 +78,39 @@ static size_t common_regions(const struct str *a, size_t a_n, const struct str *
     return n;
 }
 
-// The request can only ask for more than its key does.
-static bool read_regions(const struct call *call, struct str tags, struct route_need *r, struct err *err) {
-    struct str own = member(call, tags, STR("region")), asked = field(call, STR("x-penstock-region"));
+// What is asked for besides leaves of the regions those that lie in both.
+static bool narrow_regions(struct str text, const char *what, struct route_need *r, struct err *err) {
     struct str a[ROUTE_REGIONS_MAX], b[ROUTE_REGIONS_MAX];
     size_t n;
-    if (!own.n) return read_list(asked, "x-penstock-region", r->regions, ROUTE_REGIONS_MAX, &r->region_count, err);
-    if (!read_list(own, "the key's tag region", r->regions, ROUTE_REGIONS_MAX, &r->region_count, err)) return false;
-    if (!asked.n) return true;
-    if (!read_list(asked, "x-penstock-region", b, ROUTE_REGIONS_MAX, &n, err)) return false;
+    if (!text.n) return true;
+    if (!read_list(text, what, b, ROUTE_REGIONS_MAX, &n, err)) return false;
+    if (!r->region_count) {
+        memcpy(r->regions, b, sizeof b);
+        r->region_count = n;
+        return true;
+    }
     memcpy(a, r->regions, sizeof a);
     r->region_count = common_regions(a, r->region_count, b, n, r->regions);
     return r->region_count > 0 ||
-           err_set(err, ERR_NO_TARGET, "the request asks for regions that its key does not allow");
+           err_set(err, ERR_NO_TARGET, "%s names no region that the request may go to otherwise", what);
+}
+
+// The key can only ask for more than the configuration does, and the request for more than its key.
+static bool read_regions(const struct call *call, struct str tags, struct route_need *r, struct err *err) {
+    static_assert(CONF_REGIONS_MAX <= ROUTE_REGIONS_MAX, "room for all");
+    const struct str *set;
+    r->region_count = conf_level_regions(call->tenant, &set);
+    for (size_t i = 0; i < r->region_count; i++) r->regions[i] = set[i];
+    return narrow_regions(member(call, tags, STR("region")), "the key's tag region", r, err) &&
+           narrow_regions(field(call, STR("x-penstock-region")), "x-penstock-region", r, err);
 }
 
 static bool read_limits(const struct call *call, struct need *need, struct err *err) {
     struct route_need *r = &need->route;
     struct str tags = call->key && call->key->tags.n > 2 ? call->key->tags : STR("");
     bool goes_on = call->previous && call->previous->private; // from what was private
-    r->private =
-        goes_on || says_private(call->req) || str_eq_nocase(member(call, tags, STR("privacy")), STR("private"));
+    r->private = goes_on || conf_level_private(call->tenant) || says_private(call->req) ||
+                 str_eq_nocase(member(call, tags, STR("privacy")), STR("private"));
     return read_regions(call, tags, r, err) && read_list(field(call, STR("x-penstock-tags")), "x-penstock-tags",
                                                          r->tags, ROUTE_TAGS_MAX, &r->tag_count, err);
 }

@@ -575,7 +575,8 @@ def anything(up, request):
 
 
 class Privacy(Scale):
-    """Requests that are private, among as many that are not: by header, by key, in each way that leads elsewhere."""
+    """Requests that are private, among as many that are not: by header, by key, by what is configured for the tenant or
+    the key, in each way that leads elsewhere."""
 
     @classmethod
     def config(cls):
@@ -601,11 +602,22 @@ class Privacy(Scale):
         cls.models = [m['name'] for m in models]
         return {'providers': [*(up.provider(privacy='remote', passthrough=True) for up in cls.far),
                               cls.near.provider(privacy='local', passthrough=True)],
-                'models': models, 'log': {'level': 'error'}}
+                'models': models, 'log': {'level': 'error'},
+                'tenants': [{'name': 'clinic', 'privacy': 'private', 'projects': [{'name': 'website', 'privacy': 'any'}]},
+                            {'name': 'office', 'keys': [{'name': 'closed', 'privacy': 'private'}]}]}
+
+    def keys(self):
+        """Of those whose requests are private, and of those whose are not."""
+        made = self.server.create_key
+        self.server.cli_json('tenant', 'create', 'clinic')
+        self.server.cli_json('project', 'create', 'website', '--tenant', 'clinic')
+        private = [made('tags=privacy=private'), made('--tenant', 'clinic'), made('--tenant', 'office', '--name', 'closed')]
+        others = [made('--tenant', 'clinic', 'project=website'), made('--tenant', 'office', '--name', 'open')]
+        return [key['key'] for key in private], [None, *(key['key'] for key in others)]
 
     def test_no_byte_goes_elsewhere(self):
         rng = random.Random(11)
-        tagged = self.server.create_key('tags=privacy=private')['key']
+        closed, open_to_all = self.keys()
         requests, private = [], []
         paths = ('/v1/chat/completions',) * 4 + ('/v1/messages', '/v1/responses', '/v1/embeddings', '/v1/completions',
                                                  '/v1beta/models/{}:generateContent', '/api/chat', '/passthrough/{}/v1/chat/completions')
@@ -638,7 +650,7 @@ class Privacy(Scale):
             headers = {'x-penstock-privacy': rng.choice(('private', 'Private'))} if secret and not by_key else {}
             if by_key and rng.random() < 0.3:
                 headers['x-penstock-privacy'] = 'none'  # it cannot take back what the key says
-            requests.append(self.send(path, body, headers, tagged if by_key else None))
+            requests.append(self.send(path, body, headers, rng.choice(closed if by_key else open_to_all)))
             private.append(secret)
         replies = self.crowd(requests, clients=16)
         time.sleep(0.3)  # judges and shadows come afterwards

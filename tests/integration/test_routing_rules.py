@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""What decides whether a target may be asked at all: what it can, how much it takes, the hour where the tenant is."""
+"""What decides whether a target may be asked at all: what it can, how much it takes, the hour where the tenant
+is, where requests of a tenant, team, project or key may go."""
 import base64
 import datetime
 import json
 import os
+import signal
 import tempfile
 import unittest
 import zoneinfo
 
-from harness import Suite, chat_body, fake_provider, main
+from harness import Suite, chat_body, eventually, fake_provider, main
 
 ZONES = {'east': 'Pacific/Kiritimati', 'west': 'Pacific/Pago_Pago', 'half': 'Asia/Kolkata'}
 
@@ -145,6 +147,90 @@ class Abilities(Suite):
         body = {'model': 'plain', 'max_tokens': 10, 'tools': tools, 'messages': [{'role': 'user', 'content': LONG}]}
         reply = self.server.post('/v1/messages', json.dumps(body).encode())
         self.assertEqual((reply.status, '(tools)' in reply.error()['message']), (400, True))
+
+
+class Levels(Suite):
+    """Where a tenant's, team's, project's or key's requests may go is said by the innermost of them that speaks of it."""
+
+    @classmethod
+    def config(cls):
+        def provider(name, **more):
+            return fake_provider(cls.fake, name, passthrough=True, **more)
+
+        clinic = {'name': 'clinic', 'privacy': 'private', 'regions': ['eu'],
+                  'teams': [{'name': 'press', 'privacy': 'any'}],
+                  'projects': [{'name': 'trial', 'team': 'press', 'regions': ['us', 'ch']}],
+                  'keys': [{'name': 'vault', 'privacy': 'private'}, {'name': 'roamer', 'regions': ['any'], 'privacy': 'any'}]}
+        targets = [{'provider': p, 'model': p} for p in ('house', 'away', 'overseas')]
+        return {'providers': [provider('house', privacy='local', region='eu-central-1'),
+                              provider('away', privacy='remote', region='eu-west-1'),
+                              provider('overseas', privacy='remote', region='us-east-1')],
+                'models': [{'name': 'm', 'targets': targets}],
+                'tenants': [clinic, {'name': 'ward', 'parent': 'clinic'}, {'name': 'other'}]}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for line in (('tenant', 'create', 'clinic'), ('team', 'create', 'press', '--tenant', 'clinic'),
+                     ('project', 'create', 'trial', 'team=press', '--tenant', 'clinic')):
+            done = cls.server.cli(*line)
+            assert done.returncode == 0, done.stderr
+
+    def key(self, *args, tenant='clinic'):
+        return self.server.create_key('--tenant', tenant, *args)['key']
+
+    def reached(self, key, headers=None):
+        """Which providers answer, by their own names and by the model that could be answered by each."""
+        out = set()
+        for name in ('house', 'away', 'overseas'):
+            replies = [self.server.post('/v1/chat/completions', chat_body(f'{name}/x'), headers, key=key),
+                       self.server.post(f'/passthrough/{name}/v1/chat/completions', chat_body('x'), headers, key=key)]
+            self.assertEqual(len({r.status for r in replies}), 1, replies)
+            out |= {name} if replies[0].status == 200 else set()
+        seen = set()
+        for i in range(12):
+            self.fake.reset()
+            reply = self.server.post('/v1/chat/completions', chat_body('m', str(i)), headers, key=key)
+            self.assertEqual(reply.status, 200 if out else 400, reply)
+            seen |= {s.json['model'] for s in self.fake.seen}
+        self.assertLessEqual(seen, out)
+        return out
+
+    def test_innermost_decides(self):
+        for key, expected in ((self.key(), {'house'}), (self.key(tenant='ward'), {'house'}),
+                              (self.key('team=press'), {'house', 'away'}),
+                              (self.key('project=trial'), {'overseas'}),
+                              (self.key('project=trial', '--name', 'vault'), set()),
+                              (self.key('--name', 'roamer'), {'house', 'away', 'overseas'}),
+                              (self.key(tenant='other'), {'house', 'away', 'overseas'})):
+            self.assertEqual(self.reached(key), expected)
+
+    def test_requests_can_only_narrow(self):
+        press = self.key('team=press')
+        for headers, expected in (({'x-penstock-privacy': 'private'}, {'house'}), ({'x-penstock-privacy': 'none'}, {'house', 'away'}),
+                                  ({'x-penstock-region': 'eu-west-1'}, {'away'}), ({'x-penstock-region': 'us'}, set()),
+                                  ({'x-penstock-region': 'any'}, set())):
+            self.assertEqual(self.reached(press, headers), expected, headers)
+        self.assertEqual(self.reached(self.key('tags=region=eu-west-1', 'team=press')), {'away'})
+
+    def test_change_holds_at_once(self):
+        config = self.config()
+        config['tenants'][2]['privacy'] = 'private'
+        server = self.spawn(self.config())
+        key = server.create_key('--tenant', 'other')['key']
+        server.write_config(config)
+        server.signal(signal.SIGHUP)
+        far = lambda: server.post('/v1/chat/completions', chat_body('away/x'), key=key)  # noqa: E731
+        self.assertTrue(eventually(lambda: far().status == 400))
+        self.check_error(far(), 400, 'no_capable_target', param='model')
+
+    def test_wrong(self):
+        config = self.config()
+        config['tenants'][0]['regions'] = ['eu', 'any']
+        server = self.spawn(self.config(), start=False)
+        server.write_config(config)
+        done = server.cli('config', 'validate', server.config_path)
+        self.assertIn('any stands alone', done.stdout + done.stderr)
 
 
 if __name__ == '__main__':

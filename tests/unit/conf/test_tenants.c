@@ -58,6 +58,50 @@ static const char house[] = "providers:\n"
                             "    models: [{name: shared, targets: [{provider: b, model: t}]}]\n"
                             "  - name: other\n";
 
+// Where requests may go: the innermost that speaks of it.
+static void places(void) {
+    struct conf *c = load("providers: [{name: a, base_url: \"http://127.0.0.1:1/v1\"}]\n"
+                          "models: [{name: m, targets: [{provider: a}]}]\n"
+                          "tenants:\n"
+                          "- {name: under, parent: clinic}\n"
+                          "- {name: clinic, privacy: private, regions: [eu, ch],\n"
+                          "   teams: [{name: press, privacy: any, regions: [any]}, {name: lab, privacy: inherit}],\n"
+                          "   projects: [{name: site, team: press, regions: [us]}, {name: free}],\n"
+                          "   keys: [{name: vault, privacy: private}]}\n"
+                          "- {name: plain}\n");
+    static const struct {
+        const char *tenant;
+        struct conf_caller caller;
+        bool private;
+        const char *regions;
+    } cases[] = {{"clinic", {.team = {0}}, true, "eu ch "},
+                 {"under", {.team = {0}}, true, "eu ch "},
+                 {"clinic", {.team = STR_INIT("press")}, false, ""},
+                 {"clinic", {.team = STR_INIT("lab")}, true, "eu ch "},
+                 {"clinic", {.project = STR_INIT("site")}, false, "us "},
+                 {"clinic", {.project = STR_INIT("site"), .key = STR_INIT("vault")}, true, "us "},
+                 {"clinic", {.team = STR_INIT("press"), .project = STR_INIT("free")}, false, ""},
+                 {"plain", {.team = {0}}, false, ""}};
+    struct arena a;
+    struct err err;
+    arena_init(&a, NULL, 0, (size_t)1 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct conf_tenant *t;
+        const struct str *regions;
+        struct buf got = BUF_INIT(100);
+        REQUIRE(conf_level_of(conf_tenant_find(c, str_c(cases[i].tenant)), &cases[i].caller, &a, &t, &err));
+        CHECK_INT(conf_level_private(t), cases[i].private);
+        size_t n = conf_level_regions(t, &regions);
+        for (size_t k = 0; k < n; k++) buf_printf(&got, "%.*s ", STR_ARG(regions[k]));
+        CHECK_STR(buf_str(&got), str_c(cases[i].regions));
+        buf_free(&got);
+    }
+    const struct str *none;
+    CHECK(!conf_level_private(NULL) && conf_level_regions(NULL, &none) == 0);
+    arena_free(&a);
+    conf_unref(c);
+}
+
 static void inheritance(void) {
     struct conf *c = load(house);
     const struct conf_tenant *acme = conf_tenant_find(c, STR("acme")), *team = conf_tenant_find(c, STR("team"));
@@ -368,4 +412,4 @@ static void callers(void) {
     conf_unref(c);
 }
 
-TEST_MAIN(inheritance, names, chains, callers, allowed_models, warnings, waits_and_buffers, thousands)
+TEST_MAIN(inheritance, places, names, chains, callers, allowed_models, warnings, waits_and_buffers, thousands)
