@@ -27,6 +27,8 @@ class Coalesce(Suite):
                    {'name': 'by-team', 'strategy': 'priority', 'targets': [
                        {'provider': 'fake', 'model': 'theirs', 'when': 'header["x-team"] == "a"'},
                        {'provider': 'fake', 'model': 'anybodys', 'priority': 1}]}]
+        models.append({'name': 'broken', 'strategy': 'priority', 'targets': [
+            {'provider': 'fake', 'model': m} for m in ('x;delay=700;fault=reset', 'y;events=20;gap=10')]})
         return {'providers': [fake_provider(cls.fake)], 'models': models, 'passthrough_models': True,
                 'routing': {'coalesce': 'all'}, 'log': {'level': 'debug', 'format': 'json'}}
 
@@ -128,7 +130,7 @@ class Coalesce(Suite):
         self.assertEqual(got.header('x-penstock-coalesced'), '1')
 
     def test_first_one_leaves(self):
-        conns = self.conns(20, self.request('fake/x;events=20;gap=30', stream=True))
+        conns = self.conns(MANY, self.request('fake/x;events=20;gap=30', stream=True))
         heads = [c.read_head() for c in conns]
         first = [i for i, h in enumerate(heads) if h.header('x-penstock-coalesced') is None]
         self.assertEqual(len(first), 1)
@@ -223,8 +225,18 @@ class Coalesce(Suite):
         for reply in replies:
             self.assertEqual(reply.json()['request_id'], reply.request_id)
 
+    def test_first_call_breaks_off(self):
+        """Nothing has come of it yet: it is made once more, for all who wait."""
+        replies = self.together(MANY, self.request('broken', stream=True))
+        self.assertEqual({(r.status, r.events()[-1]) for r in replies}, {(200, '[DONE]')})
+        self.assertEqual(len({r.body for r in replies}), 1)
+        self.assertEqual([s.model.split(';')[0] for s in self.fake.seen], ['x', 'y'])
+        records = self.records(replies)
+        self.assertEqual((len(records), sum(r['attempts'] for r in records)), (MANY, 2))
+        self.assertEqual({r['status'] for r in records}, {200})
+
     def test_provider_breaks_off(self):
-        replies = self.together(20, self.request('fake/x;delay=500;events=10;fault=reset;when=body', stream=True))
+        replies = self.together(MANY, self.request('fake/x;delay=500;events=10;fault=reset;when=body', stream=True))
         self.assertEqual({r.status for r in replies}, {200})
         self.assertEqual(len({r.body for r in replies}), 1)
         self.assertIn('error', json.loads(replies[0].events()[-1]))

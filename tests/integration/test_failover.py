@@ -97,6 +97,8 @@ class Failing(Suite):
         if not self.expected:
             return
         records = {r['request_id']: r for r in self.server.usage() if r['request_id'] in self.expected}
+        charged = [r['request_id'] for r in self.server.usage() if r['request_id'] in self.expected]
+        self.assertEqual(sorted(charged), sorted(self.expected), 'each has one record')
         for request_id, (provider, attempts, tokens) in self.expected.items():
             r = records[request_id]
             self.assertEqual((r['status'], r['provider'], r['attempts']), (200, provider, attempts), r)
@@ -159,6 +161,10 @@ class FirstTarget(Failing):
             else:
                 self.assertEqual(reply.json()['object'], 'chat.completion')
             self.assertEqual(sum((self.attempts() - before).values()), 2)
+            # Both are listed, each with how it ended.
+            first = FAULTS[name]
+            began = re.escape(f'{first["provider"]}/{first["model"]}') + r'\S* \S+( \d+ms)?, '
+            self.assertRegex(reply.header('x-penstock-tried'), f'^{began}fake/{WHOLE} 200( \\d+ms)?$')
             # What the first one held was given back.
             self.assertEqual(self.server.chat(model).status, 200)
 
@@ -560,6 +566,10 @@ class Breakers(Failing):
         for _ in range(3):
             self.assertEqual(self.server.chat('sick').status, 200)
         self.assertEqual(self.seen_of('sick'), 7, 'it is well again')
+        # On schedule: not before it may be tried, and twice as long, as far as the most allows, after a probe that failed.
+        at = [s.at for s in self.fake.seen if s.model == 'sick']
+        self.assertGreaterEqual(at[2] - at[1], 0.55)
+        self.assertGreaterEqual(at[3] - at[2], 0.79)
 
     def test_the_only_one_is_asked_all_the_same(self):
         self.fake.scripts['alone'] = ['status=500'] * 4

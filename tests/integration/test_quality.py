@@ -16,7 +16,7 @@ class Upstream:
     """Says what it is told to, model by model."""
 
     def __init__(self):
-        self.says, self.asked, self.wait = {}, [], threading.Event()
+        self.says, self.asked, self.wait, self.ends = {}, [], threading.Event(), {}
         self.wait.set()
         upstream = self
 
@@ -44,7 +44,7 @@ class Upstream:
                 else:
                     message = {'role': 'assistant', 'content': text}
                     data = json.dumps({**base, 'object': 'chat.completion', 'usage': usage, 'choices': [
-                        {'index': 0, 'message': message, 'finish_reason': 'stop'}]})
+                        {'index': 0, 'message': message, 'finish_reason': upstream.ends.get(body['model'], 'stop')}]})
                     kind = 'application/json'
                 self.send_response(200)
                 self.send_header('content-type', kind)
@@ -86,6 +86,7 @@ class Quality(unittest.TestCase):
                              model('held', 'e', 'f', **first), model('last', 'g', **first),
                              model('judged', 'h', strategy='priority', judge={'model': 'grader', 'share': 1}),
                              model('unjudged', 'i', strategy='priority'), model('metered', 'n'),
+                             model('scored', 'k', share=1, strategy='priority'),
                              {'name': 'grader', 'targets': [{'provider': 'up', 'model': 'judge'}]}]}
         cls.server = Penstock(config)
         cls.addClassCleanup(cls.server.remove)
@@ -95,6 +96,7 @@ class Quality(unittest.TestCase):
     def setUp(self):
         self.up.asked.clear()
         self.up.says.clear()
+        self.up.ends.clear()
 
     def sums(self, **query):
         text = '&'.join(f'{k}={v}' for k, v in query.items())
@@ -189,6 +191,21 @@ class Quality(unittest.TestCase):
         self.assertEqual(self.server.chat('held', stream=True).header('x-penstock-model'), 'e')
         reply = self.server.chat('last')
         self.assertEqual(reply.json()['choices'][0]['message']['content'], SAYS['refuses'])
+
+    def test_length_and_language_are_scored(self):
+        """Answer by answer: what each is worth is in the sums."""
+        self.up.ends['k'] = 'length'
+        self.assertEqual(self.server.chat('scored').status, 200)
+        self.assertEqual(self.server.chat('scored', max_tokens=7).status, 200)  # which the client wanted
+        self.up.ends.clear()
+        self.up.says['k'] = 'Der Himmel ist blau, weil die Luft das Licht der Sonne streut, und das blaue Licht am meisten.'
+        asked = 'Why is the sky blue when the sun is up, and why is it red in the evening?'
+        self.assertEqual(self.server.chat('scored', asked).status, 200)
+        self.up.says['k'] = SAYS['good']
+        self.assertEqual(self.server.chat('scored', asked).status, 200)
+        row = self.scored('k', 4)
+        self.assertEqual((row['answers'], row['faults']['truncated'], row['faults']['language']), (4, 1, 1), row)
+        self.assertAlmostEqual(row['score'], (0.5 + 1 + 0.4 + 1) / 4)
 
     def test_judge_is_asked_afterwards(self):
         self.up.says['judge'] = '{"score": 3}'

@@ -437,7 +437,7 @@ class Latency(Scale):
                 'models': [{'name': 'quick', 'strategy': 'latency', 'targets': [{'provider': up.name, 'model': 'm'} for up in cls.ups]}]}
 
     def test_traffic_leaves_a_slowed_one(self):
-        warm, settle, look = scaled((0.5, 2, 1), (2, 10, 4))
+        warm, settle, look = scaled((0.5, 1.5, 0.5), (2, 10, 4))
         request = self.send('/v1/chat/completions', {'model': 'quick', 'messages': [{'role': 'user', 'content': 'x'}]})
         end, statuses = time.monotonic() + warm + settle + look, collections.Counter()
 
@@ -532,7 +532,7 @@ class Spread(unittest.TestCase):
     def test_draining(self):
         ports = [self.mock(5000) for _ in range(3)]
         server = self.serve(ports, 'weighted', (1, 1, 1), 'node')
-        loads = [threading.Thread(target=self.load, args=(server, scaled(1500, 20_000), 16)) for _ in range(2)]
+        loads = [threading.Thread(target=self.load, args=(server, scaled(900, 20_000), 16)) for _ in range(2)]
         errors = []
         hook, threading.excepthook = threading.excepthook, errors.append
         self.addCleanup(setattr, threading, 'excepthook', hook)
