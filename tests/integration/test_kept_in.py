@@ -153,12 +153,13 @@ class KeptIn(Suite):
                              ('x-penstock-tags', ' , ')):
             self.ask('tagged', status=400, fields=[(field, value)])
         self.ask('both', self.key('region', ' , '), 400)
+        self.ask('chained', self.key('region', 'eu\nx-penstock-tags: t'), 400)
         self.assertEqual(self.ask('tagged', fields=[('x-penstock-tags', 't0,t8')]).header('x-penstock-provider'), 'near')
         self.assertEqual(self.far.seen, [])
 
     def key(self, tag, value):
         self.server.admin = getattr(self.server, 'admin', None) or self.server.create_key('--name', 'adm', '--admin')['key']
-        body = json.dumps({'name': f'k{value}{len(value)}', 'tags': {tag: value}}).encode()
+        body = json.dumps({'name': f'k{value.encode().hex()}', 'tags': {tag: value}}).encode()
         reply = self.server.request('POST', '/api/v1/keys', body, key=self.server.admin)
         self.assertIn(reply.status, (200, 201), reply)
         return reply.json()['key']
