@@ -6,6 +6,7 @@
 #include "gateway/answer.h"
 #include "gateway/model_list.h"
 #include "gateway/store_reply.h"
+#include "model/provider.h"
 #include "os/clock.h"
 
 struct shown {
@@ -33,6 +34,43 @@ static void put_targets(const struct call *call, struct str name, struct json_wr
     json_put_array_end(w);
 }
 
+static bool is_out(const struct route_node *node) { return node->conf->weight <= 0; }
+
+// What all of its targets can by the way they are asked.
+static unsigned lent_to(const struct call *call, struct str name, const struct model_named *named) {
+    const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, name);
+    unsigned all = named->facts.can ? provider_lends(named->target.peer) : 0;
+    for (size_t i = 0; m && i < m->count; i++)
+        if (!is_out(&m->nodes[i])) all &= provider_lends(m->nodes[i].conf->peer);
+    return all;
+}
+
+// What one of several targets has at least: a request that needs it goes there. Of one that nobody knows it is not
+// known what it lacks.
+static void put_any_target(const struct call *call, struct str name, struct json_writer *w) {
+    const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, name);
+    struct model_entry any = {0};
+    bool known = true, window = true, output = true;
+    size_t n = 0;
+    for (size_t i = 0; m && i < m->count; i++) {
+        const struct model_entry *facts = &m->nodes[i].facts;
+        if (is_out(&m->nodes[i])) continue;
+        n++;
+        known = known && m->nodes[i].known;
+        window = window && facts->context_window;
+        output = output && facts->max_output;
+        any.can |= facts->can;
+        any.context_window = MAX(any.context_window, facts->context_window);
+        any.max_output = MAX(any.max_output, facts->max_output);
+    }
+    if (n < 2) return;
+    if (!window) any.context_window = 0;
+    if (!output) any.max_output = 0;
+    json_put_member_object(w, STR("any_target"));
+    model_entry_put_abilities(w, &any, known);
+    json_put_object_end(w);
+}
+
 static void put_model(void *arg, struct str name, struct str owner) {
     const struct shown *shown = arg;
     const struct call *call = shown->call;
@@ -44,8 +82,11 @@ static void put_model(void *arg, struct str name, struct str owner) {
     json_put_member_i64(w, STR("created"), shown->call->ts / (int64_t)NS_PER_SEC);
     json_put_member_str(w, STR("owned_by"), owner);
     if (model_facts_named(call->runtime->models, call->runtime->conf, call->tenant, name, &named) &&
-        model_entry_known(&named.facts))
+        model_entry_known(&named.facts)) {
+        named.facts.can |= lent_to(call, name, &named);
         model_entry_put(w, &named.facts);
+    }
+    put_any_target(call, name, w);
     put_targets(call, name, w);
     json_put_object_end(w);
 }

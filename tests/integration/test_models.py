@@ -196,10 +196,15 @@ class Models(Suite):
         server.stop()
 
     def test_of_the_gateway(self):
-        server = self.spawn(self.conf(passthrough_models=False, aliases={'quick': 'small'}, models=[
+        claude = fake_provider(self.fake, name='claude', kind='anthropic')
+        conf = self.conf(passthrough_models=False)
+        conf['providers'].append(claude)
+        server = self.spawn(dict(conf, aliases={'quick': 'small'}, models=[
             {'name': 'small', 'targets': [{'provider': 'openai', 'model': 'gpt-4o-mini'}]},
             {'name': 'both', 'targets': [{'provider': 'openai', 'model': 'gpt-4o'},
                                          {'provider': 'openai', 'model': 'gpt-3.5-turbo', 'priority': 1}]},
+            {'name': 'half', 'targets': [{'provider': 'openai', 'model': m} for m in ('gpt-4o', 'nobody-knows')]},
+            {'name': 'by-a-tool', 'targets': [{'provider': 'claude', 'model': 'claude-3-5-sonnet-20241022'}]},
             {'name': 'told', 'capabilities': ['vision'], 'context_window': 9000, 'max_output_tokens': 100,
              'price': {'input': 5, 'output': 6}, 'targets': [{'provider': 'openai', 'model': 'nobody-knows'}]},
             {'name': 'unknown', 'targets': [{'provider': 'openai', 'model': 'nobody-knows'}]}]))
@@ -213,6 +218,11 @@ class Models(Suite):
         self.assertEqual(models['both']['context_window'], 16385)  # what all of its targets can do
         self.assertNotIn('vision', models['both']['capabilities'])
         self.assertIn('tools', models['both']['capabilities'])
+        self.assertIn('vision', models['both']['any_target']['capabilities'])  # what a request can be routed for
+        self.assertEqual(models['both']['any_target']['context_window'], 128000)
+        self.assertEqual(models['half']['any_target'], {'context_window': None, 'max_output_tokens': None, 'capabilities': None})
+        self.assertNotIn('any_target', models['small'])
+        self.assertIn('json_schema', models['by-a-tool']['capabilities'])
         self.assertEqual(models['told']['capabilities'], ['vision'])
         self.assertEqual(models['told']['price'], {'input': 5, 'output': 6})
         self.assertNotIn('context_window', models['unknown'])
