@@ -57,7 +57,7 @@ static bool read_list(struct str text, const char *what, struct str *out, size_t
     size_t n = list_of(text, out, max), commas = 0;
     for (size_t i = 0; i < text.n; i++) commas += text.p[i] == ',';
     *out_n = n;
-    if (!text.n || (n && commas < max && http_is_field_value(text))) return true; // it goes on as a field
+    if (!text.n || (n && commas < max)) return true;
     return err_set(err, ERR_INVALID_REQUEST, "%s names one to %zu, with commas between them", what, max);
 }
 

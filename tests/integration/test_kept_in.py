@@ -153,7 +153,6 @@ class KeptIn(Suite):
                              ('x-penstock-tags', ' , ')):
             self.ask('tagged', status=400, fields=[(field, value)])
         self.ask('both', self.key('region', ' , '), 400)
-        self.ask('chained', self.key('region', 'eu\nx-penstock-tags: t'), 400)
         self.assertEqual(self.ask('tagged', fields=[('x-penstock-tags', 't0,t8')]).header('x-penstock-provider'), 'near')
         self.assertEqual(self.far.seen, [])
 
