@@ -193,6 +193,13 @@ static bool wait_in_queue(struct call *call) {
     return f->queue;
 }
 
+// What is passed through may make something at the provider each time it is sent; who is told 429 has made nothing.
+static bool may_repeat(const struct call *call, enum failure why) {
+    enum http_method m = call->req->method;
+    bool safe = m == HTTP_GET || m == HTTP_HEAD || m == HTTP_OPTIONS || m == HTTP_PUT || m == HTTP_DELETE;
+    return call->request.operation != OPERATION_PASSTHROUGH || safe || why == FAILURE_RATE_LIMIT;
+}
+
 bool failover_again(struct call *call, enum failure why) {
     struct failover *f = &call->failover;
     const struct failure_info *info = failure_info(why);
@@ -208,7 +215,7 @@ bool failover_again(struct call *call, enum failure why) {
     if (why != FAILURE_RATE_LIMIT) f->spent |= 1u << call->at->target;
     if (info->next && find_next(call, why)) return true;
     if (why == FAILURE_RATE_LIMIT && wait_in_queue(call)) return true;
-    return info->same && wait_for_same(call, &f->wait_ns) && may_retry(call);
+    return info->same && may_repeat(call, why) && wait_for_same(call, &f->wait_ns) && may_retry(call);
 }
 
 // What the failed one has used is told to the board alone: the client pays for the answer that it gets.

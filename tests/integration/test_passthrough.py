@@ -27,6 +27,8 @@ class Provider(http.server.BaseHTTPRequestHandler):
                                               b'"completion_tokens":2}}\n\ndata: [DONE]\n\n')
         elif where == '/v1/empty':
             out, status = b'', 204
+        elif where == '/v1/flaky' and len(self.seen) == 1:
+            out, status = b'{"error":{"message":"try again","type":"server_error"}}', int(self.headers.get('openai-status', 503))
         elif where == '/v1/none':
             out, status = b'{"error":{"message":"nothing here","type":"invalid_request_error"}}', 404
         self.send_response(status)
@@ -58,6 +60,7 @@ class Passthrough(Suite):
         url = f'http://127.0.0.1:{cls.other.server_address[1]}/v1'
         other = {'kind': 'openai', 'base_url': url, 'api_key': 'sk-of-the-provider', 'passthrough': True}
         return {'providers': [{'name': 'other', **other}, {'name': 'second', **other}, fake_provider(cls.fake)],
+                'routing': {'retry': {'same_target': 1, 'base': '1ms'}},
                 'tenants': [{'name': 'small', 'limits': {'max_body': '2KiB', 'max_response': '2KiB'}}],
                 'prices': {'other/m': {'input': 1000, 'output': 2000}}}
 
@@ -94,6 +97,14 @@ class Passthrough(Suite):
     def test_bytes_that_are_no_json(self):
         reply = self.server.post('/passthrough/other/sound', b'{"model":"m"}')
         self.assertEqual((reply.header('content-type'), reply.body), ('audio/mpeg', bytes(range(256)) * 100))
+
+    def test_what_makes_something_is_sent_once(self):
+        for method, status, times in (('POST', 503, 1), ('PATCH', 500, 1), ('POST', 429, 2), ('GET', 503, 2), ('DELETE', 500, 2)):
+            with self.subTest(method, status=status):
+                Provider.seen.clear()
+                body = b'{"model":"m"}' if method != 'GET' else None
+                reply = self.server.request(method, '/passthrough/other/flaky', body, {'OpenAI-Status': str(status)}, self.server.key)
+                self.assertEqual((reply.status, len(Provider.seen)), (200 if times == 2 else status, times))
 
     def test_its_errors(self):
         reply = self.server.get('/passthrough/other/none', key=self.server.key)
