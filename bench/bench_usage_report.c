@@ -15,6 +15,10 @@ enum { KEYS = 1000, TENANTS = 50, DAYS = 90, ROUNDS = 5, HOURS = DAYS * 24, MODE
 #define START INT64_C(1780272000000000000) // 2026-06-01, 00:00
 #define FIRST_HOUR (START / HOUR_NS)
 #define HOUR_NS INT64_C(3600000000000)
+#define BEFORE_FACETS 22 // the step of the schema after which sums of facets are made of those that are there
+// A range of which both edges are as far from the ends of months, days and hours as can be; in ns after START.
+#define MIDDLE_FROM (15 * 24 * HOUR_NS + 12 * HOUR_NS + HOUR_NS / 2)
+#define MIDDLE_TO (MIDDLE_FROM + 30 * 24 * HOUR_NS)
 #define RAW_HOURS 25 // whose requests are there one by one
 
 static const char *const k_models[MODELS] = {"gpt-5",        "gpt-5-mini",  "gpt-4o",       "claude-sonnet-4-5",
@@ -189,39 +193,44 @@ static void hours_put(struct making *m, const struct combination *all) {
     }
 }
 
+// Ids grow with time, as they do.
+static void minute_put(struct making *m, struct sql_stmt *st, const struct combination *c, unsigned i, unsigned hour,
+                       unsigned minute) {
+    const int64_t ns = HOUR_NS / 60, start = START + hour * HOUR_NS + minute * ns;
+    uint64_t n = drawn(m, c, i, hour);
+    for (uint64_t k = n * minute / 60; k < n * (minute + 1) / 60; k++) {
+        int64_t s[SUM_COUNT], ts = start + (int64_t)(mix(i * 1000003ULL + k) % (uint64_t)ns);
+        sums_of(1, mix(i), c->status != 200, s);
+        const int64_t v[] = {(int64_t)++m->records,
+                             1 + c->key % TENANTS,
+                             ts,
+                             i + 1,
+                             USAGE_COMPARED,
+                             s[SUM_TOKENS_IN],
+                             0,
+                             0,
+                             s[SUM_TOKENS_OUT],
+                             0,
+                             s[SUM_COST],
+                             s[SUM_LATENCY],
+                             s[SUM_TTFT],
+                             0,
+                             0,
+                             1,
+                             s[SUM_REFERENCE]};
+        put(st, v, ARRAY_LEN(v));
+    }
+}
+
 static void records_put(struct making *m, const struct combination *all) {
     struct sql_stmt *st = prepared(m->db, "INSERT INTO usage VALUES (" HOLES ")");
-    // Those of the first hour, so that the ledger's beginning is known; those of an hour in the middle, at which a
-    // range begins; and the last ones.
+    // Those of hours in the middle, at which ranges begin and end; and the last ones.
     for (unsigned hour = 0; hour < HOURS; hour++) {
-        if (hour != 0 && hour != HOURS - 7 * 24 - 1 && hour != HOURS - 30 * 24 - 1 && hour < HOURS - RAW_HOURS)
+        if (hour != HOURS - 7 * 24 - 1 && hour != HOURS - 30 * 24 - 1 && hour != MIDDLE_FROM / HOUR_NS &&
+            hour != MIDDLE_TO / HOUR_NS && hour < HOURS - RAW_HOURS)
             continue;
-        for (unsigned i = 0; i < COMBINATIONS; i++) {
-            uint64_t n = drawn(m, &all[i], i, hour);
-            for (uint64_t k = 0; k < n; k++) {
-                int64_t s[SUM_COUNT],
-                    ts = START + hour * HOUR_NS + (int64_t)(mix(i * 1000003ULL + k) % (uint64_t)HOUR_NS);
-                sums_of(1, mix(i), all[i].status != 200, s);
-                const int64_t v[] = {(int64_t)++m->records,
-                                     1 + all[i].key % TENANTS,
-                                     ts,
-                                     i + 1,
-                                     USAGE_COMPARED,
-                                     s[SUM_TOKENS_IN],
-                                     0,
-                                     0,
-                                     s[SUM_TOKENS_OUT],
-                                     0,
-                                     s[SUM_COST],
-                                     s[SUM_LATENCY],
-                                     s[SUM_TTFT],
-                                     0,
-                                     0,
-                                     1,
-                                     s[SUM_REFERENCE]};
-                put(st, v, ARRAY_LEN(v));
-            }
-        }
+        for (unsigned minute = 0; minute < 60; minute++)
+            for (unsigned i = 0; i < COMBINATIONS; i++) minute_put(m, st, &all[i], i, hour, minute);
     }
 }
 
@@ -237,7 +246,7 @@ static void make(const char *dir, double millions) {
     struct sql_options sql = {.mode = SQL_CREATE, .busy_ms = 1000, .cache_kb = 200000};
     struct combination *all = mem_must(mem_zalloc(COMBINATIONS, sizeof *all));
     snprintf(path, sizeof path, "%s/penstock.db", dir);
-    if (!sql_open(str_c(path), &sql, &m.db, &err) || !migrate_to(m.db, MIGRATE_STEPS, &err)) fail(&err);
+    if (!sql_open(str_c(path), &sql, &m.db, &err) || !migrate_to(m.db, BEFORE_FACETS, &err)) fail(&err);
     for (unsigned i = 0; i < COMBINATIONS; i++) all[i] = combination_of(i);
     m.per = millions * 1e6 / total_share() / total_hours();
     run(m.db, "BEGIN");
@@ -253,10 +262,13 @@ static void make(const char *dir, double millions) {
     run(m.db, "INSERT INTO usage_month SELECT tenant_id, CAST(strftime('%s', day * 86400, 'unixepoch', 'start of"
               " month') AS INTEGER) / 86400, dim_id, " SUMS " FROM usage_day GROUP BY 1, 2, 3");
     run(m.db, "COMMIT");
+    uint64_t busy = clock_cpu_ns();
+    if (!migrate_to(m.db, MIGRATE_STEPS, &err)) fail(&err);
+    double migration_s = (double)(clock_cpu_ns() - busy) / 1e9;
     sql_close(m.db);
     mem_free(all);
-    printf("{\"case\":\"made\",\"requests\":%llu,\"rows\":%llu,\"records\":%llu}\n", (unsigned long long)m.requests,
-           (unsigned long long)m.rows, (unsigned long long)m.records);
+    printf("{\"case\":\"made\",\"requests\":%llu,\"rows\":%llu,\"records\":%llu,\"migration_cpu_s\":%.1f}\n",
+           (unsigned long long)m.requests, (unsigned long long)m.rows, (unsigned long long)m.records, migration_s);
 }
 
 // --- asking ---
@@ -307,14 +319,19 @@ static void ask_all(const char *dir) {
     // Sliding ranges, as they are asked for at any moment: to the nanosecond.
     const struct {
         const char *name;
-        int64_t since;
-    } ranges[] = {{"24h", now - day}, {"7d", now - 7 * day}, {"30d", now - 30 * day}, {"90d", 0}};
+        int64_t since, until;
+    } ranges[] = {{"24h", now - day, now},
+                  {"7d", now - 7 * day, now},
+                  {"30d", now - 30 * day, now},
+                  {"90d", 0, now},
+                  {"mid-June to mid-July", START + MIDDLE_FROM, START + MIDDLE_TO}};
     char name[100];
     for (size_t g = 0; g < ARRAY_LEN(k_groups); g++)
         for (size_t r = 0; r < ARRAY_LEN(ranges); r++) {
             if (k_groups[g].group == LEDGER_GROUP_HOUR && r > 1) continue;
             snprintf(name, sizeof name, "by %s, %s", k_groups[g].name, ranges[r].name);
-            ask(dir, name, (struct ledger_query){.group = k_groups[g].group, .since = ranges[r].since, .until = now});
+            ask(dir, name,
+                (struct ledger_query){.group = k_groups[g].group, .since = ranges[r].since, .until = ranges[r].until});
         }
     static const enum ledger_group series[] = {LEDGER_GROUP_HOUR, LEDGER_GROUP_DAY};
     static const char *const names[] = {"hour", "day"};
@@ -329,7 +346,13 @@ static void ask_all(const char *dir) {
                    {"a user", {.owner_kind = 2, .owner_id = 9}},
                    {"errors", {.errors = true}},
                    {"a tenant", {.tenant_id = 8}},
-                   {"a tenant's model", {.tenant_id = 8, .model = STR_INIT("gpt-5")}}};
+                   {"a tenant's model", {.tenant_id = 8, .model = STR_INIT("gpt-5")}},
+                   {"a team", {.team_id = 3}},
+                   {"a status", {.status = 200}},
+                   {"errors of a provider", {.provider = STR_INIT("openai"), .errors = true}},
+                   {"a provider's task", {.provider = STR_INIT("openai"), .task = STR_INIT("code")}},
+                   {"a tag's provider", {.tag = STR_INIT("env=prod"), .provider = STR_INIT("google")}},
+                   {"a tag's status", {.tag = STR_INIT("env=prod"), .status = 200}}};
     for (size_t f = 0; f < ARRAY_LEN(filters); f++)
         for (size_t s = 0; s < ARRAY_LEN(series); s++)
             for (size_t r = 1; r < ARRAY_LEN(ranges); r++) {
@@ -337,7 +360,7 @@ static void ask_all(const char *dir) {
                 if (s == 0 && r > 1) continue; // more points than a picture has
                 q.group = series[s];
                 q.since = ranges[r].since;
-                q.until = now;
+                q.until = ranges[r].until;
                 snprintf(name, sizeof name, "%s by %s, %s", filters[f].name, names[s], ranges[r].name);
                 ask(dir, name, q);
             }

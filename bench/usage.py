@@ -29,7 +29,7 @@ def parse_arguments():
     p = argparse.ArgumentParser(prog="./dev bench usage", description=__doc__)
     p.add_argument("--json", action="store_true", help="print one JSON object a figure, and nothing else, on stdout")
     p.add_argument("--millions", type=float, default=100, help="how many requests in 90 days (default 100)")
-    p.add_argument("--dir", default=None, help="where the database is made, some 1 GB (default: the temp folder)")
+    p.add_argument("--dir", default=None, help="where the database is made, some 3 GB while it is made (default: the temp folder)")
     p.add_argument("--build-dir", default=os.path.join(ROOT, "build", "release"), metavar="DIR",
                    help="where the binaries are (default build/release)")
     return p.parse_args()
@@ -60,16 +60,19 @@ def main():
     args = parse_arguments()
     program = os.path.join(args.build_dir, "bench", "bench_usage_report")
     folder = tempfile.mkdtemp(prefix="penstock-bench-", dir=args.dir)
-    slow, asked = [], 0
+    slow, busy, asked = [], [], 0
     try:
         made = next(lines_of(program, folder, args.millions, "make"))
         if not args.json:
-            print(f"{made['requests']:,} requests in 90 days: {made['rows']:,} sums by hour; {made['records']:,} records")
+            print(f"{made['requests']:,} requests in 90 days: {made['rows']:,} sums by hour; {made['records']:,} records; "
+                  f"{os.path.getsize(os.path.join(folder, 'penstock.db')) / 1e6:,.0f} MB; "
+                  f"sums of facets made of those by hour in {made['migration_cpu_s']:,.0f} s of processor time")
         scan = dict(scans(folder, made["records"]))
         for r in lines_of(program, folder, args.millions, "ask"):
             per_million = scan.get(r["case"].split(",")[0])
             peer = round(per_million * r["requests"] / 1e6, 1) if per_million else None
             asked += 1
+            busy.append((r["cpu"], r["case"]))
             if r["ms"] > GOAL_MS:
                 slow.append(r["case"])
             if args.json:
@@ -83,7 +86,8 @@ def main():
     finally:
         shutil.rmtree(folder)
     if not args.json:
-        print(f"{asked - len(slow)} of {asked} questions in {GOAL_MS} ms or less")
+        print(f"{asked - len(slow)} of {asked} questions in {GOAL_MS} ms or less; with a processor to itself "
+              f"{sum(cpu <= GOAL_MS for cpu, _ in busy)}, the slowest {max(busy)[0]:.0f} ms ({max(busy)[1]})")
     if slow and not args.json:
         print(f"missed: {'; '.join(slow)}", file=sys.stderr)
 

@@ -168,6 +168,7 @@ static void put_record(struct report *r, struct json_writer *w, const struct led
     json_put_member_bool(w, STR("client_gone"), (rec->flags & USAGE_CLIENT_GONE) != 0);
     json_put_member_bool(w, STR("downgraded"), (rec->flags & USAGE_DOWNGRADED) != 0);
     json_put_member_bool(w, STR("coalesced"), (rec->flags & USAGE_COALESCED) != 0);
+    json_put_member_bool(w, STR("batch"), (rec->flags & USAGE_BATCH) != 0);
     // An unknown price is not zero.
     bool known = (rec->flags & USAGE_PRICE_UNKNOWN) == 0;
     if (known)

@@ -157,7 +157,8 @@ static struct batch_line *line_make(const struct batch_work *w, struct batch_run
     line->caller = (struct inner_caller){.ring = run->ring ? keyring_ref(run->ring) : NULL,
                                          .key = run->key,
                                          .gone = run->gone,
-                                         .origin = keep(&at, b->origin)};
+                                         .origin = keep(&at, b->origin),
+                                         .batch = true};
     line->wishes = keep(&at, b->wishes);
     line->max_answer = (size_t)w->conf->limits.max_response + ((size_t)1 << 20);
     buf_init(&line->answer, 0);

@@ -79,6 +79,7 @@ static struct chain *chain_new(struct call *call) {
     buf_init(&c->answer, call->answer.max);
     arena_init(&c->arena, loop_pool(call->gl->loop), 16384 - 16, CHAIN_ARENA_MAX);
     struct str origin = http_field_get(call->req->fields, call->req->field_count, STR("origin"));
+    c->caller.batch = call->inner && call->inner->batch;
     c->caller.origin = arena_str(&c->arena, call->inner ? call->inner->origin : origin);
     if (!c->caller.origin.p) c->caller.origin = STR("");
     if (take_fields(c)) return c;

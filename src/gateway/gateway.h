@@ -156,6 +156,7 @@ struct inner_caller {
     bool judge;                 // the configuration names the model, not who holds the key; it is of an answer
     struct trial *shadow;       // it is sent to this shadow; NULL: an ordinary call
     struct str model;           // asked for in place of what the request names; empty: nothing
+    bool batch;                 // a line of a batch, or what one asks
     bool charge;                // a shadow's: it counts in the caller's budgets
 };
 void gateway_on_inner(struct gateway_loop *gl, struct http_req *req, const struct inner_caller *caller);

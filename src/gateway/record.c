@@ -27,6 +27,11 @@ static struct str target_model(const struct call *call) {
 
 bool record_is_free(const struct call *call) { return call->inner && call->inner->shadow && !call->inner->charge; }
 
+static uint16_t usage_endpoint_of(const struct call *call) {
+    if (record_is_free(call)) return USAGE_ENDPOINT_SHADOW;
+    return (uint16_t)(call_is_chain(call) ? USAGE_ENDPOINT_CHAIN : call->endpoint->usage);
+}
+
 static struct usage_record usage_of(const struct call *call) {
     struct usage_record rec = {
         .id = call->id,
@@ -36,7 +41,7 @@ static struct usage_record usage_of(const struct call *call) {
         .provider = target_provider(call),
         .model = call->request.model,
         .upstream_model = target_model(call),
-        .endpoint = (uint16_t)(record_is_free(call) ? USAGE_ENDPOINT_SHADOW : call->endpoint->usage),
+        .endpoint = usage_endpoint_of(call),
         .flags = call->request.stream ? USAGE_STREAM : 0,
         .attempts = call->attempts - call->continued.attempts,
         .task = call->task,
@@ -45,6 +50,7 @@ static struct usage_record usage_of(const struct call *call) {
     if (call->admission.asked_model.p) rec.flags |= USAGE_DOWNGRADED;
     if (call->coalesced) rec.flags |= USAGE_COALESCED;
     if (call->inner && call->inner->shadow) rec.flags |= USAGE_SHADOW;
+    if (call->inner && call->inner->batch) rec.flags |= USAGE_BATCH;
     if (call->trials.canary.trial && call->trials.canary.arm == TRIAL_RIVAL) rec.flags |= USAGE_CANARY;
     if (call->admission.grant.n) {
         rec.reserved_tokens = call->admission.ask.tokens;

@@ -9,10 +9,10 @@
 
 #define HOUR_NS INT64_C(3600000000000)
 
-// What was asked of a shadow (endpoint 15) counts in no budget.
-static_assert(USAGE_ENDPOINT_SHADOW == 15, "as the statements have it");
+// What was asked of a shadow (endpoint 15) counts in no budget; a chain (endpoint 16) is no request, its steps are.
+static_assert(USAGE_ENDPOINT_SHADOW == 15 && USAGE_ENDPOINT_CHAIN == 16, "as the statements have it");
 // A request counts when it was answered, or left by its client, or never ended; calls of models only.
-#define COUNTS " AND (d.status < 400 OR d.status = 499) AND d.endpoint NOT IN (0, 4)"
+#define COUNTS " AND (d.status < 400 OR d.status = 499) AND d.endpoint NOT IN (0, 4, 16)"
 #define ROWS_OF(value)                                                                                                 \
     "SELECT coalesce(CAST(sum(" value ") AS BIGINT), 0) FROM usage u JOIN usage_dim d ON d.id = u.dim_id"              \
     " WHERE u.tenant_id = ?1 AND u.ts >= ?2 AND u.ts < ?3 AND d.endpoint <> 15"
@@ -157,7 +157,8 @@ bool budget_means(const struct budget_row *row, const struct usage_record *rec) 
 }
 
 static bool is_call(const struct usage_record *rec) {
-    return rec->endpoint != USAGE_ENDPOINT_OTHER && rec->endpoint != USAGE_ENDPOINT_MODELS;
+    return rec->endpoint != USAGE_ENDPOINT_OTHER && rec->endpoint != USAGE_ENDPOINT_MODELS &&
+           rec->endpoint != USAGE_ENDPOINT_CHAIN;
 }
 
 uint64_t budget_amount(enum budget_metric metric, const struct usage_record *rec) {

@@ -23,6 +23,7 @@ struct str usage_endpoint_name(unsigned endpoint) {
         [USAGE_ENDPOINT_OLLAMA] = STR_INIT("ollama"),
         [USAGE_ENDPOINT_PASSTHROUGH] = STR_INIT("passthrough"),
         [USAGE_ENDPOINT_SHADOW] = STR_INIT("shadow"),
+        [USAGE_ENDPOINT_CHAIN] = STR_INIT("chain"),
     };
     return names[endpoint < USAGE_ENDPOINT_COUNT ? endpoint : USAGE_ENDPOINT_OTHER];
 }

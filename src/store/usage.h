@@ -26,6 +26,7 @@ enum usage_endpoint {
     USAGE_ENDPOINT_OLLAMA,
     USAGE_ENDPOINT_PASSTHROUGH,
     USAGE_ENDPOINT_SHADOW, // a call of another, sent to a second model as well, that its caller is not charged for
+    USAGE_ENDPOINT_CHAIN,  // a call of a model that is a chain, whose steps have records of their own
     USAGE_ENDPOINT_COUNT
 };
 // "chat", "completions", …; "other" for what is not known (a newer version wrote it).
@@ -43,6 +44,7 @@ enum usage_flag {
     USAGE_COALESCED = 128,   // answered by the call of another request; its attempts are 0
     USAGE_SHADOW = 256,      // a request of another's, sent to a second model as well
     USAGE_CANARY = 512,      // the canary's
+    USAGE_BATCH = 1024,      // a line of a batch
 };
 
 #define USAGE_STATUS_UNKNOWN 0 // begun, and the process died before it was answered

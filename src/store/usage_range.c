@@ -1,4 +1,4 @@
-// Takes a range of time apart into months, days, hours and what is left of records.
+// Takes a range of time apart into months, dekads, days, hours and what is left of records.
 #include "store/usage_range.h"
 
 #include "base/zone.h"
@@ -10,9 +10,15 @@ int64_t usage_month_of_day(int64_t day) {
     return day - (int64_t)of_month + 1;
 }
 
+int64_t usage_dekad_of_day(int64_t day) {
+    int64_t month = usage_month_of_day(day);
+    return month + MIN((day - month) / 10, (int64_t)2) * 10;
+}
+
 int64_t usage_unit_begin(enum usage_unit unit, int64_t t) {
     if (unit == USAGE_UNIT_HOUR) return t - t % USAGE_HOUR_NS;
     if (unit == USAGE_UNIT_DAY) return t - t % USAGE_DAY_NS;
+    if (unit == USAGE_UNIT_DEKAD) return usage_dekad_of_day(t / USAGE_DAY_NS) * USAGE_DAY_NS;
     return unit == USAGE_UNIT_MONTH ? usage_month_of_day(t / USAGE_DAY_NS) * USAGE_DAY_NS : t;
 }
 
@@ -20,6 +26,8 @@ int64_t usage_unit_end(enum usage_unit unit, int64_t t) {
     int64_t begin = usage_unit_begin(unit, t);
     if (unit == USAGE_UNIT_HOUR) return begin + USAGE_HOUR_NS;
     if (unit == USAGE_UNIT_DAY) return begin + USAGE_DAY_NS;
+    // A day that is in the next one for sure, and not in the one after it.
+    if (unit == USAGE_UNIT_DEKAD) return usage_unit_begin(unit, begin + 11 * USAGE_DAY_NS);
     return unit == USAGE_UNIT_MONTH ? usage_unit_begin(unit, begin + 31 * USAGE_DAY_NS) : t + 1;
 }
 

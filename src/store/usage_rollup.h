@@ -1,4 +1,5 @@
-// What usage adds up to: the combinations that requests were of (usage_dim), and their sums by hour, day and month.
+// What usage adds up to: the combinations that requests were of (usage_dim), and their sums by hour, day, dekad and
+// month; by hour and day also what each facet of them adds up to alone.
 //
 // The sums of a batch are gathered in memory and added to the tables once, in the transaction that inserts its rows.
 // Ownership: the caller's, until usage_rollup_free. Thread rule: one thread. Units: as in usage.h; an hour is ts
@@ -32,6 +33,19 @@ struct usage_dim {
     int64_t v[DIM_COUNT];
 };
 
+// What combinations have in common, as series are asked for. The numbers are stored.
+enum usage_facet {
+    USAGE_FACET_NONE,  // a combination
+    USAGE_FACET_MODEL, // as requested, and upstream
+    USAGE_FACET_PROVIDER,
+    USAGE_FACET_TASK,
+    USAGE_FACET_TAGS,
+    USAGE_FACET_PLACE,   // team, project
+    USAGE_FACET_OUTCOME, // status, error
+    USAGE_FACET_ENDPOINT,
+    USAGE_FACET_COUNT
+};
+
 // The columns of usage_hour behind dim_id, in their order.
 enum {
     SUM_REQUESTS,
@@ -50,17 +64,24 @@ enum {
     SUM_SAVED,
     SUM_COUNT
 };
+// The columns of the tables' keys, in their order.
+struct usage_sums_key {
+    int64_t tenant, hour, facet;
+    int64_t value;          // of USAGE_FACET_NONE: dim_id
+    int64_t value2, failed; // of other facets
+};
 struct usage_sums {
-    int64_t tenant, period, dim; // period: the hour
+    struct usage_sums_key key; // first: the map's keys point here
     int64_t v[SUM_COUNT];
 };
 
 struct usage_known; // a combination and its id
 struct usage_rollup {
     struct map known; // struct usage_dim → struct usage_known
+    struct map by_id; // the same, by their ids
     const struct usage_known *last;
     VEC(struct usage_sums) sums;
-    struct map found; // tenant, hour, dim → index in sums, and one
+    struct map found; // struct usage_sums_key → index in sums, and one
 };
 
 void usage_rollup_init(struct usage_rollup *r);

@@ -40,6 +40,33 @@ static void put_i64(struct builder *b, const char *before, int64_t v) {
     put_number(b, b->n);
 }
 
+// Where what a query asks for stands: in a combination; in a facet, of which there is one at a time.
+struct columns {
+    const char *team, *project, *endpoint, *status, *errors, *provider, *task, *error, *model, *upstream_model, *tags;
+};
+static const struct columns k_of_dim = {.team = "d.team_id",
+                                        .project = "d.project_id",
+                                        .endpoint = "d.endpoint",
+                                        .status = "d.status",
+                                        .errors = "(d.status >= 400 OR d.error_id <> 0)",
+                                        .provider = "d.provider_id",
+                                        .task = "d.task_id",
+                                        .error = "d.error_id",
+                                        .model = "d.model_id",
+                                        .upstream_model = "d.upstream_model_id",
+                                        .tags = "d.tags_id"},
+                            k_of_facet = {.team = "r.value",
+                                          .project = "r.value2",
+                                          .endpoint = "r.value",
+                                          .status = "r.value",
+                                          .errors = "r.failed = 1",
+                                          .provider = "r.value",
+                                          .task = "r.value",
+                                          .error = "r.value2",
+                                          .model = "r.value",
+                                          .upstream_model = "r.value2",
+                                          .tags = "r.value"};
+
 static void put_id(struct builder *b, const char *before, uint64_t v) {
     if (v) put_i64(b, before, (int64_t)MIN(v, (uint64_t)INT64_MAX));
 }
@@ -93,14 +120,18 @@ static void put_tenant(struct builder *b, const char *column) {
 }
 
 // Numbers of ours, and too many of them to be bound.
-static void put_places(struct builder *b) {
+static void put_places(struct builder *b, const struct columns *c) {
     const struct ledger_query *q = b->q;
     if (!q->in_places) return;
     if (!q->n_places) {
         put(b, " AND 1 = 0");
         return;
     }
-    put(b, " AND (d.team_id, d.project_id) IN (VALUES ");
+    put(b, " AND (");
+    put(b, c->team);
+    put(b, ", ");
+    put(b, c->project);
+    put(b, ") IN (VALUES ");
     for (size_t i = 0; i < q->n_places; i++) {
         char team[24], project[24];
         buf_put(&b->text, i ? STR(", (") : STR("("));
@@ -112,29 +143,57 @@ static void put_places(struct builder *b) {
     put(b, ")");
 }
 
+static void put_number_of(struct builder *b, const char *column, uint64_t v) {
+    if (!v) return;
+    put(b, " AND ");
+    put(b, column);
+    put_id(b, " = ", v);
+}
+
+static void put_name_of(struct builder *b, const char *before, const char *column, struct str name) {
+    if (!name.n) return;
+    put(b, before);
+    put(b, column);
+    put_text(b, " = (SELECT id FROM name WHERE text = ", name, ")");
+}
+
+// Conditions that a facet can have as well.
+static void put_meaning(struct builder *b, const struct columns *c) {
+    const struct ledger_query *q = b->q;
+    put_number_of(b, c->team, q->team_id);
+    put_number_of(b, c->project, q->project_id);
+    put_places(b, c);
+    put_number_of(b, c->status, q->status);
+    put_name_of(b, " AND ", c->provider, q->provider);
+    put_name_of(b, " AND ", c->task, q->task);
+    put_name_of(b, " AND ", c->error, q->error);
+    put_name_of(b, " AND (", c->model, q->model);
+    put_name_of(b, " OR ", c->upstream_model, q->model);
+    if (q->model.n) put(b, ")");
+    if (q->endpoint) {
+        put(b, " AND ");
+        put(b, c->endpoint);
+        put_i64(b, " = ", (int64_t)q->endpoint - 1);
+    }
+    if (q->errors) {
+        put(b, " AND ");
+        put(b, c->errors);
+    }
+    if (q->tag.n) {
+        put(b, " AND ");
+        put(b, c->tags);
+        put_text(b, " IN (SELECT id FROM name WHERE text LIKE ", str_of(b->s->tag, b->s->tag_n), " ESCAPE '^')");
+    }
+}
+
 // Conditions on the combination d.
 static void put_dims(struct builder *b) {
     const struct ledger_query *q = b->q;
     put_tenant(b, "d.tenant_id");
     put_id(b, " AND d.key_id = ", q->key_id);
-    put_id(b, " AND d.team_id = ", q->team_id);
-    put_id(b, " AND d.project_id = ", q->project_id);
-    put_places(b);
     put_id(b, " AND d.owner_id = ", q->owner_id);
     if (q->owner_id) put_i64(b, " AND d.owner_kind = ", q->owner_kind);
-    if (q->endpoint) put_i64(b, " AND d.endpoint = ", (int64_t)q->endpoint - 1);
-    put_id(b, " AND d.status = ", q->status);
-    if (q->errors) put(b, " AND (d.status >= 400 OR d.error_id <> 0)");
-    if (q->provider.n) put_text(b, " AND d.provider_id = (SELECT id FROM name WHERE text = ", q->provider, ")");
-    if (q->task.n) put_text(b, " AND d.task_id = (SELECT id FROM name WHERE text = ", q->task, ")");
-    if (q->error.n) put_text(b, " AND d.error_id = (SELECT id FROM name WHERE text = ", q->error, ")");
-    if (q->model.n) {
-        put_text(b, " AND (d.model_id = (SELECT id FROM name WHERE text = ", q->model, ") OR d.upstream_model_id =");
-        put_text(b, " (SELECT id FROM name WHERE text = ", q->model, "))");
-    }
-    if (q->tag.n)
-        put_text(b, " AND d.tags_id IN (SELECT id FROM name WHERE text LIKE ", str_of(b->s->tag, b->s->tag_n),
-                 " ESCAPE '^')");
+    put_meaning(b, &k_of_dim);
 }
 
 static bool by_record(const struct ledger_query *q) { return q->min_cost_nano || q->min_latency_us || q->request_id; }
@@ -197,10 +256,30 @@ static bool usage_sql_of_errors(const struct ledger_query *q) {
     return q->errors && usage_sql_open(&rest);
 }
 
-// Sums over time of all combinations, or of all that failed, need only what they add up to, which is looked up period
-// by period.
+// The one facet that narrows a series by hour or day, beside errors and the tenant; USAGE_FACET_NONE: there are more.
+static enum usage_facet facet_of(const struct ledger_query *q) {
+    if ((q->group != LEDGER_GROUP_HOUR && q->group != LEDGER_GROUP_DAY) || q->key_id || q->owner_id || by_record(q))
+        return USAGE_FACET_NONE;
+    const bool asked[USAGE_FACET_COUNT] = {[USAGE_FACET_MODEL] = q->model.n,
+                                           [USAGE_FACET_PROVIDER] = q->provider.n,
+                                           [USAGE_FACET_TASK] = q->task.n,
+                                           [USAGE_FACET_TAGS] = q->tag.n,
+                                           [USAGE_FACET_PLACE] = q->team_id || q->project_id || q->in_places,
+                                           [USAGE_FACET_OUTCOME] = q->status || q->error.n,
+                                           [USAGE_FACET_ENDPOINT] = q->endpoint};
+    enum usage_facet found = USAGE_FACET_NONE;
+    for (enum usage_facet f = USAGE_FACET_NONE + 1; f < USAGE_FACET_COUNT; f++) {
+        if (!asked[f]) continue;
+        if (found) return USAGE_FACET_NONE;
+        found = f;
+    }
+    return found;
+}
+
+// Sums over time of all combinations, of all that failed, or of a facet need only what they add up to, which is looked
+// up period by period.
 bool usage_sql_in_all(const struct ledger_query *q) {
-    return usage_group_is_time(q->group) && (usage_sql_open(q) || usage_sql_of_errors(q));
+    return usage_group_is_time(q->group) && (usage_sql_open(q) || usage_sql_of_errors(q) || facet_of(q));
 }
 
 // What few rows would pass is better not read at all.
@@ -223,10 +302,11 @@ static void put_tenants(struct builder *b) {
 
 // A table of what adds up by a unit of time: where its rows are, and the hour at which each period begins.
 static const struct {
-    const char *table, *period, *hour;
-} k_sums[] = {[USAGE_UNIT_HOUR] = {"usage_hour r WHERE ", "r.hour", "r.hour"},
-              [USAGE_UNIT_DAY] = {"usage_day r WHERE ", "r.day", "r.day * 24"},
-              [USAGE_UNIT_MONTH] = {"usage_month r WHERE ", "r.month", "r.month * 24"}};
+    const char *table, *facets, *period, *hour;
+} k_sums[] = {[USAGE_UNIT_HOUR] = {"usage_hour r WHERE ", "usage_facet_hour r WHERE ", "r.hour", "r.hour"},
+              [USAGE_UNIT_DAY] = {"usage_day r WHERE ", "usage_facet_day r WHERE ", "r.day", "r.day * 24"},
+              [USAGE_UNIT_DEKAD] = {"usage_dekad r WHERE ", NULL, "r.dekad", "r.dekad * 24"},
+              [USAGE_UNIT_MONTH] = {"usage_month r WHERE ", NULL, "r.month", "r.month * 24"}};
 
 static void put_periods(struct builder *b, const struct usage_part *part) {
     put(b, "(WITH RECURSIVE p (x) AS (SELECT CAST(");
@@ -235,10 +315,24 @@ static void put_periods(struct builder *b, const struct usage_part *part) {
     put(b, ") SELECT x FROM p) p CROSS JOIN ");
 }
 
+// What the rows of a period in all are, as USAGE_DIM_….
+static void put_in_all(struct builder *b) {
+    enum usage_facet facet = facet_of(b->q);
+    put(b, " = p.x AND r.tenant_id = t.tenant_id");
+    if (facet) {
+        put_i64(b, " AND r.facet = ", facet);
+        put_meaning(b, &k_of_facet);
+    } else {
+        put(b, usage_sql_of_errors(b->q) ? " AND r.dim_id = -1" : " AND r.dim_id IN (0, -1)");
+    }
+}
+
 static void put_sums(struct builder *b, const struct usage_part *part) {
     const char *period = k_sums[part->unit].period;
-    bool in_all = usage_sql_in_all(b->q);
-    bool one_by_one = !in_all && b->s->meant == USAGE_MEANT_FEW && part->unit != USAGE_UNIT_MONTH;
+    bool in_all = usage_sql_in_all(b->q), facets = facet_of(b->q);
+    bool one_by_one = !in_all && b->s->meant == USAGE_MEANT_FEW && part->unit <= USAGE_UNIT_DAY;
+    put(b, facets ? "SELECT CASE WHEN r.failed = 1 THEN -1 ELSE 0 END AS dim_id, " : "SELECT r.dim_id, ");
+    put(b, part->sign > 0 ? "1 AS sign, " : "-1 AS sign, ");
     put(b, k_sums[part->unit].hour);
     put(b, " AS hour, " SUM_NAMES " FROM ");
     if (in_all || one_by_one) {
@@ -246,13 +340,12 @@ static void put_sums(struct builder *b, const struct usage_part *part) {
         // Each is looked up in the table's key, in its order.
         put(b, in_all ? "tenants t CROSS JOIN " : "usage_meant m CROSS JOIN ");
     }
-    put(b, k_sums[part->unit].table);
+    put(b, facets ? k_sums[part->unit].facets : k_sums[part->unit].table);
     put(b, period);
     if (one_by_one) {
         put(b, " = p.x AND r.tenant_id = m.tenant_id AND r.dim_id = m.id");
     } else if (in_all) {
-        put(b, usage_sql_of_errors(b->q) ? " = p.x AND r.tenant_id = t.tenant_id AND r.dim_id = -1"
-                                         : " = p.x AND r.tenant_id = t.tenant_id AND r.dim_id IN (0, -1)");
+        put_in_all(b);
     } else {
         put_i64(b, " >= ", part->from);
         put(b, " AND ");
@@ -267,6 +360,7 @@ static void put_sums(struct builder *b, const struct usage_part *part) {
 
 static void put_records(struct builder *b, const struct usage_part *part) {
     static_assert(USAGE_PRICE_UNKNOWN == 2 && USAGE_COMPARED == 64, "as below");
+    put(b, part->sign > 0 ? "SELECT u.dim_id, 1 AS sign, " : "SELECT u.dim_id, -1 AS sign, ");
     put(b, "u.ts / 3600000000000 AS hour, 1 AS requests, CASE WHEN u.flags / 2 % 2 = 1 THEN 1 ELSE 0"
            " END AS unpriced, u.tokens_in, u.tokens_cached, u.tokens_cache_write, u.tokens_out, u.tokens_reasoning,"
            " u.cost_nano, u.latency_us, u.ttft_us, CASE WHEN u.ttft_us > 0 THEN 1 ELSE 0 END AS ttft_requests,"
@@ -291,11 +385,8 @@ static void put_parts(struct builder *b) {
     if (n == 0) parts[n++] = (struct usage_part){.unit = USAGE_UNIT_RECORD, .sign = 1}; // of nothing, nothing
     put_tenants(b);
     for (size_t i = 0; i < n; i++) {
-        bool records = parts[i].unit == USAGE_UNIT_RECORD;
         if (i) put(b, " UNION ALL ");
-        put(b, records ? "SELECT u.dim_id, " : "SELECT r.dim_id, ");
-        put(b, parts[i].sign > 0 ? "1 AS sign, " : "-1 AS sign, ");
-        (records ? put_records : put_sums)(b, &parts[i]);
+        (parts[i].unit == USAGE_UNIT_RECORD ? put_records : put_sums)(b, &parts[i]);
     }
 }
 

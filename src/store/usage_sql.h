@@ -1,9 +1,9 @@
 // The SQL of reports over usage: from a query to statements, for records and for sums.
 //
 // First the combinations that the query means are gathered in a temporary table. Sums are then added up by the caller
-// from rows of usage_month, usage_day, usage_hour and usage itself (usage_range.h). Records are looked for in those
-// days and hours that hold some by the sums. Ownership: texts bound are those of the query, which must outlive the
-// statement. Thread rule: the connection's. Errors: those of sql.h.
+// from rows of usage_month, usage_dekad, usage_day, usage_hour and usage itself (usage_range.h). Records are looked for
+// in those days and hours that hold some by the sums. Ownership: texts bound are those of the query, which must outlive
+// the statement. Thread rule: the connection's. Errors: those of sql.h.
 #ifndef STORE_USAGE_SQL_H
 #define STORE_USAGE_SQL_H
 
@@ -40,7 +40,7 @@ NODISCARD bool usage_sql_span(const struct usage_sql *s, bool *out_any, int64_t 
                               struct err *err);
 // Whether only time, tenant and page narrow the query: then records need not be looked for.
 bool usage_sql_open(const struct ledger_query *q);
-// Whether sums come from what all combinations add up to.
+// Whether sums come from what all combinations, or a facet of them, add up to, as USAGE_DIM_ALL and USAGE_DIM_ERRORS.
 bool usage_sql_in_all(const struct ledger_query *q);
 // Records from a time to before another, newest first; limit 0 = all.
 NODISCARD bool usage_sql_records(const struct usage_sql *s, int64_t from, int64_t to, uint64_t limit,

@@ -106,7 +106,8 @@ class Chain(Suite):
         self.assertEqual(told['completion_tokens'], sum(u[1] for u in used))
         cost = float(reply.header('x-penstock-cost-usd'))
         outer = self.record_of(reply.request_id)
-        self.assertEqual((outer['model'], outer['input_tokens'], outer['output_tokens']), ('three', 0, 0), outer)
+        self.assertEqual((outer['model'], outer['endpoint'], outer['input_tokens'], outer['output_tokens']),
+                         ('three', 'chain', 0, 0), outer)
         trace = reply.header('x-penstock-chain')
         self.assertRegex(trace, r'^plan=a \d+\.\ds \d+t; draft=b \d+\.\ds \d+t; check=c \d+\.\ds \d+t$')
         self.assertGreater(cost, 0)

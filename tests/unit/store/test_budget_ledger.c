@@ -91,7 +91,8 @@ static bool is_of(const struct budget_row *b, const struct usage_record *r) {
 }
 
 static uint64_t worth(enum budget_metric metric, const struct usage_record *r, bool begun) {
-    bool call = r->endpoint != USAGE_ENDPOINT_OTHER && r->endpoint != USAGE_ENDPOINT_MODELS;
+    bool call = r->endpoint != USAGE_ENDPOINT_OTHER && r->endpoint != USAGE_ENDPOINT_MODELS &&
+                r->endpoint != USAGE_ENDPOINT_CHAIN;
     if (metric == BUDGET_TOKENS) return begun ? r->reserved_tokens : r->tokens_in + r->tokens_out;
     if (metric == BUDGET_COST) return begun ? r->reserved_nano : (uint64_t)r->cost_nano;
     return call && (begun || r->status < 400 || r->status == 499);

@@ -15,13 +15,13 @@ static int64_t roll(int64_t n) {
 
 // Moments that lie near the ends of units, and others.
 static int64_t moment(void) {
-    enum usage_unit unit = (enum usage_unit)roll(4);
+    enum usage_unit unit = (enum usage_unit)roll(5);
     int64_t t = usage_unit_begin(unit, roll(TOP_NS));
     return roll(2) ? t : t + roll(3) - (t > 0);
 }
 
 static int64_t unit_ns(enum usage_unit unit) {
-    static const int64_t ns[] = {1, USAGE_HOUR_NS, USAGE_DAY_NS, USAGE_DAY_NS};
+    static const int64_t ns[] = {1, USAGE_HOUR_NS, USAGE_DAY_NS, USAGE_DAY_NS, USAGE_DAY_NS};
     return ns[unit];
 }
 
@@ -43,6 +43,8 @@ static void check_range(int64_t since, int64_t until, enum usage_unit top) {
         CHECK(p->from < p->to && p->unit <= top && (p->sign == 1 || p->sign == -1));
         if (p->unit == USAGE_UNIT_MONTH)
             CHECK(usage_month_of_day(p->from) == p->from && usage_month_of_day(p->to) == p->to);
+        if (p->unit == USAGE_UNIT_DEKAD)
+            CHECK(usage_dekad_of_day(p->from) == p->from && usage_dekad_of_day(p->to) == p->to);
         // The edges of each part, and something in the middle.
         int64_t a = p->from * unit_ns(p->unit), b = p->to * unit_ns(p->unit),
                 at[] = {a - 1, a, a + (b - a) / 2, b - 1, b};
@@ -58,7 +60,7 @@ static void check_range(int64_t since, int64_t until, enum usage_unit top) {
 static void test_any_range(void) {
     for (int i = 0; i < 20000; i++) {
         int64_t since = moment(), until = roll(3) ? moment() : since + roll(roll(2) ? 3 * USAGE_DAY_NS : USAGE_HOUR_NS);
-        check_range(since, until, (enum usage_unit)roll(4));
+        check_range(since, until, (enum usage_unit)roll(5));
     }
     check_range(0, 1, USAGE_UNIT_MONTH);
     check_range(5, 5, USAGE_UNIT_MONTH);
@@ -75,7 +77,7 @@ static void test_edges(void) {
             int64_t size = parts[k].to - parts[k].from;
             if (parts[k].unit == USAGE_UNIT_RECORD) CHECK(size <= USAGE_HOUR_NS / 2);
             if (parts[k].unit == USAGE_UNIT_HOUR) CHECK(size <= 12);
-            if (parts[k].unit == USAGE_UNIT_DAY) CHECK(size <= 16);
+            if (parts[k].unit == USAGE_UNIT_DAY) CHECK(size <= 5);
         }
     }
 }
@@ -85,6 +87,11 @@ static void test_units(void) {
     CHECK_INT(usage_month_of_day(day + 30), day);
     CHECK_INT(usage_unit_begin(USAGE_UNIT_MONTH, (day + 40) * USAGE_DAY_NS + 5), (day + 31) * USAGE_DAY_NS);
     CHECK_INT(usage_unit_end(USAGE_UNIT_MONTH, (day + 40) * USAGE_DAY_NS + 5), (day + 59) * USAGE_DAY_NS);
+    CHECK_INT(usage_dekad_of_day(day + 9), day);
+    CHECK_INT(usage_dekad_of_day(day + 10), day + 10);
+    CHECK_INT(usage_dekad_of_day(day + 30), day + 20);
+    CHECK_INT(usage_unit_end(USAGE_UNIT_DEKAD, (day + 30) * USAGE_DAY_NS), (day + 31) * USAGE_DAY_NS);
+    CHECK_INT(usage_unit_end(USAGE_UNIT_DEKAD, (day + 58) * USAGE_DAY_NS), (day + 59) * USAGE_DAY_NS);
     CHECK_INT(usage_unit_begin(USAGE_UNIT_DAY, day * USAGE_DAY_NS), day * USAGE_DAY_NS);
     CHECK_INT(usage_unit_end(USAGE_UNIT_DAY, day * USAGE_DAY_NS), (day + 1) * USAGE_DAY_NS);
     CHECK_INT(usage_unit_begin(USAGE_UNIT_HOUR, USAGE_HOUR_NS - 1), 0);
