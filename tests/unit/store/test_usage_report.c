@@ -6,7 +6,7 @@
 
 #define HOUR 3600000000000LL
 #define RECORDS 3000
-#define QUERIES 100
+#define QUERIES 40
 
 static uint64_t state = 88172645463325252ULL;
 static uint64_t roll(uint64_t n) {
