@@ -233,6 +233,7 @@ class Batches(Suite):
         [out] = client.lines(batch['output_file_id'])
         self.assertTrue(eventually(lambda: [x for x in self.server.cli_json('usage', '--by', 'key')
                                             if x.get('requests') == 2 and 'of the batch' in json.dumps(x)]))
+        self.assertEqual([r['batch'] for r in self.server.usage('--key', 'of the batch')], [True, True])
 
     def test_files_that_are_no_batch(self):
         def fails(content, *codes):
