@@ -244,10 +244,18 @@ static bool read_abilities(struct call *call, struct need *need, const struct fa
     return true;
 }
 
+// Conditions for which the request has to be read, and those that ask who it is from.
+#define USES_TEXT                                                                                                      \
+    (CONDITION_USES(CONDITION_TOKENS) | CONDITION_USES(CONDITION_COMPLEXITY) | CONDITION_USES(CONDITION_MESSAGES) |    \
+     CONDITION_USES(CONDITION_TASK) | CONDITION_USES(CONDITION_TIER) | CONDITION_USES(CONDITION_LANGUAGE) |            \
+     CONDITION_USES(CONDITION_TOOLS) | CONDITION_USES(CONDITION_VISION) | CONDITION_USES(CONDITION_AUDIO) |            \
+     CONDITION_USES(CONDITION_JSON) | CONDITION_USES(CONDITION_REASONING))
+#define USES_NAMES (CONDITION_USES(CONDITION_USER) | CONDITION_USES(CONDITION_SESSION))
+
 static bool read_for(struct call *call, struct need *need, const struct route_model *m, struct err *err) {
     const struct facts_known known = {m->known, m->least_window, m->count ? m->nodes[0].conf->model : STR("")};
-    bool asked =
-        m->uses || m->conf->policy.quality.leads || m->conf->strategy == STRATEGY_COMPLEXITY || m->conf->tasks.n;
+    bool asked = (m->uses & USES_TEXT) || m->conf->policy.quality.leads || m->conf->strategy == STRATEGY_COMPLEXITY ||
+                 m->conf->tasks.n;
     bool counted = m->count && (m->uses & CONDITION_USES(CONDITION_TOKENS));
     return read_abilities(call, need, &known, asked, counted, err);
 }
@@ -390,7 +398,7 @@ static bool get(const void *ctx, enum condition_name name, struct str key, struc
 
 static bool fill_for(struct call *call, struct need *need, const struct route_model *m, struct err *err) {
     bool by_name = m->conf->strategy == STRATEGY_STICKY || m->conf->strategy == STRATEGY_AB;
-    if (by_name || m->uses || m->conf->tasks.n || m->conf->canary.model.n) read_names(call, need);
+    if (by_name || (m->uses & USES_NAMES) || m->conf->tasks.n || m->conf->canary.model.n) read_names(call, need);
     if (by_name) need->route.affinity = affinity_of(call, need, m->conf->policy.affinity);
     if (!read_for(call, need, m, err)) return false;
     uint64_t otherwise = (uint64_t)call->runtime->conf->quota.default_output_tokens;
