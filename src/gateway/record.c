@@ -89,8 +89,10 @@ uint64_t record_streamed(const struct call *call) {
 
 void record_usage(struct call *call) {
     const struct translator *t = call_translates(call) && call->translation ? &call->translation->translator : NULL;
+    if (call->continued.pending) return; // what was told is of those before, and in their records
     if (t ? t->has_usage : call->relay.has_usage) {
-        call->usage = !t ? call->relay.usage : t->gathers ? t->own : t->usage;
+        bool parts = t && t->reply.before == &call->continued.used;
+        call->usage = !t ? call->relay.usage : parts ? t->own : t->usage;
         call->usage_known = true;
     }
 }

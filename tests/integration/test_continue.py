@@ -77,11 +77,12 @@ class Continuing(Suite):
         seconds = {'openai': ('openai', 'second;events=3'), 'prefill': ('anthropic', 'claude-sonnet-4-5'),
                    'modern': ('anthropic', 'claude-opus-5'), 'gemini': ('gemini', 'gemini-2'), 'responses': ('responses', 'r')}
         cut = ('openai', 'cut;' + BREAKS['reset'])
+        told = ('anthropic', 'claude-sonnet-4-5;events=5;fault=reset;when=body')  # tells of its input as it begins
         models = [model(f'{name}-{second}', ('openai', f'{name};{how}'), seconds[second],
                         **({'timeouts': {'inter_token': '300ms'}} if name == 'hang' else {}))
                   for name, how in BREAKS.items() for second in seconds]
         models += [model(f'from-{name}', (name, how), seconds['openai']) for name, how in
-                   (('anthropic', 'claude-sonnet-4-5;events=5;fault=reset;when=body'), ('gemini', 'gemini-2;events=5;fault=reset;when=body'),
+                   (told, ('gemini', 'gemini-2;events=5;fault=reset;when=body'),
                     ('responses', 'r;words=9;fault=reset'))]
         models += [model('off', cut, seconds['openai'], go_on=0), model('well', ('openai', 'well;events=5'), seconds['openai']),
                    model('alone', cut), model('twice', cut, ('openai', 'cut2;' + BREAKS['reset']), seconds['openai'], go_on=2),
@@ -93,6 +94,8 @@ class Continuing(Suite):
                    model('thoughts', ('openai', 'thinks;reasoning=reasoning_content;events=2;fault=reset;when=body'), seconds['openai']),
                    model('nothing', ('openai', 'role;events=6;gap=10;error_event_at=1'), seconds['openai']),
                    model('hurried', cut, ('openai', 'late;after_head=20000'), seconds['openai'], timeouts={'first_token': '300ms'}),
+                   model('counts', told, ('openai', 'x;status=400')), model('counts-late', told, ('openai', 'late2;after_head=20000')),
+                   model('counts-twice', cut, told),
                    model('done', ('openai', 'done;events=1;gap=10;fault=reset;when=body'), seconds['openai'])]
         return {'providers': [fake_provider(cls.fake, 'openai'),
                               {**fake_provider(cls.fakes['responses'], 'responses'), 'dialect': 'responses'},
@@ -171,6 +174,25 @@ class Continuing(Suite):
         self.assertEqual({('openai' if '"openai"' in k else 'anthropic'): v for k, v in grown.items() if '"output"' in k},
                          {'openai': part['output_tokens'], 'anthropic': 5})
 
+    def rows_of(self, model, count):
+        return eventually(lambda: (lambda rows: rows if len(rows) >= count else None)([r for r in self.server.usage() if r['model'] == model]))
+
+    def test_tokens_are_counted_once(self):
+        reply = self.server.chat('counts', stream=True)
+        self.check_error_event(reply, None)
+        part, last = sorted(self.rows_of('counts', 2), key=lambda r: r['request_id'] == reply.request_id)
+        self.assertEqual((part['provider'], last['provider']), ('anthropic', 'openai'))
+        self.assertGreater(part['input_tokens'], 0)
+        self.assertEqual((last['input_tokens'], last['output_tokens'], last['cost_usd']), (0, 0, 0))
+        well = self.record_of(self.server.chat('reset-prefill', stream=True).request_id)
+        reply = self.server.chat('counts-twice', stream=True)
+        self.check_error_event(reply, None)
+        part, last = sorted(self.rows_of('counts-twice', 2), key=lambda r: r['request_id'] == reply.request_id)
+        self.assertEqual((part['provider'], last['provider']), ('openai', 'anthropic'))
+        self.assertGreater(part['input_tokens'], 0)
+        self.assertEqual(last['input_tokens'], well['input_tokens'])
+        self.assertLess(last['output_tokens'], well['output_tokens'])
+
     def test_several_times(self):
         reply = self.ask('anthropic', 'twice')
         self.assertEqual(text_anthropic(self, reply), FIRST * 3)
@@ -237,13 +259,22 @@ class Continuing(Suite):
         self.assertNotIn('continued', self.line(reply))
 
     def test_client_leaves_meanwhile(self):
+        for model, late in (('hurried', 'late'), ('counts-late', 'late2')):
+            with self.subTest(model):
+                self.leave(model, late)
+
+    def leave(self, model, late):
+        def second():
+            return [s for s in self.fake.seen if s.model.startswith(late + ';')]
+
         with self.server.conn() as c:
-            c.send(request_bytes('POST', '/v1/chat/completions', chat_body('hurried', 'leaving', stream=True), key=self.server.key))
-            self.assertTrue(self.fake.wait(lambda: len(self.fake.seen) == 2))
+            c.send(request_bytes('POST', '/v1/chat/completions', chat_body(model, 'leaving', stream=True), key=self.server.key))
+            self.assertTrue(self.fake.wait(second))
             c.reset()
-        self.assertTrue(self.fake.wait(lambda: self.fake.seen[1].gone_at))
-        rows = eventually(lambda: [r for r in self.server.usage() if r['model'] == 'hurried' and r['error']][-2:])
-        self.assertEqual(sorted((r['error'], r['output_tokens'] > 0) for r in rows), [('client_closed_request', False), ('upstream_reset', True)])
+        self.assertTrue(self.fake.wait(lambda: second()[-1].gone_at))
+        rows = eventually(lambda: (lambda rows: len(rows) == 2 and rows)([r for r in self.server.usage() if r['model'] == model and r['error']][-2:]))
+        self.assertEqual(sorted((r['error'], r['output_tokens'] > 0, r['input_tokens'] > 0) for r in rows),
+                         [('client_closed_request', False, False), ('upstream_reset', True, True)])
 
 
 if __name__ == '__main__':
