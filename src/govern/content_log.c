@@ -1,7 +1,6 @@
 // Hands requests and answers over to their writer, masks and seals them there, and opens them again.
 #include "govern/content_log.h"
 
-#include "base/utf8.h"
 #include "govern/mask.h"
 #include "os/clock.h"
 #include "store/sealed.h"
@@ -58,7 +57,7 @@ static bool row_insert(struct sql_scope scope, const struct content_entry *e, in
     sql_bind_text(st, 2, e->request_id);
     sql_bind_i64(st, 3, e->at);
     sql_bind_i64(st, 4, e->key);
-    sql_bind_text(st, 5, utf8_valid(e->model) ? e->model : STR("?"));
+    sql_bind_text(st, 5, sql_is_text(e->model) ? e->model : STR("?"));
     sql_bind_i64(st, 6, e->status);
     sql_bind_i64(st, 7, e->expires_at);
     sql_bind_blob(st, 8, STR(""));

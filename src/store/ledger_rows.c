@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "os/rand.h"
+#include "store/migrate.h"
 
 // Past this many distinct names the copy of the table is dropped and begun anew.
 #define NAMES_MAX 10000
@@ -117,7 +118,7 @@ static struct ledger_name *recent_slot(struct ledger_rows *rows, struct str text
 // Names come from clients, and PostgreSQL takes no text that is not UTF-8 or has a NUL byte in it: a batch must not
 // fail for ever for one of those. What is wrong is replaced; in *room, when anything is.
 static struct str storable(const struct ledger_rows *rows, struct str text, struct buf *room) {
-    if (!sql_is_postgres(rows->db) || (utf8_valid(text) && !memchr(text.p, '\0', text.n))) return text;
+    if (!sql_is_postgres(rows->db) || sql_is_text(text)) return text;
     for (struct str rest = text; rest.n;) {
         uint32_t c;
         size_t n = utf8_decode(rest, &c);
@@ -415,10 +416,19 @@ static void items_sort(struct ledger_rows *rows, struct ledger_batch *batch) {
         items_radix(items, rows->scratch.p, n, differing);
 }
 
+// Another build's tables may have sums that this one does not keep: its records wait in their segments.
+static bool is_ours(struct ledger_rows *rows, struct err *err) {
+    int version;
+    if (!migrate_version(rows->db, &version, err)) return false;
+    if (version == MIGRATE_STEPS) return true;
+    return err_set(err, ERR_STORE_BUSY, "the database is of another version of Penstock (step %d, this build's is %d)",
+                   version, MIGRATE_STEPS);
+}
+
 static bool transact(struct ledger_rows *rows, const struct ledger_batch *batch, bool loaded, struct err *err) {
     bool more;
     // Within the transaction, which excludes the deletion of a tenant's usage.
-    if (!transaction_begin(rows, err) || !gone_look(rows, &more, err)) return false;
+    if (!transaction_begin(rows, err) || !is_ours(rows, err) || !gone_look(rows, &more, err)) return false;
     if (more && loaded) return err_set(err, ERR_EXISTS, "a tenant of the lot is being deleted");
     return (loaded ? sql_bulk_insert(rows->db, err) : items_write(rows, batch, err)) &&
            usage_rollup_write(&rows->rollup, rows->db, err) && keys_write(rows, err) && marks_write(rows, batch, err) &&

@@ -1,7 +1,6 @@
 // Rows of responses: put in sealed, found by name and place, deleted when their time is over.
 #include "store/response.h"
 
-#include "base/utf8.h"
 #include "store/sealed.h"
 
 #include <stdio.h>
@@ -34,7 +33,7 @@ static bool row_insert(struct sql_scope scope, const struct response_row *r, int
     sql_bind_text(st, 3, r->previous.n ? r->previous : STR(""));
     sql_bind_text(st, 4, r->place.n ? r->place : STR(""));
     sql_bind_i64(st, 5, r->key_id);
-    sql_bind_text(st, 6, utf8_valid(r->model) ? r->model : STR("?"));
+    sql_bind_text(st, 6, sql_is_text(r->model) ? r->model : STR("?"));
     sql_bind_i64(st, 7, r->created_at);
     sql_bind_i64(st, 8, r->expires_at);
     sql_bind_blob(st, 9, STR(""));
@@ -117,7 +116,7 @@ bool response_get(struct sql_scope scope, const struct datadir *dir, struct str 
     struct sql_stmt *st;
     char label[LABEL_MAX];
     bool row;
-    if (name.n > RESPONSE_NAME_MAX || !utf8_valid(name) || memchr(name.p, 0, name.n)) return not_there(name, err);
+    if (name.n > RESPONSE_NAME_MAX || !sql_is_text(name)) return not_there(name, err);
     if (!sql_prepare(
             scope,
             STR("SELECT id, previous, key_id, model, created_at, expires_at, input, answer, private FROM response"
@@ -153,7 +152,7 @@ bool response_get(struct sql_scope scope, const struct datadir *dir, struct str 
 
 bool response_delete(struct sql_scope scope, struct str name, struct str place, int64_t now_ns, struct err *err) {
     struct sql_stmt *st;
-    if (name.n > RESPONSE_NAME_MAX || !utf8_valid(name) || memchr(name.p, 0, name.n)) return not_there(name, err);
+    if (name.n > RESPONSE_NAME_MAX || !sql_is_text(name)) return not_there(name, err);
     if (!sql_prepare(scope,
                      STR("DELETE FROM response WHERE tenant_id = ?1 AND name = ?2 AND place = ?3 AND expires_at > ?4"),
                      &st, err))

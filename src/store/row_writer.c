@@ -47,6 +47,7 @@ struct row_writer {
     bool told_failing;      // of them
     uint64_t taken;         // rows, by the database
     uint64_t pause_ns;      // after the next failure
+    size_t good;            // rows at the head that went before one that was refused; 0: that is not known
     uint64_t told, tell_at; // of what was dropped
 };
 
@@ -70,6 +71,11 @@ static struct waiting *waiting_make(const char *value, size_t size, const struct
     return w;
 }
 
+static void row_free(struct waiting *row) {
+    secret_wipe(row, row->bytes);
+    mem_free(row);
+}
+
 static void append(struct row_writer *w, struct waiting *row) {
     row->next = NULL;
     *w->last = row;
@@ -91,7 +97,7 @@ void row_writer_put(struct row_writer *w, const void *value, size_t size, const 
         w->dropped++;
     }
     mutex_unlock(&w->lock);
-    if (!take) mem_free(row);
+    if (!take && row) row_free(row);
 }
 
 void row_writer_drop(struct row_writer *w) {
@@ -129,9 +135,10 @@ static bool lot_wait(struct row_writer *w, struct waiting **out_first, size_t *o
     mutex_lock(&w->lock);
     if (!w->first && !w->stop) cond_wait_for(&w->news, &w->lock, IDLE_NS);
     uint64_t until = clock_mono_ns() + w->kind->gather_ns, now;
-    while (w->first && !w->stop && w->rows < LOT_ROWS && (now = clock_mono_ns()) < until)
+    size_t most = w->good ? w->good : LOT_ROWS;
+    while (w->first && !w->stop && !w->good && w->rows < LOT_ROWS && (now = clock_mono_ns()) < until)
         cond_wait_for(&w->news, &w->lock, until - now);
-    for (const struct waiting *row = w->first; row && n < LOT_ROWS && bytes < LOT_BYTES; row = row->next) {
+    for (const struct waiting *row = w->first; row && n < most && bytes < LOT_BYTES; row = row->next) {
         if (n && has_failed(row)) break; // it goes alone
         bytes += row->bytes;
         n++;
@@ -144,24 +151,21 @@ static bool lot_wait(struct row_writer *w, struct waiting **out_first, size_t *o
     return go_on;
 }
 
-// *out_bad: the row at which it failed, if it was one.
+// *out_bad: the row at which it failed, if it was one; then w->good rows went before it.
 static bool lot_write(struct row_writer *w, struct waiting *row, size_t n, struct waiting **out_bad, struct err *err) {
     *out_bad = NULL;
+    w->good = 0;
     if (!n) return true;
     if (!sql_begin(w->db, err)) return false;
-    for (;;) {
-        if (!w->kind->write(w->o.dir, w->db, row->value, err)) break;
-        if (!--n) return sql_commit(w->db, err);
+    size_t done = 0;
+    while (w->kind->write(w->o.dir, w->db, row->value, err)) {
+        if (++done == n) return sql_commit(w->db, err);
         row = row->next;
     }
     *out_bad = row;
+    w->good = done;
     sql_rollback(w->db);
     return false;
-}
-
-static void row_free(struct waiting *row) {
-    secret_wipe(row, row->bytes);
-    mem_free(row);
 }
 
 static void lot_over(struct row_writer *w, size_t n) {
@@ -185,14 +189,19 @@ static void lot_over(struct row_writer *w, size_t n) {
     }
 }
 
-// Whether the fault may be the row's: it is not when the database has no room or no time.
+// Whether the fault may be the row's own. It is not when the database has no room or no time, nor when what seals the
+// row cannot be reached: that may be of one tenant's rows alone, though.
 static bool may_be_refused(enum err_code code) {
+    return code == ERR_STORE || code == ERR_EXISTS || code == ERR_INVALID_FIELD || code == ERR_NOT_FOUND;
+}
+
+static bool may_be_one_rows(enum err_code code) {
     return code != ERR_STORE_BUSY && code != ERR_STORE_FULL && code != ERR_NO_MEMORY && code != ERR_IO;
 }
 
-// Goes behind the others, which may fare better: only then is the fault its own.
-static void refuse(struct row_writer *w, struct waiting *row) {
-    if (row->refused_at != w->taken) row->refused++;
+// Goes behind the others, which may fare better: only then is the fault its own, if it can be.
+static void refuse(struct row_writer *w, struct waiting *row, enum err_code code) {
+    if (may_be_refused(code) && row->refused_at != w->taken) row->refused++;
     row->refused_at = w->taken;
     bool give_up = row->refused >= REFUSED_MAX;
     mutex_lock(&w->lock);
@@ -255,8 +264,10 @@ static bool work(struct row_writer *w, struct waiting *first, size_t n, struct e
         w->taken += n;
         lot_over(w, n);
         if (!w->kind->expire || w->kind->expire(w->db, err)) return true;
-    } else if (bad && may_be_refused(err->code)) {
-        refuse(w, bad);
+    } else if (bad && may_be_one_rows(err->code)) {
+        refuse(w, bad, err->code);
+    } else {
+        w->good = 0;
     }
     if (err->code == ERR_STORE_BUSY) return false;
     sql_close(w->db);
@@ -275,7 +286,8 @@ static void run(void *arg) {
         tell(w, ok, &err);
         // Who waits for a lock has waited, and gets it the sooner.
         if (ok || err.code == ERR_STORE_BUSY) w->pause_ns = PAUSE_MIN_NS;
-        if (!ok) pause_after_failure(w);
+        // What went before a row that was refused goes at once.
+        if (!ok && !w->good) pause_after_failure(w);
     }
     mutex_lock(&w->lock);
     w->dropped += w->rows;

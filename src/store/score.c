@@ -3,9 +3,7 @@
 
 #include "base/utf8.h"
 
-static struct str sound(struct str text) {
-    return text.n && utf8_valid(text) && !memchr(text.p, 0, text.n) ? text : STR("");
-}
+static struct str sound(struct str text) { return text.n && sql_is_text(text) ? text : STR(""); }
 
 bool score_put(struct sql_scope scope, const struct score_row *r, struct err *err) {
     struct sql_stmt *st;

@@ -1,6 +1,8 @@
 // What every SQL driver shares: choosing the driver, transactions, one-value queries.
 #include "store/sql_driver.h"
 
+#include "base/utf8.h"
+
 static const struct sql_ops *const drivers[] = {
 #define SQL_DRIVER(name) &sql_driver_##name,
 #include "store/drivers.def"
@@ -18,6 +20,8 @@ bool sql_open(struct str where, const struct sql_options *options, struct sql **
 }
 
 bool sql_is_postgres(const struct sql *db) { return db->ops == &sql_driver_postgres; }
+
+bool sql_is_text(struct str s) { return utf8_valid(s) && !(s.n && memchr(s.p, 0, s.n)); }
 
 void sql_close(struct sql *db) {
     if (db) db->ops->close(db);

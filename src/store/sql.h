@@ -119,6 +119,8 @@ NODISCARD bool sql_prepare(struct sql_scope scope, struct str text, struct sql_s
 static inline void sql_bind_i64(struct sql_stmt *st, int index, int64_t v) { st->db->ops->bind_i64(st, index, v); }
 static inline void sql_bind_text(struct sql_stmt *st, int index, struct str v) { st->db->ops->bind_text(st, index, v); }
 static inline void sql_bind_blob(struct sql_stmt *st, int index, struct str v) { st->db->ops->bind_blob(st, index, v); }
+// Whether every database takes it as a text: UTF-8 without a NUL byte.
+bool sql_is_text(struct str s);
 static inline void sql_bind_null(struct sql_stmt *st, int index) { st->db->ops->bind_null(st, index); }
 
 // *out_row: a row is there. At the end and on failure the statement resets itself.

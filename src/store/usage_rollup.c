@@ -25,7 +25,7 @@ struct table {
 };
 static const struct table k_tables[] = {
     {"usage_hour", "hour", USAGE_UNIT_HOUR, false},      {"usage_day", "day", USAGE_UNIT_DAY, false},
-    {"usage_dekad", "dekad", USAGE_UNIT_DEKAD, false},   {"usage_month", "month", USAGE_UNIT_MONTH, false},
+    {"usage_dekad", "dekad", USAGE_UNIT_DEKAD, false},   {"usage_month", "first_day", USAGE_UNIT_MONTH, false},
     {"usage_facet_hour", "hour", USAGE_UNIT_HOUR, true}, {"usage_facet_day", "day", USAGE_UNIT_DAY, true}};
 
 // Table, period, key, holes for the key, period, key.

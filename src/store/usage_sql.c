@@ -306,7 +306,7 @@ static const struct {
 } k_sums[] = {[USAGE_UNIT_HOUR] = {"usage_hour r WHERE ", "usage_facet_hour r WHERE ", "r.hour", "r.hour"},
               [USAGE_UNIT_DAY] = {"usage_day r WHERE ", "usage_facet_day r WHERE ", "r.day", "r.day * 24"},
               [USAGE_UNIT_DEKAD] = {"usage_dekad r WHERE ", NULL, "r.dekad", "r.dekad * 24"},
-              [USAGE_UNIT_MONTH] = {"usage_month r WHERE ", NULL, "r.month", "r.month * 24"}};
+              [USAGE_UNIT_MONTH] = {"usage_month r WHERE ", NULL, "r.first_day", "r.first_day * 24"}};
 
 static void put_periods(struct builder *b, const struct usage_part *part) {
     put(b, "(WITH RECURSIVE p (x) AS (SELECT CAST(");

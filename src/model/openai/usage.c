@@ -139,7 +139,8 @@ bool openai_usage_of(struct str data, struct usage *io_usage) {
 }
 
 bool openai_only_usage(struct str data) {
-    struct str choices;
+    struct str usage, choices;
+    if (!JSON_GET(data, &usage, STR("usage")) || json_raw_kind(usage) != JSON_OBJECT) return false;
     if (!JSON_GET(data, &choices, STR("choices")) || json_raw_kind(choices) != JSON_ARRAY) return false;
     return str_eq(str_trim(str_from(choices, 1)), STR("]"));
 }

@@ -1,3 +1,7 @@
+-- Builds before this one add to usage_month and not to what follows. They are to fail from here on, and so to keep their
+-- records until they are replaced.
+ALTER TABLE usage_month RENAME COLUMN month TO first_day;
+
 -- What usage adds up to by one thing alone (facet), by hour and by day: the series of a model need not go over all
 -- combinations. facet: 1 a model (value: as requested, value2: upstream), 2 a provider, 3 a task, 4 tags, 5 a place
 -- (team, project), 6 how it ended (status, error), 7 an endpoint. failed: 1 for errors. What has no model, provider, task

@@ -402,6 +402,7 @@ static void test_zones(void) {
     REQUIRE(keyring_renew(db, ring, &next, &err));
     REQUIRE(keyring_check(next, secret_str(&keys[0].text), k_now, &entry, &err));
     CHECK_INT(zone_offset(entry->zone, k_now / 1000000000), 9 * 3600);
+    for (size_t i = 0; i < ARRAY_LEN(zones); i++) key_created_free(&keys[i]);
     keyring_unref(ring);
     keyring_unref(next);
     sql_close(db);

@@ -213,6 +213,7 @@ static struct str explained(struct routes *w, struct route_need *need, bool open
                                 .trace = &trace,
                                 .need = need,
                                 .open = open,
+                                .load = open,
                                 .err = served ? NULL : &err,
                                 .now_ns = ask.now_ns};
     buf_clear(out);

@@ -326,6 +326,21 @@ static void a_row_the_database_refuses(void) {
     tear_down();
 }
 
+// Those that went before one are written at once: many of them hold nobody up for long.
+static void many_rows_the_database_refuses(void) {
+    set_up();
+    struct row_writer *w = start(&k_large, NULL);
+    REQUIRE(sql_begin(db, &err)); // so that they wait together
+    for (int64_t n = 1; n <= 400; n++) put(w, n % 8 ? n : -n, STR("b"));
+    sql_rollback(db);
+    put(w, 401, STR("b"));
+    row_writer_settle(w, 401, SOON_NS);
+    CHECK_INT(count("1 = 1"), 351);
+    CHECK_INT(count("n < 0"), 0);
+    row_writer_end(w, in(300 * NS_PER_MS));
+    tear_down();
+}
+
 // --- the end ---
 
 static void ends_in_time(void) {
@@ -387,5 +402,5 @@ static void killed(void) {
 static void ignore_size_signal(void) { signal(SIGXFSZ, SIG_IGN); }
 
 TEST_MAIN(ignore_size_signal, all_are_written, settles_only_what_was_asked_for, threads_at_once, locked_database,
-          full_disk, lost_connections, bounded, no_memory, a_row_the_database_refuses, ends_in_time,
-          ends_with_a_full_queue, killed)
+          full_disk, lost_connections, bounded, no_memory, a_row_the_database_refuses, many_rows_the_database_refuses,
+          ends_in_time, ends_with_a_full_queue, killed)
