@@ -263,7 +263,8 @@ void answer_refused(struct call *call, const struct chat_failure *told) {
     struct err err;
     struct chat_failure failure = *told;
     const struct runtime_provider *p = call->at->provider;
-    bool secret = tells_secret(p, failure.message) || tells_secret(p, failure.code);
+    bool secret = tells_secret(p, failure.message) || tells_secret(p, failure.code) || tells_secret(p, failure.type) ||
+                  tells_secret(p, failure.param);
     failure.status = chat_failure_status(told);
     err_set(&err, ERR_UPSTREAM_STATUS, "provider \"%.*s\" answered with an error", STR_ARG(p->conf->name));
     attempt_over(call, &err);
@@ -294,6 +295,7 @@ static void invalid_answer(struct call *call, struct str body, const struct err 
 // A whole answer though the client wants a stream: told as one.
 static void stream_of_whole(struct call *call, struct str body) {
     struct err err;
+    if (call->continued.pending && is_refusal(call, body)) return; // before the answer so far is touched
     if (!begin_translation(call, false, &err) ||
         !translator_feed_answer(&call->translation->translator, body, &call->req->arena, &err)) {
         invalid_answer(call, body, &err);
@@ -520,7 +522,7 @@ static void end_done(struct call *call) {
     struct str part;
     struct err err;
     stop_upstream(call);
-    if (!translator_feed(&call->translation->translator, STR(""), true, &err)) {
+    if (!translator_end(&call->translation->translator, &err)) {
         fail_stream(call, &err);
         return;
     }

@@ -472,4 +472,8 @@ void inner_step_tell(const struct call *call) {
     step->told.usage = call->usage;
     step->told.cost_nano = call->cost_nano;
     step->told.cost_known = call->cost_known;
+    // Of the parts that broke off, too; where nothing came after them, their cost is all of it.
+    usage_add(&step->told.usage, &call->continued.used);
+    step->told.cost_nano += call->continued.cost_nano;
+    if (call->continued.pending) step->told.cost_known = call->continued.cost_nano > 0;
 }

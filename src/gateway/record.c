@@ -257,7 +257,7 @@ void record_part(struct call *call) {
     rec.id = id; // the request's own is the last one's
     rec.reserved_tokens = rec.reserved_nano = 0;
     rec.status = (uint16_t)err_info(ERR_UPSTREAM_RESET)->status;
-    rec.error = str_c(call->error);
+    rec.error = str_c(call->error ? call->error : err_info(ERR_UPSTREAM_STATUS)->wire_code);
     rec.latency_us = (now - call->at->sent_ns) / NS_PER_US;
     put_used(call, &rec);
     ledger_end(call->gl->ledger, &rec);

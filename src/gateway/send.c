@@ -72,8 +72,8 @@ static size_t request_fields(const struct call *call, struct http_field out[FIEL
     for (size_t i = 0; i < call->req->field_count && n < CALL_FIELDS_MAX + RUNTIME_FIELDS_MAX; i++) {
         const struct http_field *f = &call->req->fields[i];
         // What the configuration sets is not the client's to choose.
-        // A call in several pieces is none that could be repeated under one key.
-        if (call->at->fan && str_eq_nocase(f->name, STR("idempotency-key"))) continue;
+        // A call in several pieces is none that could be repeated under one key, and what goes on is another call.
+        if ((call->at->fan || call->continued.pending) && str_eq_nocase(f->name, STR("idempotency-key"))) continue;
         bool passes = any ? !is_ours(f->name) && !is_connections(call->req, f->name) : passes_upstream(f->name);
         if (passes && !http_field_get(p->fields, p->field_count, f->name).p) out[n++] = *f;
     }

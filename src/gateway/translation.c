@@ -199,7 +199,11 @@ bool translation_answer(struct call *call, struct str body, struct buf *out, str
 }
 
 void translation_reset(struct call *call) {
-    if (call->translation) translator_free(&call->translation->translator);
+    if (!call->translation) return;
+    struct translator *t = &call->translation->translator;
+    translator_free(t);
+    t->has_usage = false;
+    t->events = 0;
 }
 
 void translation_free(struct call *call) {

@@ -45,7 +45,10 @@ bool chat_go_on(const struct chat *chat, const struct chat_go_on *g, struct aren
     size_t solid = solid_end(g->said, &whole);
     struct str said = str_head(g->said, g->prefill ? solid : whole);
     struct str skip = str_of(g->said.p + said.n, whole - said.n);
-    if (!solid) said = STR(""); // nobody takes a message of white space
+    if (!solid) { // nobody takes a message of white space
+        said = STR("");
+        skip = str_head(g->said, whole);
+    }
     if (said.n) {
         made.turns = ARENA_ARRAY(arena, struct chat_turn, chat->count + 2);
         if (!made.turns) return err_no_memory(err);

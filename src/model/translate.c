@@ -99,11 +99,12 @@ void translator_gather(struct translator *t, size_t max) {
 
 bool translator_can_go_on(const struct translator *t) {
     bool held = t->order.choice[0].held.n > 0;
-    return t->open && t->gathers && !t->fixed && !held && !t->said.failed && (t->said.n || !t->begun);
+    bool over = t->order.choice[0].finish != CHAT_FINISH_NONE;
+    return t->open && t->gathers && !t->fixed && !held && !over && !t->said.failed && (t->said.n || !t->begun);
 }
 
 bool translator_is_done(const struct translator *t) {
-    return t->open && t->gathers && !t->failed && t->order.choice[0].finish != CHAT_FINISH_NONE;
+    return t->open && t->gathers && t->order.choice[0].finish != CHAT_FINISH_NONE;
 }
 
 bool translator_go_on(struct translator *t, const struct dialect_ops *from, struct str skip, struct arena *arena,
@@ -158,6 +159,13 @@ bool translator_feed(struct translator *t, struct str data, bool last, struct er
         t->from->decode_end(t->decoder, &t->order.sink);
         chat_order_end(&t->order);
     }
+    return !t->out.failed || err_no_memory(err);
+}
+
+bool translator_end(struct translator *t, struct err *err) {
+    t->failed = t->order.failed = false; // the encoder has not heard of it
+    t->from->decode_end(t->decoder, &t->order.sink);
+    chat_order_end(&t->order);
     return !t->out.failed || err_no_memory(err);
 }
 

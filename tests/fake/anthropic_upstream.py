@@ -389,6 +389,8 @@ class AnthropicAnswer(Answer):
         self.tell('content_block_start', {'index': i, 'content_block': start})
         if i == 0:
             self.tell('ping', {})
+        if self.plan.text('fault') and self.plan.text('when') == 'block':  # it has begun, and says nothing
+            self.fail(self.plan.text('fault'))
         delta = {'text': ('text_delta', 'text'), 'thinking': ('thinking_delta', 'thinking')}.get(
             kind, ('input_json_delta', 'partial_json'))
         for k, piece in enumerate(pieces):

@@ -12,14 +12,15 @@
 #   events=N gap=MS pad=BYTES      of a stream                  endless: it never ends
 #   usage=trailing|null|always|none      how a stream tells its token counts
 #   write=N             pieces of N bytes    eol=crlf    comments    multiline    nodone    error_event
+#   torn                it is reset within an event that comes after its last one
 #   error_event_at=N    after N events
 #   words=N size=BYTES  of an answer         tools: calls a tool    parallel: calls it twice, interleaved
 #   tools=N: calls N times, with other arguments each; interleaved: the pieces of these in turns
 #   reasoning=MEMBER: thinks aloud first    picture: makes one    strict: refuses what OpenAI refuses of members
 #                       (messages that nobody takes are always refused, see openai_rules.py)
-#   body=invalid|empty|array: not what it should be
+#   body=invalid|empty|array|error: not what it should be
 #   early=KIND          status 200, and then nothing but an error: overloaded, limit or invalid; or nothing: end. With
-#                       prelude: after what comes before a first event
+#                       prelude: after what comes before a first event; with echo: its param is the key it was sent
 #   idle=MS             close the connection that long after the answer, unannounced
 #   type=TEXT           another content-type
 # A request for JSON is answered with {"tide": "high"}.
@@ -305,7 +306,8 @@ class Answer:
     def early_error(self, kind):
         types = {'overloaded': ('server_error', 503), 'limit': ('rate_limit_error', 429),
                  'invalid': ('invalid_request_error', None)}
-        return {'error': {'message': f'The fake says: {kind}', 'type': types[kind][0], 'param': None, 'code': types[kind][1]}}
+        param = self.seen.header('authorization') if self.plan.has('echo') else None
+        return {'error': {'message': f'The fake says: {kind}', 'type': types[kind][0], 'param': param, 'code': types[kind][1]}}
 
     def early_event(self, kind):
         return self.event(self.early_error(kind))
@@ -352,7 +354,7 @@ class Answer:
         elif early == 'gzip':
             self.whole(200, b'\x1f\x8b\x08' + bytes(27), fields=[('Content-Encoding', 'gzip')])
         elif plan.has('body'):
-            body = {'invalid': b'{"id": "x", "choices": [', 'empty': b'', 'array': b'[1, 2]'}[plan.text('body')]
+            body = {'invalid': b'{"id": "x", "choices": [', 'empty': b'', 'array': b'[1, 2]', 'error': json_text(self.early_error('overloaded')).encode()}[plan.text('body')]
             self.whole(200, body)
         elif plan.has('early') and not seen.json.get('stream'):
             self.early_whole()
@@ -554,6 +556,9 @@ class Answer:
         how = self.plan.text('usage', 'trailing')
         counts = self.counts(sent)
         told = None
+        if self.plan.has('torn'):
+            self.data(self.chunk([], self.usage_json(counts))[:-20])
+            self.fail('reset')
         if how == 'always' or (how in ('trailing', 'null') and asked):
             told = counts
             self.data(self.chunk([], self.usage_json(counts)))

@@ -34,6 +34,9 @@ class Chain(Suite):
                 model('a', 'a;words=2'), model('b', 'b;words=3'), model('c', 'c;words=4'), model('broken', 'd;status=500'),
                 model('unpriced', 'e', price={}), model('slow', 'f;delay=20000'), model('dragging', 'g;gap=50;events=400'),
                 model('tools', 'h;tools'), model('long', 'i;words=3000'),
+                model('cutting', targets=[{'provider': 'fake', 'model': m} for m in ('cut;events=6;gap=10;error_event_at=3', 'j;events=3')],
+                      strategy='priority', routing={'continue': 1, 'retry': {'share': 1}}),
+                {'name': 'goes-on', 'chain': [step('plan', 'a'), step('say', 'cutting')]},
                 {'name': 'three', 'chain': three},
                 {'name': 'middle', 'chain': [three[0], {**three[1], 'answer': True}, three[2]]},
                 {'name': 'whole', 'chain': [step('plan', 'a'), step('say', 'b', conversation=True, prompt='{{input}}! {{plan}}')]},
@@ -113,6 +116,15 @@ class Chain(Suite):
         self.assertGreater(cost, 0)
         line = eventually(lambda: [x for x in self.server.log_lines() if x.get('request_id') == reply.request_id])
         self.assertEqual(line[0]['chain'], trace)
+
+    def test_a_part_that_broke_off_counts_as_well(self):
+        reply = self.server.chat('goes-on', stream=True)
+        self.assertEqual(reply.events()[-1], '[DONE]', reply)
+        line = eventually(lambda: [l for l in self.server.log_lines() if l.get('request_id') == reply.request_id and l['msg'] == 'request'])[0]
+        rows = [r for r in self.server.usage() if r['model'] == 'cutting']
+        self.assertEqual(len(rows), 2)
+        tokens = sum(r['input_tokens'] + r['output_tokens'] for r in rows)
+        self.assertRegex(line['chain'], fr'; say=cutting \S+ {tokens}t$')
 
     def test_an_earlier_answer_may_be_the_chains(self):
         reply = self.server.chat('middle')

@@ -96,6 +96,10 @@ class Continuing(Suite):
                    model('hurried', cut, ('openai', 'late;after_head=20000'), seconds['openai'], timeouts={'first_token': '300ms'}),
                    model('counts', told, ('openai', 'x;status=400')), model('counts-late', told, ('openai', 'late2;after_head=20000')),
                    model('counts-twice', cut, told),
+                   model('begun', ('anthropic', 'claude-sonnet-4-5;fault=reset;when=block'), ('openai', 'late3;after_head=20000')),
+                   model('ill-whole', cut, ('openai', 'tells;body=error'), seconds['openai']),
+                   model('torn', ('openai', 'torn;events=2;gap=10;torn'), seconds['openai']),
+                   model('late-error', ('openai', 'late;events=2;gap=10;error_event_at=3'), seconds['openai']),
                    model('done', ('openai', 'done;events=1;gap=10;fault=reset;when=body'), seconds['openai'])]
         return {'providers': [fake_provider(cls.fake, 'openai'),
                               {**fake_provider(cls.fakes['responses'], 'responses'), 'dialect': 'responses'},
@@ -206,6 +210,13 @@ class Continuing(Suite):
         self.assertEqual((line['continued'], line['attempts']), (1, 4))
         self.assertEqual(self.record_of(reply.request_id)['attempts'], 3)
 
+    def test_who_comes_next_tells_an_error_in_place_of_a_stream(self):
+        reply = self.ask('openai', 'ill-whole')
+        self.assertEqual(text_openai(self, reply), FIRST * 2)
+        self.assertEqual([s.model.split(';')[0] for s in self.fake.seen], ['cut', 'tells', 'second'])
+        rows = self.rows_of('ill-whole', 2)
+        self.assertEqual(sorted(r['error'] or '' for r in rows), ['', 'upstream_reset'])
+
     def test_who_comes_next_is_late(self):
         self.assertEqual(text_openai(self, self.ask('openai', 'hurried')), FIRST * 2)
 
@@ -248,6 +259,29 @@ class Continuing(Suite):
         reply = self.ask('openai', 'done')
         self.assertEqual(text_openai(self, reply), '')
         self.assertEqual(len(self.fake.seen), 1)
+
+    def test_what_follows_the_end(self):
+        for model in ('torn', 'late-error'):
+            for client in CLIENTS:
+                with self.subTest(model, client=client):
+                    self.fake.reset()
+                    reply = self.ask(client, model)
+                    self.assertEqual(TEXTS[client](self, reply), ' strömt')
+                    self.assertEqual(len(self.fake.seen), 1)
+                    self.assertIsNone(self.record_of(reply.request_id)['error'])
+
+    def test_the_key_of_a_repetition_stays_with_the_first(self):
+        self.server.chat('reset-openai', stream=True, headers={'Idempotency-Key': 'once'})
+        self.assertEqual([s.header('idempotency-key') for s in self.fake.seen], ['once', None])
+
+    def test_an_abandoned_attempt_is_not_the_next_ones(self):
+        path, body = CLIENTS['gemini']('begun', True)
+        with self.server.conn() as c:
+            c.send(request_bytes('POST', path, json.dumps(body).encode(), key=self.server.key))
+            self.assertTrue(self.fake.wait(lambda: self.fake.seen))
+            c.reset()
+        row = self.rows_of('begun', 1)[0]
+        self.assertEqual((row['provider'], row['error'], row['attempts'], row['output_tokens']), ('openai', 'client_closed_request', 2, 0), row)
 
     def test_nothing_breaks(self):
         for client in CLIENTS:

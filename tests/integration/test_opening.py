@@ -3,7 +3,7 @@
 # any other, and of two targets asked the first to bring an event wins.
 import json
 
-from harness import Suite, fake_provider, main
+from harness import FakeUpstream, Suite, fake_provider, main
 from anthropic_upstream import AnthropicUpstream
 from gemini_upstream import GeminiUpstream
 from ollama_upstream import OllamaUpstream
@@ -52,6 +52,10 @@ class Openings(Suite):
                      {'name': 'anthropic', 'kind': 'anthropic', 'base_url': cls.fakes['anthropic'].base_url, 'api_key': 'sk-ant-fake'},
                      {'name': 'gemini', 'kind': 'gemini', 'base_url': cls.fakes['gemini'].base_url, 'api_key': cls.fakes['gemini'].key},
                      {'name': 'ollama', 'kind': 'ollama', 'dialect': 'ollama', 'base_url': cls.fakes['ollama'].base_url, 'api_key': 'ol-fake'}]
+        cls.leaky = FakeUpstream('sk-fake-of-many-letters')
+        cls.leaky.start()
+        cls.addClassCleanup(cls.leaky.stop)
+        providers.append({**fake_provider(cls.leaky, 'leaky'), 'api_key': 'sk-fake-of-many-letters'})
         # Each has a target of its own: some cool down.
         models = [{'name': f'{up}-{client}-{kind}-{how}{"-prelude" if prelude else ""}', 'strategy': 'priority',
                    'targets': [{'provider': up, 'model': f'm-{client}-{how};early={kind}{prelude}'}, SECOND]}
@@ -75,6 +79,12 @@ class Openings(Suite):
         self.assertNotIn('The fake says', reply.body.decode())
         record = self.record_of(reply.request_id)
         self.assertEqual((record['status'], record['error'], record['attempts']), (200, None, 2))
+
+    def test_a_key_is_not_told(self):
+        for client in ('openai', 'anthropic'):
+            reply = self.ask(client, 'leaky/x;early=invalid;echo', True)
+            self.assertGreaterEqual(reply.status, 400, reply)
+            self.assertNotIn('of-many-letters', reply.body.decode())
 
     def test_the_next_target(self):
         before = self.server.metrics()

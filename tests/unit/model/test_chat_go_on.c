@@ -47,7 +47,8 @@ static void white_space(void) {
     check("a\\\"", true, "\"a\\\"\"", "");
     check("Once ", false, "\"Once \"", "");
     check(" \\n", true, "", " \\n");
-    check(" \\n", false, "", "");
+    check(" \\n", false, "", " \\n");
+    check(" \\ud83c", false, "", " ");
 }
 
 static void half_a_character(void) {

@@ -183,6 +183,7 @@ static void anywhere(void) {
 // --- where nobody can ---
 
 #define CHUNK(delta) "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":" delta "}]}\n\n"
+#define FINISH "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
 #define ERROR "data: {\"error\":{\"message\":\"broke\",\"code\":503}}\n\n"
 
 static bool after(const char *stream, bool *out_done) {
@@ -209,10 +210,29 @@ static void nobody(void) {
                                                     "\"f\",\"arguments\":\"\"}}]}"),
                  NULL));
     CHECK(!after(CHUNK("{\"refusal\":\"no\"}"), NULL));
-    (void)after(
-        CHUNK("{\"content\":\"a\"}") "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
-        &done);
+    CHECK(!after(CHUNK("{\"content\":\"a\"}") FINISH, &done)); // all was said
     CHECK(done);
+}
+
+// What comes half, or fails, once all was said but the end.
+static void after_the_finish(void) {
+    static const char *const k_more[] = {"", "data: {\"choices\":[],\"usage\":{\"prompt_tok", ERROR,
+                                         "data: {\"cho\n\n"};
+    for (size_t i = 0; i < ARRAY_LEN(k_more); i++) {
+        struct rig r;
+        struct err err;
+        rig_begin(&r, DIALECT_OPENAI, DIALECT_OPENAI);
+        REQUIRE(translator_feed(&r.t, STR(CHUNK("{\"content\":\"a\"}") FINISH), false, &err));
+        (void)!translator_feed(&r.t, str_c(k_more[i]), false, &err);
+        CHECK(translator_is_done(&r.t));
+        CHECK(!translator_can_go_on(&r.t));
+        REQUIRE(translator_end(&r.t, &err));
+        CHECK(!r.t.failed);
+        CHECK_INT(count_of(buf_str(&r.t.out), STR("\"finish_reason\":\"stop\"")), 1);
+        CHECK_INT(count_of(buf_str(&r.t.out), STR("[DONE]")), 1);
+        CHECK_INT(count_of(buf_str(&r.t.out), STR("\"error\"")), 0);
+        rig_end(&r);
+    }
 }
 
 // --- failures, and what is repeated ---
@@ -253,4 +273,4 @@ static void white_space(void) {
     skips("", CHUNK("{\"content\":\" b\"}"), "a b");
 }
 
-TEST_MAIN(anywhere, nobody, failures_wait, white_space)
+TEST_MAIN(anywhere, nobody, after_the_finish, failures_wait, white_space)
