@@ -35,7 +35,7 @@ const BEYOND = {
     tenant-model-unknown-provider tenant-own-parent tenant-parent-unknown tenant-timeouts tenant-too-deep tenant-twice
     level-key-team level-limit-above level-names level-project-unknown level-team-unknown level-timeouts level-twice
     timeouts-above-total model-output-above-window price-long-prompt-empty price-long-prompt-without-above
-    chain-and-targets chain-answers chain-circle chain-fallback chain-later-step chain-names chain-unknown-model
+    chain-and-targets chain-answers chain-circle chain-fallback chain-in-place chain-later-step chain-names chain-unknown-model
     chain-when model-no-targets tenant-price-long-prompt vault-approle-incomplete vault-kubernetes-no-role vault-token-missing webhook-twice`,
 };
 const beyond = new Set(Object.values(BEYOND).flatMap((names) => names.split(/\s+/)));
