@@ -165,6 +165,7 @@ bool provider_target(const struct provider_call *call, struct arena *arena, stru
 
 unsigned provider_lends(const struct conf_provider *provider) {
     enum dialect d = provider_dialect(provider);
-    bool by_us = d == DIALECT_ANTHROPIC || d == DIALECT_BEDROCK || provider->kind == PROVIDER_VERTEX;
+    bool by_us =
+        d == DIALECT_ANTHROPIC || d == DIALECT_BEDROCK || d == DIALECT_COHERE || provider->kind == PROVIDER_VERTEX;
     return by_us ? MODEL_CAN_JSON_SCHEMA : 0;
 }

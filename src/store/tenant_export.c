@@ -13,7 +13,7 @@
 
 #include <stdio.h>
 
-#define KEYS_MAX 3
+#define KEYS_MAX 6 // columns of a primary key, without the tenant
 #define COLUMNS_MAX 40
 #define ROWS 500
 #define ROWS_SEALED 20 // their texts may be long

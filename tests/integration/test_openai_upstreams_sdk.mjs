@@ -143,8 +143,10 @@ for (const provider of ["fake", "claude", "google", "co"]) {
     assert.equal((await seenBy(provider)).length - before, 2);
   });
 
+  // Where nothing of the answer came before it, it has a status of its own.
   test(`${provider}: an error in the middle of a stream`, async () => {
-    const answer = await create({ model: of("error_event"), stream: true });
-    await rejected((async () => { for await (const chunk of answer) assert.ok(chunk); })(), OpenAI.APIError);
+    await rejected((async () => {
+      for await (const chunk of await create({ model: of("error_event"), stream: true })) assert.ok(chunk);
+    })(), OpenAI.APIError);
   });
 }
