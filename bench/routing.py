@@ -61,7 +61,7 @@ class Bench:
         cpu = {m["name"]: [] for m in models}
         for _ in range(9):
             for name, rounds in cpu.items():
-                r = self.fleet.load(name, 64, requests=5000, warmup=0.1)
+                r = self.fleet.load(name, 64, requests=20_000, warmup=0.1)
                 rounds.append(r["watched"][0]["cpu_ns"] / r["requests"] / 1000)
         one, many, counted = (min(rounds) for rounds in cpu.values())  # what else runs here only adds
         self.tell("a call, 1 target", "cpu_per_request", "us", round(one, 2))

@@ -226,8 +226,10 @@ struct facts_known {
 };
 
 static bool must_read(struct call *call, struct need *need, const struct facts_known *known) {
-    if (!model_need_plain(&call->request)) return known->abilities || call->request.body.n <= GLANCE_MAX;
-    need->route.model.most = call->request.body.n;
+    size_t n = call->request.body.n;
+    if (!known->abilities && n > GLANCE_MAX && n <= known->window) return false; // whatever is in it
+    if (!model_need_plain(&call->request)) return known->abilities || n <= GLANCE_MAX;
+    need->route.model.most = n;
     return need->route.model.most > known->window;
 }
 
