@@ -85,11 +85,12 @@ static void test_usage_of_before(void) {
     static const struct {
         struct str text;
         int64_t want;
-    } all[] = {{STR_INIT("SELECT task_id * 100 + id FROM usage_dim"), 7},
-               {STR_INIT("SELECT count(*) FROM usage_month"), 2},
-               {STR_INIT("SELECT requests FROM usage_month WHERE first_day = 20605 AND tenant_id = 1 AND dim_id = 7"), 3},
-               {STR_INIT("SELECT tokens_in FROM usage_month WHERE first_day = 20635"), 40},
-               {STR_INIT("SELECT attempts + saved_nano FROM usage_day WHERE day = 20634"), 0}};
+    } all[] = {
+        {STR_INIT("SELECT task_id * 100 + id FROM usage_dim"), 7},
+        {STR_INIT("SELECT count(*) FROM usage_month"), 2},
+        {STR_INIT("SELECT requests FROM usage_month WHERE first_day = 20605 AND tenant_id = 1 AND dim_id = 7"), 3},
+        {STR_INIT("SELECT tokens_in FROM usage_month WHERE first_day = 20635"), 40},
+        {STR_INIT("SELECT attempts + saved_nano FROM usage_day WHERE day = 20634"), 0}};
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         CHECK(sql_query_i64(sql_platform(db), all[i].text, &v, &err));
         CHECK_INT(v, all[i].want);
