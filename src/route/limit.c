@@ -136,14 +136,14 @@ static void headroom_ruled(struct limit *l, uint64_t limit, enum limit_kind kind
     out->limit = (float)limit;
     out->room = used >= limit ? 0 : (float)(limit - used);
     out->per_ns = used ? (out->limit - out->room) / (float)(all_free - MIN(now_ns, all_free - 1)) : 0;
-    out->usable_ns = used >= limit ? freed_at(l, steps, used - limit + 1) : now_ns;
+    out->usable_ns = used >= limit ? freed_at(l, steps, used - limit + 1) : 0;
 }
 
 void limit_headroom(struct limit *l, const struct limit_rules *rules, enum limit_kind kind, uint64_t now_ns,
                     struct limit_headroom *out) {
     const struct limit_learned *s = kind == LIMIT_OF_TOKENS ? &l->said_tokens : &l->said_requests;
     uint64_t limit = kind == LIMIT_OF_TOKENS ? rules->tokens : rules->requests;
-    *out = (struct limit_headroom){0, 0, 0, now_ns};
+    *out = (struct limit_headroom){0};
     forward(l, now_ns);
     if (limit) headroom_ruled(l, limit, kind, now_ns, out);
     if (!is_known(s, now_ns)) return;

@@ -73,7 +73,7 @@ void limit_learn(struct limit *l, enum limit_kind kind, double remaining, double
 struct limit_headroom {
     float room, limit;  // limit 0 = there is none, and room says nothing
     float per_ns;       // how fast room grows
-    uint64_t usable_ns; // when there is room for one more
+    uint64_t usable_ns; // when there is room for one more; 0 = there is, also for a caller whose clock is behind
 };
 void limit_headroom(struct limit *l, const struct limit_rules *rules, enum limit_kind kind, uint64_t now_ns,
                     struct limit_headroom *out);

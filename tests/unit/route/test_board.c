@@ -95,6 +95,19 @@ static void test_begin_and_end(void) {
     board_free(board);
 }
 
+// Loops read the clock once a turn: one may look at what another wrote a moment later by its own.
+static void test_clocks_of_loops(void) {
+    struct board *board = board_create();
+    REQUIRE(board);
+    struct board_slot *slot = slot_of(board);
+    CHECK(attempt(slot, FAILURE_NONE, T0, T0 + MS));
+    struct board_view v = view_at(slot, T0);
+    CHECK(v.usable && v.slow_start == 1);
+    CHECK(attempt(slot, FAILURE_NONE, T0 - MS, T0));
+    board_slot_put(slot);
+    board_free(board);
+}
+
 static void test_slots_are_used_again(void) {
     static struct board_slot *slots[BOARD_SLOTS_MAX];
     struct board *board = board_create();
@@ -592,7 +605,7 @@ static void test_threads(void) {
     board_free(board);
 }
 
-TEST_MAIN(test_names, test_begin_and_end, test_slots_are_used_again, test_no_memory, test_failures,
-          test_opens_and_comes_back, test_error_rate, test_cooldown, test_limits, test_unsent, test_learns_from_headers,
-          test_told_of, test_health, test_group, test_latency, test_quality_of_tasks, test_replicas, test_divided,
-          test_threads)
+TEST_MAIN(test_names, test_begin_and_end, test_clocks_of_loops, test_slots_are_used_again, test_no_memory,
+          test_failures, test_opens_and_comes_back, test_error_rate, test_cooldown, test_limits, test_unsent,
+          test_learns_from_headers, test_told_of, test_health, test_group, test_latency, test_quality_of_tasks,
+          test_replicas, test_divided, test_threads)

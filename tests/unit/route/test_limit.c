@@ -244,7 +244,7 @@ static void test_headroom(void) {
     limit_headroom(&l, &rules, LIMIT_OF_TOKENS, T0, &h);
     CHECK(h.limit == 0);
     limit_headroom(&l, &rules, LIMIT_OF_REQUESTS, T0, &h);
-    CHECK(h.limit == 4 && h.room == 4 && h.usable_ns == T0);
+    CHECK(h.limit == 4 && h.room == 4 && h.usable_ns == 0);
     for (int i = 0; i < 4; i++) limit_begin(&l, 0, T0 + (uint64_t)i * SECOND);
     limit_headroom(&l, &rules, LIMIT_OF_REQUESTS, T0 + 4 * SECOND, &h);
     uint64_t when;
