@@ -91,7 +91,8 @@ TABLE(balance, "what counts how much", conf_balance, BALANCE);
           "How long a request waits in all when its targets are at the limits set for them, or have answered 429 and " \
           "asked to be left alone. 0: it is refused."),                                                                \
         VALUE(conf_queue, max_length, OPT_INT, how, D("1000"), 1, 1000000,                                             \
-              "How many requests may wait on each event loop.")
+              "How many requests may wait for the same targets. When all places are taken, who comes takes one of a "  \
+              "lower class, or else of the key that has most.")
 TABLE(queue, "waiting for room", conf_queue, QUEUE);
 
 #define FALLBACK(field, text)                                                                                          \
@@ -175,7 +176,8 @@ static const struct opt_enum warmings[] = {
     {"failover", WARM_FAILOVER,
      "one when the target before it is left out or cools down, and when it may be asked again itself"},
     {"always", WARM_ALWAYS,
-     "besides, one at the start and after each change of the configuration, and again while it was used in the last "
+     "besides, one at the start and after each change of the configuration, and again while it was used "
+     "in the last "
      "five minutes"},
     {"inherit", WARM_INHERIT, "as `routing.warm`"},
     {0}};
@@ -253,9 +255,9 @@ static const struct opt routing_opts[] = {
      AT(conf_routing, state),
      .def = "local",
      .values = states,
-     .help =
-         "Where it is kept which targets are in trouble and how much they have been sent. `redis` needs `redis.url`. "
-         "Requests never wait for it."},
+     .help = "Where it is kept which targets are in trouble and how much they have been sent. `redis` "
+             "needs `redis.url`. "
+             "Requests never wait for it."},
     {.name = "on_redis_failure",
      .type = OPT_ENUM,
      .flags = RELOAD,

@@ -56,7 +56,7 @@ bool failover_is_spent(const struct call *call, size_t target) {
     return f->queue && (f->spent >> target & 1);
 }
 
-// The next target that lets itself be asked.
+// The next target that lets itself be asked, and for which nobody waits who goes first.
 static bool take(struct call *call, struct attempt *a) {
     struct failover *f = &call->failover;
     for (; f->next < call->route.count; f->next++) {
@@ -124,7 +124,7 @@ bool failover_first(struct call *call, struct err *err) {
     bool taken = take(call, call->at);
     enum failure why = is_limit(f->refused) ? FAILURE_RATE_LIMIT : FAILURE_OVERLOADED;
     taken = taken || take_fallback(call, call->at, why);
-    call->place.ahead = QUEUE_NOBODY;
+    call->place.ahead = QUEUE_HIGHER_CLASSES;
     return taken || nobody(call, err);
 }
 
@@ -134,9 +134,7 @@ bool failover_take_queued(struct call *call) {
     f->next = 0;
     f->retry_at_ns = f->room_at_ns = UINT64_MAX;
     attempt_reset(next);
-    call->place.ahead = QUEUE_HIGHER_CLASSES;
     bool taken = take(call, next);
-    call->place.ahead = QUEUE_NOBODY;
     if (taken) {
         call->at = next;
         f->queue = false;
@@ -193,6 +191,14 @@ static bool wait_in_queue(struct call *call) {
     return f->queue;
 }
 
+// What has failed is asked no more, but others that have no room now, or that those of a higher class wait for.
+static bool wait_for_others(struct call *call) {
+    struct failover *f = &call->failover;
+    uint64_t now = clock_mono_ns(), wait = f->room_at_ns > now ? f->room_at_ns - now : 0;
+    f->queue = f->room_at_ns != UINT64_MAX && queue_may_wait(call, wait) && may_retry(call);
+    return f->queue;
+}
+
 // What is passed through may make something at the provider each time it is sent; who is told 429 has made nothing.
 static bool may_repeat(const struct call *call, enum failure why) {
     enum http_method m = call->req->method;
@@ -214,7 +220,7 @@ bool failover_again(struct call *call, enum failure why) {
     if (call->reply_started) return info->next && continuation_may(call) && find_next(call, why);
     if (why != FAILURE_RATE_LIMIT) f->spent |= 1u << call->at->target;
     if (info->next && find_next(call, why)) return true;
-    if (why == FAILURE_RATE_LIMIT && wait_in_queue(call)) return true;
+    if (why == FAILURE_RATE_LIMIT ? wait_in_queue(call) : info->next && wait_for_others(call)) return true;
     return info->same && may_repeat(call, why) && wait_for_same(call, &f->wait_ns) && may_retry(call);
 }
 
@@ -296,15 +302,18 @@ static void on_wait_over(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, failover.timer);
     struct attempt *next = other(call);
     struct err err;
+    struct failover *f = &call->failover;
     attempt_reset(next);
-    call->failover.next = 0;
-    call->failover.retry_at_ns = UINT64_MAX;
+    f->next = 0;
+    f->retry_at_ns = f->room_at_ns = UINT64_MAX;
     if (take(call, next)) {
         call->at = next;
         pipeline_resume(call);
     } else if (!put_off(call)) {
+        f->queue = true;
+        f->spent = 0;
         (void)nobody(call, &err);
-        call_fail(call, &err);
+        if (!queue_join(call, &err)) call_fail(call, &err);
     }
 }
 

@@ -34,6 +34,7 @@ bool gateway_create(const struct gateway_options *options, struct gateway **out_
         return false;
     }
     mutex_init(&g->lock);
+    queue_line_init(&g->queue);
     *out_gateway = g;
     return true;
 }
@@ -41,6 +42,7 @@ bool gateway_create(const struct gateway_options *options, struct gateway **out_
 void gateway_free(struct gateway *g) {
     if (!g) return;
     flights_free(g->flights);
+    queue_line_free(&g->queue);
     mutex_free(&g->lock);
     mem_free(g);
 }

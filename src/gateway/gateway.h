@@ -73,6 +73,7 @@ struct gateway {
     atomic_bool ready, draining;
     struct quota_share *share; // on the first loop; NULL: no Redis is configured
     struct flights *flights;
+    struct queue_line queue;
     _Atomic int64_t config_version; // in force
     struct mutex lock;              // for what follows
     struct {

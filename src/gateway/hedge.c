@@ -58,7 +58,7 @@ static bool start(struct call *call, struct attempt *rival) {
 static bool yields(struct call *call) {
     call->place.ahead = QUEUE_OWN_CLASS;
     bool out = queue_yields(call, &call->route.targets[call->failover.next]);
-    call->place.ahead = QUEUE_NOBODY;
+    call->place.ahead = QUEUE_HIGHER_CLASSES;
     return out;
 }
 

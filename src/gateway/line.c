@@ -12,15 +12,22 @@ struct line_flow {
     unsigned class;
     uint64_t key;
     uint64_t start; // its turn; without items: the earliest it may have
-    struct line_item *first;
+    struct line_item *first, *last;
+    size_t waiting;
 };
 
 // --- lanes and flows ---
 
+static struct line_lane *find_lane(const struct line *line, uint64_t id) {
+    struct line_lane *lane = line->lanes;
+    while (lane && lane->id != id) lane = lane->next;
+    return lane;
+}
+
 static struct line_lane *lane_of(struct line *line, uint64_t id) {
-    for (struct line_lane *lane = line->lanes; lane; lane = lane->next)
-        if (lane->id == id) return lane;
-    struct line_lane *lane = mem_zalloc(1, sizeof *lane);
+    struct line_lane *lane = find_lane(line, id);
+    if (lane) return lane;
+    lane = mem_zalloc(1, sizeof *lane);
     if (!lane) return NULL;
     lane->id = id;
     lane->next = line->lanes;
@@ -71,27 +78,100 @@ static struct line_flow *flow_of(struct line_lane *lane, unsigned class, uint64_
 // --- items ---
 
 static void put_by_deadline(struct line_flow *flow, struct line_item *item) {
-    struct line_item *before = NULL, *after = flow->first;
-    while (after && after->deadline <= item->deadline) {
-        before = after;
-        after = after->next;
+    struct line_item *before = flow->last, *after = NULL; // most come with the latest
+    while (before && before->deadline > item->deadline) {
+        after = before;
+        before = before->prev;
     }
     item->prev = before;
     item->next = after;
-    if (after) after->prev = item;
+    *(after ? &after->prev : &flow->last) = item;
     *(before ? &before->next : &flow->first) = item;
     item->flow = flow;
+    flow->waiting++;
 }
 
-bool line_add(struct line *line, uint64_t lane_id, unsigned class, uint64_t key, uint64_t deadline,
-              struct line_item *item) {
-    INVARIANT(class < LINE_CLASSES && !item->flow);
-    struct line_lane *lane = lane_of(line, lane_id);
-    struct line_flow *flow = lane ? flow_of(lane, class, key) : NULL;
+// The list alone: neither flow nor lane goes by it.
+static void unlink_item(struct line *line, struct line_item *item) {
+    struct line_flow *flow = item->flow;
+    *(item->prev ? &item->prev->next : &flow->first) = item->next;
+    *(item->next ? &item->next->prev : &flow->last) = item->prev;
+    item->next = item->prev = NULL;
+    item->flow = NULL;
+    if (!--flow->waiting) flow->lane->idle++;
+    flow->lane->waiting--;
+    line->waiting--;
+}
+
+static void take_out(struct line *line, struct line_item *item) {
+    struct line_lane *lane = item->flow->lane;
+    unlink_item(line, item);
+    if (lane->idle > IDLE_MAX) drop_flows(lane, false);
+    drop_lane_if_empty(line, lane);
+}
+
+// --- places ---
+
+static size_t key_waiting(const struct line_lane *lane, const struct line_seat *seat) {
+    for (const struct line_flow *flow = lane->flows[seat->class]; flow; flow = flow->next)
+        if (flow->key == seat->key) return flow->waiting;
+    return 0;
+}
+
+// Who gives up a place; NULL: nobody has to.
+static struct line_item *who_gives_up(const struct line_lane *lane, const struct line_seat *seat) {
+    size_t most = 0;
+    struct line_item *last = NULL;
+    for (unsigned c = LINE_CLASSES; c-- > seat->class && !last;) {
+        if (c == seat->class) most = key_waiting(lane, seat) + 1;
+        for (const struct line_flow *flow = lane->flows[c]; flow; flow = flow->next) {
+            if (flow->waiting <= most) continue;
+            most = flow->waiting;
+            last = flow->last;
+        }
+    }
+    return last;
+}
+
+bool line_has_place(const struct line *line, const struct line_seat *seat) {
+    const struct line_lane *lane = find_lane(line, seat->lane);
+    return !lane || lane->waiting < seat->places || who_gives_up(lane, seat);
+}
+
+static void put_out(struct line *line, struct line_item *item) {
+    unlink_item(line, item);
+    item->out = true;
+    item->next = line->out;
+    if (line->out) line->out->prev = item;
+    line->out = item;
+}
+
+static void leave_out(struct line *line, struct line_item *item) {
+    *(item->prev ? &item->prev->next : &line->out) = item->next;
+    if (item->next) item->next->prev = item->prev;
+    item->next = item->prev = NULL;
+    item->out = false;
+}
+
+struct line_item *line_take_out(struct line *line, const void *owner) {
+    struct line_item *item = line->out;
+    while (item && item->owner != owner) item = item->next;
+    if (item) leave_out(line, item);
+    return item;
+}
+
+// --- in and out ---
+
+bool line_add(struct line *line, const struct line_seat *seat, uint64_t deadline, struct line_item *item) {
+    INVARIANT(seat->class < LINE_CLASSES && !item->flow && !item->out);
+    struct line_lane *lane = lane_of(line, seat->lane);
+    struct line_item *gives_up = lane && lane->waiting >= seat->places ? who_gives_up(lane, seat) : NULL;
+    struct line_flow *flow = lane ? flow_of(lane, seat->class, seat->key) : NULL;
     if (!flow) {
         if (lane) drop_lane_if_empty(line, lane);
         return false;
     }
+    if (gives_up) put_out(line, gives_up);
     item->deadline = deadline;
     put_by_deadline(flow, item);
     lane->waiting++;
@@ -99,19 +179,8 @@ bool line_add(struct line *line, uint64_t lane_id, unsigned class, uint64_t key,
     return true;
 }
 
-static void take_out(struct line *line, struct line_item *item) {
-    struct line_flow *flow = item->flow;
-    struct line_lane *lane = flow->lane;
-    *(item->prev ? &item->prev->next : &flow->first) = item->next;
-    if (item->next) item->next->prev = item->prev;
-    *item = (struct line_item){0};
-    lane->waiting--;
-    line->waiting--;
-    if (!flow->first && ++lane->idle > IDLE_MAX) drop_flows(lane, false);
-    drop_lane_if_empty(line, lane);
-}
-
 void line_leave(struct line *line, struct line_item *item) {
+    if (item->out) leave_out(line, item);
     if (item->flow) take_out(line, item);
 }
 

@@ -4,8 +4,14 @@
 // Keys take turns by start-time fair queueing with all turns alike: one that has much to ask waits behind its own, and
 // one that comes anew is not ahead of what the others are owed.
 //
+// Places are shared likewise. Where all are taken, who comes takes the last one of a lower class, or else of the key of
+// its own class that has most, if that has more than the newcomer's with it; who has had to give up a place is kept for
+// its owner to be told.
+//
 // Ownership: items are part of their owners, who take them out before they go. Thread rule: plain data, its owner's
-// thread. Units: deadlines in any that grows. Source: P. Goyal, H. Vin, H. Cheng, "Start-time Fair Queuing", 1996.
+// thread. Units: deadlines in any that grows. Sources: P. Goyal, H. Vin, H. Cheng, "Start-time Fair Queuing", 1996; the
+// place: B. Suter et al., "Buffer Management Schemes for Supporting TCP in Gigabit Routers with Per-flow Queueing"
+// (longest queue drop), 1999.
 #ifndef GATEWAY_LINE_H
 #define GATEWAY_LINE_H
 
@@ -18,6 +24,8 @@ struct line_item {
     struct line_flow *flow; // NULL: it waits in none
     struct line_item *next, *prev;
     uint64_t deadline;
+    void *owner; // whose it is; the line does not look at it
+    bool out;    // it has had to give up its place, and its owner was not told yet
 };
 struct line_lane {
     struct line_lane *next;
@@ -30,11 +38,22 @@ struct line_lane {
 struct line {
     struct line_lane *lanes; // each has somebody waiting
     size_t waiting;
+    struct line_item *out; // those who have had to give up their places
+};
+// Where somebody waits.
+struct line_seat {
+    uint64_t lane;
+    unsigned class; // 0 goes first
+    uint64_t key;
+    size_t places; // of the lane
 };
 
-// False without memory. class: 0 goes first. A zeroed line is empty.
-NODISCARD bool line_add(struct line *line, uint64_t lane, unsigned class, uint64_t key, uint64_t deadline,
-                        struct line_item *item);
+// Whether there is a place, or one that somebody has to give up.
+bool line_has_place(const struct line *line, const struct line_seat *seat);
+// False without memory. Only where there is a place. A zeroed line is empty.
+NODISCARD bool line_add(struct line *line, const struct line_seat *seat, uint64_t deadline, struct line_item *item);
+// One of that owner's who have had to give up their places, taken out; NULL: none has.
+struct line_item *line_take_out(struct line *line, const void *owner);
 // It leaves without having had a turn; nothing when it does not wait.
 void line_leave(struct line *line, struct line_item *item);
 // It has had its turn.

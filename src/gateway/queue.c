@@ -54,9 +54,38 @@ static uint64_t max_wait_ms(const struct call *call) {
     return (uint64_t)most > waited ? (uint64_t)most - waited : 0;
 }
 
-bool queue_may_wait(const struct call *call, uint64_t ns) {
+// --- its place ---
+
+// Those who wait for the same targets are one line.
+static uint64_t lane_of(const struct call *call) {
+    uint64_t lane = 0;
+    for (size_t i = 0; i < call->route.count; i++) {
+        const struct route_target *t = &call->route.targets[i];
+        const struct board_slot *slot = t->slot ? t->slot : t->provider_slot;
+        lane += hash_bytes(str_of((const char *)&slot, sizeof slot), 0);
+    }
+    return lane;
+}
+
+static struct line_seat seat_of(struct call *call) {
+    return (struct line_seat){.lane = lane_of(call),
+                              .class = queue_class_of(call),
+                              .key = call->key ? (uint64_t)call->key->id : 0,
+                              .places = (size_t)rules_of(call)->max_length};
+}
+
+static bool has_place(struct call *call) {
+    struct queue_line *ql = &call->gl->gateway->queue;
+    const struct line_seat seat = seat_of(call);
+    mutex_lock(&ql->lock);
+    bool out = line_has_place(&ql->line, &seat);
+    mutex_unlock(&ql->lock);
+    return out;
+}
+
+bool queue_may_wait(struct call *call, uint64_t ns) {
     if (!rules_of(call)->max_wait || ns > max_wait_ms(call) * NS_PER_MS || ns >= watch_remaining(call)) return false;
-    return call->gl->queue.line.waiting < (size_t)rules_of(call)->max_length;
+    return has_place(call);
 }
 
 // --- who goes first ---
@@ -68,7 +97,7 @@ static bool waits_at(const struct route_target *t, unsigned classes) {
 
 bool queue_yields(struct call *call, const struct route_target *t) {
     enum queue_ahead ahead = call->place.ahead;
-    if (ahead == QUEUE_NOBODY || !waits_at(t, BOARD_CLASSES)) return false;
+    if (call->reply_started || !waits_at(t, BOARD_CLASSES)) return false; // what has begun goes on
     return waits_at(t, (unsigned)queue_class_of(call) + (ahead == QUEUE_OWN_CLASS));
 }
 
@@ -116,17 +145,6 @@ static void count_refused(const struct call *call, struct str reason) {
 
 // --- in and out ---
 
-// Those who wait for the same targets are one line.
-static uint64_t lane_of(const struct call *call) {
-    uint64_t lane = 0;
-    for (size_t i = 0; i < call->route.count; i++) {
-        const struct route_target *t = &call->route.targets[i];
-        const struct board_slot *slot = t->slot ? t->slot : t->provider_slot;
-        lane += hash_bytes(str_of((const char *)&slot, sizeof slot), 0);
-    }
-    return lane;
-}
-
 // Tells the board, so that others do not take what it waits for.
 static void tell_waiting(struct call *call, bool waits) {
     void (*tell)(struct board_slot *, unsigned) = waits ? board_wait : board_wait_over;
@@ -141,18 +159,45 @@ static void tell_waiting(struct call *call, bool waits) {
     if (!waits) call->place.whole = 0;
 }
 
-static void out_of_line(struct call *call, struct str result) {
-    struct line *line = &call->gl->queue.line;
-    if (!call->place.item.flow) return;
+static void line_changed(struct queue_line *ql) { atomic_store(&ql->waiting, ql->line.waiting); }
+
+// Any loop's.
+static void wake(struct gateway_loop *gl) {
+    if (!atomic_exchange(&gl->queue.posted, true)) loop_post(gl->loop, &gl->queue.task);
+}
+
+// With the line locked.
+static void wake_next(struct queue_line *ql) {
+    for (const struct line_lane *lane = ql->line.lanes; lane; lane = lane->next) wake(line_first(lane)->owner);
+}
+
+// With the line locked.
+static void take_from_line(struct call *call, bool served) {
+    struct queue_line *ql = &call->gl->gateway->queue;
+    if (served)
+        line_serve(&ql->line, &call->place.item);
+    else
+        line_leave(&ql->line, &call->place.item);
+    line_changed(ql);
+}
+
+static void note_out(struct call *call, struct str result) {
     timer_stop(&call->place.timer);
+    call->place.waits = false;
     call->place.waited_ns += clock_mono_ns() - call->place.since_ns;
+    call->gl->queue.waiting--;
     tell_waiting(call, false);
     count_waiting(call, false);
     count_wait(call, result);
-    if (str_eq(result, SERVED))
-        line_serve(line, &call->place.item);
-    else
-        line_leave(line, &call->place.item);
+}
+
+static void out_of_line(struct call *call, struct str result) {
+    struct queue_line *ql = &call->gl->gateway->queue;
+    if (!call->place.waits) return;
+    mutex_lock(&ql->lock);
+    take_from_line(call, false);
+    mutex_unlock(&ql->lock);
+    note_out(call, result);
 }
 
 void queue_leave(struct call *call) { out_of_line(call, STR("gone")); }
@@ -170,6 +215,29 @@ static void on_late(struct timer *timer) {
     call_fail(call, &err);
 }
 
+// All places are taken by those who are owed as much.
+static bool refuse_full(struct call *call, struct err *err) {
+    err_set(err, ERR_RATE_LIMITED, "all targets of \"%.*s\" are at their limits, and too many requests wait",
+            STR_ARG(str_head(call->request.model, 100)));
+    err->retry_s = 1;
+    count_refused(call, STR("full"));
+    return false;
+}
+
+static bool take_place(struct call *call, uint64_t deadline, struct err *err) {
+    struct queue_line *ql = &call->gl->gateway->queue;
+    const struct line_seat seat = seat_of(call);
+    bool any, ok = false;
+    call->place.item.owner = call->gl;
+    mutex_lock(&ql->lock);
+    any = line_has_place(&ql->line, &seat);
+    if (any) ok = line_add(&ql->line, &seat, deadline, &call->place.item);
+    if (ok && ql->line.out) wake(ql->line.out->owner);
+    line_changed(ql);
+    mutex_unlock(&ql->lock);
+    return ok || (any ? err_no_memory(err) : refuse_full(call, err));
+}
+
 bool queue_join(struct call *call, struct err *err) {
     struct queue *q = &call->gl->queue;
     const struct failover *f = &call->failover;
@@ -183,57 +251,76 @@ bool queue_join(struct call *call, struct err *err) {
         return false;
     }
     unsigned retry_s = err->retry_s;
-    if (q->line.waiting >= (size_t)rules_of(call)->max_length) {
-        err_set(err, ERR_RATE_LIMITED, "all targets of \"%.*s\" are at their limits, and too many requests wait",
-                STR_ARG(str_head(call->request.model, 100)));
-        err->retry_s = MAX(retry_s, 1u);
-        count_refused(call, STR("full"));
+    if (!take_place(call, deadline, err)) {
+        err->retry_s = MAX(retry_s, err->retry_s);
         return false;
     }
-    uint64_t key = call->key ? (uint64_t)call->key->id : 0;
-    if (!line_add(&q->line, lane_of(call), queue_class_of(call), key, deadline, &call->place.item))
-        return err_no_memory(err);
+    call->place.waits = true;
+    call->place.since_ns = now;
     tell_waiting(call, true);
     count_waiting(call, true);
-    call->place.since_ns = now;
     timer_set(&call->place.timer, wait);
-    if (q->line.waiting == 1) timer_set(&q->timer, QUEUE_LOOK_MS);
+    if (!q->waiting++) timer_set(&q->timer, QUEUE_LOOK_MS);
     return true;
 }
 
 // --- serving ---
 
+// Board and metrics are all that is touched while the line is locked.
 static bool serve(struct call *call) {
     if (!has_room(call, clock_mono_ns()) || !failover_take_queued(call)) return false;
-    out_of_line(call, SERVED);
+    take_from_line(call, true);
+    note_out(call, SERVED);
     return true;
 }
 
-// One of each lane at a time, that none takes all there is.
-static bool serve_round(struct queue *q, struct wait_list *served) {
+// One of each lane at a time, that none takes all there is; others' calls are their loops'.
+static bool serve_round(struct gateway_loop *gl, struct line *line, struct wait_list *served) {
     bool any = false;
-    for (struct line_lane *lane = q->line.lanes, *next; lane; lane = next) {
+    for (struct line_lane *lane = line->lanes, *next; lane; lane = next) {
         next = lane->next; // it goes with its last item
-        struct call *call = CONTAINER_OF(line_first(lane), struct call, place.item);
-        if (!serve(call)) continue;
+        struct line_item *first = line_first(lane);
+        struct call *call = CONTAINER_OF(first, struct call, place.item);
+        if (first->owner != gl || !serve(call)) continue;
         wait_add(served, call);
         any = true;
     }
     return any;
 }
 
+static void take_turns(struct gateway_loop *gl, struct wait_list *served, struct wait_list *out) {
+    struct queue_line *ql = &gl->gateway->queue;
+    struct line_item *item;
+    bool any = false;
+    mutex_lock(&ql->lock);
+    while ((item = line_take_out(&ql->line, gl))) {
+        struct call *call = CONTAINER_OF(item, struct call, place.item);
+        note_out(call, STR("full"));
+        wait_add(out, call);
+    }
+    while (serve_round(gl, &ql->line, served)) any = true;
+    if (any) wake_next(ql); // there may be room for more
+    line_turn(&ql->line);
+    mutex_unlock(&ql->lock);
+}
+
+static void put_out(struct call *call) {
+    struct err err;
+    (void)refuse_full(call, &err);
+    call_fail(call, &err);
+}
+
 static void look(struct gateway_loop *gl) {
     struct queue *q = &gl->queue;
-    struct wait_list backwards = {0}, served = {0};
+    struct wait_list backwards = {0}, served = {0}, out = {0};
     struct call *call;
-    while (serve_round(q, &backwards)) {
-    }
-    line_turn(&q->line);
+    take_turns(gl, &backwards, &out);
     while ((call = wait_take(&backwards))) wait_add(&served, call);
-    if (q->line.waiting)
+    if (q->waiting)
         timer_set(&q->timer, QUEUE_LOOK_MS);
     else
         timer_clear(&q->timer);
+    while ((call = wait_take(&out))) put_out(call);
     while ((call = wait_take(&served))) pipeline_resume(call);
 }
 
@@ -241,19 +328,26 @@ static void on_time(struct timer *timer) { look(CONTAINER_OF(timer, struct gatew
 
 static void on_wake(struct task *task) {
     struct gateway_loop *gl = CONTAINER_OF(task, struct gateway_loop, queue.task);
-    gl->queue.posted = false;
-    if (gl->queue.line.waiting) look(gl);
+    atomic_store(&gl->queue.posted, false);
+    if (gl->queue.waiting) look(gl);
 }
 
 void queue_wake(struct gateway_loop *gl) {
-    struct queue *q = &gl->queue;
-    if (!q->line.waiting || q->posted) return;
-    q->posted = true;
-    q->task.fn = on_wake;
-    loop_post(gl->loop, &q->task);
+    struct queue_line *ql = &gl->gateway->queue;
+    if (!atomic_load_explicit(&ql->waiting, memory_order_relaxed)) return;
+    mutex_lock(&ql->lock);
+    wake_next(ql);
+    mutex_unlock(&ql->lock);
 }
 
-void queue_init(struct gateway_loop *gl) { timer_init(&gl->queue.timer, gl->loop, on_time); }
+void queue_line_init(struct queue_line *ql) { mutex_init(&ql->lock); }
+
+void queue_line_free(struct queue_line *ql) { mutex_free(&ql->lock); }
+
+void queue_init(struct gateway_loop *gl) {
+    timer_init(&gl->queue.timer, gl->loop, on_time);
+    gl->queue.task.fn = on_wake;
+}
 
 void queue_stop(struct gateway_loop *gl) {
     if (gl->queue.timer.loop) timer_stop(&gl->queue.timer);

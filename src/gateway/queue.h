@@ -1,18 +1,22 @@
-// Calls that wait because all their targets are at their limits: a queue for each loop, served as line.h says.
+// Calls that wait because all their targets are at their limits: one line for the process, served as line.h says.
 //
 // One that has been told so by its last target (429) waits as well, for as long as the target asks to be left alone.
 //
-// Limits are of the process: a call that ends has its own loop look at once who is next, and the others look every
-// QUEUE_LOOK_MS while somebody waits there. Classes hold across loops: while a call of a higher class waits for a
-// target, wherever that is, none of a lower one takes it; nor does a call that has just come take what others of its
-// class wait for.
+// Calls of all loops stand in one line, so keys take turns whichever loop they came to. Only its own loop takes a
+// target for a call: a call that ends has the loops woken whose calls are next, and each looks every QUEUE_LOOK_MS
+// while somebody of its own waits. Classes hold across lanes: while a call of a higher class waits for a target, none
+// of a lower one takes it, not even one that has failed elsewhere; nor does a call that has just come take what others
+// of its class wait for.
 //
-// Ownership: the queue borrows the calls. Thread rule: the loop's.
+// Ownership: the line borrows the calls. Thread rule: a call's functions on its loop; struct queue_line is locked.
 #ifndef GATEWAY_QUEUE_H
 #define GATEWAY_QUEUE_H
 
 #include "gateway/line.h"
 #include "os/loop.h"
+#include "os/thread.h"
+
+#include <stdatomic.h>
 
 #define QUEUE_LOOK_MS 10
 
@@ -22,21 +26,28 @@ struct route_target;
 struct gateway_loop;
 
 enum queue_ahead {
-    QUEUE_NOBODY,
     QUEUE_HIGHER_CLASSES,
-    QUEUE_OWN_CLASS, // and the higher ones
+    QUEUE_OWN_CLASS, // and the higher ones: it has just come
 };
 enum queue_class { QUEUE_HIGH, QUEUE_NORMAL, QUEUE_LOW };
 
-struct queue {
+// Of the process.
+struct queue_line {
+    struct mutex lock; // for the line
     struct line line;
+    atomic_size_t waiting;
+};
+// Of a loop.
+struct queue {
+    size_t waiting; // calls
     struct timer timer;
     struct task task;
-    bool posted;
+    atomic_bool posted;
 };
 // A call's place.
 struct queue_place {
     struct line_item item;
+    bool waits;
     struct timer timer;     // its deadline
     uint32_t whole;         // targets that it waits for as their provider has no room
     enum queue_ahead ahead; // who goes first
@@ -48,6 +59,8 @@ struct queue_place {
 
 // How important a call is: as its key says, and less when the request asks for less.
 enum queue_class queue_class_of(struct call *call);
+void queue_line_init(struct queue_line *line);
+void queue_line_free(struct queue_line *line);
 void queue_init(struct gateway_loop *gl);
 void queue_stop(struct gateway_loop *gl);
 void queue_place_init(struct call *call);
@@ -55,12 +68,12 @@ void queue_place_init(struct call *call);
 // taken, or fails. False: it does not wait, and err stays, or says that too many wait.
 NODISCARD bool queue_join(struct call *call, struct err *err);
 // Whether it may wait so long for a target that asked to be left alone.
-bool queue_may_wait(const struct call *call, uint64_t ns);
+bool queue_may_wait(struct call *call, uint64_t ns);
 // Nothing when it does not wait.
 void queue_leave(struct call *call);
 // Whether others who wait for the target go first.
 bool queue_yields(struct call *call, const struct route_target *t);
-// A target may have room: those who wait are looked at soon.
+// A target may have room: those who are next are looked at soon.
 void queue_wake(struct gateway_loop *gl);
 
 #endif

@@ -25,6 +25,12 @@ class Queues(Suite):
                 limited('slow', 450, one, {'queue': {'max_wait': '15s', 'max_length': 100}}),
                 limited('short', 500, one, {'queue': {'max_wait': '15s', 'max_length': 2}}),
                 limited('refuses', 600, one),
+                limited('few', 400, one, {'queue': {'max_wait': '15s', 'max_length': 3}}),
+                *({'name': name, 'strategy': 'priority', 'routing': {'queue': {'max_wait': wait}}, 'targets': [
+                    {'provider': 'fake', 'model': f'{name};status=500'},
+                    {'provider': 'fake', 'model': 'second;delay=500', 'limits': one}]}
+                  for name, wait in (('patient', '15s'), ('impatient', '0s'))),
+                limited('second', 500, one, {'queue': {'max_wait': '15s'}}),
                 limited('minute', 0, {'requests_per_minute': 5}),
                 limited('minute-queued', 0, {'requests_per_minute': 5}, {'queue': {'max_wait': '5s'}}),
                 limited('minute-counted', 0, {'requests_per_minute': 5}, {'queue': {'max_wait': '5s'}}),
@@ -192,6 +198,35 @@ class Queues(Suite):
         self.assertEqual([conn.read().status for conn in conns], [200] * 5)
         self.assertEqual(self.texts(), ['one 0', 'one 1', 'other', 'one 2', 'one 3'])
 
+    def test_places(self):
+        """Who comes when all places are taken takes one of the key that has most."""
+        one, other = (self.server.create_key()['key'] for _ in range(2))
+        conns = self.in_order(*(('few', f'one {i}', one) for i in range(5)), ('few', 'other', other))
+        replies = [conn.read() for conn in conns]
+        self.assertEqual([r.status for r in replies], [200, 200, 200, 429, 429, 200])
+        for refused in replies[3:5]:
+            self.check_error(refused, 429, 'rate_limit_exceeded')
+            self.assertIn('too many', refused.error()['message'])
+            self.assertEqual(refused.header('retry-after'), '1')
+        self.assertEqual(self.texts(), ['one 0', 'one 1', 'other', 'one 2'])
+
+    def test_places_of_lower_classes(self):
+        high, low = (self.server.create_key(f'tags=priority={p}')['key'] for p in ('high', 'low'))
+        conns = self.in_order(*(('few', f'low {i}', low) for i in range(4)), *(('few', f'high {i}', high) for i in range(2)))
+        self.assertEqual([conn.read().status for conn in conns], [200, 200, 429, 429, 200, 200])
+        self.assertEqual(self.texts(), ['low 0', 'high 0', 'high 1', 'low 1'])
+
+    def test_who_has_failed_elsewhere(self):
+        """It waits for the next target as others do, behind higher classes, and where it may not wait it has failed."""
+        high, low = (self.server.create_key(f'tags=priority={p}')['key'] for p in ('high', 'low'))
+        first, waits, failed = self.in_order(('second', 'first', high), ('second', 'high', high), ('patient', 'low', low))
+        self.assertEqual(self.chat('impatient', 'refused', key=low).status, 500)
+        replies = [conn.read() for conn in (first, waits, failed)]
+        self.assertEqual([r.status for r in replies], [200] * 3)
+        self.assertEqual(replies[2].header('x-penstock-attempts'), '2')
+        seen = [s.json['messages'][-1]['content'] for s in self.fake.seen if s.json['model'].startswith('second')]
+        self.assertEqual(seen, ['first', 'high', 'low'])
+
     def test_deadline(self):
         hurry = {'x-penstock-max-wait': '200ms'}
         first, late, patient = self.in_order(('slow', 'first'), ('slow', 'late', None, hurry), ('slow', 'patient'))
@@ -224,7 +259,28 @@ class Loops(Suite):
     @classmethod
     def config(cls):
         return {'providers': [fake_provider(cls.fake)], 'auth': {'required': False}, 'log': {'level': 'debug', 'format': 'json'},
-                'models': [limited('narrow', 40, {'concurrency': 2}, {'queue': {'max_wait': '15s'}})]}
+                'models': [limited('narrow', 40, {'concurrency': 2}, {'queue': {'max_wait': '15s'}}),
+                           limited('one', 100, {'concurrency': 1}, {'queue': {'max_wait': '15s', 'max_length': 20}})]}
+
+    def test_keys_in_turns(self):
+        """A key that has filled the line holds up none of those that come after it by more than a call each."""
+        many, *others = [self.server.create_key()['key'] for _ in range(5)]
+        conns = []
+
+        def send(text, key):
+            conns.append(self.server.conn(timeout=60))
+            self.addCleanup(conns[-1].close)
+            conns[-1].send(request_bytes('POST', '/v1/chat/completions', chat_body('one', text), key=key))
+        for i in range(21):
+            send('many', many)
+        self.assertTrue(self.fake.wait(lambda: self.fake.seen))
+        for i, key in enumerate(others):
+            send(f'other {i}', key)
+        statuses = [conn.read().status for conn in conns]
+        self.assertEqual((statuses.count(200), statuses[-4:]), (21, [200] * 4))
+        texts = [seen.json['messages'][-1]['content'] for seen in self.fake.seen]
+        last = max(i for i, text in enumerate(texts) if text != 'many')
+        self.assertLess(last, 10, texts)  # some of the others' calls begin while these are being sent
 
     def test_concurrency(self):
         wrong = []

@@ -12,7 +12,8 @@ struct waiter {
 };
 
 static void add(struct line *line, uint64_t lane, struct waiter *w) {
-    REQUIRE(line_add(line, lane, w->class, w->key, w->deadline, &w->item));
+    const struct line_seat seat = {lane, w->class, w->key, SIZE_MAX};
+    REQUIRE(line_add(line, &seat, w->deadline, &w->item));
 }
 
 // The names in the order in which they are served.
@@ -122,9 +123,10 @@ static void test_many_keys(void) {
 static void test_without_memory(void) {
     struct line line = {0};
     struct waiter a = {{0}, 1, 1, 1, 'a'};
+    const struct line_seat seat = {1, 1, 1, 1};
     for (uint64_t nth = 1; nth <= 2; nth++) {
         mem_fail_nth(nth);
-        CHECK(!line_add(&line, 1, 1, 1, 1, &a.item));
+        CHECK(!line_add(&line, &seat, 1, &a.item));
         mem_fail_nth(0);
         CHECK(!line.lanes && !line.waiting && !a.item.flow);
     }
@@ -132,4 +134,51 @@ static void test_without_memory(void) {
     line_leave(&line, &a.item);
 }
 
-TEST_MAIN(test_order, test_coming_back, test_leaving, test_lanes, test_many_keys, test_without_memory)
+// The names of those who had to give up their places.
+static void check_out(struct line *line, const void *owner, const char *expected) {
+    char names[16];
+    size_t n = 0;
+    struct line_item *item;
+    while ((item = line_take_out(line, owner))) {
+        CHECK(!item->out && !item->flow);
+        names[n++] = CONTAINER_OF(item, struct waiter, item)->name;
+    }
+    CHECK_STR(str_of(names, n), str_c(expected));
+}
+
+static bool add_bounded(struct line *line, size_t places, struct waiter *w) {
+    const struct line_seat seat = {1, w->class, w->key, places};
+    if (!line_has_place(line, &seat)) return false;
+    REQUIRE(line_add(line, &seat, w->deadline, &w->item));
+    return true;
+}
+
+// Places are shared among keys as turns are, and a lower class gives way.
+static void test_places(void) {
+    struct line line = {0};
+    struct waiter one[4] = {{{0}, 1, 1, 1, 'a'}, {{0}, 1, 1, 2, 'b'}, {{0}, 1, 1, 3, 'c'}, {{0}, 1, 1, 4, 'd'}};
+    struct waiter two[2] = {{{0}, 1, 2, 5, 'X'}, {{0}, 1, 2, 6, 'Y'}};
+    struct waiter low = {{0}, 2, 3, 1, 'l'}, high[2] = {{{0}, 0, 1, 9, 'H'}, {{0}, 0, 1, 9, 'I'}};
+    char order[16];
+    int me;
+    for (size_t i = 0; i < 4; i++) {
+        one[i].item.owner = &me;
+        CHECK(add_bounded(&line, 3, &one[i]) == (i < 3));
+    }
+    CHECK(add_bounded(&line, 3, &two[0])); // of three it takes one
+    check_out(&line, &line, "");
+    check_out(&line, &me, "c");
+    CHECK(!add_bounded(&line, 3, &two[1])); // who has as many gives nothing up
+    CHECK(!add_bounded(&line, 3, &low));
+    CHECK(add_bounded(&line, 4, &low));
+    CHECK(add_bounded(&line, 4, &high[0]));
+    check_out(&line, NULL, "l");
+    CHECK(add_bounded(&line, 4, &high[1]));
+    line_leave(&line, &one[1].item); // it had to go, and leaves before it was told
+    check_out(&line, &me, "");
+    CHECK_INT(line.waiting, 4);
+    serve_all(&line, order);
+    CHECK_STR(str_c(order), STR("HIaX"));
+}
+
+TEST_MAIN(test_places, test_order, test_coming_back, test_leaving, test_lanes, test_many_keys, test_without_memory)
