@@ -159,7 +159,8 @@ static bool find_next(struct call *call, enum failure why) {
     attempt_failed(call->at, why); // its place may be what the next one needs
     attempt_reset(next);
     bool key = (why == FAILURE_RATE_LIMIT || why == FAILURE_AUTH) && attempt_take_key(next, call->at);
-    if (!key && !take_any(call, next, why)) return false;
+    if (why == FAILURE_BAD_REQUEST) f->next = MAX(f->next, call->trials.own); // a canary's: the model itself is asked
+    if (!key && !(why == FAILURE_BAD_REQUEST ? take(call, next) : take_any(call, next, why))) return false;
     if (may_retry(call)) {
         f->ready = next;
         return true;
@@ -214,12 +215,14 @@ bool failover_again(struct call *call, enum failure why) {
     f->ready = NULL;
     f->wait_ns = 0;
     if (!call->at->taken) return false;
-    // A canary's failures are seen by nobody, however few attempts there are: the model itself has one.
+    // A canary's failures are seen by nobody, however few attempts there are: the model itself has one. Whether it is
+    // the request that is at fault is for the model to say.
     bool own = !call->route.stands_for || call->at->target >= call->trials.own;
     if (own && call->attempts >= (size_t)rules_of(call)->attempts) return false;
     if (call->reply_started) return info->next && continuation_may(call) && find_next(call, why);
     if (why != FAILURE_RATE_LIMIT) f->spent |= 1u << call->at->target;
-    if (info->next && find_next(call, why)) return true;
+    if (!own && failure_is_of_request(why)) call->trials.refused = true;
+    if ((info->next || (!own && why == FAILURE_BAD_REQUEST)) && find_next(call, why)) return true;
     if (why == FAILURE_RATE_LIMIT ? wait_in_queue(call) : info->next && wait_for_others(call)) return true;
     return info->same && may_repeat(call, why) && wait_for_same(call, &f->wait_ns) && may_retry(call);
 }

@@ -64,6 +64,12 @@ static void seat_in_arm(struct call *call) {
         seat->trial = NULL; // none of its arms
 }
 
+// What the model itself does not take either, or could not be asked about, says nothing of its canary; nor does it of
+// the model.
+static bool is_of_request(const struct call *call) {
+    return call->status >= 400 && (call->trials.refused || failure_is_of_request(call->failover.why));
+}
+
 void trial_end(struct call *call) {
     const struct trial_part *part = &call->trials;
     seat_in_arm(call);
@@ -72,7 +78,8 @@ void trial_end(struct call *call) {
     if (!call->attempts || !call->at->provider || client_left(call)) return;
     // A second call that came first is no failure of the first target.
     bool helped = call->at->target >= part->own;
-    if (!helped || call->failover.why != FAILURE_NONE) note(call, &part->canary);
+    bool told = !helped || call->failover.why != FAILURE_NONE;
+    if (told && !is_of_request(call)) note(call, &part->canary);
     note(call, &part->shadow);
     note(call, &part->ab);
 }

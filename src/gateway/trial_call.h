@@ -18,6 +18,7 @@ struct trial_part {
     struct trial_seat canary, shadow;
     struct trial_seat ab; // its arm is known once a target has answered
     size_t own;           // targets of the route that are of its arm; others only help out
+    bool refused;         // the canary has found fault with the request
 };
 
 // The model that takes this call, whose need is known, as the canary of its own; empty: its own does.

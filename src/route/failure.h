@@ -33,6 +33,10 @@ NODISCARD bool failure_parse(struct str name, enum failure *out_failure);
 static inline bool failure_is_timeout(enum failure f) {
     return f >= FAILURE_TIMEOUT_CONNECT && f <= FAILURE_TIMEOUT_TOTAL;
 }
+// The request itself may be at fault: another target is likely to find so too.
+static inline bool failure_is_of_request(enum failure f) {
+    return f == FAILURE_BAD_REQUEST || f == FAILURE_CONTEXT_WINDOW || f == FAILURE_CONTENT_POLICY;
+}
 // What an HTTP status says when nobody has read the body; NONE below 300. A body may tell more: context_window,
 // content_policy, overloaded.
 enum failure failure_of_status(int status);

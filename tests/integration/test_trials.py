@@ -39,6 +39,9 @@ class Trials(Suite):
                     model('hurt', 'fake', 'well', canary=canary('broken', steps=['0.5'], every='1h')),
                     model('once', 'fake', 'well', canary=canary('broken-once', steps=['1'], every='1h'),
                           routing={'retry': {'attempts': 1}, 'fallbacks': {'general': ['rival']}}),
+                    model('picky', 'fake', 'picky;status=400', routing={'retry': {'attempts': 1}}),
+                    model('fussed', 'fake', 'well', canary=canary('picky', steps=['0.5'], every='1h')),
+                    model('sober', 'fake', 'well', canary=canary('rival', steps=['0.5'], every='1h')),
                     model('broken-once', 'fake', 'sick;status=500', routing={'retry': {'attempts': 1}}),
                     model('steady', 'fake', 'well', canary=canary('rival', steps=['0.5'], every='1h')),
                     *({'name': name, 'strategy': 'ab', 'targets': [
@@ -120,6 +123,28 @@ class Trials(Suite):
         for _ in range(10):
             self.server.chat('hurt')
         self.assertEqual(set(self.asked()), {'well'})
+
+    def test_what_the_canary_alone_refuses(self):
+        """The model takes it: the client sees that, and the canary is worse."""
+        def gone():
+            for _ in range(10):
+                self.assertEqual(self.server.chat('fussed').status, 200)
+            return (self.of('canary', 'fussed') or {}).get('state') == 'rolled_back'
+        self.assertTrue(eventually(gone, 40, 0.2))
+
+    def test_what_nobody_takes(self):
+        """A request that is at fault itself counts for neither side."""
+        def bad(i):
+            return json.dumps({'model': 'sober', 'user': f'u{i}', 'messages': [
+                {'role': 'tool', 'tool_call_id': 'none', 'content': 'Of no call.'}]}).encode()
+        replies = [self.server.post('/v1/chat/completions', bad(i)) for i in range(30)]
+        self.assertEqual({r.status for r in replies}, {400})
+        self.assertIn('rival', self.asked())
+        self.assertEqual(self.asked().count('well'), 30)  # for each, as the model itself has the say
+        for i in range(10):
+            self.assertEqual(self.server.chat('sober', user=f'u{i}').status, 200)
+        self.assertTrue(eventually(lambda: sum(a['requests'] for a in self.arms('canary', 'sober').values()) == 10, 20))
+        self.assertEqual({a['errors'] for a in self.arms('canary', 'sober').values()}, {0})
 
     def test_few_attempts_show_nobody_a_canary(self):
         def hurt():
