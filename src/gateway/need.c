@@ -225,6 +225,10 @@ struct facts_known {
     struct str model; // how the first counts tokens
 };
 
+static uint64_t window_of(const struct model_entry *facts) {
+    return facts->context_window ? facts->context_window : UINT64_MAX;
+}
+
 static bool must_read(struct call *call, struct need *need, const struct facts_known *known) {
     size_t n = call->request.body.n;
     if (!known->abilities && n > GLANCE_MAX && n <= known->window) return false; // whatever is in it
@@ -255,7 +259,7 @@ static bool read_abilities(struct call *call, struct need *need, const struct fa
 #define USES_NAMES (CONDITION_USES(CONDITION_USER) | CONDITION_USES(CONDITION_SESSION))
 
 static bool read_for(struct call *call, struct need *need, const struct route_model *m, struct err *err) {
-    const struct facts_known known = {m->known, m->least_window, m->count ? m->nodes[0].conf->model : STR("")};
+    const struct facts_known known = {m->known, window_of(&m->least), m->count ? m->nodes[0].conf->model : STR("")};
     bool asked = (m->uses & USES_TEXT) || m->conf->policy.quality.leads || m->conf->strategy == STRATEGY_COMPLEXITY ||
                  m->conf->tasks.n;
     bool counted = m->count && (m->uses & CONDITION_USES(CONDITION_TOKENS));
@@ -268,7 +272,7 @@ static bool read_direct(struct call *call, struct need *need, const struct conf_
     const struct model_entry *e =
         model_catalog_find(call->runtime->models, choice->peer->preset->name, choice->upstream);
     if (!e) return true;
-    const struct facts_known known = {true, e->context_window ? e->context_window : UINT64_MAX, choice->upstream};
+    const struct facts_known known = {true, window_of(e), choice->upstream};
     return read_abilities(call, need, &known, false, false, err);
 }
 

@@ -7,9 +7,12 @@
 
 #define TEXT_MAX ((size_t)4096)
 
-static void put(struct buf *b, const char *name, struct str value) {
+static void put(struct buf *b, struct str name, struct str value) {
     if (!value.n || !http_is_field_value(value)) return;
-    buf_printf(b, "%s%s=%.*s", b->n ? "; " : "", name, STR_ARG(value));
+    if (b->n) buf_lit(b, "; ");
+    buf_put(b, name);
+    buf_putc(b, '=');
+    buf_put(b, value);
 }
 
 static struct str done(struct call *call, struct buf *b) {
@@ -25,10 +28,10 @@ struct str route_text(struct call *call) {
     if (!need || !call_target(call)) return STR("");
     bool choice = m && call->route.considered > 1;
     if (!choice && !call->task.n) return STR("");
-    if (choice) put(&b, "strategy", strategy_name((enum conf_strategy)m->strategy));
-    if (need->judged && need->chat) put(&b, "tier", tier_name(need->complexity.tier));
-    put(&b, "task", call->task);
-    put(&b, "model", call->task_model);
+    if (choice) put(&b, STR("strategy"), strategy_name((enum conf_strategy)m->strategy));
+    if (need->judged && need->chat) put(&b, STR("tier"), tier_name(need->complexity.tier));
+    put(&b, STR("task"), call->task);
+    put(&b, STR("model"), call->task_model);
     return done(call, &b);
 }
 

@@ -4,8 +4,8 @@
 // targets gets its slots once, keeps the pointers, and puts them back when the table goes. An attempt is board_begin,
 // perhaps board_first_token, and exactly one board_end.
 //
-// Ownership: the board owns its slots; board_slot_get takes a reference. Thread rule: any thread. board_view and
-// board_quality take no lock and write nothing; all that writes takes the slot's own lock for well under a
+// Ownership: the board owns its slots; board_slot_get takes a reference. Thread rule: any thread. board_view, its
+// parts and board_quality take no lock and write nothing; all that writes takes the slot's own lock for well under a
 // microsecond; nothing is called back. Units: ns of the monotonic clock, always passed in; `draw` is any random number.
 #ifndef ROUTE_BOARD_H
 #define ROUTE_BOARD_H
@@ -104,6 +104,16 @@ struct board_view {
     float requests_room, tokens_room;   // likewise absolute; -1 when there is no limit
 };
 void board_view(const struct board_slot *slot, uint64_t now_ns, struct board_view *out);
+// What choosing asks of every target; the rest of the view only where somebody wants it.
+struct board_state {
+    bool usable;
+    uint8_t why; // enum board_why
+    uint32_t in_flight;
+    float slow_start;
+};
+void board_state(const struct board_slot *slot, uint64_t now_ns, struct board_state *out);
+float board_first_token_ns(const struct board_slot *slot, uint64_t now_ns);
+float board_tokens_share(const struct board_slot *slot, uint64_t now_ns);
 // Of the targets of one model: when more than max_out_permille are unusable for their health (unhealthy, open,
 // probing), those become usable with `panic`; begin them with BOARD_FORCE. Whether it is so.
 bool board_panic(struct board_view *views, size_t n, const struct outlier_rules *rules);

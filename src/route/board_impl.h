@@ -8,6 +8,12 @@
 
 // Written under the slot's lock, read without: each cell is right by itself, and they may be of two moments.
 struct board_published {
+    // From then on nothing speaks against it, and it is not slow to start, unless there is another change; UINT64_MAX:
+    // not without one. With in_flight it is all that is looked at of a target that is well, so both lie in one line.
+    uint64_t well_from_ns;
+    uint32_t in_flight, concurrency;
+    uint32_t state; // enum breaker_state | PUBLISHED_PROBES_FREE | PUBLISHED_UNHEALTHY
+    uint32_t window_requests;
     uint64_t until_ns;               // of the breaker
     uint64_t cooldown_ns;            // until
     uint64_t back_ns;                // when it came back; 0 = has not been away
@@ -15,8 +21,6 @@ struct board_published {
     uint64_t at_ns;                  // that headroom and averages are of
     uint64_t requests_ns, tokens_ns; // when there is room for one more
     uint64_t first_slow_ns, total_slow_ns;
-    uint32_t state; // enum breaker_state | PUBLISHED_PROBES_FREE | PUBLISHED_UNHEALTHY
-    uint32_t in_flight, concurrency, window_requests;
     float first_ns, total_ns, half_lives_per_ns;
     float error_rate, tokens_second, slow_per_ns;
     float requests_room, requests_limit, requests_per_ns;

@@ -21,6 +21,14 @@ static void store32(uint32_t *cell, uint32_t v) { __atomic_store_n(cell, v, __AT
 static uint64_t load(const uint64_t *cell) { return atom_load_relaxed(cell); }
 static uint32_t load32(const uint32_t *cell) { return __atomic_load_n(cell, __ATOMIC_RELAXED); }
 
+static uint64_t well_from(const struct board_slot *slot, uint64_t requests_ns, uint64_t tokens_ns) {
+    uint32_t most = slot->tuning.limits.concurrency;
+    bool busy = most && slot->in_flight >= most;
+    if (slot->unhealthy || busy || slot->breaker.state != BREAKER_CLOSED) return UINT64_MAX;
+    uint64_t started = slot->back_ns ? slot->back_ns + slot->tuning.slow_start_ns : 0;
+    return MAX(MAX(slot->cooldown_ns, started), MAX(requests_ns, tokens_ns));
+}
+
 static void publish_headroom(struct board_slot *slot, uint64_t now_ns) {
     struct board_published *p = &slot->seen;
     struct limit_headroom requests, tokens;
@@ -29,6 +37,7 @@ static void publish_headroom(struct board_slot *slot, uint64_t now_ns) {
     store(&p->at_ns, now_ns);
     store(&p->requests_ns, requests.usable_ns);
     store(&p->tokens_ns, tokens.usable_ns);
+    store(&p->well_from_ns, well_from(slot, requests.usable_ns, tokens.usable_ns));
     board_store_float(&p->requests_room, requests.room);
     board_store_float(&p->requests_limit, requests.limit);
     board_store_float(&p->requests_per_ns, requests.per_ns);
@@ -80,11 +89,15 @@ static void view_room(float room, float limit, float per_ns, float past, float *
     *out_share = now / limit;
 }
 
+static void view_tokens(const struct board_published *p, float past, float *out_room, float *out_share) {
+    view_room(board_load_float(&p->tokens_room), board_load_float(&p->tokens_limit),
+              board_load_float(&p->tokens_per_ns), past, out_room, out_share);
+}
+
 static void view_headroom(const struct board_published *p, float past, struct board_view *out) {
     view_room(board_load_float(&p->requests_room), board_load_float(&p->requests_limit),
               board_load_float(&p->requests_per_ns), past, &out->requests_room, &out->requests_share);
-    view_room(board_load_float(&p->tokens_room), board_load_float(&p->tokens_limit),
-              board_load_float(&p->tokens_per_ns), past, &out->tokens_room, &out->tokens_share);
+    view_tokens(p, past, &out->tokens_room, &out->tokens_share);
     out->in_flight = load32(&p->in_flight);
     out->concurrency = load32(&p->concurrency);
 }
@@ -120,12 +133,19 @@ static void view_usable(const struct board_published *p, uint32_t state, uint64_
     out->probe = out->usable && out->breaker != BREAKER_CLOSED;
 }
 
+// How long ago it was published, and what is left of its averages since.
+static float past_of(const struct board_published *p, uint64_t now_ns) {
+    uint64_t at = load(&p->at_ns);
+    return now_ns > at ? (float)(now_ns - at) : 0;
+}
+static float fade_of(const struct board_published *p, float past) {
+    return decay_half_lives(past * board_load_float(&p->half_lives_per_ns));
+}
+
 void board_view(const struct board_slot *slot, uint64_t now_ns, struct board_view *out) {
     const struct board_published *p = &slot->seen;
     uint32_t state = load32(&p->state);
-    uint64_t at = load(&p->at_ns);
-    float past = now_ns > at ? (float)(now_ns - at) : 0;
-    float fade = decay_half_lives(past * board_load_float(&p->half_lives_per_ns));
+    float past = past_of(p, now_ns), fade = fade_of(p, past);
     uint64_t back = load(&p->back_ns), cooldown = load(&p->cooldown_ns);
     bool fresh = now_ns < load(&p->rate_end_ns);
     out->panic = false;
@@ -147,6 +167,29 @@ void board_view(const struct board_slot *slot, uint64_t now_ns, struct board_vie
         float share = now_ns > back ? (float)(now_ns - back) * per_ns : 0;
         out->slow_start = share < SLOW_START_LEAST ? SLOW_START_LEAST : share < 1 ? share : 1;
     }
+}
+
+void board_state(const struct board_slot *slot, uint64_t now_ns, struct board_state *out) {
+    const struct board_published *p = &slot->seen;
+    if (now_ns >= load(&p->well_from_ns)) {
+        *out = (struct board_state){true, BOARD_USABLE, load32(&p->in_flight), 1};
+        return;
+    }
+    struct board_view v;
+    board_view(slot, now_ns, &v);
+    *out = (struct board_state){v.usable, (uint8_t)v.why, v.in_flight, v.slow_start};
+}
+
+float board_first_token_ns(const struct board_slot *slot, uint64_t now_ns) {
+    const struct board_published *p = &slot->seen;
+    return board_load_float(&p->first_ns) * fade_of(p, past_of(p, now_ns));
+}
+
+float board_tokens_share(const struct board_slot *slot, uint64_t now_ns) {
+    const struct board_published *p = &slot->seen;
+    float room, share;
+    view_tokens(p, past_of(p, now_ns), &room, &share);
+    return share;
 }
 
 static bool is_sick(const struct board_view *v) {

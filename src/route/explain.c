@@ -109,8 +109,12 @@ static void why_cost(const struct route_explained *e, const struct candidate *c,
     put_dollars((uint64_t)e->route->model->policy.max_cost * 1000, out);
 }
 
+static const struct board_view *view_of(const struct route_explained *e, const struct candidate *c) {
+    return &e->trace->views[c - e->trace->candidates];
+}
+
 static void put_when(const struct route_explained *e, const struct candidate *c, struct buf *out) {
-    uint64_t at = c->view.retry_at_ns;
+    uint64_t at = view_of(e, c)->retry_at_ns;
     if (at == UINT64_MAX || at <= e->now_ns) return;
     uint64_t ms = (at - e->now_ns + NS_PER_MS - 1) / NS_PER_MS;
     buf_printf(out, "; it may be asked again in %llu.%llu s", (unsigned long long)(ms / 1000),
@@ -119,20 +123,20 @@ static void put_when(const struct route_explained *e, const struct candidate *c,
 
 static void why_state(const struct route_explained *e, const struct candidate *c, struct buf *out) {
     buf_put(out, drop_text(c->drop));
-    if (e->load) buf_printf(out, " (%.*s)", STR_ARG(board_why_text(c->view.why)));
+    if (e->load) buf_printf(out, " (%.*s)", STR_ARG(board_why_text((enum board_why)c->state.why)));
     put_when(e, c, out);
 }
 
-static void why_kept(const struct candidate *c, struct buf *out) {
+static void why_kept(const struct route_explained *e, const struct candidate *c, struct buf *out) {
     buf_put(out, drop_text(c->drop));
-    if (!c->view.usable) buf_lit(out, "; it fails, but so do too many of the others to leave it out");
-    if (c->view.usable && c->view.probe) buf_lit(out, "; it has failed, and this would be a trial");
+    if (!c->state.usable) buf_lit(out, "; it fails, but so do too many of the others to leave it out");
+    if (c->state.usable && view_of(e, c)->probe) buf_lit(out, "; it has failed, and this would be a trial");
 }
 
 void route_explain_why(const struct route_explained *e, const struct candidate *c, struct buf *out) {
     switch (c->drop) {
     case ROUTE_DROP_KEPT:
-        why_kept(c, out);
+        why_kept(e, c, out);
         break;
     case ROUTE_DROP_CAPABILITY:
         buf_lit(out, "it lacks what the request needs: ");
@@ -235,13 +239,14 @@ static void put_ms(struct json_writer *w, struct str name, double ns) {
 
 // How it does: nothing was looked at for those that cannot serve it whatever their state.
 static void put_view(struct json_writer *w, const struct route_explained *e, const struct candidate *c) {
-    put_ms(w, STR("first_token_ms"), (double)c->view.first_token_ns);
+    const struct board_view *v = view_of(e, c);
+    put_ms(w, STR("first_token_ms"), (double)v->first_token_ns);
     if (!e->load) return;
-    json_put_member_str(w, STR("breaker"), breaker_text(c->view.breaker));
-    json_put_member_u64(w, STR("in_flight"), c->view.in_flight);
-    json_put_member_fixed(w, STR("error_rate"), (int64_t)((double)c->view.error_rate * 1000), 3);
-    json_put_member_fixed(w, STR("requests_free"), (int64_t)((double)c->view.requests_share * 1000), 3);
-    json_put_member_fixed(w, STR("tokens_free"), (int64_t)((double)c->view.tokens_share * 1000), 3);
+    json_put_member_str(w, STR("breaker"), breaker_text(v->breaker));
+    json_put_member_u64(w, STR("in_flight"), v->in_flight);
+    json_put_member_fixed(w, STR("error_rate"), (int64_t)((double)v->error_rate * 1000), 3);
+    json_put_member_fixed(w, STR("requests_free"), (int64_t)((double)v->requests_share * 1000), 3);
+    json_put_member_fixed(w, STR("tokens_free"), (int64_t)((double)v->tokens_share * 1000), 3);
 }
 
 static void put_weighed(struct json_writer *w, const struct candidate *c) {

@@ -45,7 +45,7 @@ enum route_drop filter_facts(const struct model_entry *facts, const struct model
 }
 
 enum route_drop filter_node(const struct route_node *node, const struct route_need *need) {
-    if (node->conf->weight <= 0) return ROUTE_DROP_WEIGHT;
+    if (node->weight <= 0) return ROUTE_DROP_WEIGHT;
     if (!need) return ROUTE_DROP_KEPT;
     if (need->private && node->conf->peer->privacy != PRIVACY_LOCAL) return ROUTE_DROP_PRIVACY;
     if (need->region_count && !in_region(node->conf->region, need)) return ROUTE_DROP_REGION;
@@ -53,17 +53,27 @@ enum route_drop filter_node(const struct route_node *node, const struct route_ne
     return node->known ? filter_facts(&node->facts, &need->model) : has_room(&node->facts, &need->model);
 }
 
+// Whether it is plain for the whole model that all of its targets can and may serve it, as most requests are: then none
+// of them has to be asked.
+static bool all_can(const struct route_model *m, const struct route_need *need) {
+    if (!m->whole || !need) return m->whole;
+    bool anywhere = !need->private && !need->region_count && !need->tag_count;
+    return anywhere && filter_facts(&m->least, &need->model) == ROUTE_DROP_KEPT;
+}
+
 // --- how it is ---
 
-static enum route_drop drop_of_view(const struct board_view *view) {
+static enum route_drop drop_of_state(const struct board_state *state) {
     static const enum route_drop drops[BOARD_WHY_COUNT] = {
         [BOARD_USABLE] = ROUTE_DROP_KEPT,       [BOARD_UNHEALTHY] = ROUTE_DROP_UNHEALTHY,
         [BOARD_COOLDOWN] = ROUTE_DROP_COOLDOWN, [BOARD_OPEN] = ROUTE_DROP_BREAKER,
         [BOARD_PROBING] = ROUTE_DROP_BREAKER,   [BOARD_CONCURRENCY] = ROUTE_DROP_LIMIT,
         [BOARD_REQUESTS] = ROUTE_DROP_LIMIT,    [BOARD_TOKENS] = ROUTE_DROP_LIMIT,
         [BOARD_TOO_LARGE] = ROUTE_DROP_LIMIT};
-    return view->usable ? ROUTE_DROP_KEPT : drops[view->why];
+    return state->usable ? ROUTE_DROP_KEPT : drops[state->why];
 }
+
+static bool is_sick(enum route_drop drop) { return drop == ROUTE_DROP_BREAKER || drop == ROUTE_DROP_UNHEALTHY; }
 
 // More of them are out than may be: then the fault is likely elsewhere, and all are candidates.
 static void end_panic(const struct filter_in *in, struct candidate *list) {
@@ -71,12 +81,12 @@ static void end_panic(const struct filter_in *in, struct candidate *list) {
     for (size_t i = 0; i < in->model->count; i++) {
         if (list[i].drop != ROUTE_DROP_KEPT && !drop_is_soft(list[i].drop)) continue;
         able++;
-        out += list[i].drop == ROUTE_DROP_BREAKER || list[i].drop == ROUTE_DROP_UNHEALTHY;
+        out += is_sick(list[i].drop);
     }
     uint64_t most = (uint64_t)in->model->conf->policy.breaker.max_ejected * able;
     if (!out || out == able || (uint64_t)out * 1000000 <= most) return;
     for (size_t i = 0; i < in->model->count; i++)
-        if (list[i].drop == ROUTE_DROP_BREAKER || list[i].drop == ROUTE_DROP_UNHEALTHY) list[i].drop = ROUTE_DROP_KEPT;
+        if (is_sick(list[i].drop)) list[i].drop = ROUTE_DROP_KEPT;
 }
 
 // --- conditions: each is asked once a request ---
@@ -89,20 +99,19 @@ static bool holds(const struct filter_in *in, size_t when, signed char known[ROU
 
 void filter_targets(const struct filter_in *in, struct candidate *list) {
     signed char known[ROUTE_CONDITIONS_MAX] = {0};
+    bool all = all_can(in->model, in->need), sick = false;
     for (size_t i = 0; i < in->model->count; i++) {
         const struct route_node *node = &in->model->nodes[i];
         struct candidate *c = &list[i];
-        c->node = node;
-        c->priced = false;
-        c->score = c->quality = 0;
-        c->drop = filter_node(node, in->need);
+        *c = (struct candidate){.node = node, .drop = all ? ROUTE_DROP_KEPT : filter_node(node, in->need)};
         if (c->drop == ROUTE_DROP_KEPT && in->need && node->when && !holds(in, node->when, known))
             c->drop = ROUTE_DROP_CONDITION;
         if (c->drop != ROUTE_DROP_KEPT) continue;
-        board_view(node->slot, in->now_ns, &c->view);
-        c->drop = drop_of_view(&c->view);
+        board_state(node->slot, in->now_ns, &c->state);
+        c->drop = drop_of_state(&c->state);
+        sick = sick || is_sick(c->drop);
     }
-    end_panic(in, list);
+    if (sick) end_panic(in, list);
 }
 
 // --- reasons ---

@@ -56,7 +56,7 @@ static struct route_target target_of(const struct route_ask *ask, const struct r
                                  .node = node,
                                  .slot = node->slot,
                                  .provider_slot = node->provider,
-                                 .force = c->drop == ROUTE_DROP_KEPT && !c->view.usable,
+                                 .force = c->drop == ROUTE_DROP_KEPT && !c->state.usable,
                                  .last = c->drop != ROUTE_DROP_KEPT};
 }
 
@@ -85,59 +85,34 @@ static size_t part(struct candidate *list, size_t n, size_t *out_soft) {
     return kept;
 }
 
-// What decides the order, in one place: candidates are large and lie apart from their nodes.
-struct standing {
-    int64_t priority;
-    double score;
-    const struct route_node *node; // in the configuration's order
-    uint8_t at;                    // in the list
-};
-
-static bool before(const struct standing *a, const struct standing *b) {
-    if (a->priority != b->priority) return a->priority < b->priority;
+static bool before(const struct candidate *a, const struct candidate *b) {
+    if (a->node->priority != b->node->priority) return a->node->priority < b->node->priority;
     if (a->score != b->score) return a->score < b->score;
-    return a->node < b->node;
-}
-
-// Finds the first `most` of the list in their order.
-static size_t find_first(const struct candidate *list, size_t n, size_t most, struct standing *out) {
-    size_t found = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct standing s = {list[i].node->conf->priority, list[i].score, list[i].node, (uint8_t)i};
-        if (found == most && (!most || !before(&s, &out[found - 1]))) continue;
-        size_t k = found < most ? found++ : found - 1;
-        for (; k && before(&s, &out[k - 1]); k--) out[k] = out[k - 1];
-        out[k] = s;
-    }
-    return found;
+    return a->node < b->node; // in the configuration's order
 }
 
 // The first `most` to the front in their order; what is behind them is not sorted.
 static void select_first(struct candidate *list, size_t n, size_t most) {
-    struct standing first[ROUTE_NODES_MAX];
-    uint8_t where[ROUTE_NODES_MAX] = {0}, what[ROUTE_NODES_MAX] = {0}; // each was at first; what is at each place now
-    size_t found = find_first(list, n, MIN(most, n), first);
-    for (size_t i = 0; i < n; i++) where[i] = what[i] = (uint8_t)i;
-    for (size_t i = 0; i < found; i++) {
-        uint8_t from = where[first[i].at], here = what[i];
-        if (from == i) continue;
-        swap(&list[i], &list[from]);
-        what[from] = here;
-        where[here] = from;
+    for (size_t i = 1; i < n && most; i++) {
+        size_t k = MIN(i, most); // where the sorted ones end
+        if (!before(&list[i], &list[k - 1])) continue;
+        const struct candidate c = list[i];
+        list[i] = list[--k];
+        for (; k && before(&c, &list[k - 1]); k--) list[k] = list[k - 1];
+        list[k] = c;
     }
 }
 
 // Ranks those of each priority among themselves.
 static void rank_groups(const struct strategy_ops *ops, const struct strategy_in *in, struct candidate *list,
                         size_t n) {
-    bool one = true;
-    for (size_t i = 1; i < n && one; i++) one = list[i].node->conf->priority == list[0].node->conf->priority;
-    if (!one) { // by priority, and within one as configured
-        for (size_t i = 0; i < n; i++) list[i].score = 0;
-        select_first(list, n, n);
+    if (in->model->one_priority) {
+        ops->rank(in, list, n);
+        return;
     }
+    select_first(list, n, n); // by priority, and within one as configured: nobody has a score yet
     for (size_t from = 0, to; from < n; from = to) {
-        for (to = from + 1; to < n && list[to].node->conf->priority == list[from].node->conf->priority;) to++;
+        for (to = from + 1; to < n && list[to].node->priority == list[from].node->priority;) to++;
         ops->rank(in, list + from, to - from);
     }
 }
@@ -149,25 +124,34 @@ static void order_rest(struct candidate *list, size_t n) {
     select_first(list, n, n);
 }
 
-// all: also what the strategy does not ask for.
-static void weigh(const struct route_ask *ask, const struct strategy_ops *ops, const struct route_model *m, bool all,
-                  struct candidate *list) {
-    if (!ask->need) return;
-    for (size_t i = 0; i < m->count; i++) {
-        struct candidate *c = &list[i];
-        if (c->drop != ROUTE_DROP_KEPT) continue;
-        if (ops->wants_cost || all) {
-            const struct model_target of = {m->conf, c->node->conf->peer, c->node->conf->model};
-            const struct price *price = price_for(ask, m->level, &of, &c->node->facts.price);
-            c->priced = price_cost(price, &ask->need->expected, &c->cost_nano);
-        }
-        if (ops->wants_quality || all)
-            c->quality = (double)board_quality(c->node->slot, (unsigned)ask->need->task, ask->now_ns);
+static void weigh_one(const struct route_ask *ask, const struct strategy_ops *wants, const struct route_model *m,
+                      struct candidate *c) {
+    if (wants->wants_cost && ask->need) {
+        const struct model_target of = {m->conf, c->node->conf->peer, c->node->conf->model};
+        const struct price *price = price_for(ask, m->level, &of, &c->node->facts.price);
+        c->priced = price_cost(price, &ask->need->expected, &c->cost_nano);
     }
+    if (wants->wants_quality && ask->need)
+        c->quality = (double)board_quality(c->node->slot, (unsigned)ask->need->task, ask->now_ns);
+    if (wants->wants_first_token) c->first_token_ns = board_first_token_ns(c->node->slot, ask->now_ns);
+    if (wants->wants_tokens_share) c->tokens_share = board_tokens_share(c->node->slot, ask->now_ns);
 }
 
-static void trace_fill(struct route_trace *trace, const struct candidate *list, size_t n, size_t kept) {
+// Looks up of those kept what the strategy goes by; who traces wants to see all of it.
+static void weigh(const struct route_ask *ask, const struct strategy_ops *ops, const struct route_model *m, bool trace,
+                  struct candidate *list) {
+    static const struct strategy_ops all = {
+        .wants_cost = true, .wants_quality = true, .wants_first_token = true, .wants_tokens_share = true};
+    const struct strategy_ops *wants = trace ? &all : ops;
+    if (!wants->wants_cost && !wants->wants_quality && !wants->wants_first_token && !wants->wants_tokens_share) return;
+    for (size_t i = 0; i < m->count; i++)
+        if (list[i].drop == ROUTE_DROP_KEPT) weigh_one(ask, wants, m, &list[i]);
+}
+
+static void trace_fill(const struct route_ask *ask, struct route_trace *trace, const struct candidate *list, size_t n,
+                       size_t kept) {
     memcpy(trace->candidates, list, n * sizeof *list);
+    for (size_t i = 0; i < n; i++) board_view(list[i].node->slot, ask->now_ns, &trace->views[i]);
     trace->count = n;
     trace->kept = kept;
 }
@@ -188,7 +172,7 @@ static size_t add_targets(const struct route_ask *ask, struct route_model *m, st
     if (kept) rank_groups(ops, &in, list, kept);
     select_first(list, kept, trace ? kept : room);
     order_rest(list + kept, soft);
-    if (trace) trace_fill(trace, list, m->count, kept);
+    if (trace) trace_fill(ask, trace, list, m->count, kept);
     size_t n = MIN(kept + soft, room);
     for (size_t i = 0; i < n; i++) r->targets[r->count++] = target_of(ask, m, &list[i]);
     return n;

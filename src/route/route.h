@@ -44,6 +44,7 @@ struct route_ask {
 // What each of the targets was found to be, for explaining: room for ROUTE_NODES_MAX.
 struct route_trace {
     struct candidate candidates[ROUTE_NODES_MAX]; // those kept first, in their order, then the others
+    struct board_view views[ROUTE_NODES_MAX];     // of the same
     size_t count, kept;
 };
 

@@ -32,9 +32,7 @@ struct str strategy_name(enum conf_strategy strategy) {
     return names[strategy];
 }
 
-double candidate_weight(const struct candidate *c) {
-    return (double)c->node->conf->weight * (double)c->view.slow_start;
-}
+double candidate_weight(const struct candidate *c) { return c->node->weight * (double)c->state.slow_start; }
 
 // Uniform in [0, 1), of the high bits.
 static double share_of(uint64_t draw) { return (double)(draw >> 11) * 0x1p-53; }

@@ -18,8 +18,10 @@ enum route_drop {
 
 struct candidate {
     const struct route_node *node;
-    struct board_view view;
+    struct board_state state;
     enum route_drop drop;
+    float first_token_ns; // where the strategy wants it; 0: unknown
+    float tokens_share;   // likewise, of its minute's tokens that are free
     bool priced;
     uint64_t cost_nano; // of this request, where priced
     double quality;     // 0..1, of the answers to such tasks
@@ -34,7 +36,7 @@ struct strategy_in {
 };
 
 struct strategy_ops {
-    bool wants_cost, wants_quality;
+    bool wants_cost, wants_quality, wants_first_token, wants_tokens_share; // of each candidate
     // Gives each a score; those that are equal keep the configuration's order. n is at least 1.
     void (*rank)(const struct strategy_in *in, struct candidate *list, size_t n);
     // Those it would rather not have, by drop, before ranking. NULL: takes all.

@@ -11,14 +11,14 @@ static void rank(const struct strategy_in *in, struct candidate *list, size_t n)
     double cost = INFINITY, latency = INFINITY, quality = 0;
     for (size_t i = 0; i < n; i++) {
         if (list[i].priced) cost = MIN(cost, (double)list[i].cost_nano + 1);
-        if (list[i].view.first_token_ns > 0) latency = MIN(latency, (double)list[i].view.first_token_ns);
+        if (list[i].first_token_ns > 0) latency = MIN(latency, (double)list[i].first_token_ns);
         quality = MAX(quality, list[i].quality);
     }
     size_t drawn = candidate_draw(list, n, in->draw);
     for (size_t i = 0; i < n; i++) {
         const struct candidate *c = &list[i];
         // What nobody has measured is taken for the best, so that it will be.
-        double slow = c->view.first_token_ns > 0 ? above((double)c->view.first_token_ns, latency) : 0;
+        double slow = c->first_token_ns > 0 ? above((double)c->first_token_ns, latency) : 0;
         double dear = c->priced ? above((double)c->cost_nano + 1, cost) : 1;
         list[i].score =
             (double)b->cost * dear + (double)b->latency * slow + (double)b->quality * (quality - c->quality);
@@ -27,4 +27,4 @@ static void rank(const struct strategy_in *in, struct candidate *list, size_t n)
 }
 
 const struct strategy_ops strategy_of_BALANCED = {
-    .wants_cost = true, .wants_quality = true, .sift = strategy_sift_quality, .rank = rank};
+    .wants_cost = true, .wants_quality = true, .wants_first_token = true, .sift = strategy_sift_quality, .rank = rank};

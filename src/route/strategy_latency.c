@@ -5,7 +5,7 @@
 #include "route/strategy.h"
 
 static double expected(const struct candidate *c) {
-    return (double)c->view.first_token_ns * (double)(c->view.in_flight + 1);
+    return (double)c->first_token_ns * (double)(c->state.in_flight + 1);
 }
 
 static void rank(const struct strategy_in *in, struct candidate *list, size_t n) {
@@ -18,4 +18,4 @@ static void rank(const struct strategy_in *in, struct candidate *list, size_t n)
     list[expected(&list[a]) <= expected(&list[b]) ? a : b].score = 0;
 }
 
-const struct strategy_ops strategy_of_LATENCY = {.rank = rank};
+const struct strategy_ops strategy_of_LATENCY = {.wants_first_token = true, .rank = rank};

@@ -9,10 +9,10 @@ static size_t place_of(const struct candidate *list, size_t n, uint64_t turn) {
     if (n < 2) return 0;
     double total = 0, at;
     for (size_t i = 0; i < n; i++) {
-        equal = equal && list[i].node->conf->weight == list[0].node->conf->weight;
+        equal = equal && list[i].node->weight == list[0].node->weight;
         total += candidate_weight(&list[i]);
     }
-    if (equal && total >= (double)n * (double)list[0].node->conf->weight) return turn % n;
+    if (equal && total >= (double)n * list[0].node->weight) return turn % n;
     at = (double)((turn * 0x9e3779b97f4a7c15ULL) >> 11) * 0x1p-53 * total;
     for (size_t i = 0; i + 1 < n; i++) {
         at -= candidate_weight(&list[i]);

@@ -3,8 +3,8 @@
 
 static void rank(const struct strategy_in *in, struct candidate *list, size_t n) {
     size_t drawn = candidate_draw(list, n, in->draw);
-    for (size_t i = 0; i < n; i++) list[i].score = 1 - (double)list[i].view.tokens_share;
+    for (size_t i = 0; i < n; i++) list[i].score = 1 - (double)list[i].tokens_share;
     list[drawn].score -= 1e-6; // of those that are equal, not always the first
 }
 
-const struct strategy_ops strategy_of_USAGE = {.rank = rank};
+const struct strategy_ops strategy_of_USAGE = {.wants_tokens_share = true, .rank = rank};

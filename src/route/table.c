@@ -127,7 +127,11 @@ static size_t condition_place(struct route_model *m, const struct conf_target *c
 static bool node_init(struct route_table *t, struct route_model *m, struct route_node *node,
                       const struct conf_target *conf, struct board *board, struct err *err) {
     const struct model_target of = {m->conf, conf->peer, conf->model};
-    *node = (struct route_node){.conf = conf, .model = m->conf, .provider = t->providers[conf->peer->index]};
+    *node = (struct route_node){.conf = conf,
+                                .priority = conf->priority,
+                                .weight = (double)conf->weight,
+                                .model = m->conf,
+                                .provider = t->providers[conf->peer->index]};
     node->known = model_facts(t->catalog, t->conf, m->level, &of, &node->facts) || m->conf->capabilities.n;
     if (node->known) node->facts.can |= provider_lends(conf->peer);
     node->place = hash_bytes(conf->model, hash_bytes(conf->provider, 0));
@@ -150,6 +154,23 @@ static struct retry_rules hedges_of(const struct conf_hedge *h) {
     return (struct retry_rules){.share_permille = (uint32_t)(h->share / 1000), .burst = 1};
 }
 
+static uint64_t least_known(uint64_t a, uint64_t b) { return !a ? b : !b ? a : MIN(a, b); }
+
+// What holds of all its targets together.
+static void sum_up(struct route_model *m) {
+    m->whole = m->one_priority = true;
+    m->least.can = ~0U;
+    for (size_t i = 0; i < m->count; i++) {
+        const struct route_node *node = &m->nodes[i];
+        m->known |= node->known;
+        if (node->known) m->least.can &= node->facts.can;
+        m->least.context_window = least_known(m->least.context_window, node->facts.context_window);
+        m->least.max_output = least_known(m->least.max_output, node->facts.max_output);
+        m->whole = m->whole && node->weight > 0;
+        m->one_priority = m->one_priority && node->priority == m->nodes[0].priority;
+    }
+}
+
 static bool model_init(struct route_table *t, const struct conf_model *conf, const struct conf_tenant *level,
                        struct board *board, uint64_t now_ns, struct err *err) {
     struct route_model *m = &t->models[conf->index];
@@ -167,15 +188,10 @@ static bool model_init(struct route_table *t, const struct conf_model *conf, con
         size_t i = m->count++;
         if (!node_init(t, m, &m->nodes[i], &conf->targets.p[i], board, err)) return false;
     }
-    m->least_window = UINT64_MAX;
-    for (size_t i = 0; i < m->count; i++) {
-        uint64_t window = m->nodes[i].facts.context_window;
-        m->known |= m->nodes[i].known;
-        if (window) m->least_window = MIN(m->least_window, window);
-    }
+    sum_up(m);
     for (size_t i = 0; i < m->count; i++)
         for (size_t k = 0; k < m->count; k++)
-            if (m->nodes[k].arm == m->nodes[i].arm) m->nodes[i].arm_weight += (double)m->nodes[k].conf->weight;
+            if (m->nodes[k].arm == m->nodes[i].arm) m->nodes[i].arm_weight += m->nodes[k].weight;
     return true;
 }
 

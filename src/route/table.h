@@ -16,12 +16,16 @@
 #define ROUTE_CONDITIONS_MAX ROUTE_NODES_MAX
 
 struct route_node {
+    // What is looked at of each target for each request; the rest of those that are chosen.
     const struct conf_target *conf;
-    const struct conf_model *model;
-    struct model_entry facts; // with the price that holds where the model is configured
-    bool known;               // it is known what it can do
-    size_t when;              // its condition's place among the model's, + 1; 0: none
     struct board_slot *slot;
+    size_t when;      // its condition's place among the model's, + 1; 0: none
+    int64_t priority; // as configured
+    double weight;    // likewise
+    bool known;       // it is known what it can do
+
+    const struct conf_model *model;
+    struct model_entry facts;    // with the price that holds where the model is configured
     struct board_slot *provider; // of all its provider's targets together
     struct board_slot **keys;    // under each of its provider's keys; NULL: it has no several
     uint64_t place;              // what it is known by among others, also in the next configuration
@@ -34,8 +38,10 @@ struct route_model {
     const struct conf_tenant *level; // where it is configured; NULL: in general
     struct route_node *nodes;        // in the configuration's order
     size_t count;
-    bool known;            // of one of them at least it is known what it can do
-    uint64_t least_window; // the smallest context window that is known; UINT64_MAX: none is
+    bool known;               // of one of them at least it is known what it can do
+    struct model_entry least; // what each of them can and takes at least, as far as it is known
+    bool whole;               // none is taken out by a weight of 0
+    bool one_priority;        // they have all the same
     const struct condition *conditions[ROUTE_CONDITIONS_MAX]; // each once
     size_t condition_count;
     uint64_t uses; // CONDITION_USES of all of them

@@ -5,6 +5,8 @@
 #include "check.h"
 #include "os/thread.h"
 
+#include <math.h>
+
 #define MS UINT64_C(1000000)
 #define SECOND (1000 * MS)
 #define T0 (1000000 * SECOND)
@@ -15,10 +17,22 @@ static struct board_slot *slot_of(struct board *board) {
     return slot;
 }
 
+// Whether what is asked for alone is what the whole view says.
+static bool agree(const struct board_slot *slot, uint64_t now_ns, const struct board_view *v) {
+    struct board_state s;
+    memset(&s, 0xa5, sizeof s);
+    board_state(slot, now_ns, &s);
+    float first_token_ns = board_first_token_ns(slot, now_ns), tokens_share = board_tokens_share(slot, now_ns);
+    return s.usable == v->usable && s.why == v->why && s.in_flight == v->in_flight &&
+           fabsf(s.slow_start - v->slow_start) < 1e-5F && fabsf(first_token_ns - v->first_token_ns) <= 0 &&
+           fabsf(tokens_share - v->tokens_share) <= 0;
+}
+
 static struct board_view view_at(const struct board_slot *slot, uint64_t now_ns) {
     struct board_view v;
     memset(&v, 0xa5, sizeof v);
     board_view(slot, now_ns, &v);
+    CHECK(agree(slot, now_ns, &v));
     return v;
 }
 
@@ -580,6 +594,70 @@ static void test_divided(void) {
     board_free(board);
 }
 
+static uint64_t draw_of(uint64_t *seed) {
+    *seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407U;
+    return *seed >> 33;
+}
+
+static void do_something(struct board_slot *slot, struct board_tuning *tuning, uint64_t *seed, uint64_t now) {
+    struct board_ticket ticket;
+    struct board_refusal refusal;
+    struct board_outcome out = {.failure = FAILURE_NONE, .draw = draw_of(seed)};
+    switch (draw_of(seed) % 12) {
+    case 0:
+        board_cooldown(slot, draw_of(seed) % 3 ? now + draw_of(seed) % SECOND : 0, now);
+        return;
+    case 1:
+        board_health(slot, draw_of(seed) % 4 > 0, now);
+        return;
+    case 2:
+        tuning->limits.concurrency = (uint32_t)(draw_of(seed) % 3);
+        tuning->limits.requests = draw_of(seed) % 4 * 10;
+        tuning->limits.tokens = draw_of(seed) % 3 * 1000;
+        tuning->slow_start_ns = draw_of(seed) % 3 * 10 * SECOND;
+        board_slot_tune(slot, tuning);
+        return;
+    case 3:
+    case 4:
+        out.failure = FAILURE_SERVER_ERROR;
+        break;
+    default:
+        break;
+    }
+    if (!board_begin(slot, draw_of(seed) % 200, 0, now, draw_of(seed), &ticket, &refusal)) return;
+    (void)view_at(slot, now);
+    board_first_token(slot, &ticket, now + MS);
+    board_end(slot, &ticket, &out, now + draw_of(seed) % (20 * MS));
+}
+
+// Whatever has happened to it, at whatever time it is looked at, also by clocks that are behind: what is asked for
+// alone is what the whole view says.
+static void test_parts_of_views(void) {
+    unsigned usable = 0, slow = 0, times = 0;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct board *board = board_create();
+        REQUIRE(board);
+        struct board_slot *slot = slot_of(board);
+        struct board_tuning tuning = board_tuning_default();
+        uint64_t now = T0, draw = seed;
+        tuning.rise = tuning.fall = 1;
+        for (int i = 0; i < 300; i++) {
+            do_something(slot, &tuning, &draw, now);
+            now += draw_of(&draw) % 4 ? draw_of(&draw) % (100 * MS) : draw_of(&draw) % (8 * SECOND);
+            for (int k = 0; k < 4; k++) {
+                uint64_t at = now + draw_of(&draw) % (4 * SECOND) - 100 * MS;
+                struct board_view v = view_at(slot, k ? at : now);
+                usable += v.usable;
+                slow += v.slow_start < 1;
+                times++;
+            }
+        }
+        board_slot_put(slot);
+        board_free(board);
+    }
+    CHECK(usable > times / 10 && usable < times - times / 10 && slow > times / 50);
+}
+
 static void test_threads(void) {
     struct board *board = board_create();
     REQUIRE(board);
@@ -608,4 +686,4 @@ static void test_threads(void) {
 TEST_MAIN(test_names, test_begin_and_end, test_clocks_of_loops, test_slots_are_used_again, test_no_memory,
           test_failures, test_opens_and_comes_back, test_error_rate, test_cooldown, test_limits, test_unsent,
           test_learns_from_headers, test_told_of, test_health, test_group, test_latency, test_quality_of_tasks,
-          test_replicas, test_divided, test_threads)
+          test_replicas, test_divided, test_parts_of_views, test_threads)
