@@ -461,6 +461,12 @@ static bool feed_stream(struct call *call, struct str data, bool last, struct st
     return true;
 }
 
+void answer_begin(struct call *call) {
+    if (call->reply_started) return;
+    call->status = call->upstream_status;
+    reply_head(call, call->status, stream_type(call), HTTP_LENGTH_UNKNOWN);
+}
+
 static void data_stream(struct call *call, struct str data, bool last) {
     struct str parts[RELAY_PARTS];
     size_t count = 0;
@@ -483,10 +489,7 @@ static void data_stream(struct call *call, struct str data, bool last) {
     if (call->first_ns) watch_moved(call, record_streamed(call));
     if (!count) return;
     content_add(call, parts, count);
-    if (!call->reply_started) {
-        call->status = call->upstream_status;
-        reply_head(call, call->status, stream_type(call), HTTP_LENGTH_UNKNOWN);
-    }
+    answer_begin(call);
     size_t queued = http_reply_data(call->req, parts, count, false);
     // What is told of an error later must not tell this again.
     if (call_translates(call)) buf_clear(&call->translation->translator.out);

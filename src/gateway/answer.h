@@ -11,6 +11,8 @@
 bool answer_head(struct call *call, int status, const struct http_field *fields, size_t count);
 // The same of a head that was held back: no failure, and its fields as answer_fields has them.
 bool answer_opened(struct call *call, int status, const struct http_field *passed, size_t count);
+// Its head alone is sent to the client.
+void answer_begin(struct call *call);
 // The upstream's fields that mean something to the client; how many there are.
 size_t answer_fields(struct call *call, const struct http_field *fields, size_t count,
                      struct http_field out[CALL_FIELDS_MAX]);

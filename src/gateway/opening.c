@@ -4,12 +4,12 @@
 #include "base/scan.h"
 #include "gateway/answer.h"
 #include "gateway/hedge.h"
-#include "os/clock.h"
 
 #define OPENING_MAX ((size_t)64 * 1024)
-#define OPENING_MAX_NS (10 * NS_PER_SEC) // of what keeps a connection open, and is no event
 
 struct opening {
+    struct attempt *attempt;
+    struct timer timer;
     int status;
     struct http_field passed[CALL_FIELDS_MAX];
     size_t passed_count;
@@ -20,7 +20,6 @@ struct opening {
     bool decoding; // it is in use
     struct chat_sink sink;
     struct buf early;
-    uint64_t since_ns;
     bool told, begun, failed;
     struct chat_failure failure; // in the arena
 };
@@ -43,10 +42,26 @@ static void keep_failure(struct opening *o, const struct chat_failure *f) {
     o->failure.param = kept(o->arena, f->param);
 }
 
+// That there will be an answer, and that it will have text, is none of it.
+static bool is_said(const struct chat_event *e) {
+    bool text = e->part_kind == CHAT_TEXT || e->part_kind == CHAT_THINKING;
+    switch (e->kind) {
+    case CHAT_BEGIN:
+    case CHAT_USAGE:
+        return false;
+    case CHAT_PART_BEGIN:
+        return !text;
+    case CHAT_DELTA:
+        return e->text.n > 0;
+    default:
+        return true;
+    }
+}
+
 static void take(struct chat_sink *sink, const struct chat_event *e) {
     struct opening *o = CONTAINER_OF(sink, struct opening, sink);
     if (e->kind == CHAT_FAIL) keep_failure(o, e->failure);
-    o->told |= e->kind != CHAT_USAGE;
+    o->told |= is_said(e);
 }
 
 static bool is_prelude(const struct dialect_ops *dialect, struct str event) {
@@ -55,10 +70,12 @@ static bool is_prelude(const struct dialect_ops *dialect, struct str event) {
     return false;
 }
 
-// Most streams' first event is plainly one of an answer.
+static bool says(struct str data, struct str word) { return scan_find(data, word) < data.n; }
+
+// Most streams' first event is plainly one of an answer. One that says whose answer it is may say nothing else.
 static bool is_content(const struct opening *o, struct str data) {
     struct str mark = o->dialect->content_mark;
-    return mark.n && scan_find(data, mark) < data.n && scan_find(data, STR("error")) == data.n;
+    return mark.n && says(data, mark) && !says(data, STR("error")) && !says(data, STR("\"role\""));
 }
 
 // What cannot be read here is for those who read it next.
@@ -95,6 +112,7 @@ void opening_free(struct attempt *a) {
     struct opening *o = a->opening;
     if (!o) return;
     a->opening = NULL;
+    timer_stop(&o->timer);
     framer_free(&o->framer);
     buf_free(&o->early);
 }
@@ -107,6 +125,12 @@ static void failed(struct attempt *a) {
     if (!hedge_lost(a, why, err_info(ERR_UPSTREAM_STATUS)->wire_code, 0)) answer_refused(a->call, &failure);
 }
 
+// Some tell how an answer ended when the stream does.
+static bool says_at_end(struct opening *o) {
+    if (o->decoding && o->dialect->decode_end) o->dialect->decode_end(o->decoder, &o->sink);
+    return o->told;
+}
+
 static void ended(struct attempt *a) {
     struct err err;
     opening_free(a);
@@ -115,8 +139,8 @@ static void ended(struct attempt *a) {
     if (!hedge_lost(a, FAILURE_INVALID_ANSWER, err_info(err.code)->wire_code, 0)) answer_error(a->call, &err);
 }
 
-// What was held back goes on, and what has come now with it.
-static void begun(struct attempt *a, struct str data, bool last) {
+// What was held back goes on, and what has come now with it. waited: nothing may have come that is for the client.
+static void begun(struct attempt *a, struct str data, bool last, bool waited) {
     struct opening *o = a->opening;
     struct call *call = a->call;
     struct buf early = o->early; // the call may end by what is in it
@@ -132,9 +156,23 @@ static void begun(struct attempt *a, struct str data, bool last) {
         err_no_memory(&err);
         answer_error(call, &err);
     } else if (answer_opened(call, o->status, o->passed, o->passed_count)) {
-        answer_data(call, data, last);
+        if (waited) {
+            answer_begin(call);
+            http_reply_flush(call->req);
+        }
+        if (data.n || last) answer_data(call, data, last);
     }
     buf_free(&early);
+}
+
+// Of two under way the one that brings an event first is to win.
+static void on_time(struct timer *timer) {
+    struct opening *o = CONTAINER_OF(timer, struct opening, timer);
+    struct call *call = o->attempt->call;
+    if (call->failover.rival)
+        timer_set(timer, OPENING_HOLD_MS);
+    else
+        begun(o->attempt, STR(""), false, true);
 }
 
 void opening_data(struct attempt *a, struct str data, bool last) {
@@ -142,14 +180,15 @@ void opening_data(struct attempt *a, struct str data, bool last) {
     struct err ignored;
     // It ends with the first event; what no framer takes has begun as well.
     if (!framer_feed(&o->framer, data, last, on_frame, o, &ignored)) o->begun = true;
+    if (last && !o->failed && !o->begun) o->begun = says_at_end(o);
     if (o->failed) {
         failed(a);
     } else if (o->begun) {
-        begun(a, data, last);
+        begun(a, data, last, false);
     } else if (last) {
         ended(a);
-    } else if (o->early.n + data.n > OPENING_MAX || clock_mono_ns() - o->since_ns > OPENING_MAX_NS) {
-        begun(a, data, false);
+    } else if (o->early.n + data.n > OPENING_MAX) {
+        begun(a, data, false, false);
     } else {
         buf_put(&o->early, data);
     }
@@ -166,16 +205,18 @@ bool opening_begin(struct attempt *a, int status, const struct http_field *field
     struct opening *o = arena_alloc(arena, sizeof *o);
     void *decoder = a->upstream->decode ? arena_alloc(arena, a->upstream->decoder_size) : NULL;
     if (!o || (a->upstream->decode && !decoder)) return false; // it goes through as it comes
+    o->attempt = a;
     o->status = status;
     o->passed_count = answer_fields(call, fields, count, o->passed);
     o->dialect = a->upstream;
     o->arena = arena;
     o->decoder = decoder;
     o->sink.take = take;
-    o->since_ns = clock_mono_ns();
     o->decoding = o->told = o->begun = o->failed = false;
     framer_init(&o->framer, frames, (size_t)call->runtime->conf->limits.max_event);
     buf_init(&o->early, OPENING_MAX + (4 << 20));
     a->opening = o;
+    timer_init(&o->timer, call->gl->loop, on_time);
+    if (!watch_first_token(call)) timer_set(&o->timer, OPENING_HOLD_MS);
     return true;
 }

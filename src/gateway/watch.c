@@ -118,6 +118,8 @@ uint64_t watch_remaining(const struct call *call) {
     return end == UINT64_MAX ? end : end > now ? end - now : 0;
 }
 
+bool watch_first_token(const struct call *call) { return limits_of(call)->first_token != OPT_UNSET; }
+
 void watch_moved(struct call *call, uint64_t events) {
     struct watch *w = &call->watch;
     if (!w->on) return;

@@ -29,6 +29,9 @@ void watch_arm(struct call *call);
 // How much of the time for the whole request is left; UINT64_MAX: it is not limited.
 uint64_t watch_remaining(const struct call *call);
 
+// Whether a stream that has not begun in time ends here (routing.timeouts.first_token).
+bool watch_first_token(const struct call *call);
+
 // A piece of the stream was passed on; events: how many there were in all.
 void watch_moved(struct call *call, uint64_t events);
 // The client keeps the stream waiting, or does not any more: that time is not the provider's.

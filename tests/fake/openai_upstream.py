@@ -19,8 +19,9 @@
 #   reasoning=MEMBER: thinks aloud first    picture: makes one    strict: refuses what OpenAI refuses of members
 #                       (messages that nobody takes are always refused, see openai_rules.py)
 #   body=invalid|empty|array|error: not what it should be
-#   early=KIND          status 200, and then nothing but an error: overloaded, limit or invalid; or nothing: end. With
-#                       prelude: after what comes before a first event; with echo: its param is the key it was sent
+#   early=KIND          status 200, and then nothing but an error: overloaded, limit or invalid; or nothing: end, or
+#                       nothing ever: hang. With prelude: after what comes before a first event; with echo: its param is
+#                       the key it was sent
 #   idle=MS             close the connection that long after the answer, unannounced
 #   type=TEXT           another content-type
 # A request for JSON is answered with {"tide": "high"}.
@@ -313,14 +314,19 @@ class Answer:
         return self.event(self.early_error(kind))
 
     def early_prelude(self):
-        return b': PROCESSING\n\n' + self.event({'id': '', 'object': 'chat.completion.chunk', 'choices': [],
-                                                 'prompt_filter_results': []})
+        role = [{'index': 0, 'delta': {'role': 'assistant', 'content': ''}, 'finish_reason': None}]
+        return b': PROCESSING\n\n' + b''.join(
+            self.event({'id': '', 'object': 'chat.completion.chunk', 'model': '', 'choices': choices, 'prompt_filter_results': []})
+            for choices in ([], role))
 
     def early(self):
         """Instead of a stream's events."""
         kind = self.plan.text('early')
-        if self.plan.has('prelude'):
-            self.data(self.early_prelude())
+        prelude = self.plan.has('prelude') and self.early_prelude()
+        if prelude:
+            self.data(prelude)
+        if kind == 'hang':
+            self.fail(kind)
         if kind != 'end':
             self.data(self.early_event(kind))
         self.end()

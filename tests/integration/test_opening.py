@@ -2,8 +2,9 @@
 # What comes before the first event of a stream is held back: an error of a provider that has said 200 is a failure like
 # any other, and of two targets asked the first to bring an event wins.
 import json
+import time
 
-from harness import FakeUpstream, Suite, fake_provider, main
+from harness import FakeUpstream, Suite, fake_provider, in_parallel, main, request_bytes
 from anthropic_upstream import AnthropicUpstream
 from gemini_upstream import GeminiUpstream
 from ollama_upstream import OllamaUpstream
@@ -61,6 +62,10 @@ class Openings(Suite):
                    'targets': [{'provider': up, 'model': f'm-{client}-{how};early={kind}{prelude}'}, SECOND]}
                   for up in cls.fakes for client in CLIENTS for kind in ('overloaded', 'limit', 'invalid', 'end')
                   for how in ('stream', 'whole') for prelude in ('', ';prelude')]
+        models += [{'name': f'{up}-{client}-silent-{wait}', 'strategy': 'priority', 'targets': [
+                        {'provider': up, 'model': f'm-{client}-{wait};early=hang;prelude'}, SECOND],
+                    'routing': {'timeouts': {'first_token': wait} if wait != 'none' else {}}}
+                   for up in cls.fakes for client in CLIENTS for wait in ('200ms', 'none')]
         return {'providers': providers, 'models': models, 'auth': {'required': False}, 'log': {'level': 'debug', 'format': 'json'}}
 
     def ask(self, client, model, stream):
@@ -100,6 +105,33 @@ class Openings(Suite):
         for kind in KINDS.values():
             name = f'penstock_failovers_total{{reason="{kind}"}}'
             self.assertGreaterEqual(after[name] - before.get(name, 0), 16)
+
+    def test_the_next_target_when_nothing_follows(self):
+        """Neither the head nor what comes before an answer is its first token."""
+        for up in self.fakes:
+            for client in self.clients_of(up):
+                with self.subTest(up, client=client):
+                    reply = self.ask(client, f'{up}-{client}-silent-200ms', True)
+                    self.assertEqual((reply.status, reply.header('x-penstock-provider'), reply.header('x-penstock-attempts')),
+                                     (200, 'openai', '2'), reply)
+                    self.assertIn('durch', reply.body.decode())
+
+    def test_the_head_comes_all_the_same(self):
+        """A client is told after a while that there is somebody, though nothing is said."""
+        asked = [(up, client) for up in self.fakes for client in self.clients_of(up)]
+
+        def head(i):
+            up, client = asked[i]
+            path, body = CLIENTS[client](f'{up}-{client}-silent-none', True)
+            began = time.monotonic()
+            with self.server.conn(timeout=18) as conn:
+                conn.send(request_bytes('POST', path, json.dumps(body).encode(), key=self.server.key))
+                status = conn.read_head().status
+            return status, time.monotonic() - began
+        for i, (status, took) in enumerate(in_parallel(len(asked), head)):
+            with self.subTest(asked[i]):
+                self.assertEqual(status, 200)
+                self.assertGreater(took, 5)
 
     def test_a_whole_answer(self):
         for up in self.fakes:
