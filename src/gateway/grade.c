@@ -175,13 +175,13 @@ static bool keep_request(struct call *call, struct grade_job *job) {
     return job->row.provider.p && job->row.model.p && job->row.upstream_model.p && job->in.body.p && job->peer.p;
 }
 
-// What must stay in the house, or in a region, is not shown to another model; nothing is to one that is closed to whose
-// it is.
+// It may see what is asked of it only where the request itself might have gone; nothing goes to one that is closed to
+// whose it is.
 static void choose_judge(struct call *call, struct grade_job *job) {
     const struct conf_judge *judge = &rules_of(call)->judge;
-    bool kept_in = call->need && (call->need->route.private || call->need->route.region_count);
-    if (!judge->model.n || kept_in || !conf_tenant_allows(call->tenant, judge->model)) return;
+    if (!judge->model.n || !conf_tenant_allows(call->tenant, judge->model)) return;
     if (!draw(call, judge->share)) return;
+    if (call->need && !need_fields(call->need, &job->arena, job->fields, &job->field_count)) return;
     job->judge = judge->model;
     job->by.judge = true;
     if (call->key) {

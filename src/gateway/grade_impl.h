@@ -4,6 +4,7 @@
 
 #include "gateway/call.h"
 #include "gateway/grade.h"
+#include "gateway/need.h"
 #include "gateway/trial_call.h"
 #include "net/http_inner.h"
 #include "route/score.h"
@@ -41,6 +42,8 @@ struct grade_job {
     struct str judge; // the model; empty: none
     struct inner_caller by;
     struct str peer;
+    struct http_field fields[NEED_FIELDS_MAX]; // where it may go
+    size_t field_count;
 };
 void grade_job_free(struct grade_job *job);
 // Takes the job over.

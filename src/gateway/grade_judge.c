@@ -104,6 +104,8 @@ static bool begin(struct grade_judge *j) {
                                    .method = HTTP_POST,
                                    .path = STR("/v1/chat/completions"),
                                    .content_type = STR("application/json"),
+                                   .fields = job->fields,
+                                   .field_count = job->field_count,
                                    .body = buf_str(&j->body),
                                    .peer = job->peer,
                                    .max_reply = REPLY_MAX,

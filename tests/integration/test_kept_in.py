@@ -42,6 +42,12 @@ class KeptIn(Suite):
                 model('falls', 'near', sick, routing={'fallbacks': {'general': ['far-model', 'near-model']}}),
                 model('mirrored', 'near', 'a', shadow=ALL), model('ramped', 'near', 'a', canary=OPEN),
                 model('judged', 'near', 'a', routing=judged()),
+                {'name': 'judge-of-two', 'strategy': 'priority', 'targets': [
+                    {'provider': 'far', 'model': 'j2', 'tags': ['fast']}, {'provider': 'near', 'model': 'j2', 'tags': ['fast', 'good']}]},
+                {'name': 'near-judged', 'targets': [{'provider': 'near', 'model': 'a', 'tags': ['fast', 'good']}],
+                 'routing': {'quality': {'share': 1, 'judge': {'model': 'judge-of-two', 'share': 1}}}},
+                {'name': 'far-judged', 'targets': [{'provider': 'near', 'model': 'a', 'tags': ['good']}],
+                 'routing': judged()},
                 {'name': 'both', 'strategy': 'priority', 'targets': both},
                 {'name': 'chained', 'chain': [{'name': 's', 'model': 'both'}]},
                 {'name': 'tagged', 'strategy': 'priority',
@@ -146,6 +152,26 @@ class KeptIn(Suite):
         self.ask('both', narrow, 400, [(region, 'us')])
         self.ask('both', narrow, 400, [(region, 'e')])
         self.assertEqual(self.far.seen, [])
+
+    def test_a_judge_is_bound_as_the_request_is(self):
+        """By privacy, regions and tags, whoever said so; it may be asked where the request might have gone."""
+        def judged_at(fake):
+            return [s for s in fake.seen if s.json['model'] == 'j2']
+        self.ask('near-judged')
+        self.assertTrue(eventually(lambda: judged_at(self.far)))
+        self.far.reset()
+        for i, fields in enumerate(([('x-penstock-privacy', 'private')], [('x-penstock-region', 'eu')],
+                                    [('x-penstock-tags', 'good')])):
+            self.ask('near-judged', fields=fields)
+            self.assertTrue(eventually(lambda: len(judged_at(self.fake)) == i + 1), fields)
+        self.ask('near-judged', self.key('region', 'eu-west'))
+        self.assertTrue(eventually(lambda: len(judged_at(self.fake)) == 4))
+        self.ask('far-judged', fields=[('x-penstock-tags', 'good')])  # a judge without the tag
+        self.ask('near-judged', fields=[('x-penstock-tags', 'good')])
+        self.assertTrue(eventually(lambda: len(judged_at(self.fake)) == 5))
+        self.assertEqual(self.far.seen, [])
+        self.ask('far-judged')
+        self.assertTrue(eventually(lambda: self.far.seen))
 
     def test_lists_that_say_nothing_are_refused(self):
         many = ', '.join(f't{i}' for i in range(9))
