@@ -21,8 +21,9 @@ static bool no_file(void *ctx, struct str path, size_t max, struct buf *out, str
     return err_set(err, ERR_NOT_FOUND, "no such file");
 }
 
-static bool value_of(const void *ctx, enum condition_name name, struct str member, struct condition_value *out) {
-    (void)ctx, (void)member;
+static bool value_of(const void *ctx, enum condition_name name, struct str member, double from,
+                     struct condition_value *out) {
+    (void)ctx, (void)member, (void)from;
     out->number = name == CONDITION_TOKENS ? 900 : 0;
     out->text = STR("acme");
     out->truth = false;

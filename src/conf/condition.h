@@ -55,8 +55,10 @@ struct condition_value {
 
 struct condition_env {
     // The value of a name, or of a map's member (decoded; a header's in small letters; otherwise empty). False: there
-    // is none. What out_value points to must live until condition_holds returns.
-    bool (*get)(const void *ctx, enum condition_name name, struct str member, struct condition_value *out_value);
+    // is none. What out_value points to must live until condition_holds returns. from: what a number is below it makes
+    // no difference, so one that is costly to know need not be exact there; -INFINITY: it has to be.
+    bool (*get)(const void *ctx, enum condition_name name, struct str member, double from,
+                struct condition_value *out_value);
     const void *ctx;
 };
 

@@ -1,6 +1,8 @@
 // Asks a compiled condition: a loop over its steps with a small stack.
 #include "conf/condition_impl.h"
 
+#include <math.h>
+
 union slot {
     double number;
     struct str text;
@@ -106,7 +108,8 @@ static void load(const struct condition *c, const struct step *s, const struct c
     struct condition_value v = {.text = STR_NONE};
     const enum condition_name name = (enum condition_name)s->name;
     const bool is_map = condition_name_info(name)->kind == CONDITION_KIND_MEMBERS;
-    bool there = env->get(env->ctx, name, is_map ? c->texts[s->a] : STR_NONE, &v);
+    const double from = s->b ? c->numbers[s->b - 1] : -INFINITY;
+    bool there = env->get(env->ctx, name, is_map ? c->texts[s->a] : STR_NONE, from, &v);
     if (!there) v = (struct condition_value){.text = STR_NONE};
     // A name whose text is empty is not there; a map's member may be empty.
     if (condition_name_info(name)->kind == CONDITION_KIND_STRING) there = v.text.n > 0;

@@ -9,11 +9,11 @@
 #define STACK_MAX 32
 
 enum step_op {
-    STEP_NUMBER, // push numbers[a]
-    STEP_TEXT,   // push texts[a]
-    STEP_TRUTH,  // push a
-    STEP_LOAD_NUMBER,
-    STEP_LOAD_TEXT, // of a map: its member texts[a]
+    STEP_NUMBER,      // push numbers[a]
+    STEP_TEXT,        // push texts[a]
+    STEP_TRUTH,       // push a
+    STEP_LOAD_NUMBER, // b: it is only compared with numbers[b - 1]; 0: there is more to it
+    STEP_LOAD_TEXT,   // of a map: its member texts[a]
     STEP_LOAD_TRUTH,
     STEP_HAS,      // push whether there is the name; of a map: its member texts[a]
     STEP_OR_ELSE,  // true: go on at a and keep it; false: drop it

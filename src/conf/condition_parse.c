@@ -367,7 +367,14 @@ static const struct comparison *find_comparison(const struct compiler *c) {
     return NULL;
 }
 
-static bool parse_compared(struct compiler *c, const struct comparison *how, struct operand *left) {
+// A name that is compared with a number as it stands, on whichever side: which numbers are below makes no difference.
+static void note_compared(struct step *name, const struct step *number) {
+    if (name->op == STEP_LOAD_NUMBER && number->op == STEP_NUMBER) name->b = (uint16_t)(number->a + 1);
+}
+
+// first: the left side's first step.
+static bool parse_compared(struct compiler *c, const struct comparison *how, unsigned first, struct operand *left) {
+    const unsigned second = c->count;
     struct operand right;
     if (!how->text && !need_kind(c, left, CONDITION_KIND_NUMBER, how->sign)) return false;
     if (!advance(c) || !parse_sum(c, &right)) return false;
@@ -377,15 +384,20 @@ static bool parse_compared(struct compiler *c, const struct comparison *how, str
     const enum step_op op = left->kind == CONDITION_KIND_NUMBER   ? how->number
                             : left->kind == CONDITION_KIND_STRING ? how->text
                                                                   : how->truth;
+    if (second == first + 1 && c->count == second + 1) {
+        note_compared(&c->steps[first], &c->steps[second]);
+        note_compared(&c->steps[second], &c->steps[first]);
+    }
     left->kind = CONDITION_KIND_BOOL;
     return emit_op(c, op, -1);
 }
 
 static bool parse_comparison(struct compiler *c, struct operand *out) {
+    const unsigned first = c->count;
     if (!parse_sum(c, out)) return false;
     const struct comparison *how = find_comparison(c);
     if (how) {
-        if (!parse_compared(c, how, out)) return false;
+        if (!parse_compared(c, how, first, out)) return false;
     } else if (is_word(c, "in")) {
         if (!parse_list(c, out)) return false;
     } else {

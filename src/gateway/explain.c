@@ -47,6 +47,7 @@ bool explain_call(struct call *call, struct buf *out, struct err *err) {
     struct err why;
     if (!trace) return err_no_memory(err);
     if (!call_need(call, err)) return false;
+    need_count(call->need);
     struct route_ask ask = call_route_ask(call);
     ask.look = true;
     bool served = resolve(call, &ask, trace, &why);

@@ -218,6 +218,25 @@ static void count_tokens(const struct call *call, struct need *need, struct str 
     n->counted = true;
 }
 
+static bool is_plain(struct need *need) {
+    if (!need->glanced) need->plain = model_need_plain(&need->call->request);
+    need->glanced = true;
+    return need->plain;
+}
+
+void need_count(struct need *need) {
+    struct call *call = need->call;
+    struct str model = need->counts_as;
+    struct err ignored;
+    need->counts_as = STR("");
+    if (!model.n || need->route.model.counted) return;
+    if (!need->chat && !translation_chat(call, &need->chat, &ignored)) return;
+    need->route.model.most = call->request.body.n;
+    need->route.model.turns = need->chat->count;
+    count_tokens(call, need, model);
+    need->route.expected.prompt = need->route.model.tokens;
+}
+
 // What decides whether a request has to be read for what it asks of its targets.
 struct facts_known {
     bool abilities;   // of one of them at least
@@ -232,38 +251,51 @@ static uint64_t window_of(const struct model_entry *facts) {
 static bool must_read(struct call *call, struct need *need, const struct facts_known *known) {
     size_t n = call->request.body.n;
     if (!known->abilities && n > GLANCE_MAX && n <= known->window) return false; // whatever is in it
-    if (!model_need_plain(&call->request)) return known->abilities || n <= GLANCE_MAX;
+    if (!is_plain(need)) return known->abilities || n <= GLANCE_MAX;
     need->route.model.most = n;
     return need->route.model.most > known->window;
 }
 
 // asked: more than its targets' abilities and windows asks for the request's contents.
 static bool read_abilities(struct call *call, struct need *need, const struct facts_known *known, bool asked,
-                           bool counted, struct err *err) {
+                           struct err *err) {
     need->route.model = model_need_of_request(&call->request);
     if (!is_chat(call) || (!asked && !must_read(call, need, known))) return true;
     // What cannot be read is perhaps understood where it goes to, which is no reason to refuse it.
     if (!translation_chat(call, &need->chat, err)) return !asked && call->request.body.n > GLANCE_MAX;
     need->route.model = model_need_of_chat(&call->request, need->chat);
     // A guess by bytes might send it to a target that is too small, or past one that is not.
-    if (counted || need->route.model.most > known->window) count_tokens(call, need, known->model);
+    if (need->route.model.most > known->window) count_tokens(call, need, known->model);
     return true;
 }
 
 // Conditions for which the request has to be read, and those that ask who it is from.
 #define USES_TEXT                                                                                                      \
-    (CONDITION_USES(CONDITION_TOKENS) | CONDITION_USES(CONDITION_COMPLEXITY) | CONDITION_USES(CONDITION_MESSAGES) |    \
-     CONDITION_USES(CONDITION_TASK) | CONDITION_USES(CONDITION_TIER) | CONDITION_USES(CONDITION_LANGUAGE) |            \
-     CONDITION_USES(CONDITION_TOOLS) | CONDITION_USES(CONDITION_VISION) | CONDITION_USES(CONDITION_AUDIO) |            \
-     CONDITION_USES(CONDITION_JSON) | CONDITION_USES(CONDITION_REASONING))
+    (CONDITION_USES(CONDITION_COMPLEXITY) | CONDITION_USES(CONDITION_MESSAGES) | CONDITION_USES(CONDITION_TASK) |      \
+     CONDITION_USES(CONDITION_TIER) | CONDITION_USES(CONDITION_LANGUAGE) | CONDITION_USES(CONDITION_TOOLS) |           \
+     CONDITION_USES(CONDITION_VISION) | CONDITION_USES(CONDITION_AUDIO) | CONDITION_USES(CONDITION_JSON) |             \
+     CONDITION_USES(CONDITION_REASONING))
 #define USES_NAMES (CONDITION_USES(CONDITION_USER) | CONDITION_USES(CONDITION_SESSION))
 
 static bool read_for(struct call *call, struct need *need, const struct route_model *m, struct err *err) {
     const struct facts_known known = {m->known, window_of(&m->least), m->count ? m->nodes[0].conf->model : STR("")};
     bool asked = (m->uses & USES_TEXT) || m->conf->policy.quality.leads || m->conf->strategy == STRATEGY_COMPLEXITY ||
                  m->conf->tasks.n;
-    bool counted = m->count && (m->uses & CONDITION_USES(CONDITION_TOKENS));
-    return read_abilities(call, need, &known, asked, counted, err);
+    // Tokens are counted once a condition asks that bytes do not decide: what is plain is not even read before.
+    bool by_tokens = m->uses & CONDITION_USES(CONDITION_TOKENS);
+    asked = asked || (by_tokens && !(m->count && is_plain(need)));
+    if (!read_abilities(call, need, &known, asked, err)) return false;
+    if (by_tokens && is_chat(call)) need->counts_as = known.model;
+    if (strategy_get((enum conf_strategy)m->conf->strategy)->wants_cost) need_count(need);
+    return true;
+}
+
+// The tokens of the prompt, exact from there on.
+static double tokens_from(struct need *need, double from) {
+    if (need->counts_as.n && !need->route.model.counted &&
+        (double)prompt_tokens_most(need->chat, need->call->request.body.n) >= from)
+        need_count(need);
+    return (double)need->route.model.tokens;
 }
 
 // Of a provider's model by its name: what the catalogue has of it. Plain requests that fit any model ask nobody.
@@ -273,7 +305,7 @@ static bool read_direct(struct call *call, struct need *need, const struct conf_
         model_catalog_find(call->runtime->models, choice->peer->preset->name, choice->upstream);
     if (!e) return true;
     const struct facts_known known = {true, window_of(e), choice->upstream};
-    return read_abilities(call, need, &known, false, false, err);
+    return read_abilities(call, need, &known, false, err);
 }
 
 const struct complexity *need_complexity(struct need *need) {
@@ -348,12 +380,12 @@ static bool get_judged(struct need *need, enum condition_name name, struct condi
     return text(need->asked_task.n ? need->asked_task : task_name(c->task), out);
 }
 
-static bool get(const void *ctx, enum condition_name name, struct str key, struct condition_value *out) {
+static bool get(const void *ctx, enum condition_name name, struct str key, double from, struct condition_value *out) {
     struct need *need = (struct need *)(uintptr_t)ctx;
     const struct call *call = need->call;
     switch (name) {
     case CONDITION_TOKENS:
-        return number((double)need->route.model.tokens, out);
+        return number(tokens_from(need, from), out);
     case CONDITION_MAX_TOKENS:
         return number((double)need->route.model.output, out);
     case CONDITION_MESSAGES:
@@ -422,7 +454,7 @@ bool need_fill_for(struct call *call, struct str model, struct err *err) {
     if (!need) return err_no_memory(err);
     need->call = call;
     need->env = (struct condition_env){.get = get, .ctx = need};
-    need->user = need->session = need->metadata = need->asked_task = STR("");
+    need->user = need->session = need->metadata = need->asked_task = need->counts_as = STR("");
     call->need = need;
     read_task(call, need);
     if (!read_limits(call, need, err)) return false;

@@ -10,8 +10,10 @@
 struct need {
     struct route_need route; // what route.h takes
     struct condition_env env;
-    const struct call *call;
+    struct call *call;
     const struct chat *chat; // the request in the neutral form; NULL: it was not read
+    bool glanced, plain;     // whether it has nothing but text, once it was looked at for that
+    struct str counts_as;    // the model by whose tokenizer conditions count; empty: none asks, or it is done
     bool judged;             // complexity is set
     struct complexity complexity;
     struct str user, session, metadata; // decoded, decoded, a JSON object; empty: none
@@ -36,6 +38,9 @@ NODISCARD bool need_fill_for(struct call *call, struct str model, struct err *er
 // What keeps its requests together, as the model's affinity says: session, user, prompt or key. False: there is nothing
 // of the kind but the key, and that was not wished for.
 bool need_affinity(const struct need *need, const struct route_model *m, uint64_t *out_affinity);
+// Counts the tokens of a request whose model has conditions on them, where it was not done for being needless: for who
+// shows the number.
+void need_count(struct need *need);
 // How hard the request is, judged when it is first asked. Never NULL after need_fill.
 const struct complexity *need_complexity(struct need *need);
 

@@ -7,6 +7,7 @@
 #define SCHEMA_DEPTH 16
 #define NAME_MAX 200
 #define EACH_CALL 3          // around a call of a tool in the conversation
+#define TOOLS_ONCE_MAX 512   // around all definitions together, at most
 #define EACH_TOOL 6          // around a definition that is counted as JSON
 #define A_PAGE 258           // of a PDF, where pages are pictures
 #define A_PAGE_TEXT 1500     // where its text is taken besides
@@ -274,6 +275,23 @@ bool prompt_count_chat(const struct prompt_way *way, const struct chat *chat, st
         out_tokens->tools += plain(&c, chat->output_schema);
     }
     return finish(&c);
+}
+
+static bool has_media(const struct chat_part *list, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].kind == CHAT_IMAGE || list[i].kind == CHAT_FILE) return true;
+        if (has_media(list[i].parts, list[i].count)) return true;
+    }
+    return false;
+}
+
+// A text has a token for each byte at most, and around plain turns JSON has more of its own than is counted. What
+// stands around tools and around empty turns is counted with up to two tokens a byte ("1," in an enumeration: four).
+uint64_t prompt_tokens_most(const struct chat *chat, size_t bytes) {
+    if (!chat) return bytes;
+    for (size_t i = 0; i < chat->count; i++)
+        if (has_media(chat->turns[i].parts, chat->turns[i].count)) return UINT64_MAX;
+    return 2 * (uint64_t)bytes + TOOLS_ONCE_MAX;
 }
 
 static void input(struct counting *c, struct str raw, bool within) {

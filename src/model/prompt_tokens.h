@@ -37,6 +37,10 @@ NODISCARD bool prompt_count_chat(const struct prompt_way *way, const struct chat
 NODISCARD bool prompt_count_input(const struct prompt_way *way, struct str input, struct arena *arena,
                                   struct prompt_tokens *out_tokens);
 
+// What no tokenizer and no rule counts more tokens than, told from the size alone. UINT64_MAX: it has pictures or
+// files, of which bytes tell nothing. chat NULL: it has nothing but text (model_need_plain).
+uint64_t prompt_tokens_most(const struct chat *chat, size_t bytes);
+
 // How pictures are counted of a model by that name, in small letters; and the tokens of one. size NULL: not known, and
 // taken to be 1024 x 1024. low: OpenAI's detail "low".
 unsigned prompt_picture_of(struct str model);

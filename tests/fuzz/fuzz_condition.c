@@ -1,7 +1,8 @@
 // Fuzzes conditions: whatever text is compiled, its evaluation ends, asks only for names that the condition is said to
-// use, and gives the same each time.
+// use, and gives the same each time, also where numbers are others below what makes a difference.
 #include "conf/condition.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -9,13 +10,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct world {
     uint64_t seed, uses;
     struct str text;
+    bool lower; // of what may be any number below another
 };
 
 static void check(bool ok) {
     if (!ok) abort();
 }
 
-static bool world_get(const void *ctx, enum condition_name name, struct str member, struct condition_value *out) {
+static bool world_get(const void *ctx, enum condition_name name, struct str member, double from,
+                      struct condition_value *out) {
     const struct world *w = ctx;
     check(w->uses & CONDITION_USES(name));
     check((condition_name_info(name)->kind == CONDITION_KIND_MEMBERS) == (member.p != NULL));
@@ -24,6 +27,7 @@ static bool world_get(const void *ctx, enum condition_name name, struct str memb
     switch (condition_name_info(name)->kind) {
     case CONDITION_KIND_NUMBER:
         out->number = (double)(draw >> 40);
+        if (w->lower && out->number < from) out->number = from - 1 - fabs(from);
         break;
     case CONDITION_KIND_BOOL:
         out->truth = (draw >> 60 & 1) != 0;
@@ -45,9 +49,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     arena_init(&arena, NULL, 0, 1 << 20);
     if (condition_compile(text, &arena, &c, &err)) {
         for (uint64_t seed = 0; seed < 4; seed++) {
-            const struct world w = {seed, condition_uses(c), text};
-            const struct condition_env env = {world_get, &w};
+            const struct world w = {seed, condition_uses(c), text, false}, low = {seed, w.uses, text, true};
+            const struct condition_env env = {world_get, &w}, lower = {world_get, &low};
             check(condition_holds(c, &env) == condition_holds(c, &env));
+            check(condition_holds(c, &env) == condition_holds(c, &lower));
         }
     } else {
         check(err.code == ERR_CONFIG_INVALID && err.message[0]);

@@ -2,9 +2,11 @@
 """What decides whether a target may be asked at all: what it can, how much it takes, the hour where the tenant
 is, where requests of a tenant, team, project or key may go."""
 import base64
+import collections
 import datetime
 import json
 import os
+import random
 import signal
 import tempfile
 import unittest
@@ -48,6 +50,52 @@ class Hours(Suite):
             done = self.server.cli('tenant', 'update', tenant, f'time_zone={zone}')
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(*self.asked(key, zoneinfo.ZoneInfo(zone)))
+
+
+class Tokens(Suite):
+    """A prompt is counted only where its size does not tell: what is taken is what the count says all the same."""
+    LIMITS = (1, 12, 40, 150, 600, 2500, 32000)
+    PIECES = ('The quick brown fox. ', 'и съешь ещё этих булок ', '天地玄黃宇宙洪荒', 'if (a[i] != b) { return -1; }\n', ' ' * 40, '\n\t',
+              '<|endoftext|>', '😀👩‍👩‍👧', 'ſ́̈', '0x7fffffffffff', '\x00', 'Antidisestablishmentarianism ')
+
+    @classmethod
+    def config(cls):
+        def model(limit):
+            return {'name': f'by-{limit}', 'targets': [
+                {'provider': 'fake', 'model': 'below', 'when': f'tokens < {limit}'},
+                {'provider': 'fake', 'model': 'from', 'when': f'{limit} <= tokens'}]}
+
+        return {'providers': [fake_provider(cls.fake, kind='openai')], 'models': [
+            *(model(n) for n in cls.LIMITS),
+            {'name': 'odd', 'targets': [{'provider': 'fake', 'model': 'odd', 'when': 'tokens % 2 == 1'},
+                                        {'provider': 'fake', 'model': 'even', 'when': 'tokens % 2 != 1'}]}]}
+
+    def body(self, dice):
+        text = ''.join(dice.choice(self.PIECES) * dice.choice((1, 1, 1, 9, 60)) for _ in range(dice.randrange(6)))
+        body = {'messages': [{'role': dice.choice(('system', 'user')), 'content': text} for _ in range(dice.choice((1, 1, 2, 9)))]}
+        kind = dice.randrange(6)
+        if kind == 0:
+            body['tools'] = [{'type': 'function', 'function': {'name': 'f', 'parameters': {'type': 'object', 'properties': {
+                'n': {'type': 'integer', 'enum': list(range(10)) * dice.randrange(9)}}}}}]
+        if kind == 1:
+            body['messages'].append(part('image')[0])
+        return body
+
+    def test_any_prompt(self):
+        dice = random.Random(1)
+        taken = collections.Counter()
+        for _ in range(150):
+            body = self.body(dice)
+            for limit in (dice.choice(self.LIMITS), 'odd'):
+                body['model'] = 'odd' if limit == 'odd' else f'by-{limit}'
+                told = self.server.post('/v1/route/explain', json.dumps(body).encode()).json()
+                self.assertTrue(told['request']['tokens_counted'], body)
+                tokens = told['request']['tokens']
+                expected = ('odd' if tokens % 2 else 'even') if limit == 'odd' else 'below' if tokens < limit else 'from'
+                reply = self.server.post('/v1/chat/completions', json.dumps(body).encode())
+                self.assertEqual((reply.status, reply.header('x-penstock-model')), (200, expected), (tokens, limit, body))
+                taken[expected] += 1
+        self.assertGreater(min(taken.values()), 20, taken)
 
 
 def part(kind, n=40):

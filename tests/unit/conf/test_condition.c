@@ -3,6 +3,7 @@
 #include "check.h"
 #include "conf/condition.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 struct world {
@@ -19,11 +20,13 @@ static bool member_of(struct str member, const char *const *pairs, struct str *o
     return false;
 }
 
-static bool world_get(const void *ctx, enum condition_name name, struct str member, struct condition_value *out) {
+static bool world_get(const void *ctx, enum condition_name name, struct str member, double from,
+                      struct condition_value *out) {
     struct world *w = (struct world *)(uintptr_t)ctx;
     static const char *const headers[] = {"x-team", "search", "x-empty", "", NULL};
     static const char *const metadata[] = {"job", "nightly", "n", " 42 ", "cost-center", "k\"7", NULL};
     static const char *const tags[] = {"env", "prod", NULL};
+    (void)from;
     w->asked[name]++;
     if (w->empty) return false;
     switch (name) {
@@ -194,6 +197,63 @@ static void members_and_what_is_missing(void) {
         {"max_tokens == 0 && user == '' && !vision", true},
     };
     check_holds(all, ARRAY_LEN(all));
+}
+
+// A world of tokens alone: so many, or what they are said to be where that makes no difference.
+struct counted {
+    double tokens, told, from;
+};
+
+static bool counted_get(const void *ctx, enum condition_name name, struct str member, double from,
+                        struct condition_value *out) {
+    struct counted *w = (struct counted *)(uintptr_t)ctx;
+    (void)member;
+    if (name != CONDITION_TOKENS) return false;
+    w->from = from;
+    out->number = w->tokens < from && w->told < from ? w->told : w->tokens;
+    return true;
+}
+
+static void what_is_below_makes_no_difference(void) {
+    static const double numbers[] = {0, 1, 4, 5, 6, 41, 42, 31999, 32000, 32001, 999999, 1000000, 1e12};
+    static const struct {
+        const char *text;
+        double from;
+    } all[] = {
+        {"tokens > 32k", 32000},
+        {"tokens >= 32k", 32000},
+        {"32k <= tokens", 32000},
+        {"tokens == 42", 42},
+        {"(tokens) != (42)", 42},
+        {"!(tokens < 42)", 42},
+        {"max_tokens == 0 && 5 < tokens", 5},
+        {"tokens > 5 && tokens > 1M || tokens == 42", 42},
+        {"tokens > -5", -INFINITY},
+        {"-tokens < -5", -INFINITY},
+        {"tokens + 1 > 5", -INFINITY},
+        {"5 > 47 - tokens", -INFINITY},
+        {"tokens % 2 == 0", -INFINITY},
+        {"tokens in [5, 42]", -INFINITY},
+        {"tokens > max_tokens", -INFINITY},
+        {"tokens < tokens + 1", -INFINITY},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        struct arena arena;
+        struct err err;
+        const struct condition *c;
+        arena_init(&arena, NULL, 0, 1 << 20);
+        REQUIRE(condition_compile(str_c(all[i].text), &arena, &c, &err));
+        struct counted low = {0, 0, 0};
+        (void)condition_holds(c, &(struct condition_env){counted_get, &low});
+        CHECK(low.from <= all[i].from && low.from >= all[i].from);
+        for (size_t k = 0; k < ARRAY_LEN(numbers) * ARRAY_LEN(numbers); k++) {
+            double n = numbers[k / ARRAY_LEN(numbers)];
+            struct counted exact = {n, n, 0}, other = {n, numbers[k % ARRAY_LEN(numbers)], 0};
+            CHECK(condition_holds(c, &(struct condition_env){counted_get, &exact}) ==
+                  condition_holds(c, &(struct condition_env){counted_get, &other}));
+        }
+        arena_free(&arena);
+    }
 }
 
 static void only_what_matters_is_asked_for(void) {
@@ -369,4 +429,5 @@ static void names_are_described(void) {
 }
 
 TEST_MAIN(values_are_compared, precedence_is_as_in_c, members_and_what_is_missing, only_what_matters_is_asked_for,
-          wrong_texts_are_told_where, size_is_bounded, little_memory_is_an_error, patterns, names_are_described)
+          what_is_below_makes_no_difference, wrong_texts_are_told_where, size_is_bounded, little_memory_is_an_error,
+          patterns, names_are_described)

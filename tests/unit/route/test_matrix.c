@@ -41,9 +41,10 @@ static const char k_config[] =
     "  - {name: local-vision, context_window: 8000, capabilities: [vision], targets: [{provider: house, model: v}]}\n"
     "  - {name: spare, targets: [{provider: openai, model: gpt-4.1}, {provider: house, model: spare}]}\n";
 
-static bool get(const void *ctx, enum condition_name name, struct str member, struct condition_value *out) {
+static bool get(const void *ctx, enum condition_name name, struct str member, double from,
+                struct condition_value *out) {
     const struct route_need *need = ctx;
-    (void)member;
+    (void)member, (void)from;
     if (name != CONDITION_TOKENS) return false;
     out->number = (double)need->model.tokens;
     return true;
