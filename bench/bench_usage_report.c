@@ -19,6 +19,10 @@ enum { KEYS = 1000, TENANTS = 50, DAYS = 90, ROUNDS = 5, HOURS = DAYS * 24, MODE
 // A range of which both edges are as far from the ends of months, days and hours as can be; in ns after START.
 #define MIDDLE_FROM (15 * 24 * HOUR_NS + 12 * HOUR_NS + HOUR_NS / 2)
 #define MIDDLE_TO (MIDDLE_FROM + 30 * 24 * HOUR_NS)
+// The same, and of days and thirds of months too: the middle of a month's second third to that of another's.
+#define WORST_FROM (14 * 24 * HOUR_NS + 12 * HOUR_NS + HOUR_NS / 2)
+#define WORST_MONTH_TO (WORST_FROM + 30 * 24 * HOUR_NS)
+#define WORST_TWO_TO (WORST_FROM + 60 * 24 * HOUR_NS)
 #define RAW_HOURS 25 // whose requests are there one by one
 
 static const char *const k_models[MODELS] = {"gpt-5",        "gpt-5-mini",  "gpt-4o",       "claude-sonnet-4-5",
@@ -225,10 +229,11 @@ static void minute_put(struct making *m, struct sql_stmt *st, const struct combi
 static void records_put(struct making *m, const struct combination *all) {
     struct sql_stmt *st = prepared(m->db, "INSERT INTO usage VALUES (" HOLES ")");
     // Those of hours in the middle, at which ranges begin and end; and the last ones.
+    static const int64_t edges[] = {MIDDLE_FROM, MIDDLE_TO, WORST_FROM, WORST_MONTH_TO, WORST_TWO_TO};
     for (unsigned hour = 0; hour < HOURS; hour++) {
-        if (hour != HOURS - 7 * 24 - 1 && hour != HOURS - 30 * 24 - 1 && hour != MIDDLE_FROM / HOUR_NS &&
-            hour != MIDDLE_TO / HOUR_NS && hour < HOURS - RAW_HOURS)
-            continue;
+        bool edge = hour == HOURS - 7 * 24 - 1 || hour == HOURS - 30 * 24 - 1;
+        for (size_t i = 0; i < ARRAY_LEN(edges); i++) edge |= (int64_t)hour == edges[i] / HOUR_NS;
+        if (!edge && hour < HOURS - RAW_HOURS) continue;
         for (unsigned minute = 0; minute < 60; minute++)
             for (unsigned i = 0; i < COMBINATIONS; i++) minute_put(m, st, &all[i], i, hour, minute);
     }
@@ -314,6 +319,39 @@ static const struct {
                 {"status", LEDGER_GROUP_STATUS},     {"month", LEDGER_GROUP_MONTH}, {"day", LEDGER_GROUP_DAY},
                 {"hour", LEDGER_GROUP_HOUR}};
 
+// Ranges of which both edges lie as badly as can be, and more than one thing asked for, of all tenants.
+static void ask_worst(const char *dir) {
+    static const struct {
+        const char *name;
+        int64_t until;
+    } ranges[] = {{"worst month", START + WORST_MONTH_TO}, {"worst two months", START + WORST_TWO_TO}};
+    static const struct {
+        const char *name;
+        struct ledger_query q;
+    } filters[] = {{.name = ""},
+                   {"errors, ", {.errors = true}},
+                   {"a tenant, ", {.tenant_id = 8}},
+                   {"a model, ", {.model = STR_INIT("gpt-5")}},
+                   {"a tag, ", {.tag = STR_INIT("env=prod")}},
+                   {"a status, ", {.status = 200}},
+                   {"a provider's task, ", {.provider = STR_INIT("openai"), .task = STR_INIT("code")}},
+                   {"a tag's provider, ", {.tag = STR_INIT("env=prod"), .provider = STR_INIT("google")}},
+                   {"a tag's status, ", {.tag = STR_INIT("env=prod"), .status = 200}},
+                   {"an endpoint's status, ", {.endpoint = USAGE_ENDPOINT_CHAT + 1, .status = 200}}};
+    char name[100];
+    for (size_t f = 0; f < ARRAY_LEN(filters); f++)
+        for (size_t g = 0; g < ARRAY_LEN(k_groups); g++)
+            for (size_t r = 0; r < ARRAY_LEN(ranges); r++) {
+                struct ledger_query q = filters[f].q;
+                if (k_groups[g].group == LEDGER_GROUP_HOUR) continue; // more points than a picture has
+                q.group = k_groups[g].group;
+                q.since = START + WORST_FROM;
+                q.until = ranges[r].until;
+                snprintf(name, sizeof name, "%sby %s, %s", filters[f].name, k_groups[g].name, ranges[r].name);
+                ask(dir, name, q);
+            }
+}
+
 static void ask_all(const char *dir) {
     const int64_t day = 24 * HOUR_NS, now = START + DAYS * day - 1234567890123;
     // Sliding ranges, as they are asked for at any moment: to the nanosecond.
@@ -364,6 +402,7 @@ static void ask_all(const char *dir) {
                 snprintf(name, sizeof name, "%s by %s, %s", filters[f].name, names[s], ranges[r].name);
                 ask(dir, name, q);
             }
+    ask_worst(dir);
     ask(dir, "newest 100", (struct ledger_query){.limit = 100});
     ask(dir, "newest 100 of a key", (struct ledger_query){.limit = 100, .key_id = 77});
 }

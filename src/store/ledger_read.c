@@ -42,7 +42,8 @@ struct reading {
     // Sums
     struct map found; // a group's key → its index, and one
     VEC(struct group) groups;
-    size_t last_group; // of a sum by time: the last row's
+    bool named;        // groups by a text: are called by it, no longer by its number
+    size_t last_group; // of a sum by time, or of a facet: the last row's
     VEC(struct dim) dims;
 };
 
@@ -126,34 +127,37 @@ static bool give_records(struct reading *r, struct err *err) {
 
 // --- sums ---
 
-static struct group *group_of(struct reading *r, int64_t key, int64_t owner_kind, struct str text) {
-    int64_t number[2] = {key, owner_kind};
-    struct str name = usage_group_is_text(r->q->group) ? text : str_of((const char *)number, sizeof number);
-    if (!name.p) name = STR("");
+// The key in the map of a group of records, or of sums, whose texts are still numbers.
+static struct group *group_at(struct reading *r, struct str name, int64_t key, int64_t owner_kind) {
     uintptr_t at = (uintptr_t)map_get(&r->found, name);
     if (at) return &r->groups.p[at - 1];
-    struct str kept = arena_str(&r->pending.arena, name);
+    struct str kept = name.n ? arena_str(&r->pending.arena, name) : STR("");
     if (!vec_push(&r->groups, (struct group){.key = key, .owner_kind = owner_kind})) return NULL;
+    if (!kept.p || !map_put(&r->found, kept, (void *)r->groups.n)) return NULL;
     struct group *g = &r->groups.p[r->groups.n - 1];
-    if (usage_group_is_text(r->q->group)) g->text = kept;
-    if ((name.n && !kept.p) || !map_put(&r->found, name.n ? kept : STR(""), (void *)r->groups.n)) return NULL;
+    if (r->named && usage_group_is_text(r->q->group)) g->text = kept;
     return g;
+}
+
+static struct group *group_of_number(struct reading *r, int64_t key, int64_t owner_kind) {
+    int64_t number[2] = {key, owner_kind};
+    return group_at(r, str_of((const char *)number, sizeof number), key, owner_kind);
+}
+
+// Records have their texts at hand.
+static struct group *group_of(struct reading *r, int64_t key, int64_t owner_kind, struct str text) {
+    if (!usage_group_is_text(r->q->group)) return group_of_number(r, key, owner_kind);
+    return group_at(r, text.p ? text : STR(""), 0, 0);
 }
 
 static bool dims_read(struct reading *r, struct err *err) {
     struct sql_stmt *st;
-    bool text = usage_group_is_text(r->q->group), time = usage_group_is_time(r->q->group);
-    // Others come across these rows too, and pass them by.
-    if (usage_sql_in_all(r->q) && (!vec_push(&r->dims, (struct dim){USAGE_DIM_ERRORS, 0, true}) ||
-                                   !vec_push(&r->dims, (struct dim){USAGE_DIM_ALL, 0, false})))
-        return err_no_memory(err);
+    bool time = usage_group_is_time(r->q->group), owner = r->q->group == LEDGER_GROUP_OWNER;
     if (!usage_sql_dims(&r->sql, &st, err)) return false;
     for (bool row;;) {
         if (!sql_step(st, &row, err)) return false;
         if (!row) return true;
-        int64_t kind = r->q->group == LEDGER_GROUP_OWNER ? sql_col_i64(st, 2) : 0;
-        struct group *g = NULL;
-        if (!time) g = group_of(r, text ? 0 : sql_col_i64(st, 1), kind, text ? sql_col_text(st, 1) : STR(""));
+        struct group *g = time ? NULL : group_of_number(r, sql_col_i64(st, 1), owner ? sql_col_i64(st, 2) : 0);
         struct dim d = {sql_col_i64(st, 0), g ? (size_t)(g - r->groups.p) : 0, sql_col_i64(st, 3) != 0};
         if ((time || g) && vec_push(&r->dims, d)) continue;
         sql_reset(st);
@@ -186,24 +190,21 @@ static int64_t period_of(enum ledger_group by, int64_t hour) {
     return by == LEDGER_GROUP_DAY ? hour / 24 : usage_month_of_day(hour / 24);
 }
 
-// Rows come period by period.
-static struct group *group_of_time(struct reading *r, int64_t period) {
-    if (r->last_group < r->groups.n && r->groups.p[r->last_group].key == period) return &r->groups.p[r->last_group];
-    struct group *g = group_of(r, period, 0, STR(""));
+// Rows come period by period, and often of one group after another.
+static struct group *group_next(struct reading *r, int64_t key) {
+    if (r->last_group < r->groups.n && r->groups.p[r->last_group].key == key) return &r->groups.p[r->last_group];
+    struct group *g = group_of_number(r, key, 0);
     if (g) r->last_group = (size_t)(g - r->groups.p);
     return g;
 }
 
-static bool row_sum(struct reading *r, struct sql_stmt *st, const struct dim *d, struct err *err) {
-    enum ledger_group by = r->q->group;
-    struct group *g =
-        usage_group_is_time(by) ? group_of_time(r, period_of(by, sql_col_i64(st, 2))) : &r->groups.p[d->group];
-    if (!g) return err_no_memory(err);
-    uint64_t v[SUM_COUNT], sign = (uint64_t)sql_col_i64(st, 1); // -1 in unsigned arithmetic
-    for (int i = 0; i < SUM_COUNT; i++) v[i] = sign * (uint64_t)sql_col_i64(st, 3 + i);
+// sign: -1 in unsigned arithmetic takes away.
+static void group_add(struct group *g, const struct usage_sums_row *row, bool failed, uint64_t sign) {
     struct usage_record *sum = &g->row.rec;
+    uint64_t v[SUM_COUNT];
+    for (int i = 0; i < SUM_COUNT; i++) v[i] = sign * (uint64_t)row->v[i];
     g->row.requests += v[SUM_REQUESTS];
-    g->row.errors += d->error ? v[SUM_REQUESTS] : 0;
+    g->row.errors += failed ? v[SUM_REQUESTS] : 0;
     g->row.unpriced += v[SUM_UNPRICED];
     sum->tokens_in += v[SUM_TOKENS_IN];
     sum->tokens_cached += v[SUM_TOKENS_CACHED];
@@ -217,20 +218,78 @@ static bool row_sum(struct reading *r, struct sql_stmt *st, const struct dim *d,
     sum->attempts += v[SUM_ATTEMPTS];
     sum->reference_nano = (int64_t)((uint64_t)sum->reference_nano + v[SUM_REFERENCE]);
     g->row.saved_nano = (int64_t)((uint64_t)g->row.saved_nano + v[SUM_SAVED]);
+}
+
+// What all combinations add up to, or a facet of them: the group stands in the row.
+static bool row_of_all(struct reading *r, struct sql_stmt *st, enum usage_rows rows, uint64_t sign, struct err *err) {
+    bool time = usage_group_is_time(r->q->group);
+    struct usage_sums_row row;
+    usage_sql_row(&r->sql, rows, st, &row);
+    struct group *g = group_next(r, time ? period_of(r->q->group, row.hour) : sql_col_i64(st, 0));
+    if (!g) return err_no_memory(err);
+    group_add(g, &row, row.failed, sign);
+    if (!r->sql.rest || rows != USAGE_ROWS_FACET) return true;
+    struct group *rest = group_of_number(r, 0, 0);
+    if (!rest) return err_no_memory(err);
+    group_add(rest, &row, row.failed, 0 - sign);
+    return true;
+}
+
+static bool row_of_dim(struct reading *r, struct sql_stmt *st, enum usage_rows rows, uint64_t sign, struct err *err) {
+    const struct dim *d = dim_find(r, sql_col_i64(st, 0));
+    struct usage_sums_row row;
+    if (!d) return true; // not one that is meant, or what all add up to
+    usage_sql_row(&r->sql, rows, st, &row);
+    bool time = usage_group_is_time(r->q->group);
+    struct group *g = time ? group_next(r, period_of(r->q->group, row.hour)) : &r->groups.p[d->group];
+    if (!g) return err_no_memory(err);
+    group_add(g, &row, d->error, sign);
+    return true;
+}
+
+static bool part_sum(struct reading *r, const struct usage_part *part, enum usage_rows rows, struct err *err) {
+    struct sql_stmt *st;
+    uint64_t sign = part->sign > 0 ? 1 : UINT64_MAX;
+    bool of_all = rows == USAGE_ROWS_ALL || rows == USAGE_ROWS_FACET;
+    if (!usage_sql_sums(&r->sql, part, rows, &st, err)) return false;
+    for (bool row;;) {
+        if (!sql_step(st, &row, err)) return false;
+        if (!row) return true;
+        if ((of_all ? row_of_all : row_of_dim)(r, st, rows, sign, err)) continue;
+        sql_reset(st);
+        return false;
+    }
+}
+
+// From here on groups are called by their texts.
+static bool groups_name(struct reading *r, struct err *err) {
+    r->named = true;
+    if (!usage_group_is_text(r->q->group)) return true;
+    map_free(&r->found);
+    map_init(&r->found, rand_u64());
+    for (size_t i = 0; i < r->groups.n; i++) {
+        struct group *g = &r->groups.p[i];
+        if (!usage_sql_text(&r->sql, g->key, &r->pending.arena, &g->text, err)) return false;
+        g->key = 0;
+        if (!map_put(&r->found, g->text, (void *)(i + 1))) return err_no_memory(err);
+    }
     return true;
 }
 
 static bool table_sum(struct reading *r, struct err *err) {
-    struct sql_stmt *st;
-    if (!dims_read(r, err) || !usage_sql_sums(&r->sql, &st, err)) return false;
-    for (bool row;;) {
-        if (!sql_step(st, &row, err)) return false;
-        if (!row) return true;
-        const struct dim *d = dim_find(r, sql_col_i64(st, 0));
-        if (!d || row_sum(r, st, d, err)) continue;
-        sql_reset(st);
-        return false;
+    struct usage_part parts[USAGE_PARTS_MAX];
+    size_t n = usage_sql_parts(&r->sql, parts);
+    bool dims = false;
+    for (size_t i = 0; i < n; i++) {
+        enum usage_rows rows = usage_sql_rows(&r->sql, &parts[i]);
+        if ((rows == USAGE_ROWS_RECORDS || rows == USAGE_ROWS_COMBINATIONS) && !dims) {
+            dims = true;
+            if (!dims_read(r, err)) return false;
+        }
+        if (!part_sum(r, &parts[i], rows, err)) return false;
+        if (rows == USAGE_ROWS_FACET && r->sql.rest && !part_sum(r, &parts[i], USAGE_ROWS_ALL, err)) return false;
     }
+    return groups_name(r, err);
 }
 
 static struct group *group_of_record(struct reading *r, const struct usage_record *rec) {

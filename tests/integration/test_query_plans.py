@@ -19,7 +19,7 @@ from test_permissions import Client
 
 LARGE = re.compile(r'(usage|audit|content_log|app_user|api_key|session|access_grant|budget_use|team_member|recovery_code)')
 # A row for each key that signs, chain or sink; and what a report has just picked for itself.
-SMALL = {'audit_key', 'audit_head', 'audit_cursor', 'usage_meant'}
+SMALL = {'audit_key', 'audit_head', 'audit_cursor', 'usage_meant', 'usage_meant_tenant'}
 # A stream, and a copy of all that a tenant has, which reads its whole usage on purpose.
 NO_LISTS = {'/api/v1/events', '/api/v1/tenants/{id}/export'}
 DML = ('SELECT', 'WITH', 'INSERT', 'UPDATE', 'DELETE')
@@ -193,7 +193,7 @@ class Sqlite(Walk, Suite):
         os.truncate(texts, 0)
         cls.walk_all()
         with open(texts, 'rb') as f:
-            cls.texts = sorted({text for text in f.read().decode().split('\0') if text})
+            cls.texts = sorted({text.strip() for text in f.read().decode().split('\0')} - {''})
 
     def faults_in(self, texts):
         db = sqlite3.connect(f'file:{self.server.data}/penstock.db?mode=ro', uri=True)
