@@ -314,7 +314,7 @@ static const struct opt model_opts[] = {
      .check = check_capability,
      .help = "What it can do, in place of what the catalogue says: of `vision`, `audio_input`, `pdf`, `video_input`, "
              "`image_output`, `audio_output`, `tools`, `parallel_tools`, `json_schema`, `reasoning`, `caching` and "
-             "`streaming`.",
+             "`streaming`, which goes without saying. Of the others it cannot do what is not named.",
      .example = "[vision, tools, streaming]"},
     {.name = "price",
      .type = OPT_STRUCT,

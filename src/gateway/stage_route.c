@@ -24,11 +24,16 @@ struct route_ask call_route_ask(struct call *call) {
 static bool resolve(struct call *call, struct err *err) {
     const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, call->request.model);
     if (m && m->conf->chain.n) return chain_route(call, m->conf, err);
-    const struct route_ask ask = call_route_ask(call);
+    struct route_ask ask = call_route_ask(call);
+    ask.sure = call->fallback_count > 0;
     bool found = route_resolve(&ask, call->request.model, &call->route, NULL, err);
     // None of its targets can serve it: those that the client has named perhaps can.
     if (!found && call->fallback_count && err->code != ERR_MODEL_NOT_FOUND && call->route.model)
         found = call->route.fallen = route_fall_back_on(&ask, call->fallbacks, call->fallback_count, &call->route);
+    if (!found && ask.sure) {
+        ask.sure = false;
+        found = route_resolve(&ask, call->request.model, &call->route, NULL, err);
+    }
     struct str task = need_task(call->need);
     if (task.n) call->task = task;
     if (found) call->trials.own = call->route.fallen ? 0 : call->route.count;
@@ -41,7 +46,8 @@ static bool resolve_canary(struct call *call, struct str name) {
     struct need *own = call->need;
     const struct route_model *m = route_model_find(call->runtime->routes, call->tenant, call->request.model);
     if (need_fill_for(call, name, &ignored)) {
-        const struct route_ask ask = call_route_ask(call);
+        struct route_ask ask = call_route_ask(call);
+        ask.sure = true;
         call->need->asked_task = need_task(own);
         // What stands in for the canary says nothing of it.
         if (route_resolve(&ask, name, &call->route, NULL, &ignored) && !call->route.fallen) {

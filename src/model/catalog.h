@@ -6,7 +6,8 @@
 //   {"penstock_models": 1,
 //    "sources": {"openai": {"as_of": "2026-11-21", "from": "where the figures are from"}},
 //    "models": {"openai/gpt-4o": {"mode": "chat", "context_window": 128000, "max_output_tokens": 16384,
-//      "capabilities": ["vision", "tools"], "price": {"input": 2.5, "output": 10}, "deprecated": "2027-01-31"}}}
+//      "capabilities": ["vision", "tools"], "cannot": ["audio_input"], "price": {"input": 2.5, "output": 10},
+//      "deprecated": "2027-01-31"}}}
 //
 // where null stands for what is not known, and prices are in dollars a million tokens, named as in the configuration's
 // `price`. A name is a provider's kind, or the word for one that Penstock has no kind of, and what that provider calls
@@ -45,6 +46,7 @@ struct model_entry {
     struct str name; // "openai/gpt-4o"; empty: nothing is known
     enum model_mode mode;
     unsigned can;            // MODEL_CAN_…
+    unsigned cannot;         // likewise; of what is in neither nobody knows
     uint64_t context_window; // tokens of input; 0 = not known
     uint64_t max_output;     // likewise
     struct price price;

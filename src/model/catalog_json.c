@@ -97,6 +97,13 @@ static void put_modalities(struct json_writer *w, const struct model_entry *e) {
     json_put_object_end(w);
 }
 
+static void put_can(struct json_writer *w, struct str name, unsigned can) {
+    json_put_member_array(w, name);
+    for (unsigned i = 0; i < MODEL_CAN_COUNT; i++)
+        if (can & 1u << i) json_put_str(w, k_can[i]);
+    json_put_array_end(w);
+}
+
 void model_entry_put_abilities(struct json_writer *w, const struct model_entry *e, bool known) {
     put_tokens(w, STR("context_window"), e->context_window);
     put_tokens(w, STR("max_output_tokens"), e->max_output);
@@ -104,10 +111,7 @@ void model_entry_put_abilities(struct json_writer *w, const struct model_entry *
         json_put_member_null(w, STR("capabilities"));
         return;
     }
-    json_put_member_array(w, STR("capabilities"));
-    for (unsigned i = 0; i < MODEL_CAN_COUNT; i++)
-        if (e->can & 1u << i) json_put_str(w, k_can[i]);
-    json_put_array_end(w);
+    put_can(w, STR("capabilities"), e->can);
 }
 
 void model_entry_put(struct json_writer *w, const struct model_entry *e) {
@@ -144,6 +148,7 @@ void model_catalog_put(const struct model_catalog *c, struct buf *out) {
     for (size_t i = 0; i < model_catalog_count(c); i++) {
         json_put_member_object(&w, model_catalog_at(c, i)->name);
         model_entry_put(&w, model_catalog_at(c, i));
+        if (model_catalog_at(c, i)->cannot) put_can(&w, STR("cannot"), model_catalog_at(c, i)->cannot);
         json_put_object_end(&w);
     }
     json_put_object_end(&w);

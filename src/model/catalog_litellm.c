@@ -113,11 +113,11 @@ static int64_t *rate_at(struct price *p, struct str name) {
     return NULL;
 }
 
-static bool read_supports(struct catalog_read *r, unsigned bit, enum json_kind kind, unsigned *can) {
+static bool read_supports(struct catalog_read *r, unsigned bit, enum json_kind kind, struct model_entry *e) {
     bool yes = false;
     if (kind == JSON_NULL) return json_null(&r->json);
     if (!json_bool(&r->json, &yes)) return false;
-    if (yes) *can |= bit;
+    *(yes ? &e->can : &e->cannot) |= bit;
     return true;
 }
 
@@ -163,7 +163,7 @@ static bool read_day(struct catalog_read *r, struct model_entry *e) {
 static bool read_member(struct catalog_read *r, struct litellm_model *m, struct str name, enum json_kind kind) {
     bool known;
     for (size_t i = 0; i < ARRAY_LEN(k_supports); i++)
-        if (str_eq(name, k_supports[i].theirs)) return read_supports(r, k_supports[i].can, kind, &m->e.can);
+        if (str_eq(name, k_supports[i].theirs)) return read_supports(r, k_supports[i].can, kind, &m->e);
     if (kind == JSON_NULL) return json_null(&r->json);
     if (str_eq(name, STR("litellm_provider"))) return read_word(r, m, true);
     if (str_eq(name, STR("mode"))) return read_word(r, m, false);
@@ -202,6 +202,7 @@ static void settle_facts(struct litellm_model *m) {
     if (e->mode == MODEL_IMAGE) e->can |= MODEL_CAN_IMAGE_OUTPUT;
     if (e->mode == MODEL_SPEECH) e->can |= MODEL_CAN_AUDIO_OUTPUT;
     if (e->mode == MODEL_TRANSCRIPTION) e->can |= MODEL_CAN_AUDIO_INPUT;
+    e->cannot &= ~e->can;
 }
 
 // "together_ai/org/model" is "together/org/model" of ours: their provider's name in front is no part of the model's.

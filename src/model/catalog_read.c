@@ -112,7 +112,7 @@ static bool read_day(struct catalog_read *r, struct str *out_day) {
     return catalog_is_day(*out_day) || catalog_wrong(r, STR_NONE, "expected a day such as \"2027-01-31\"");
 }
 
-enum member { MODE, CONTEXT, OUTPUT, CAN, PRICE, DEPRECATED, MEMBER_COUNT };
+enum member { MODE, CONTEXT, OUTPUT, CAN, CANNOT, PRICE, DEPRECATED, MEMBER_COUNT };
 
 static bool read_member(struct catalog_read *r, enum member member, struct model_entry *e) {
     switch (member) {
@@ -124,6 +124,8 @@ static bool read_member(struct catalog_read *r, enum member member, struct model
         return catalog_tokens(r, &e->max_output);
     case CAN:
         return read_can(r, &e->can);
+    case CANNOT:
+        return read_can(r, &e->cannot);
     case PRICE:
         return read_price(r, &e->price);
     case DEPRECATED:
@@ -139,6 +141,7 @@ static bool read_model(struct catalog_read *r, struct model_entry *e) {
                                        [CONTEXT] = STR_INIT("context_window"),
                                        [OUTPUT] = STR_INIT("max_output_tokens"),
                                        [CAN] = STR_INIT("capabilities"),
+                                       [CANNOT] = STR_INIT("cannot"),
                                        [PRICE] = STR_INIT("price"),
                                        [DEPRECATED] = STR_INIT("deprecated")};
     struct str key;
@@ -156,6 +159,7 @@ static bool read_model(struct catalog_read *r, struct model_entry *e) {
     }
     if (!json_ok(&r->json)) return false;
     if (!(seen & 1u << MODE)) return catalog_wrong(r, STR_NONE, "mode is missing");
+    if (e->can & e->cannot) return catalog_wrong(r, STR_NONE, "something that it can and cannot do");
     return !e->context_window || e->max_output <= e->context_window ||
            catalog_wrong(r, STR_NONE, "max_output_tokens is more than context_window");
 }

@@ -54,9 +54,10 @@ static void facts_overlay(struct model_entry *e, const struct conf_model *m) {
     if (m->max_output != OPT_UNSET) e->max_output = (uint64_t)m->max_output;
     if (e->context_window && e->max_output > e->context_window) e->max_output = e->context_window;
     if (!m->capabilities.n) return;
-    e->can = 0;
+    e->can = MODEL_CAN_STREAMING; // which goes without saying
     for (size_t i = 0; i < m->capabilities.n; i++)
         if (model_can_parse(m->capabilities.p[i], &bit)) e->can |= bit;
+    e->cannot = ~e->can;
 }
 
 bool model_facts(const struct model_catalog *catalog, const struct conf *conf, const struct conf_tenant *tenant,

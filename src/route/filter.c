@@ -40,17 +40,18 @@ static enum route_drop has_room(const struct model_entry *facts, const struct mo
     return facts->max_output && need->each > facts->max_output ? ROUTE_DROP_OUTPUT : ROUTE_DROP_KEPT;
 }
 
-enum route_drop filter_facts(const struct model_entry *facts, const struct model_need *need) {
-    return need->can & ~facts->can ? ROUTE_DROP_CAPABILITY : has_room(facts, need);
+enum route_drop filter_facts(const struct model_entry *facts, const struct model_need *need, bool lenient) {
+    unsigned lacks = lenient ? facts->cannot & ~facts->can : ~facts->can;
+    return need->can & lacks ? ROUTE_DROP_CAPABILITY : has_room(facts, need);
 }
 
-enum route_drop filter_node(const struct route_node *node, const struct route_need *need) {
+enum route_drop filter_node(const struct route_node *node, const struct route_need *need, bool lenient) {
     if (node->weight <= 0) return ROUTE_DROP_WEIGHT;
     if (!need) return ROUTE_DROP_KEPT;
     if (need->private && node->conf->peer->privacy != PRIVACY_LOCAL) return ROUTE_DROP_PRIVACY;
     if (need->region_count && !in_region(node->conf->region, need)) return ROUTE_DROP_REGION;
     if (need->tag_count && !has_all(need->tags, need->tag_count, node)) return ROUTE_DROP_TAG;
-    return node->known ? filter_facts(&node->facts, &need->model) : has_room(&node->facts, &need->model);
+    return node->known ? filter_facts(&node->facts, &need->model, lenient) : has_room(&node->facts, &need->model);
 }
 
 // Whether it is plain for the whole model that all of its targets can and may serve it, as most requests are: then none
@@ -58,7 +59,7 @@ enum route_drop filter_node(const struct route_node *node, const struct route_ne
 static bool all_can(const struct route_model *m, const struct route_need *need) {
     if (!m->whole || !need) return m->whole;
     bool anywhere = !need->private && !need->region_count && !need->tag_count;
-    return anywhere && filter_facts(&m->least, &need->model) == ROUTE_DROP_KEPT;
+    return anywhere && filter_facts(&m->least, &need->model, false) == ROUTE_DROP_KEPT;
 }
 
 // --- how it is ---
@@ -103,7 +104,7 @@ void filter_targets(const struct filter_in *in, struct candidate *list) {
     for (size_t i = 0; i < in->model->count; i++) {
         const struct route_node *node = &in->model->nodes[i];
         struct candidate *c = &list[i];
-        *c = (struct candidate){.node = node, .drop = all ? ROUTE_DROP_KEPT : filter_node(node, in->need)};
+        *c = (struct candidate){.node = node, .drop = all ? ROUTE_DROP_KEPT : filter_node(node, in->need, in->lenient)};
         if (c->drop == ROUTE_DROP_KEPT && in->need && node->when && !holds(in, node->when, known))
             c->drop = ROUTE_DROP_CONDITION;
         if (c->drop != ROUTE_DROP_KEPT) continue;

@@ -157,13 +157,13 @@ static void trace_fill(const struct route_ask *ask, struct route_trace *trace, c
 }
 
 // Appends a model's targets to a route. How many were added.
-static size_t add_targets(const struct route_ask *ask, struct route_model *m, struct candidate *list,
+static size_t add_targets(const struct route_ask *ask, struct route_model *m, bool lenient, struct candidate *list,
                           struct route_trace *trace, struct route *r) {
     static const struct route_need nothing = {.tier = TIER_SIMPLE};
     const struct strategy_ops *ops = strategy_get((enum conf_strategy)m->conf->strategy);
     const struct strategy_in in = {
         .model = m, .need = ask->need ? ask->need : &nothing, .draw = ask->draw, .look = ask->look};
-    const struct filter_in filter = {.model = m, .need = ask->need, .now_ns = ask->now_ns};
+    const struct filter_in filter = {.model = m, .need = ask->need, .now_ns = ask->now_ns, .lenient = lenient};
     size_t room = ROUTE_TARGETS_MAX - r->count, soft;
     filter_targets(&filter, list);
     weigh(ask, ops, m, trace != NULL, list);
@@ -188,18 +188,19 @@ struct route_model *route_model_find(const struct route_table *table, const stru
 }
 
 static enum route_drop why_not(const struct model_entry *entry, const struct conf_provider *provider,
-                               const struct route_need *need) {
+                               const struct route_need *need, bool lenient) {
     struct model_need model = need->model;
     if (model.can) model.can &= ~provider_lends(provider);
-    return filter_facts(entry, &model);
+    return filter_facts(entry, &model, lenient);
 }
 
-// A provider's model by its name: nothing is known against it but what the catalogue has.
+// A provider's model by its name: nothing is known against it but what the catalogue has. Whoever asks for just this
+// one is not kept from it by what the catalogue does not know.
 static bool resolve_direct(const struct route_ask *ask, struct str name, const struct conf_choice *choice,
                            struct route *r, struct err *err) {
     if (!filter_provider(choice->peer, ask->need)) return route_kept_in(ask, name, choice->peer, err);
     const struct model_entry *entry = entry_of(ask, choice->peer, choice->upstream);
-    if (entry && ask->need && why_not(entry, choice->peer, ask->need) != ROUTE_DROP_KEPT)
+    if (entry && ask->need && why_not(entry, choice->peer, ask->need, !ask->sure) != ROUTE_DROP_KEPT)
         return route_unable(ask, name, choice->peer, entry, err);
     direct(ask, entry, choice->peer, choice->upstream, &r->targets[0]);
     r->count = 1;
@@ -225,11 +226,14 @@ bool route_resolve(const struct route_ask *ask, struct str name, struct route *o
                        STR_ARG(str_head(name, 100)));
     r->routed = &ask->table->models[choice.model->index];
     r->considered = r->routed->count;
-    if (add_targets(ask, r->routed, list, trace, r)) return true;
+    if (add_targets(ask, r->routed, false, list, trace, r)) return true;
     bool too_long = true;
     for (size_t i = 0; i < r->routed->count; i++)
         too_long = too_long && (list[i].drop == ROUTE_DROP_CONTEXT || list[i].drop == ROUTE_DROP_WEIGHT);
     if (route_fall_back(ask, too_long ? FAILURE_CONTEXT_WINDOW : FAILURE_NONE, r)) return true;
+    r->fallen = false;
+    // Before it is refused, those are asked of which nobody knows whether they can.
+    if (!ask->sure && add_targets(ask, r->routed, true, list, trace, r)) return true;
     return route_unserved(ask, name, r->routed, list, err);
 }
 
@@ -240,7 +244,7 @@ static bool can_stand_in(const struct route_ask *ask, const struct conf_choice *
     if (!ask->need) return true;
     if (!filter_provider(choice->peer, ask->need)) return false;
     const struct model_entry *entry = entry_of(ask, choice->peer, choice->upstream);
-    return !entry || why_not(entry, choice->peer, ask->need) == ROUTE_DROP_KEPT;
+    return !entry || why_not(entry, choice->peer, ask->need, false) == ROUTE_DROP_KEPT;
 }
 
 static bool is_same(const struct route_target *a, const struct route_target *b) {
@@ -266,7 +270,7 @@ bool route_fall_back_on(const struct route_ask *ask, const struct str *names, si
         if (!conf_tenant_allows(ask->tenant, names[i])) continue;
         if (!conf_resolve(ask->table->conf, ask->tenant, names[i], &choice)) continue;
         if (choice.model)
-            (void)add_targets(ask, &ask->table->models[choice.model->index], list, NULL, route);
+            (void)add_targets(ask, &ask->table->models[choice.model->index], false, list, NULL, route);
         else if (can_stand_in(ask, &choice))
             route_direct(ask, choice.peer, choice.upstream, &route->targets[route->count++]);
     }

@@ -39,6 +39,7 @@ struct route_ask {
     struct arena *arena;
     uint64_t now_ns, draw; // any random number
     bool look;             // nothing will be sent: nobody's turn is used up
+    bool sure;             // only where all that it needs is known to be there: somebody else can be asked
 };
 
 // What each of the targets was found to be, for explaining: room for ROUTE_NODES_MAX.

@@ -134,6 +134,7 @@ static bool node_init(struct route_table *t, struct route_model *m, struct route
                                 .provider = t->providers[conf->peer->index]};
     node->known = model_facts(t->catalog, t->conf, m->level, &of, &node->facts) || m->conf->capabilities.n;
     if (node->known) node->facts.can |= provider_lends(conf->peer);
+    node->facts.cannot &= ~node->facts.can;
     node->place = hash_bytes(conf->model, hash_bytes(conf->provider, 0));
     node->arm = conf->arm.n ? hash_bytes(conf->arm, 1) : node->place;
     if (conf->condition) node->when = condition_place(m, conf);

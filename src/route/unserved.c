@@ -67,7 +67,7 @@ static struct str able_model(const struct route_ask *ask, struct str name) {
         bool able = false;
         for (size_t k = 0; k < m->count && !able; k++)
             able = (m->nodes[k].known || !(ask->need->model.can & ~(unsigned)MODEL_CAN_STREAMING)) &&
-                   filter_node(&m->nodes[k], ask->need) == ROUTE_DROP_KEPT;
+                   filter_node(&m->nodes[k], ask->need, false) == ROUTE_DROP_KEPT;
         if (!able || !conf_tenant_allows(ask->tenant, m->conf->name)) continue;
         if (!conf_resolve(ask->table->conf, ask->tenant, m->conf->name, &choice) || choice.model != m->conf) continue;
         size_t d = str_distance(name, m->conf->name, 64);
@@ -96,13 +96,13 @@ static enum route_drop reason_of(const struct route_model *m, const struct candi
 
 // What all targets together have.
 struct sum {
-    unsigned can; // what one of them has at least
+    unsigned can; // what one of them has at least, or might have
     uint64_t window, output;
     bool one; // there is but one, and it is named
 };
 
 static void add_facts(struct sum *sum, const struct model_entry *facts) {
-    sum->can |= facts->can;
+    sum->can |= facts->can | ~facts->cannot;
     sum->window = MAX(sum->window, facts->context_window);
     sum->output = MAX(sum->output, facts->max_output);
 }
@@ -158,8 +158,9 @@ bool route_unable(const struct route_ask *ask, struct str name, const struct con
     struct model_entry facts = *entry;
     struct sum all = {.one = true};
     facts.can |= provider_lends(provider);
+    facts.cannot = ask->sure ? ~facts.can : facts.cannot & ~facts.can;
     add_facts(&all, &facts);
-    return lacks(ask, name, &all, filter_facts(&facts, &ask->need->model), err);
+    return lacks(ask, name, &all, filter_facts(&facts, &ask->need->model, true), err);
 }
 
 bool route_kept_in(const struct route_ask *ask, struct str name, const struct conf_provider *provider,

@@ -223,7 +223,7 @@ class Models(Suite):
         self.assertEqual(models['half']['any_target'], {'context_window': None, 'max_output_tokens': None, 'capabilities': None})
         self.assertNotIn('any_target', models['small'])
         self.assertIn('json_schema', models['by-a-tool']['capabilities'])
-        self.assertEqual(models['told']['capabilities'], ['vision'])
+        self.assertEqual(models['told']['capabilities'], ['vision', 'streaming'])
         self.assertEqual(models['told']['price'], {'input': 5, 'output': 6})
         self.assertNotIn('context_window', models['unknown'])
         self.assertEqual(server.get('/v1/models/small', key=self.admin(server)).json(), models['small'])

@@ -242,9 +242,11 @@ class Abilities(Scale):
     def config(cls):
         cls.ups = {name: cls.stage.upstream(name, by_ability) for name in ABILITIES}
         catalog = os.path.join(cls.folder, 'models.json')
+        every = {ability for _, can in ABILITIES.values() for ability in can.split()}
         with open(catalog, 'w', encoding='utf-8') as f:
             json.dump({'penstock_models': 1, 'models': {f'openai/{name}': {
                 'mode': 'chat', 'context_window': window, 'capabilities': ['streaming', *can.split()],
+                'cannot': sorted(every - set(can.split())),
                 'price': {'input': 1 + i % 3, 'output': 2 + i % 5}} for i, (name, (window, can)) in enumerate(ABILITIES.items())}}, f)
 
         def targets(names):

@@ -127,13 +127,19 @@ class Abilities(Suite):
         known = {'mode': 'chat', 'context_window': 2000, 'max_output_tokens': 500, 'price': {'input': 1, 'output': 1}}
         with open(path, 'w', encoding='utf-8') as f:
             json.dump({'penstock_models': 1, 'sources': {}, 'models': {
-                'openai/little': {**known, 'capabilities': ['caching']},
+                'openai/little': {**known, 'capabilities': ['caching'], 'cannot': [*NEEDS]},
+                'openai/partly': {**known, 'context_window': 100000, 'capabilities': ['caching']},
                 'openai/able': {**known, 'context_window': 100000, 'max_output_tokens': 8000,
                                 'capabilities': [*NEEDS]}}}, f)
         return {'providers': [fake_provider(cls.fake, kind='openai')], 'passthrough_models': True,
                 'models': [model('plain', 'x', 'caching'), model('all', 'x', *NEEDS), model('unknown', 'x'),
                            model('narrow', 'x', *NEEDS, context_window=2000, max_output_tokens=500),
-                           model('vectors', 'x', context_window=2000)],
+                           model('vectors', 'x', context_window=2000), model('told-in-part', 'partly'),
+                           {'name': 'either', 'strategy': 'priority', 'targets': [
+                               {'provider': 'fake', 'model': 'partly'}, {'provider': 'fake', 'model': 'able'}]},
+                           {'name': 'neither', 'strategy': 'priority', 'targets': [
+                               {'provider': 'fake', 'model': 'little'}, {'provider': 'fake', 'model': 'partly'}]},
+                           model('helped', 'partly', routing={'fallbacks': {'general': ['all']}})],
                 'catalog': {'file': path}, 'auth': {'required': False}}
 
     @classmethod
@@ -159,11 +165,24 @@ class Abilities(Suite):
                 more = json.loads(json.dumps(more))
                 messages = more.pop('messages', [{'role': 'user', 'content': 'Hello'}])
                 messages = [{'role': 'system', 'content': 'Be brief. ' + padding}, *messages]
-                for model in ('plain', 'fake/little') if not padding else ('plain',):
-                    self.refused(self.ask(model, messages=messages, **more), f'({need})', 'can')
-                for model in ('all', 'unknown', 'fake/able', 'fake/nobody-knows'):
+                if need != 'streaming':  # which goes without saying
+                    self.refused(self.ask('plain', messages=messages, **more), f'({need})', 'can')
+                if not padding:
+                    self.refused(self.ask('fake/little', messages=messages, **more), f'({need})', 'can')
+                for model in ('all', 'unknown', 'fake/able', 'fake/nobody-knows', 'fake/partly', 'told-in-part'):
                     self.assertEqual(self.ask(model, messages=messages, **more).status, 200, (model, need))
                 self.fake.reset()
+
+    def test_what_nobody_knows(self):
+        """Those that are known to be able go first, also as fallbacks; before a request is refused, others are asked."""
+        for need, more in NEEDS.items():
+            for model, target in (('either', 'able'), ('neither', 'partly'), ('helped', 'x')):
+                reply = self.ask(model, **more)
+                self.assertEqual((reply.status, reply.header('x-penstock-model')), (200, target), (model, need))
+        reply = self.ask('told-in-part', tools=TOOLS, fallbacks=['fake/able'])
+        self.assertEqual((reply.status, reply.header('x-penstock-model')), (200, 'able'))
+        reply = self.ask('told-in-part', tools=TOOLS, fallbacks=['fake/little'])
+        self.assertEqual((reply.status, reply.header('x-penstock-model')), (200, 'partly'))
 
     def test_long_prompts(self):
         for model in ('narrow', 'fake/little'):

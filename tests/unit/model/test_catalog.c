@@ -132,7 +132,8 @@ static void built_in(void) {
 static const char own_text[] =
     "{\"penstock_models\": 1, \"models\": {\n"
     "  \"openai/gpt-4o\": {\"mode\": \"chat\", \"context_window\": 1000, \"max_output_tokens\": 10,\n"
-    "    \"capabilities\": [\"vision\", \"pdf\"], \"deprecated\": \"2027-01-31\", \"price\": {\"input\": 1e-1,\n"
+    "    \"capabilities\": [\"vision\", \"pdf\"], \"cannot\": [\"tools\"], \"deprecated\": \"2027-01-31\", \"price\": "
+    "{\"input\": 1e-1,\n"
     "    \"output\": 7, \"cached_input\": 0, \"audio_output\": 3.5, \"image\": 0.04, \"batch\": 0.25,\n"
     "    \"long_prompt\": {\"above\": 500, \"input\": 2, \"output\": 14}}},\n"
     "  \"mine/z\\u0061p\": {\"mode\": \"embedding\"}},\n"
@@ -151,6 +152,7 @@ static void over_it(void) {
     REQUIRE(e);
     CHECK_INT(e->context_window, 1000);
     CHECK_INT(e->can, MODEL_CAN_VISION | MODEL_CAN_PDF);
+    CHECK_INT(e->cannot, MODEL_CAN_TOOLS);
     CHECK_INT(e->price.rates.input, 100000);
     CHECK_INT(e->price.rates.cached_input, 0);
     CHECK_INT(e->price.rates.cache_write, PRICE_NONE);
@@ -182,7 +184,8 @@ static void round_trip(void) {
     for (size_t i = 0; i < model_catalog_count(c); i++) {
         const struct model_entry *a = model_catalog_at(c, i), *b = model_catalog_at(again, i);
         CHECK_STR(b->name, a->name);
-        CHECK(a->mode == b->mode && a->can == b->can && a->context_window == b->context_window);
+        CHECK(a->mode == b->mode && a->can == b->can && a->cannot == b->cannot &&
+              a->context_window == b->context_window);
         CHECK(!memcmp(&a->price.rates, &b->price.rates, sizeof a->price.rates));
         CHECK(!memcmp(&a->price.long_rates, &b->price.long_rates, sizeof a->price.rates));
         CHECK(a->price.batch == b->price.batch && a->price.long_from == b->price.long_from);
@@ -220,6 +223,7 @@ static const struct {
      "\"a/b\" is in it twice"},
     {ONE("[]"), "model \"a/b\": wrong value"},
     {ONE("{}"), "mode is missing"},
+    {ONE("{\"mode\": \"chat\", \"capabilities\": [\"pdf\"], \"cannot\": [\"pdf\"]}"), "can and cannot do"},
     {ONE("{\"mode\": \"chatty\"}"), "expected chat"},
     {ONE("{\"mode\": 1}"), "wrong value"},
     {ONE("{\"mode\": \"chat\", \"mode\": \"chat\"}"), "there twice"},
@@ -311,6 +315,7 @@ static void litellm(void) {
     const struct model_entry *e = model_catalog_get(c, STR("openai/gpt-x"));
     REQUIRE(e);
     CHECK_INT(e->context_window, 1000000);
+    CHECK_INT(e->cannot, MODEL_CAN_TOOLS);
     CHECK_INT(e->max_output, 1000000);
     CHECK_INT(e->price.rates.input, 2500000);
     CHECK_INT(e->price.rates.output, 10000000);

@@ -60,7 +60,7 @@ static void configured(void) {
     CHECK_STR(facts.name, STR("openai/gpt-4o-mini"));
     CHECK_INT(facts.context_window, 9000);
     CHECK_INT(facts.max_output, 9000);
-    CHECK_INT(facts.can, MODEL_CAN_TOOLS);
+    CHECK_INT(facts.can, MODEL_CAN_TOOLS | MODEL_CAN_STREAMING);
     CHECK(facts.price.known && facts.price.rates.input == 150000);
     CHECK(!model_facts(catalog, c, NULL, &(struct model_target){NULL, openai, STR("nobody")}, &facts));
     CHECK(!facts.name.n && !facts.price.known && !facts.can && !facts.context_window);
