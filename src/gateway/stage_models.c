@@ -26,7 +26,7 @@ static void put_targets(const struct call *call, struct str name, struct json_wr
         json_put_object(w);
         json_put_member_str(w, STR("provider"), node->conf->provider);
         json_put_member_str(w, STR("model"), node->conf->model);
-        model_entry_put_abilities(w, &node->facts, node->known);
+        model_entry_put_abilities(w, node->facts, node->known);
         json_put_member_text(w, STR("region"), node->conf->region);
         json_put_member_bool(w, STR("local"), node->conf->peer->privacy == PRIVACY_LOCAL);
         json_put_object_end(w);
@@ -53,7 +53,7 @@ static void put_any_target(const struct call *call, struct str name, struct json
     bool known = true, window = true, output = true;
     size_t n = 0;
     for (size_t i = 0; m && i < m->count; i++) {
-        const struct model_entry *facts = &m->nodes[i].facts;
+        const struct model_entry *facts = m->nodes[i].facts;
         if (is_out(&m->nodes[i])) continue;
         n++;
         known = known && m->nodes[i].known;

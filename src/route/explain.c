@@ -59,12 +59,12 @@ static void put_dollars(uint64_t nano, struct buf *out) {
 
 static void why_context(const struct model_need *need, const struct candidate *c, struct buf *out) {
     buf_printf(out, "the prompt has %s%llu tokens, and its context window takes %llu", need->counted ? "" : "about ",
-               (unsigned long long)need->tokens, (unsigned long long)c->node->facts.context_window);
+               (unsigned long long)need->tokens, (unsigned long long)c->node->facts->context_window);
 }
 
 static void why_output(const struct model_need *need, const struct candidate *c, struct buf *out) {
     buf_printf(out, "the answer may have %llu tokens, and it gives no more than %llu", (unsigned long long)need->each,
-               (unsigned long long)c->node->facts.max_output);
+               (unsigned long long)c->node->facts->max_output);
 }
 
 static void why_region(const struct route_need *need, const struct candidate *c, struct buf *out) {
@@ -140,7 +140,7 @@ void route_explain_why(const struct route_explained *e, const struct candidate *
         break;
     case ROUTE_DROP_CAPABILITY:
         buf_lit(out, "it lacks what the request needs: ");
-        put_abilities(e->need->model.can & ~c->node->facts.can, out);
+        put_abilities(e->need->model.can & ~c->node->facts->can, out);
         break;
     case ROUTE_DROP_CONTEXT:
         why_context(&e->need->model, c, out);

@@ -51,7 +51,7 @@ enum route_drop filter_node(const struct route_node *node, const struct route_ne
     if (need->private && node->conf->peer->privacy != PRIVACY_LOCAL) return ROUTE_DROP_PRIVACY;
     if (need->region_count && !in_region(node->conf->region, need)) return ROUTE_DROP_REGION;
     if (need->tag_count && !has_all(need->tags, need->tag_count, node)) return ROUTE_DROP_TAG;
-    return node->known ? filter_facts(&node->facts, &need->model, lenient) : has_room(&node->facts, &need->model);
+    return node->known ? filter_facts(node->facts, &need->model, lenient) : has_room(node->facts, &need->model);
 }
 
 // Whether it is plain for the whole model that all of its targets can and may serve it, as most requests are: then none

@@ -14,13 +14,14 @@ static bool own_prices(const struct conf_tenant *tenant, const struct conf_tenan
     return false;
 }
 
-static const struct price *price_for(const struct route_ask *ask, const struct conf_tenant *level,
-                                     const struct model_target *of, const struct price *general) {
+static const struct price *price_of(const struct route_ask *ask, const struct route_model *m,
+                                    const struct route_node *node) {
     static const struct price unknown = PRICE_UNKNOWN;
-    if (general && !own_prices(ask->tenant, level)) return general;
+    if (!own_prices(ask->tenant, m->level)) return &node->facts->price;
+    const struct model_target of = {m->conf, node->conf->peer, node->conf->model};
     struct price *own = arena_alloc(ask->arena, sizeof *own);
     if (!own) return &unknown;
-    *own = model_price(ask->table->catalog, ask->table->conf, ask->tenant, of);
+    *own = model_price(ask->table->catalog, ask->table->conf, ask->tenant, &of);
     return own;
 }
 
@@ -49,10 +50,9 @@ void route_direct(const struct route_ask *ask, const struct conf_provider *provi
 static struct route_target target_of(const struct route_ask *ask, const struct route_model *m,
                                      const struct candidate *c) {
     const struct route_node *node = c->node;
-    const struct model_target of = {m->conf, node->conf->peer, node->conf->model};
-    return (struct route_target){.provider = of.peer,
-                                 .model = of.upstream,
-                                 .price = price_for(ask, m->level, &of, &node->facts.price),
+    return (struct route_target){.provider = node->conf->peer,
+                                 .model = node->conf->model,
+                                 .price = price_of(ask, m, node),
                                  .node = node,
                                  .slot = node->slot,
                                  .provider_slot = node->provider,
@@ -127,9 +127,7 @@ static void order_rest(struct candidate *list, size_t n) {
 static void weigh_one(const struct route_ask *ask, const struct strategy_ops *wants, const struct route_model *m,
                       struct candidate *c) {
     if (wants->wants_cost && ask->need) {
-        const struct model_target of = {m->conf, c->node->conf->peer, c->node->conf->model};
-        const struct price *price = price_for(ask, m->level, &of, &c->node->facts.price);
-        c->priced = price_cost(price, &ask->need->expected, &c->cost_nano);
+        c->priced = price_cost(price_of(ask, m, c->node), &ask->need->expected, &c->cost_nano);
     }
     if (wants->wants_quality && ask->need)
         c->quality = (double)board_quality(c->node->slot, (unsigned)ask->need->task, ask->now_ns);

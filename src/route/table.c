@@ -131,10 +131,12 @@ static bool node_init(struct route_table *t, struct route_model *m, struct route
                                 .priority = conf->priority,
                                 .weight = (double)conf->weight,
                                 .model = m->conf,
-                                .provider = t->providers[conf->peer->index]};
-    node->known = model_facts(t->catalog, t->conf, m->level, &of, &node->facts) || m->conf->capabilities.n;
-    if (node->known) node->facts.can |= provider_lends(conf->peer);
-    node->facts.cannot &= ~node->facts.can;
+                                .provider = t->providers[conf->peer->index],
+                                .facts = ARENA_NEW(&t->arena, struct model_entry)};
+    if (!node->facts) return err_no_memory(err);
+    node->known = model_facts(t->catalog, t->conf, m->level, &of, node->facts) || m->conf->capabilities.n;
+    if (node->known) node->facts->can |= provider_lends(conf->peer);
+    node->facts->cannot &= ~node->facts->can;
     node->place = hash_bytes(conf->model, hash_bytes(conf->provider, 0));
     node->arm = conf->arm.n ? hash_bytes(conf->arm, 1) : node->place;
     if (conf->condition) node->when = condition_place(m, conf);
@@ -164,9 +166,9 @@ static void sum_up(struct route_model *m) {
     for (size_t i = 0; i < m->count; i++) {
         const struct route_node *node = &m->nodes[i];
         m->known |= node->known;
-        if (node->known) m->least.can &= node->facts.can;
-        m->least.context_window = least_known(m->least.context_window, node->facts.context_window);
-        m->least.max_output = least_known(m->least.max_output, node->facts.max_output);
+        if (node->known) m->least.can &= node->facts->can;
+        m->least.context_window = least_known(m->least.context_window, node->facts->context_window);
+        m->least.max_output = least_known(m->least.max_output, node->facts->max_output);
         m->whole = m->whole && node->weight > 0;
         m->one_priority = m->one_priority && node->priority == m->nodes[0].priority;
     }

@@ -16,16 +16,14 @@
 #define ROUTE_CONDITIONS_MAX ROUTE_NODES_MAX
 
 struct route_node {
-    // What is looked at of each target for each request; the rest of those that are chosen.
     const struct conf_target *conf;
-    struct board_slot *slot;
-    size_t when;      // its condition's place among the model's, + 1; 0: none
-    int64_t priority; // as configured
-    double weight;    // likewise
-    bool known;       // it is known what it can do
-
     const struct conf_model *model;
-    struct model_entry facts;    // with the price that holds where the model is configured
+    struct board_slot *slot;
+    int64_t priority;            // as configured
+    double weight;               // likewise
+    size_t when;                 // its condition's place among the model's, + 1; 0: none
+    bool known;                  // it is known what it can do
+    struct model_entry *facts;   // with the price that holds where the model is configured
     struct board_slot *provider; // of all its provider's targets together
     struct board_slot **keys;    // under each of its provider's keys; NULL: it has no several
     uint64_t place;              // what it is known by among others, also in the next configuration

@@ -149,7 +149,7 @@ bool route_unserved(const struct route_ask *ask, struct str name, const struct r
         return err_set(err, ERR_OVERLOADED, "all targets of model \"%.*s\" are taken out (weight 0)",
                        STR_ARG(str_head(name, 100)));
     for (size_t i = 0; i < model->count; i++)
-        if (model->nodes[i].conf->weight > 0) add_facts(&all, &model->nodes[i].facts);
+        if (model->nodes[i].conf->weight > 0) add_facts(&all, model->nodes[i].facts);
     return lacks(ask, name, &all, why, err);
 }
 

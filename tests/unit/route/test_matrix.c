@@ -97,9 +97,9 @@ static bool is_house(const struct conf_provider *p) { return str_eq(p->name, STR
 
 // lenient: of those that nobody is known to be able among.
 static bool suits(const struct route_node *n, const struct route_need *need, bool lenient) {
-    uint64_t window = n->facts.context_window;
-    bool able = !n->known || (n->facts.can & need->model.can) == need->model.can ||
-                (lenient && !(n->facts.cannot & need->model.can));
+    uint64_t window = n->facts->context_window;
+    bool able = !n->known || (n->facts->can & need->model.can) == need->model.can ||
+                (lenient && !(n->facts->cannot & need->model.can));
     bool fits = !window || need->model.tokens <= window;
     bool when = !n->when || need->model.tokens > 50000;
     return n->conf->weight > 0 && able && fits && when && (!need->private || is_house(n->conf->peer)) &&

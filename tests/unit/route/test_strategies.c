@@ -224,7 +224,7 @@ static const char k_priced[] =
 static uint64_t cost_at(struct routes *w, size_t i, uint64_t prompt, uint64_t output) {
     struct usage usage = {.prompt = prompt, .output = output};
     uint64_t nano = 0;
-    CHECK(price_cost(&node(w, i)->facts.price, &usage, &nano));
+    CHECK(price_cost(&node(w, i)->facts->price, &usage, &nano));
     return nano;
 }
 
