@@ -207,13 +207,12 @@ static bool is_chat(const struct call *call) {
     return call->request.operation == OPERATION_CHAT && call->dialect->read;
 }
 
-// Counts as the target that provides a model of that name would.
-static void count_tokens(const struct call *call, struct need *need, struct str model) {
+// Counts as a target that goes that way would.
+static void count_tokens(const struct call *call, struct need *need, const struct prompt_way *way) {
     struct model_need *n = &need->route.model;
     struct prompt_tokens tokens;
     if (n->most - n->media > COUNT_MAX) return;
-    struct prompt_way way = prompt_way_of(model);
-    if (!prompt_count_chat(&way, need->chat, &call->req->arena, &tokens)) return;
+    if (!prompt_count_chat(way, need->chat, &call->req->arena, &tokens)) return;
     n->tokens = tokens.total;
     n->counted = true;
 }
@@ -226,22 +225,23 @@ static bool is_plain(struct need *need) {
 
 void need_count(struct need *need) {
     struct call *call = need->call;
-    struct str model = need->counts_as;
+    const struct prompt_way *way = need->way;
     struct err ignored;
-    need->counts_as = STR("");
-    if (!model.n || need->route.model.counted) return;
+    need->way = NULL;
+    if (!way || need->route.model.counted) return;
     if (!need->chat && !translation_chat(call, &need->chat, &ignored)) return;
     need->route.model.most = call->request.body.n;
     need->route.model.turns = need->chat->count;
-    count_tokens(call, need, model);
+    count_tokens(call, need, way);
     need->route.expected.prompt = need->route.model.tokens;
 }
 
 // What decides whether a request has to be read for what it asks of its targets.
 struct facts_known {
-    bool abilities;   // of one of them at least
-    uint64_t window;  // the smallest that is known; UINT64_MAX: none is
-    struct str model; // how the first counts tokens
+    bool abilities;               // of one of them at least
+    uint64_t window;              // the smallest that is known; UINT64_MAX: none is
+    const struct prompt_way *way; // how the first counts tokens; NULL: as one by that name
+    struct str model;
 };
 
 static uint64_t window_of(const struct model_entry *facts) {
@@ -265,7 +265,10 @@ static bool read_abilities(struct call *call, struct need *need, const struct fa
     if (!translation_chat(call, &need->chat, err)) return !asked && call->request.body.n > GLANCE_MAX;
     need->route.model = model_need_of_chat(&call->request, need->chat);
     // A guess by bytes might send it to a target that is too small, or past one that is not.
-    if (need->route.model.most > known->window) count_tokens(call, need, known->model);
+    if (need->route.model.most > known->window) {
+        struct prompt_way way = known->way ? *known->way : prompt_way_of(known->model);
+        count_tokens(call, need, &way);
+    }
     return true;
 }
 
@@ -278,21 +281,21 @@ static bool read_abilities(struct call *call, struct need *need, const struct fa
 #define USES_NAMES (CONDITION_USES(CONDITION_USER) | CONDITION_USES(CONDITION_SESSION))
 
 static bool read_for(struct call *call, struct need *need, const struct route_model *m, struct err *err) {
-    const struct facts_known known = {m->known, window_of(&m->least), m->count ? m->nodes[0].conf->model : STR("")};
+    const struct facts_known known = {.abilities = m->known, .window = window_of(&m->least), .way = &m->way};
     bool asked = (m->uses & USES_TEXT) || m->conf->policy.quality.leads || m->conf->strategy == STRATEGY_COMPLEXITY ||
                  m->conf->tasks.n;
     // Tokens are counted once a condition asks that bytes do not decide: what is plain is not even read before.
     bool by_tokens = m->uses & CONDITION_USES(CONDITION_TOKENS);
     asked = asked || (by_tokens && !(m->count && is_plain(need)));
     if (!read_abilities(call, need, &known, asked, err)) return false;
-    if (by_tokens && is_chat(call)) need->counts_as = known.model;
+    if (by_tokens && m->count && is_chat(call)) need->way = &m->way;
     if (strategy_get((enum conf_strategy)m->conf->strategy)->wants_cost) need_count(need);
     return true;
 }
 
 // The tokens of the prompt, exact from there on.
 static double tokens_from(struct need *need, double from) {
-    if (need->counts_as.n && !need->route.model.counted &&
+    if (need->way && !need->route.model.counted &&
         (double)prompt_tokens_most(need->chat, need->call->request.body.n) >= from)
         need_count(need);
     return (double)need->route.model.tokens;
@@ -304,7 +307,7 @@ static bool read_direct(struct call *call, struct need *need, const struct conf_
     const struct model_entry *e =
         model_catalog_find(call->runtime->models, choice->peer->preset->name, choice->upstream);
     if (!e) return true;
-    const struct facts_known known = {true, window_of(e), choice->upstream};
+    const struct facts_known known = {.abilities = true, .window = window_of(e), .model = choice->upstream};
     return read_abilities(call, need, &known, false, err);
 }
 
@@ -454,7 +457,7 @@ bool need_fill_for(struct call *call, struct str model, struct err *err) {
     if (!need) return err_no_memory(err);
     need->call = call;
     need->env = (struct condition_env){.get = get, .ctx = need};
-    need->user = need->session = need->metadata = need->asked_task = need->counts_as = STR("");
+    need->user = need->session = need->metadata = need->asked_task = STR("");
     call->need = need;
     read_task(call, need);
     if (!read_limits(call, need, err)) return false;

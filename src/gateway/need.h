@@ -11,10 +11,10 @@ struct need {
     struct route_need route; // what route.h takes
     struct condition_env env;
     struct call *call;
-    const struct chat *chat; // the request in the neutral form; NULL: it was not read
-    bool glanced, plain;     // whether it has nothing but text, once it was looked at for that
-    struct str counts_as;    // the model by whose tokenizer conditions count; empty: none asks, or it is done
-    bool judged;             // complexity is set
+    const struct chat *chat;      // the request in the neutral form; NULL: it was not read
+    bool glanced, plain;          // whether it has nothing but text, once it was looked at for that
+    const struct prompt_way *way; // how conditions count tokens; NULL: none asks, or it is done
+    bool judged;                  // complexity is set
     struct complexity complexity;
     struct str user, session, metadata; // decoded, decoded, a JSON object; empty: none
     struct str asked_task;              // that its metadata names; empty: none

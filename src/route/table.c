@@ -161,6 +161,7 @@ static uint64_t least_known(uint64_t a, uint64_t b) { return !a ? b : !b ? a : M
 
 // What holds of all its targets together.
 static void sum_up(struct route_model *m) {
+    m->way = prompt_way_of(m->count ? m->nodes[0].conf->model : STR(""));
     m->whole = m->one_priority = true;
     m->least.can = ~0U;
     for (size_t i = 0; i < m->count; i++) {

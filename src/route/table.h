@@ -8,6 +8,7 @@
 #define ROUTE_TABLE_H
 
 #include "model/facts.h"
+#include "model/prompt_tokens.h"
 #include "route/board.h"
 #include "route/complexity.h"
 #include "route/retry.h"
@@ -36,6 +37,7 @@ struct route_model {
     const struct conf_tenant *level; // where it is configured; NULL: in general
     struct route_node *nodes;        // in the configuration's order
     size_t count;
+    struct prompt_way way;    // how the first of them counts tokens
     bool known;               // of one of them at least it is known what it can do
     struct model_entry least; // what each of them can and takes at least, as far as it is known
     bool whole;               // none is taken out by a weight of 0
