@@ -520,23 +520,33 @@ static void end_with(struct call *call, const struct err *err) {
         call_fail(call, err);
 }
 
-// All was told but how it ends.
+// Whether the client has all of the answer, but not that it is over.
+static bool is_told(const struct call *call) {
+    uint64_t choices = MAX(call->request.choices, (uint64_t)1);
+    if (!call->reply_started || call->mode != ANSWER_STREAM || call->continued.pending) return false;
+    if (call_translates(call)) return translator_is_done(&call->translation->translator, choices);
+    return call->relay.kind == RELAY_EVENTS && call->relay.finished >= choices;
+}
+
+// All was told but that it is over.
 static void end_done(struct call *call) {
-    struct str part;
+    struct str part = call->dialect->stream_end;
     struct err err;
     stop_upstream(call);
-    if (!translator_end(&call->translation->translator, &err)) {
-        fail_stream(call, &err);
-        return;
+    if (call_translates(call)) {
+        if (!translator_end(&call->translation->translator, &err)) {
+            fail_stream(call, &err);
+            return;
+        }
+        part = buf_str(&call->translation->translator.out);
     }
-    part = buf_str(&call->translation->translator.out);
     call->status = call->upstream_status;
     finish_stream(call, &part, part.n > 0);
 }
 
 void answer_failed(struct call *call, enum failure why, const struct err *err) {
     attempt_over(call, err);
-    if (call->reply_started && continuation_is_done(call)) {
+    if (is_told(call)) {
         end_done(call);
         return;
     }
@@ -559,6 +569,10 @@ void answer_late(struct call *call, enum failure why, const struct err *err) {
     queue_leave(call);
     failover_stop(call);
     if (call->at->taken && call->at->sent_ns) attempt_over(call, err);
+    if (is_told(call)) {
+        end_done(call);
+        return;
+    }
     call->failover.why = why;
     end_with(call, err);
 }

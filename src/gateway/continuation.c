@@ -49,11 +49,6 @@ bool continuation_may(const struct call *call) {
     return t && (int64_t)c->count < most_of(call) && translator_can_go_on(t);
 }
 
-bool continuation_is_done(const struct call *call) {
-    const struct translator *t = translator_of(call);
-    return t && !call->continued.pending && translator_is_done(t);
-}
-
 // --- from one to the other ---
 
 void continuation_count(struct call *call) {

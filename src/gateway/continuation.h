@@ -28,9 +28,8 @@ struct continuation {
 
 // Whether the stream that begins is one that can be gone on with: its request is plain, and it is configured.
 bool continuation_wanted(struct call *call);
-// Whether another target may go on now; and whether the answer is whole but for its end.
+// Whether another target may go on now.
 bool continuation_may(const struct call *call);
-bool continuation_is_done(const struct call *call);
 // What the target that broke off has used gets its record. Before its attempt is ended.
 void continuation_count(struct call *call);
 // The client gets what there is; what comes next is another target's.

@@ -91,6 +91,8 @@ struct dialect_ops {
     bool (*decode)(void *decoder, const struct frame *frame, struct chat_sink *sink, struct err *err);
     // The stream has ended: emits what is still owed (a FINISH that was held back, say). No END: that is the caller's.
     void (*decode_end)(void *decoder, struct chat_sink *sink);
+    // How many answers' FINISH is held back. NULL: none is.
+    unsigned (*decode_finished)(const void *decoder);
     // A whole answer. Escaped texts that have to be made are made in the arena.
     bool (*decode_answer)(struct str body, struct arena *arena, struct chat_sink *sink, struct err *err);
     // The provider's error object; false: it is none. Slices of the body or the arena. status: HTTP's; below 400 the
@@ -102,6 +104,12 @@ struct dialect_ops {
     struct str usage_mark;
     // The usage that an event's data or a whole answer tells, merged into *io_usage by what is present. True: some.
     bool (*usage_of)(struct str data, struct usage *io_usage);
+    // A key, without its first quote, whose value is a text in the event that says how an answer ends: after it the
+    // stream has no more of that answer. Empty: nobody can tell. ends: whether it ends well by that text, its quotes
+    // with it; NULL: by any.
+    struct str finish_mark;
+    bool (*ends)(struct str text);
+    struct str stream_end; // what ends a stream of server-sent events; may be empty
     // The event, which tells usage, tells nothing else: only we asked for it. NULL: there are none such.
     bool (*only_usage)(struct str data);
 

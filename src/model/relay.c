@@ -70,11 +70,35 @@ static bool usage_is_told(struct str events, size_t at, size_t mark) {
     return rest.n && rest.p[0] == '{';
 }
 
+// The text that is the value of a key which ends at `at`; empty: it is something else.
+static struct str text_after(struct str s, size_t at) {
+    struct str rest = str_from(s, at);
+    rest = str_from(rest, scan_space(rest));
+    if (!rest.n || rest.p[0] != ':') return STR("");
+    rest = str_from(rest, 1);
+    rest = str_from(rest, scan_space(rest));
+    if (!rest.n || rest.p[0] != '"') return STR("");
+    size_t end = str_find_char(str_from(rest, 1), '"');
+    return end + 1 < rest.n ? str_head(rest, end + 2) : STR("");
+}
+
+static void count_finished(struct relay *s, struct str events) {
+    struct str mark = s->dialect->finish_mark;
+    size_t at = 0;
+    while (mark.n && (at += scan_find(str_from(events, at), mark)) < events.n) {
+        struct str text = text_after(events, at + mark.n);
+        bool key = at > 0 && events.p[at - 1] == '"';
+        if (key && text.n && (!s->dialect->ends || s->dialect->ends(text))) s->finished++;
+        at += mark.n;
+    }
+}
+
 // Looks through whole events for usage; what is to be taken out is left out of the parts.
 static void pass_events(struct relay *s, struct str events, struct str out_parts[RELAY_PARTS], size_t *out_count) {
     struct str mark = s->dialect->usage_mark; // without its first quote: that byte is everywhere in JSON
     size_t n = 0, from = 0;
     s->events += count_events(events);
+    count_finished(s, events);
     for (;;) {
         size_t at = from + scan_find(str_from(events, from), mark);
         if (at >= events.n) break;

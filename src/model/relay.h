@@ -29,7 +29,8 @@ struct relay {
     bool strip_usage; // take the usage event out
     bool has_usage;   // usage was seen
     struct usage usage;
-    uint64_t events; // data lines, or frames, seen
+    uint64_t events;   // data lines, or frames, seen
+    uint64_t finished; // answers of which it was said how they end
     struct framer framer;
     bool framing; // framer is in use
 };

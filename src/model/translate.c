@@ -97,14 +97,22 @@ void translator_gather(struct translator *t, size_t max) {
     buf_init(&t->said, max);
 }
 
+// Answers of which it was said how they end.
+static unsigned finished(const struct translator *t) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < CHAT_CHOICES_MAX; i++) n += t->order.choice[i].finish != CHAT_FINISH_NONE;
+    return MAX(n, t->from->decode_finished ? t->from->decode_finished(t->decoder) : 0);
+}
+
 bool translator_can_go_on(const struct translator *t) {
     bool held = t->order.choice[0].held.n > 0;
-    bool over = t->order.choice[0].finish != CHAT_FINISH_NONE;
+    bool over = t->open && finished(t) > 0;
     return t->open && t->gathers && !t->fixed && !held && !over && !t->said.failed && (t->said.n || !t->begun);
 }
 
-bool translator_is_done(const struct translator *t) {
-    return t->open && t->gathers && t->order.choice[0].finish != CHAT_FINISH_NONE;
+bool translator_is_done(const struct translator *t, uint64_t choices) {
+    bool told = !t->failed || t->gathers; // else the client knows of the failure
+    return t->open && told && finished(t) >= MAX(choices, (uint64_t)1);
 }
 
 bool translator_go_on(struct translator *t, const struct dialect_ops *from, struct str skip, struct arena *arena,

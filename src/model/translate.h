@@ -49,7 +49,8 @@ NODISCARD bool translator_feed_answer(struct translator *t, struct str body, str
 void translator_gather(struct translator *t, size_t max);
 // Whether one can, now; and whether none has to, as all but the end was told.
 bool translator_can_go_on(const struct translator *t);
-bool translator_is_done(const struct translator *t);
+// Of so many answers.
+bool translator_is_done(const struct translator *t, uint64_t choices);
 // Then: the answer ends as it was told to; what came half, or failed, after its finish reason is left out.
 NODISCARD bool translator_end(struct translator *t, struct err *err);
 // What comes next is of another provider. skip: white space at the end of what was said which that one was not shown,

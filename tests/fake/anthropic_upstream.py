@@ -432,6 +432,8 @@ class AnthropicAnswer(Answer):
         stop = self.seen.json['stop_sequences'][0] if reason == 'stop_sequence' else None
         self.tell('message_delta', {'delta': {'stop_reason': reason, 'stop_sequence': stop},
                                     'usage': {'output_tokens': counts[1]}})
+        if self.plan.text('when') == 'finish':
+            self.fail(self.plan.text('fault'))
         self.data(self.event('message_stop', {}))
         self.end(counts)
 

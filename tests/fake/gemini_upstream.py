@@ -373,6 +373,8 @@ class GeminiAnswer(Answer):
             return
         self.data(self.event(self.chunk([self.candidate([{'text': ''}], self.plan.text('stop', 'STOP'), k)
                                          for k in range(n)], counts)))
+        if self.plan.text('when') == 'finish':
+            self.fail(self.plan.text('fault'))
         self.finish(counts)
 
     def finish(self, counts):

@@ -8,7 +8,7 @@
 #   delay=MS            wait before the answer's head           after_head=MS  and between head and body
 #   status=N            an error of that status; with html: an HTML page; retry_after=S: that header; with echo: it tells
 #                       the key it was sent
-#   fault=NAME          see Answer.fail; when=request|head|body: how far the answer gets before it
+#   fault=NAME          see Answer.fail; when=request|head|body|finish: how far the answer gets before it
 #   events=N gap=MS pad=BYTES      of a stream                  endless: it never ends
 #   usage=trailing|null|always|none      how a stream tells its token counts
 #   write=N             pieces of N bytes    eol=crlf    comments    multiline    nodone    error_event
@@ -562,6 +562,8 @@ class Answer:
         how = self.plan.text('usage', 'trailing')
         counts = self.counts(sent)
         told = None
+        if self.plan.text('when') == 'finish':
+            self.fail(self.plan.text('fault'))
         if self.plan.has('torn'):
             self.data(self.chunk([], self.usage_json(counts))[:-20])
             self.fail('reset')

@@ -6,7 +6,10 @@ import signal
 import threading
 import time
 
-from harness import FakeUpstream, Suite, clean_environment, eventually, fake_provider, main, run_cli
+from harness import FakeUpstream, Suite, clean_environment, eventually, fake_provider, in_parallel, main, run_cli
+from anthropic_upstream import AnthropicUpstream
+from gemini_upstream import GeminiUpstream
+from test_opening import CLIENTS
 
 
 def target(model, provider='fake'):
@@ -101,6 +104,61 @@ class Waits(Suite):
         error = self.check_error(self.stream('hedged'), 504, 'upstream_timeout')
         self.assertIn('first_token', error['message'])
         self.assertEqual(len(self.fake.seen), 2)
+
+
+class Told(Suite):
+    """A provider that falls silent, or breaks off, once all of its answer was told: the client's answer is whole."""
+
+    @classmethod
+    def config(cls):
+        cls.fakes = {'openai': cls.fake, 'anthropic': AnthropicUpstream().start(), 'gemini': GeminiUpstream().start()}
+        for name in ('anthropic', 'gemini'):
+            cls.addClassCleanup(cls.fakes[name].stop)
+        keys = {'anthropic': 'sk-ant-fake', 'gemini': cls.fakes['gemini'].key}
+        faults = {'reset': ('reset', {}), 'still': ('hang', {'inter_token': '300ms'}), 'late': ('hang', {'total': '700ms'})}
+        more = ';events=3;gap=10;when=finish;fault='
+        models = [{'name': f'{up}-{how}-{goes_on}', 'strategy': 'priority', 'routing': {
+                       'timeouts': timeouts, 'continue': goes_on, 'breaker': {'failures': 0, 'min_requests': 1000}},
+                   'targets': [{'provider': up, 'model': f'm-{how}{more}{fault}'}, {'provider': 'openai', 'model': 'second'}]}
+                  for up in cls.fakes for how, (fault, timeouts) in faults.items() for goes_on in (0, 1)]
+        models.append({'name': 'two', 'targets': [{'provider': 'openai', 'model': 'two;when=finish;fault=reset'}]})
+        models.append({'name': 'half', 'routing': {'timeouts': {'total': '300ms'}},
+                       'targets': [{'provider': 'openai', 'model': 'half;when=body;fault=hang'}]})
+        return {'providers': [fake_provider(cls.fake, 'openai'),
+                              *({'name': n, 'kind': n, 'base_url': cls.fakes[n].base_url, 'api_key': k} for n, k in keys.items())],
+                'models': models, 'log': {'level': 'debug', 'format': 'json'}}
+
+    def ask(self, client, model, **more):
+        path, body = CLIENTS[client](model, True)
+        return self.server.post(path, json.dumps({**body, **more}).encode())
+
+    def test_the_answer_is_whole(self):
+        ends = {'openai': '"finish_reason"', 'anthropic': 'message_stop', 'gemini': 'finishReason', 'responses': 'response.completed'}
+        cases = [(up, how, client, goes_on) for up in self.fakes for how in ('reset', 'still', 'late') for client in ends
+                 for goes_on in (0, 1)]
+        replies = in_parallel(len(cases), lambda i: self.ask(cases[i][2], '{0}-{1}-{3}'.format(*cases[i])))
+        for (up, how, client, goes_on), reply in zip(cases, replies):
+            with self.subTest(up, how=how, client=client, goes_on=goes_on):
+                text = reply.body.decode()
+                self.assertEqual(reply.status, 200, reply)
+                self.assertIn(ends[client], text)
+                self.assertNotIn('"error":{', text.replace(' ', ''))
+                if client == 'openai':
+                    self.assertEqual((reply.events()[-1], text.count('[DONE]')), ('[DONE]', 1))
+                self.assertLessEqual(text.count('"message_stop"'), 1)
+                record = self.record_of(reply.request_id)
+                self.assertEqual((record['status'], record['error'], record['attempts']), (200, None, 1))
+                self.assertGreater(record['output_tokens'], 0)
+                self.assertEqual(record['tokens_estimated'], up == 'openai')  # whose counts come after the answer
+        self.assertEqual([s for s in self.fake.seen if s.model == 'second'], [])
+
+    def test_what_is_not_whole(self):
+        """Some of the answers, or half of one."""
+        reply = self.ask('openai', 'two', n=2)
+        self.assertIn('error', json.loads(reply.events()[-1]))
+        reply = self.ask('openai', 'half')
+        self.assertIn('error', json.loads(reply.events()[-1]))
+        self.assertEqual(self.record_of(reply.request_id)['error'], 'upstream_timeout')
 
 
 class Targets(Suite):

@@ -62,4 +62,6 @@ const struct dialect_ops dialect_anthropic = {
     .read_failure = anthropic_read_failure,
     .usage_mark = STR_INIT("usage\""),
     .usage_of = anthropic_usage_of,
+    .finish_mark = STR_INIT("stop_reason\""),
+    .stream_end = STR_INIT("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"),
 };

@@ -363,6 +363,13 @@ bool gemini_decode(void *decoder, const struct frame *frame, struct chat_sink *s
     return decode_chunk(d, data, sink, err);
 }
 
+unsigned gemini_decode_finished(const void *decoder) {
+    const struct gemini_decoder *d = decoder;
+    unsigned n = 0;
+    for (size_t i = 0; i < CHAT_CHOICES_MAX; i++) n += d->choice[i].finished;
+    return n;
+}
+
 void gemini_decode_end(void *decoder, struct chat_sink *sink) {
     struct gemini_decoder *d = decoder;
     if (d->failed) return;

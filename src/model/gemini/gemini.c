@@ -51,9 +51,11 @@ const struct dialect_ops dialect_gemini = {
     .decoder_init = gemini_decoder_init,
     .decode = gemini_decode,
     .decode_end = gemini_decode_end,
+    .decode_finished = gemini_decode_finished,
     .decode_answer = gemini_decode_answer,
     .read_failure = gemini_read_failure,
     .usage_mark = STR_INIT("usageMetadata\""),
     .usage_of = gemini_usage_of,
+    .finish_mark = STR_INIT("finishReason\""),
     .embed = &gemini_embed,
 };

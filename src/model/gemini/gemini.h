@@ -142,6 +142,7 @@ void gemini_put_failure_event(const struct chat_failure *failure, struct str req
 void gemini_decoder_init(void *decoder);
 bool gemini_decode(void *decoder, const struct frame *frame, struct chat_sink *sink, struct err *err);
 void gemini_decode_end(void *decoder, struct chat_sink *sink);
+unsigned gemini_decode_finished(const void *decoder);
 bool gemini_decode_answer(struct str body, struct arena *arena, struct chat_sink *sink, struct err *err);
 bool gemini_read_failure(struct str body, int status, struct arena *arena, struct chat_failure *out_failure);
 bool gemini_usage_of(struct str data, struct usage *io_usage);

@@ -29,6 +29,9 @@ const struct dialect_ops dialect_openai = {
     .usage_mark = STR_INIT("usage\""),
     .usage_of = openai_usage_of,
     .only_usage = openai_only_usage,
+    .finish_mark = STR_INIT("finish_reason\""),
+    .ends = openai_ends,
+    .stream_end = STR_INIT("data: [DONE]\n\n"),
     .embed = &openai_embed,
     .rerank = &jina_rerank,
 };

@@ -153,6 +153,8 @@ bool openai_decode_calls(const struct openai_saying *s, struct str array, struct
 void openai_decode_call(const struct openai_saying *s, const struct json_field *index, struct str id, struct str name,
                         struct str args, struct str signature);
 enum chat_finish openai_finish_of(struct str raw, bool *out_broken);
+// Whether an answer is whole that ends so.
+bool openai_ends(struct str text);
 struct str openai_finish_name(enum chat_finish finish);
 // Whether the answer is for a client of the older "functions", which knows but one call, without an id.
 static inline bool openai_old_functions(const struct chat_reply *reply) {

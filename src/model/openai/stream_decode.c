@@ -76,6 +76,12 @@ enum chat_finish openai_finish_of(struct str raw, bool *out_broken) {
     return CHAT_FINISH_STOP;
 }
 
+bool openai_ends(struct str text) {
+    bool broken;
+    (void)openai_finish_of(text, &broken);
+    return !broken;
+}
+
 struct str openai_finish_name(enum chat_finish finish) {
     switch (finish) {
     case CHAT_FINISH_LENGTH:

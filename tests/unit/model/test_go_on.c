@@ -140,7 +140,7 @@ static bool cut_at(const struct recorded *first, struct str data, size_t n, cons
     struct err err;
     rig_begin(&r, first->dialect, to);
     REQUIRE(translator_feed(&r.t, str_head(data, n), false, &err));
-    bool can = translator_can_go_on(&r.t) && !translator_is_done(&r.t);
+    bool can = translator_can_go_on(&r.t) && !translator_is_done(&r.t, 1);
     bool open = r.t.order.choice[0].open || !r.t.begun;
     if (can) {
         BUF_AUTO struct buf want = BUF_INIT(MAX_EVENT), got = BUF_INIT(MAX_EVENT);
@@ -192,7 +192,7 @@ static bool after(const char *stream, bool *out_done) {
     rig_begin(&r, DIALECT_OPENAI, DIALECT_ANTHROPIC);
     REQUIRE(translator_feed(&r.t, str_c(stream), false, &err));
     bool can = translator_can_go_on(&r.t);
-    if (out_done) *out_done = translator_is_done(&r.t);
+    if (out_done) *out_done = translator_is_done(&r.t, 1);
     rig_end(&r);
     return can;
 }
@@ -224,7 +224,7 @@ static void after_the_finish(void) {
         rig_begin(&r, DIALECT_OPENAI, DIALECT_OPENAI);
         REQUIRE(translator_feed(&r.t, STR(CHUNK("{\"content\":\"a\"}") FINISH), false, &err));
         (void)!translator_feed(&r.t, str_c(k_more[i]), false, &err);
-        CHECK(translator_is_done(&r.t));
+        CHECK(translator_is_done(&r.t, 1));
         CHECK(!translator_can_go_on(&r.t));
         REQUIRE(translator_end(&r.t, &err));
         CHECK(!r.t.failed);

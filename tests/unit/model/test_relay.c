@@ -304,5 +304,41 @@ static void test_nothing(void) {
     relay_free(&s);
 }
 
-TEST_MAIN(test_every_cut, test_no_blank_line_at_the_end, test_whole_events_only, test_oversized,
+// Of how many answers a stream has said how they end, in whatever pieces it comes.
+static void test_ends(void) {
+    static const struct {
+        enum dialect dialect;
+        const char *data;
+        uint64_t ends;
+    } cases[] = {
+        {DIALECT_OPENAI, "{\"choices\":[{\"delta\":{},\"finish_reason\":null}]}", 0},
+        {DIALECT_OPENAI, "{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}", 1},
+        {DIALECT_OPENAI, "{\"choices\":[{\"finish_reason\" :  \"length\"},{\"finish_reason\":\"stop\"}]}", 2},
+        {DIALECT_OPENAI, "{\"choices\":[{\"finish_reason\":\"insufficient_system_resource\"}]}", 0},
+        {DIALECT_OPENAI, "{\"choices\":[{\"delta\":{\"content\":\"\\\"finish_reason\\\":\\\"stop\\\"\"}}]}", 0},
+        {DIALECT_OPENAI, "{\"native_finish_reason\":\"stop\"}", 0},
+        {DIALECT_OPENAI, "{\"finish_reason\":\"", 0},
+        {DIALECT_ANTHROPIC, "{\"type\":\"message_start\",\"message\":{\"stop_reason\":null}}", 0},
+        {DIALECT_ANTHROPIC, "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}", 1},
+        {DIALECT_GEMINI, "{\"candidates\":[{\"finishReason\": \"STOP\"}]}", 1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[512];
+        int n = snprintf(text, sizeof text, "data: %s\n\n", cases[i].data);
+        struct str all = str_of(text, (size_t)n), parts[RELAY_PARTS];
+        for (size_t cut = 0; cut < all.n; cut += 7) {
+            struct relay s;
+            size_t count;
+            struct err err;
+            relay_init(&s, MAX_EVENT);
+            relay_begin(&s, dialect_get(cases[i].dialect), RELAY_EVENTS, false);
+            REQUIRE(relay_feed(&s, str_head(all, cut), false, parts, &count, &err));
+            REQUIRE(relay_feed(&s, str_from(all, cut), false, parts, &count, &err));
+            CHECK_INT(s.finished, cases[i].ends);
+            relay_free(&s);
+        }
+    }
+}
+
+TEST_MAIN(test_ends, test_every_cut, test_no_blank_line_at_the_end, test_whole_events_only, test_oversized,
           test_several_usage_events_in_one_read, test_nothing)
