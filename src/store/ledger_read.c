@@ -191,9 +191,10 @@ static int64_t period_of(enum ledger_group by, int64_t hour) {
 }
 
 // Rows come period by period, and often of one group after another.
-static struct group *group_next(struct reading *r, int64_t key) {
-    if (r->last_group < r->groups.n && r->groups.p[r->last_group].key == key) return &r->groups.p[r->last_group];
-    struct group *g = group_of_number(r, key, 0);
+static struct group *group_next(struct reading *r, int64_t key, int64_t owner_kind) {
+    struct group *g = r->last_group < r->groups.n ? &r->groups.p[r->last_group] : NULL;
+    if (g && g->key == key && g->owner_kind == owner_kind) return g;
+    g = group_of_number(r, key, owner_kind);
     if (g) r->last_group = (size_t)(g - r->groups.p);
     return g;
 }
@@ -225,7 +226,7 @@ static bool row_of_all(struct reading *r, struct sql_stmt *st, enum usage_rows r
     bool time = usage_group_is_time(r->q->group);
     struct usage_sums_row row;
     usage_sql_row(&r->sql, rows, st, &row);
-    struct group *g = group_next(r, time ? period_of(r->q->group, row.hour) : sql_col_i64(st, 0));
+    struct group *g = group_next(r, time ? period_of(r->q->group, row.hour) : sql_col_i64(st, 0), row.owner_kind);
     if (!g) return err_no_memory(err);
     group_add(g, &row, row.failed, sign);
     if (!r->sql.rest || rows != USAGE_ROWS_FACET) return true;
@@ -241,7 +242,7 @@ static bool row_of_dim(struct reading *r, struct sql_stmt *st, enum usage_rows r
     if (!d) return true; // not one that is meant, or what all add up to
     usage_sql_row(&r->sql, rows, st, &row);
     bool time = usage_group_is_time(r->q->group);
-    struct group *g = time ? group_next(r, period_of(r->q->group, row.hour)) : &r->groups.p[d->group];
+    struct group *g = time ? group_next(r, period_of(r->q->group, row.hour), 0) : &r->groups.p[d->group];
     if (!g) return err_no_memory(err);
     group_add(g, &row, d->error, sign);
     return true;

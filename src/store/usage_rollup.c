@@ -55,7 +55,9 @@ static const struct {
                                  [USAGE_FACET_TAGS] = {DIM_TAGS, DIM_COUNT, true},
                                  [USAGE_FACET_PLACE] = {DIM_TEAM, DIM_PROJECT, false},
                                  [USAGE_FACET_OUTCOME] = {DIM_STATUS, DIM_ERROR, false},
-                                 [USAGE_FACET_ENDPOINT] = {DIM_ENDPOINT, DIM_COUNT, false}};
+                                 [USAGE_FACET_ENDPOINT] = {DIM_ENDPOINT, DIM_COUNT, false},
+                                 [USAGE_FACET_KEY] = {DIM_KEY, DIM_COUNT, true},
+                                 [USAGE_FACET_OWNER] = {DIM_OWNER, DIM_OWNER_KIND, true}};
 
 void usage_rollup_init(struct usage_rollup *r) {
     *r = (struct usage_rollup){0};

@@ -43,6 +43,8 @@ enum usage_facet {
     USAGE_FACET_PLACE,   // team, project
     USAGE_FACET_OUTCOME, // status, error
     USAGE_FACET_ENDPOINT,
+    USAGE_FACET_KEY,
+    USAGE_FACET_OWNER, // of the key: id, kind
     USAGE_FACET_COUNT
 };
 

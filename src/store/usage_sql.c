@@ -51,23 +51,24 @@ static const struct {
     const char *of_dim, *of_facet;
     enum usage_facet facet; // which one; NONE: none, or whichever
     bool text;
+    bool optional; // not all combinations are in the facet
 } k_groups[LEDGER_GROUP_COUNT] = {
-    [LEDGER_GROUP_KEY] = {"d.key_id", NULL, USAGE_FACET_NONE, false},
-    [LEDGER_GROUP_MODEL] = {"d.model_id", "r.value", USAGE_FACET_MODEL, true},
-    [LEDGER_GROUP_PROVIDER] = {"d.provider_id", "r.value", USAGE_FACET_PROVIDER, true},
-    [LEDGER_GROUP_DAY] = {"0", "0", USAGE_FACET_NONE, false},
-    [LEDGER_GROUP_TENANT] = {"d.tenant_id", "r.tenant_id", USAGE_FACET_NONE, false},
-    [LEDGER_GROUP_HOUR] = {"0", "0", USAGE_FACET_NONE, false},
-    [LEDGER_GROUP_TEAM] = {"d.team_id", "r.value", USAGE_FACET_PLACE, false},
-    [LEDGER_GROUP_PROJECT] = {"d.project_id", "r.value2", USAGE_FACET_PLACE, false},
-    [LEDGER_GROUP_OWNER] = {"d.owner_id", NULL, USAGE_FACET_NONE, false},
-    [LEDGER_GROUP_UPSTREAM_MODEL] = {"d.upstream_model_id", "r.value2", USAGE_FACET_MODEL, true},
-    [LEDGER_GROUP_ENDPOINT] = {"d.endpoint", "r.value", USAGE_FACET_ENDPOINT, false},
-    [LEDGER_GROUP_STATUS] = {"d.status", "r.value", USAGE_FACET_OUTCOME, false},
-    [LEDGER_GROUP_ERROR] = {"d.error_id", "r.value2", USAGE_FACET_OUTCOME, true},
-    [LEDGER_GROUP_TAGS] = {"d.tags_id", "r.value", USAGE_FACET_TAGS, true},
-    [LEDGER_GROUP_TASK] = {"d.task_id", "r.value", USAGE_FACET_TASK, true},
-    [LEDGER_GROUP_MONTH] = {"0", "0", USAGE_FACET_NONE, false},
+    [LEDGER_GROUP_KEY] = {"d.key_id", "r.value", USAGE_FACET_KEY, false, true},
+    [LEDGER_GROUP_MODEL] = {"d.model_id", "r.value", USAGE_FACET_MODEL, true, true},
+    [LEDGER_GROUP_PROVIDER] = {"d.provider_id", "r.value", USAGE_FACET_PROVIDER, true, true},
+    [LEDGER_GROUP_DAY] = {"0", "0", USAGE_FACET_NONE, false, false},
+    [LEDGER_GROUP_TENANT] = {"d.tenant_id", "r.tenant_id", USAGE_FACET_NONE, false, false},
+    [LEDGER_GROUP_HOUR] = {"0", "0", USAGE_FACET_NONE, false, false},
+    [LEDGER_GROUP_TEAM] = {"d.team_id", "r.value", USAGE_FACET_PLACE, false, false},
+    [LEDGER_GROUP_PROJECT] = {"d.project_id", "r.value2", USAGE_FACET_PLACE, false, false},
+    [LEDGER_GROUP_OWNER] = {"d.owner_id", "r.value", USAGE_FACET_OWNER, false, true},
+    [LEDGER_GROUP_UPSTREAM_MODEL] = {"d.upstream_model_id", "r.value2", USAGE_FACET_MODEL, true, true},
+    [LEDGER_GROUP_ENDPOINT] = {"d.endpoint", "r.value", USAGE_FACET_ENDPOINT, false, false},
+    [LEDGER_GROUP_STATUS] = {"d.status", "r.value", USAGE_FACET_OUTCOME, false, false},
+    [LEDGER_GROUP_ERROR] = {"d.error_id", "r.value2", USAGE_FACET_OUTCOME, true, false},
+    [LEDGER_GROUP_TAGS] = {"d.tags_id", "r.value", USAGE_FACET_TAGS, true, true},
+    [LEDGER_GROUP_TASK] = {"d.task_id", "r.value", USAGE_FACET_TASK, true, true},
+    [LEDGER_GROUP_MONTH] = {"0", "0", USAGE_FACET_NONE, false, false},
 };
 
 bool usage_group_is_time(enum ledger_group group) {
@@ -84,7 +85,9 @@ static bool asks(const struct ledger_query *q, enum usage_facet facet) {
                                            [USAGE_FACET_TAGS] = q->tag.n,
                                            [USAGE_FACET_PLACE] = q->team_id || q->project_id || q->in_places,
                                            [USAGE_FACET_OUTCOME] = q->status || q->error.n,
-                                           [USAGE_FACET_ENDPOINT] = q->endpoint};
+                                           [USAGE_FACET_ENDPOINT] = q->endpoint,
+                                           [USAGE_FACET_KEY] = q->key_id,
+                                           [USAGE_FACET_OWNER] = q->owner_id};
     return asked[facet];
 }
 
@@ -138,8 +141,7 @@ static bool is_made_of(struct usage_sql *s, enum usage_facet facet, const struct
     s->made_of = facet ? USAGE_ROWS_FACET : USAGE_ROWS_ALL;
     s->facet = facet;
     // Those that have no model, say, are not in that facet.
-    s->rest = facet && !asks(s->q, facet) && facet <= USAGE_FACET_TAGS;
-    static_assert(USAGE_FACET_TAGS == 4 && USAGE_FACET_PLACE == 5, "the first four are optional");
+    s->rest = facet && !asks(s->q, facet) && k_groups[s->q->group].optional;
     return true;
 }
 
@@ -148,7 +150,7 @@ static bool choose(struct usage_sql *s, const struct tally *meant, const struct 
     enum ledger_group by = s->q->group;
     enum usage_facet own = k_groups[by].facet;
     struct tally found = *all;
-    if (!k_groups[by].of_facet || by_record(s->q)) return true;
+    if (by == LEDGER_GROUP_NONE || by_record(s->q)) return true;
     if (!own && is_made_of(s, USAGE_FACET_NONE, meant, all)) return true;
     for (enum usage_facet f = USAGE_FACET_NONE + 1; f < USAGE_FACET_COUNT; f++) {
         if (own ? f != own : !asks(s->q, f)) continue;
@@ -203,17 +205,13 @@ static void put_tenants(struct usage_text *b) {
 }
 
 static bool gather_dims(struct usage_sql *s, struct err *err) {
-    const struct ledger_query *q = s->q;
     struct usage_text b;
     struct sql_stmt *st;
     usage_begin(&b, s);
     usage_put(&b, "INSERT INTO usage_meant (id, tenant_id, failed) SELECT d.id, d.tenant_id, CASE WHEN " IS_FAILED
                   " THEN 1 ELSE 0 END FROM usage_dim d WHERE 1 = 1");
     usage_put_tenant(&b, "d.tenant_id");
-    usage_put_id(&b, " AND d.key_id = ", q->key_id);
-    usage_put_id(&b, " AND d.owner_id = ", q->owner_id);
-    if (q->owner_id) usage_put_i64(&b, " AND d.owner_kind = ", q->owner_kind);
-    if (q->errors) usage_put(&b, " AND (" IS_FAILED ")");
+    if (s->q->errors) usage_put(&b, " AND (" IS_FAILED ")");
     usage_put_facet(&b, USAGE_FACET_NONE, true);
     usage_put(&b, " ORDER BY d.tenant_id, d.id");
     return usage_end(&b, &st, err) && sql_run(st, err);
@@ -311,7 +309,8 @@ static void put_added_up(struct usage_text *b, const struct usage_part *part, en
     usage_put(b, "SELECT ");
     usage_put(b, of_facet || s->q->group == LEDGER_GROUP_TENANT ? k_groups[s->q->group].of_facet : "0");
     usage_put(b, of_facet ? ", r.failed, " SUM_NAMES : ", 0 - r.dim_id, " SUM_NAMES);
-    usage_put(b, k_sums[part->unit].hour);
+    if (usage_group_is_time(s->q->group)) usage_put(b, k_sums[part->unit].hour);
+    if (s->q->group == LEDGER_GROUP_OWNER) usage_put(b, of_facet ? ", r.value2" : ", 0");
     usage_put(b, " FROM ");
     put_periods(b, part);
     usage_put(b, "usage_meant_tenant t CROSS JOIN ");
@@ -394,15 +393,17 @@ static void record_read(struct sql_stmt *st, struct usage_sums_row *out_row) {
 
 void usage_sql_row(const struct usage_sql *s, enum usage_rows rows, struct sql_stmt *st,
                    struct usage_sums_row *out_row) {
-    int first = rows == USAGE_ROWS_COMBINATIONS ? 1 : 2, hour = first + SUM_COUNT;
+    bool of_all = rows == USAGE_ROWS_ALL || rows == USAGE_ROWS_FACET;
+    int first = of_all ? 2 : 1, last = first + SUM_COUNT;
     if (rows == USAGE_ROWS_RECORDS) {
         record_read(st, out_row);
-        hour = 12;
+        last = 12;
     } else {
         for (int i = 0; i < SUM_COUNT; i++) out_row->v[i] = sql_col_i64(st, first + i);
     }
-    out_row->failed = first == 2 && rows != USAGE_ROWS_RECORDS && sql_col_i64(st, 1) != 0;
-    out_row->hour = usage_group_is_time(s->q->group) ? sql_col_i64(st, hour) : 0;
+    out_row->failed = of_all && sql_col_i64(st, 1) != 0;
+    out_row->hour = usage_group_is_time(s->q->group) ? sql_col_i64(st, last) : 0;
+    out_row->owner_kind = of_all && s->q->group == LEDGER_GROUP_OWNER ? sql_col_i64(st, last) : 0;
 }
 
 bool usage_sql_text(const struct usage_sql *s, int64_t id, struct arena *arena, struct str *out_text, struct err *err) {

@@ -54,8 +54,9 @@ NODISCARD bool usage_sql_sums(const struct usage_sql *s, const struct usage_part
                               struct sql_stmt **out_stmt, struct err *err);
 // The other columns.
 struct usage_sums_row {
-    bool failed;  // of all and of a facet
-    int64_t hour; // of a group by time
+    bool failed;        // of all and of a facet
+    int64_t hour;       // of a group by time
+    int64_t owner_kind; // of all and of a facet, LEDGER_GROUP_OWNER
     int64_t v[SUM_COUNT];
 };
 void usage_sql_row(const struct usage_sql *s, enum usage_rows rows, struct sql_stmt *st,

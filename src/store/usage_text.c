@@ -21,7 +21,8 @@ void usage_put_i64(struct usage_text *b, const char *before, int64_t v) {
 
 // Where what a query asks for stands: in a combination; in a facet, of which there is one at a time.
 struct columns {
-    const char *team, *project, *endpoint, *status, *provider, *task, *error, *model, *upstream_model, *tags;
+    const char *team, *project, *endpoint, *status, *provider, *task, *error, *model, *upstream_model, *tags, *key,
+        *owner, *owner_kind;
 };
 static const struct columns k_of_dim = {.team = "d.team_id",
                                         .project = "d.project_id",
@@ -32,7 +33,10 @@ static const struct columns k_of_dim = {.team = "d.team_id",
                                         .error = "d.error_id",
                                         .model = "d.model_id",
                                         .upstream_model = "d.upstream_model_id",
-                                        .tags = "d.tags_id"},
+                                        .tags = "d.tags_id",
+                                        .key = "d.key_id",
+                                        .owner = "d.owner_id",
+                                        .owner_kind = "d.owner_kind"},
                             k_of_facet = {.team = "r.value",
                                           .project = "r.value2",
                                           .endpoint = "r.value",
@@ -42,7 +46,10 @@ static const struct columns k_of_dim = {.team = "d.team_id",
                                           .error = "r.value2",
                                           .model = "r.value",
                                           .upstream_model = "r.value2",
-                                          .tags = "r.value"};
+                                          .tags = "r.value",
+                                          .key = "r.value",
+                                          .owner = "r.value",
+                                          .owner_kind = "r.value2"};
 
 void usage_put_id(struct usage_text *b, const char *before, uint64_t v) {
     if (v) usage_put_i64(b, before, (int64_t)MIN(v, (uint64_t)INT64_MAX));
@@ -134,6 +141,13 @@ void usage_put_facet(struct usage_text *b, enum usage_facet facet, bool of_dim) 
         usage_put(b, " AND ");
         usage_put(b, c->endpoint);
         usage_put_i64(b, " = ", (int64_t)q->endpoint - 1);
+    }
+    if (is_of(facet, USAGE_FACET_KEY)) put_number_of(b, c->key, q->key_id);
+    if (is_of(facet, USAGE_FACET_OWNER) && q->owner_id) {
+        put_number_of(b, c->owner, q->owner_id);
+        usage_put(b, " AND ");
+        usage_put(b, c->owner_kind);
+        usage_put_i64(b, " = ", q->owner_kind);
     }
     if (is_of(facet, USAGE_FACET_TAGS) && q->tag.n) {
         usage_put(b, " AND ");
