@@ -322,6 +322,7 @@ static bool put_record(void *arg, const struct ledger_row *row) {
     json_put_member_bool(w, STR("downgraded"), (r->flags & USAGE_DOWNGRADED) != 0);
     json_put_member_bool(w, STR("coalesced"), (r->flags & USAGE_COALESCED) != 0);
     json_put_member_bool(w, STR("batch"), (r->flags & USAGE_BATCH) != 0);
+    json_put_member_bool(w, STR("part"), (r->flags & USAGE_PART) != 0);
     json_put_member_bool(w, STR("price_known"), (r->flags & USAGE_PRICE_UNKNOWN) == 0);
     put_numbers(w, r);
     put_compared(w, row, (r->flags & USAGE_COMPARED) != 0);

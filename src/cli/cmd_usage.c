@@ -169,6 +169,7 @@ static void put_record(struct report *r, struct json_writer *w, const struct led
     json_put_member_bool(w, STR("downgraded"), (rec->flags & USAGE_DOWNGRADED) != 0);
     json_put_member_bool(w, STR("coalesced"), (rec->flags & USAGE_COALESCED) != 0);
     json_put_member_bool(w, STR("batch"), (rec->flags & USAGE_BATCH) != 0);
+    json_put_member_bool(w, STR("part"), (rec->flags & USAGE_PART) != 0);
     // An unknown price is not zero.
     bool known = (rec->flags & USAGE_PRICE_UNKNOWN) == 0;
     if (known)
@@ -270,7 +271,7 @@ static const struct cli_column SAVING_COLUMNS[] = {{.title = "", .min = 10},
 // Where some price is not known the sum is a lower bound, marked by a "+"; where none is, a "?".
 static struct str cost_text(struct report *r, const struct ledger_row *row) {
     if (row->unpriced == 0) return cli_dollars_short(&r->line, row->rec.cost_nano);
-    if (row->unpriced == row->requests) return STR("?");
+    if (row->unpriced >= row->requests) return STR("?");
     return arena_printf(&r->line, "%.*s+", STR_ARG(cli_dollars_short(&r->line, row->rec.cost_nano)));
 }
 
@@ -407,7 +408,7 @@ static int print_by_key_and_model(struct report *r) {
 static void print_notes(struct report *r) {
     FILE *err = r->args->io->err;
     if (cli_given(r->args, CLI_QUIET) || r->json) return;
-    if (r->requests == 0) {
+    if (r->requests == 0 && r->table.n == 0) {
         fputs("There are no requests to show.\n", err);
         return;
     }
@@ -423,7 +424,7 @@ static void print_notes(struct report *r) {
                 STR_ARG(cli_dollars_short(&r->line, r->saved_nano)));
     else if (r->savings)
         fputs("Nothing was compared: set `usage.reference_model`.\n", err);
-    if (r->query.limit && r->query.group == LEDGER_GROUP_NONE && r->requests == r->query.limit)
+    if (r->query.limit && r->query.group == LEDGER_GROUP_NONE && r->table.n == r->query.limit)
         fprintf(err, "The newest %.*s; --limit 0 shows all.\n", STR_ARG(count(r, r->query.limit)));
 }
 

@@ -255,6 +255,7 @@ void record_part(struct call *call) {
     if (!is_kept(call) || !request_ids_next(&call->gl->ids, &id)) return;
     struct usage_record rec = usage_of(call);
     rec.id = id; // the request's own is the last one's
+    rec.flags |= USAGE_PART;
     rec.reserved_tokens = rec.reserved_nano = 0;
     rec.status = (uint16_t)err_info(ERR_UPSTREAM_RESET)->status;
     rec.error = str_c(call->error ? call->error : err_info(ERR_UPSTREAM_STATUS)->wire_code);

@@ -50,7 +50,7 @@ struct reading {
 // --- records ---
 
 static void give(struct reading *r, const struct usage_record *rec) {
-    struct ledger_row row = {.rec = *rec, .requests = 1};
+    struct ledger_row row = {.rec = *rec, .requests = usage_requests(rec->flags)};
     row.errors = usage_is_error(rec);
     row.unpriced = (rec->flags & USAGE_PRICE_UNKNOWN) != 0;
     row.saved_nano = usage_saved(rec);
@@ -338,8 +338,9 @@ static bool record_sum(struct reading *r, const struct usage_record *rec, bool m
     if (!g) return err_no_memory(err);
     struct usage_record *sum = &g->row.rec;
     uint64_t sign = minus ? UINT64_MAX : 1; // -1 in unsigned arithmetic
-    g->row.requests += sign;
-    g->row.errors += sign * usage_is_error(rec);
+    uint64_t requests = sign * usage_requests(rec->flags);
+    g->row.requests += requests;
+    g->row.errors += requests * usage_is_error(rec);
     g->row.unpriced += sign * ((rec->flags & USAGE_PRICE_UNKNOWN) != 0);
     sum->tokens_in += sign * rec->tokens_in;
     sum->tokens_cached += sign * rec->tokens_cached;
@@ -347,7 +348,7 @@ static bool record_sum(struct reading *r, const struct usage_record *rec, bool m
     sum->tokens_out += sign * rec->tokens_out;
     sum->tokens_reasoning += sign * rec->tokens_reasoning;
     sum->cost_nano += minus ? -rec->cost_nano : rec->cost_nano;
-    g->latency += sign * rec->latency_us;
+    g->latency += requests * rec->latency_us;
     g->ttft += sign * rec->ttft_us;
     g->ttft_requests += sign * (rec->ttft_us > 0);
     sum->attempts += sign * rec->attempts;
@@ -394,9 +395,10 @@ static void give_groups(struct reading *r) {
     if (r->groups.n) qsort(r->groups.p, r->groups.n, sizeof *r->groups.p, time ? by_time : by_cost);
     for (size_t i = 0; !r->stopped && i < r->groups.n; i++) {
         struct group *g = &r->groups.p[i];
-        if (g->row.requests == 0) continue; // all of it was unknown, and is known by now
+        // All of it was unknown, and is known by now; parts of other groups' requests have attempts.
+        if (g->row.requests == 0 && g->row.rec.attempts == 0) continue;
         group_name(by, g);
-        g->row.rec.latency_us = g->latency / g->row.requests;
+        g->row.rec.latency_us = g->row.requests ? g->latency / g->row.requests : 0;
         g->row.rec.ttft_us = g->ttft_requests ? g->ttft / g->ttft_requests : 0;
         r->given++;
         r->stopped = !r->each(r->arg, &g->row) || r->given == r->q->limit;

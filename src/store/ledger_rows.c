@@ -223,14 +223,12 @@ static bool row_make(struct ledger_rows *rows, const struct usage_record *r, str
 
 static bool row_sum(struct ledger_rows *rows, const struct row *row, int sign, struct err *err) {
     const int64_t *v = row->v;
-    int64_t sums[SUM_COUNT] = {[SUM_REQUESTS] = 1,
-                               [SUM_UNPRICED] = (v[ROW_FLAGS] & USAGE_PRICE_UNKNOWN) != 0,
-                               [SUM_COST] = v[ROW_COST],
-                               [SUM_LATENCY] = v[ROW_LATENCY],
-                               [SUM_TTFT] = v[ROW_TTFT],
-                               [SUM_TTFT_REQUESTS] = v[ROW_TTFT] > 0,
-                               [SUM_ATTEMPTS] = v[ROW_ATTEMPTS],
-                               [SUM_REFERENCE] = v[ROW_REFERENCE]};
+    int64_t requests = usage_requests((uint64_t)v[ROW_FLAGS]);
+    int64_t sums[SUM_COUNT] = {
+        [SUM_REQUESTS] = requests,        [SUM_UNPRICED] = (v[ROW_FLAGS] & USAGE_PRICE_UNKNOWN) != 0,
+        [SUM_COST] = v[ROW_COST],         [SUM_LATENCY] = requests * v[ROW_LATENCY],
+        [SUM_TTFT] = v[ROW_TTFT],         [SUM_TTFT_REQUESTS] = v[ROW_TTFT] > 0,
+        [SUM_ATTEMPTS] = v[ROW_ATTEMPTS], [SUM_REFERENCE] = v[ROW_REFERENCE]};
     if (v[ROW_FLAGS] & USAGE_COMPARED) sums[SUM_SAVED] = v[ROW_REFERENCE] - v[ROW_COST];
     memcpy(&sums[SUM_TOKENS_IN], &v[ROW_TOKENS_IN], 5 * sizeof *sums);
     return usage_rollup_add(&rows->rollup, v[ROW_TENANT], v[ROW_TS], v[ROW_DIM], row->error, sums, sign, err);

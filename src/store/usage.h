@@ -45,7 +45,10 @@ enum usage_flag {
     USAGE_SHADOW = 256,      // a request of another's, sent to a second model as well
     USAGE_CANARY = 512,      // the canary's
     USAGE_BATCH = 1024,      // a line of a batch
+    USAGE_PART = 2048,       // of an answer that broke off and was gone on with; the request has a record of its own
 };
+// How many requests a record with such flags is, where they are added up.
+static inline unsigned usage_requests(uint64_t flags) { return !(flags & USAGE_PART); }
 
 #define USAGE_STATUS_UNKNOWN 0 // begun, and the process died before it was answered
 

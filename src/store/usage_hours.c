@@ -12,7 +12,7 @@ static const struct str k_each = STR_INIT(
     " FROM usage_hour h JOIN usage_dim d ON d.id = h.dim_id LEFT JOIN tenant t ON t.id = h.tenant_id"
     " LEFT JOIN api_key k ON k.id = d.key_id"
     " WHERE h.tenant_id IN (SELECT DISTINCT tenant_id FROM usage_dim) AND h.hour >= ?1 AND h.hour < ?2"
-    " AND h.dim_id > 0 AND h.requests > 0 ORDER BY h.hour, h.tenant_id, h.dim_id");
+    " AND h.dim_id > 0 AND (h.requests > 0 OR h.attempts > 0) ORDER BY h.hour, h.tenant_id, h.dim_id");
 
 static void row_read(struct sql_stmt *st, struct usage_hour_row *out) {
     uint64_t v[23];

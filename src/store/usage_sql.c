@@ -381,10 +381,11 @@ bool usage_sql_sums(const struct usage_sql *s, const struct usage_part *part, en
 
 static void record_read(struct sql_stmt *st, struct usage_sums_row *out_row) {
     int64_t *v = out_row->v, flags = sql_col_i64(st, 1);
-    v[SUM_REQUESTS] = 1;
+    v[SUM_REQUESTS] = usage_requests((uint64_t)flags);
     v[SUM_UNPRICED] = (flags & USAGE_PRICE_UNKNOWN) != 0;
     for (int i = 0; i < 8; i++) v[SUM_TOKENS_IN + i] = sql_col_i64(st, 2 + i);
     static_assert(SUM_TTFT == SUM_TOKENS_IN + 7, "tokens, cost and times are in one order");
+    v[SUM_LATENCY] *= v[SUM_REQUESTS];
     v[SUM_TTFT_REQUESTS] = v[SUM_TTFT] > 0;
     v[SUM_ATTEMPTS] = sql_col_i64(st, 10);
     v[SUM_REFERENCE] = sql_col_i64(st, 11);

@@ -197,6 +197,32 @@ class Continuing(Suite):
         self.assertEqual(last['input_tokens'], well['input_tokens'])
         self.assertLess(last['output_tokens'], well['output_tokens'])
 
+    def test_a_part_is_no_request(self):
+        """Where requests are added up: from the log's segments, from the records, from what they add up to, and of budgets."""
+        conf = self.config()
+        server = self.spawn({k: conf[k] for k in ('providers', 'models')})
+        self.assertEqual(server.cli('budget', 'create', 'name=few', 'metric=requests', 'period=day', 'amount=100').returncode, 0)
+        for _ in range(3):
+            self.assertEqual(server.chat('reset-prefill', stream=True).status, 200)
+        records = eventually(lambda: (lambda rows: rows if len(rows) == 6 else None)(server.usage('--records')))
+        self.assertEqual(sorted(r['part'] for r in records), [False] * 3 + [True] * 3)
+
+        def check(by):
+            rows = server.usage('--by', by)
+            self.assertEqual(sum(r['requests'] for r in rows), 3, rows)
+            self.assertEqual(sum(r['errors'] for r in rows), 0, rows)
+            self.assertAlmostEqual(sum(r['cost_usd'] for r in rows), sum(r['cost_usd'] for r in records))
+            self.assertEqual(sum(r['output_tokens'] for r in rows), sum(r['output_tokens'] for r in records))
+        for again in (False, True):
+            for by in ('model', 'provider', 'error', 'hour', 'day', 'key'):
+                with self.subTest(by, again=again):
+                    check(by)
+            self.assertEqual([r['requests'] for r in server.usage('--by', 'provider') if r['provider'] == 'openai'], [0])
+            budget = [b for b in server.cli_json('budget', 'list') if b['name'] == 'few'][0]
+            self.assertEqual(budget['used'], 3, budget)
+            server.stop()
+            server.start()
+
     def test_several_times(self):
         reply = self.ask('anthropic', 'twice')
         self.assertEqual(text_anthropic(self, reply), FIRST * 3)
