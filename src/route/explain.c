@@ -5,6 +5,7 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
+#define SCORE_UNKNOWN 1e20 // and above: the strategy knows nothing to score it by
 
 // --- lists ---
 
@@ -255,7 +256,11 @@ static void put_weighed(struct json_writer *w, const struct candidate *c) {
     else
         json_put_member_null(w, STR("cost_usd"));
     json_put_member_fixed(w, STR("quality"), (int64_t)(c->quality * 1000 + 0.5), 3);
-    if (c->drop == ROUTE_DROP_KEPT) json_put_member_double(w, STR("score"), c->score);
+    if (c->drop != ROUTE_DROP_KEPT) return;
+    if (c->score < SCORE_UNKNOWN)
+        json_put_member_double(w, STR("score"), c->score);
+    else
+        json_put_member_null(w, STR("score"));
 }
 
 static void put_candidate(struct json_writer *w, const struct route_explained *e, const struct candidate *c,

@@ -110,10 +110,12 @@ static void rank_groups(const struct strategy_ops *ops, const struct strategy_in
         ops->rank(in, list, n);
         return;
     }
+    struct strategy_in each = *in;
     select_first(list, n, n); // by priority, and within one as configured: nobody has a score yet
     for (size_t from = 0, to; from < n; from = to) {
         for (to = from + 1; to < n && list[to].node->priority == list[from].node->priority;) to++;
-        ops->rank(in, list + from, to - from);
+        ops->rank(&each, list + from, to - from);
+        each.look = true; // a request is one turn, however many priorities there are
     }
 }
 

@@ -118,6 +118,23 @@ static void test_turns(void) {
                 (const double[]){7, 2, 1}, 3);
 }
 
+// A request is one turn, also where there are further priorities to be ordered for it.
+static void test_turns_of_priorities(void) {
+    struct routes w;
+    size_t counts[4] = {0};
+    open_with(&w, "    strategy: round_robin\n",
+              "      - {provider: p, model: a}\n      - {provider: p, model: b}\n"
+              "      - {provider: p, model: c, priority: 1}\n      - {provider: p, model: d, priority: 1}\n");
+    for (uint64_t turn = 0; turn < 300; turn++) counts[first_of(&w, NULL, 1000, turn)]++;
+    CHECK_INT(counts[0], 150);
+    CHECK_INT(counts[1], 150);
+    for (size_t i = 0; i < 2; i++) sicken(&w, i, 1000);
+    for (uint64_t turn = 0; turn < 300; turn++) counts[first_of(&w, NULL, 1000, turn)]++;
+    CHECK_INT(counts[2], 150); // now theirs
+    CHECK_INT(counts[3], 150);
+    routes_close(&w);
+}
+
 // --- sticky, ab ---
 
 #define KEYS 20000
@@ -407,6 +424,6 @@ static void test_equal_costs_are_spread(void) {
     }
 }
 
-TEST_MAIN(test_weights, test_turns, test_sticky, test_sticky_weights, test_arms, test_cost, test_equal_costs_are_spread,
-          test_quality_within_a_budget, test_balance, test_balance_has_a_floor, test_latency, test_least_busy,
-          test_usage, test_tiers)
+TEST_MAIN(test_weights, test_turns, test_turns_of_priorities, test_sticky, test_sticky_weights, test_arms, test_cost,
+          test_equal_costs_are_spread, test_quality_within_a_budget, test_balance, test_balance_has_a_floor,
+          test_latency, test_least_busy, test_usage, test_tiers)
