@@ -68,7 +68,7 @@ int cli_run(int argc, char *const *argv, struct cli_io *io);
 // Parses argv[1…]. False: *out_problem says what is wrong, why, and what to do.
 struct cli_problem {
     char what[256];
-    char why[256];
+    char why[512];
     char next[256];
 };
 NODISCARD bool cli_parse(int argc, char *const *argv, struct cli_args *out_args, struct cli_problem *out_problem);

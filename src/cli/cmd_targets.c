@@ -12,7 +12,7 @@ static const struct cli_column k_columns[COLUMNS] = {
     [MODEL] = {.title = "MODEL", .min = 12},
     [STATE] = {.title = "STATE"},
     [WHY] = {.title = "WHY"},
-    [UNTIL] = {.title = "UNTIL"},
+    [UNTIL] = {.title = "UNTIL (UTC)"},
     [UNDER_WAY] = {.title = "UNDER WAY", .right = true},
     [FIRST_TOKEN] = {.title = "1ST TOKEN", .right = true},
     [ERRORS] = {.title = "ERRORS", .right = true},
@@ -23,7 +23,10 @@ static const struct cli_column k_columns[COLUMNS] = {
 static struct str when(struct arena *a, struct str row) {
     int64_t ns;
     struct str text = cli_json_text(a, row, STR("until"));
-    return time_parse(text, &ns) ? cli_time_short(a, ns) : STR("-");
+    char full[TIME_TEXT_LEN];
+    if (!time_parse(text, &ns)) return STR("-");
+    time_text(full, ns);
+    return arena_printf(a, "%.8s", full + 11); // seconds or minutes from now
 }
 
 // 0.034 is "3.4%".

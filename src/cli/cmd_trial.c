@@ -27,6 +27,23 @@ static struct str text(struct listing *l, struct str row, const char *name) {
     return cli_json_text(&l->a, row, str_c(name));
 }
 
+// 0.05 is "5%"; that of an experiment, which has none, is nothing.
+static struct str share_of(struct listing *l, struct str trial) {
+    double share;
+    struct str raw;
+    if (!text(l, trial, "against").n || !JSON_GET(trial, &raw, STR("share")) || !json_raw_double(raw, &share))
+        return STR("");
+    return arena_printf(&l->a, "%.4g%%", share * 100);
+}
+
+// As money is written elsewhere, never as a power of ten.
+static struct str cost_of(struct listing *l, struct str arm) {
+    double cost;
+    struct str raw;
+    if (!JSON_GET(arm, &raw, STR("cost_per_request_usd")) || !json_raw_double(raw, &cost)) return STR("");
+    return arena_printf(&l->a, "%.7f", cost);
+}
+
 // What it is, where the configuration is a tenant's.
 static struct str model_of(struct listing *l, struct str trial) {
     struct str level = text(l, trial, "level"), model = text(l, trial, "model");
@@ -39,13 +56,13 @@ static void put_arm(struct listing *l, struct str trial, struct str arm, bool fi
     const struct str cells[] = {first ? model_of(l, trial) : none,
                                 first ? text(l, trial, "against") : none,
                                 first ? text(l, trial, "state") : none,
-                                first ? text(l, trial, "share") : none,
+                                first ? share_of(l, trial) : none,
                                 text(l, arm, "arm"),
                                 text(l, arm, "requests"),
                                 text(l, arm, "errors"),
                                 text(l, arm, "p50_ms"),
                                 text(l, arm, "p95_ms"),
-                                text(l, arm, "cost_per_request_usd"),
+                                cost_of(l, arm),
                                 text(l, arm, "quality")};
     cli_table_add(&l->table, cells);
 }

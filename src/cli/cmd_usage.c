@@ -423,7 +423,9 @@ static void print_notes(struct report *r) {
                 STR_ARG(cli_dollars_short(&r->line, r->reference_nano)),
                 STR_ARG(cli_dollars_short(&r->line, r->saved_nano)));
     else if (r->savings)
-        fputs("Nothing was compared: set `usage.reference_model`.\n", err);
+        fputs("Nothing was compared: `usage.reference_model` is not set, or no price is known for that model or for "
+              "those that were asked.\n",
+              err);
     if (r->query.limit && r->query.group == LEDGER_GROUP_NONE && r->table.n == r->query.limit)
         fprintf(err, "The newest %.*s; --limit 0 shows all.\n", STR_ARG(count(r, r->query.limit)));
 }
@@ -478,6 +480,9 @@ static int read_arguments(struct report *r) {
     if (cli_given(args, CLI_BY) && group_of(cli_value(args, CLI_BY)) == LEDGER_GROUP_NONE)
         return cli_fail(args->io, CLI_USAGE, "usage is not added up by target", NULL,
                         "penstock usage --by upstream_model");
+    struct str tag = cli_value(args, CLI_TAG);
+    if (tag.n && str_find_char(tag, '=') == tag.n)
+        return cli_fail(args->io, CLI_USAGE, "--tag is a name and a value", NULL, "penstock usage --tag env=prod");
     if (cli_number(args, CLI_STATUS, 0) > 999)
         return cli_fail(args->io, CLI_USAGE, "--status is a number of three digits", NULL,
                         "penstock usage --status 429");

@@ -47,14 +47,16 @@ static void put_row(struct buf *out, const char *name, const char *text) {
 }
 
 static void put_option(struct buf *out, const struct cli_option *option) {
-    char name[64], help[256];
+    char name[64], help[1024];
     char letter[5] = "    ";
     if (option->letter) snprintf(letter, sizeof letter, "-%c, ", option->letter);
     snprintf(name, sizeof name, "%s--%s%s%s", letter, option->name, option->value ? " " : "",
              option->value ? option->value : "");
     size_t used = (size_t)snprintf(help, sizeof help, "%s", option->help);
-    for (size_t i = 0; option->kind == CLI_VALUE_CHOICE && i < CLI_CHOICES_MAX && option->choices[i]; i++)
+    for (size_t i = 0; option->kind == CLI_VALUE_CHOICE && i < CLI_CHOICES_MAX && option->choices[i]; i++) {
+        used = MIN(used, sizeof help - 1);
         used += (size_t)snprintf(help + used, sizeof help - used, "%s%s", i ? ", " : ": ", option->choices[i]);
+    }
     put_row(out, name, help);
 }
 

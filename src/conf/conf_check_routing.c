@@ -14,12 +14,18 @@ static void inherit(int64_t *own, int64_t general) {
     for (size_t i = 0; i < sizeof(own) / sizeof(int64_t); i++)                                                         \
     inherit((int64_t *)(void *)&(own) + i, ((const int64_t *)(const void *)&(general))[i])
 
-static void inherit_fallbacks(struct conf_fallbacks *own, const struct conf_fallbacks *general) {
-    if (!own->general.n) memcpy(&own->general, &general->general, sizeof own->general);
-    if (!own->context_window.n) memcpy(&own->context_window, &general->context_window, sizeof own->context_window);
-    if (!own->content_policy.n) memcpy(&own->content_policy, &general->content_policy, sizeof own->content_policy);
-    if (!own->timeout.n) memcpy(&own->timeout, &general->timeout, sizeof own->timeout);
-    if (!own->rate_limit.n) memcpy(&own->rate_limit, &general->rate_limit, sizeof own->rate_limit);
+// A list that is given stands, also an empty one.
+static void inherit_fallbacks(struct opt_bind *b, const struct conf_routing *said, struct conf_fallbacks *own,
+                              const struct conf_fallbacks *general) {
+    const struct conf_fallbacks *f = &said->fallbacks;
+#define INHERIT_LIST(list)                                                                                             \
+    if (!own->list.n && !opt_mark_find(b, &f->list)) memcpy(&own->list, &general->list, sizeof own->list)
+    INHERIT_LIST(general);
+    INHERIT_LIST(context_window);
+    INHERIT_LIST(content_policy);
+    INHERIT_LIST(timeout);
+    INHERIT_LIST(rate_limit);
+#undef INHERIT_LIST
 }
 
 static void inherit_quality(struct conf_quality *own, const struct conf_quality *general) {
@@ -29,7 +35,8 @@ static void inherit_quality(struct conf_quality *own, const struct conf_quality 
     if (!own->retry_on.n) memcpy(&own->retry_on, &general->retry_on, sizeof own->retry_on);
 }
 
-static void inherit_routing(struct conf_routing *own, const struct conf_routing *general) {
+static void inherit_routing(struct opt_bind *b, const struct conf_routing *said, struct conf_routing *own,
+                            const struct conf_routing *general) {
     INHERIT_ALL(own->retry, general->retry);
     INHERIT_ALL(own->hedge, general->hedge);
     INHERIT_ALL(own->breaker, general->breaker);
@@ -40,7 +47,7 @@ static void inherit_routing(struct conf_routing *own, const struct conf_routing 
     inherit(&own->min_quality, general->min_quality);
     inherit(&own->max_cost, general->max_cost);
     inherit(&own->continuations, general->continuations);
-    inherit_fallbacks(&own->fallbacks, &general->fallbacks);
+    inherit_fallbacks(b, said, &own->fallbacks, &general->fallbacks);
     if (own->affinity == AFFINITY_INHERIT) own->affinity = general->affinity;
     if (own->coalesce == COALESCE_INHERIT) own->coalesce = general->coalesce;
     if (own->coalesce_billing == COALESCE_BILLING_INHERIT) own->coalesce_billing = general->coalesce_billing;
@@ -75,8 +82,9 @@ static void check_asked(struct opt_bind *b, const struct conf *c, const struct n
                       what, STR_ARG(name));
 }
 
+// self: the model whose they are; NULL: all models'.
 static void check_fallbacks(struct opt_bind *b, const struct conf *c, const struct naming *by,
-                            const struct conf_fallbacks *f) {
+                            const struct conf_fallbacks *f, const struct conf_model *self) {
     const struct {
         const char *what;
         const void *list;
@@ -90,7 +98,13 @@ static void check_fallbacks(struct opt_bind *b, const struct conf *c, const stru
     for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
         const struct opt_list list = opt_list_at(lists[k].list);
         const struct str *names = list.p;
-        for (size_t n = 0; n < list.n; n++) check_asked(b, c, by, lists[k].what, names[n], lists[k].list);
+        for (size_t n = 0; n < list.n; n++) {
+            struct conf_choice choice;
+            check_asked(b, c, by, lists[k].what, names[n], lists[k].list);
+            if (self && conf_resolve(c, by->tenant, names[n], &choice) && choice.model == self)
+                conf_complain(b, CONF_ERROR, lists[k].list, by->fallback, "%s%s: this is the model itself", by->where,
+                              lists[k].what);
+        }
     }
 }
 
@@ -134,9 +148,16 @@ static void settle_quality(struct conf_model *m) {
     }
 }
 
-static void check_breaker(struct opt_bind *b, const struct conf_breaker *k, const char *where, const void *fallback) {
-    if (k->max_open < k->open)
-        conf_complain(b, CONF_ERROR, &k->max_open, fallback, "%srouting.breaker: max_open is shorter than open", where);
+// k is what holds; own is what was written here.
+static void check_breaker(struct opt_bind *b, const struct conf_breaker *k, const struct conf_breaker *own,
+                          const char *where, const void *fallback) {
+    if (k->max_open >= k->open) return;
+    BUF_AUTO struct buf open = BUF_INIT(64), most = BUF_INIT(64);
+    value_put_duration(&open, k->open);
+    value_put_duration(&most, k->max_open);
+    conf_complain(b, CONF_ERROR, opt_mark_find(b, &own->open) ? &own->open : &own->max_open, fallback,
+                  "%srouting.breaker: max_open (%.*s) is shorter than open (%.*s)", where, STR_ARG(buf_str(&most)),
+                  STR_ARG(buf_str(&open)));
 }
 
 // --- what is tried beside it ---
@@ -158,6 +179,39 @@ static void check_steps(struct opt_bind *b, struct conf_canary *k, const char *w
     }
 }
 
+static bool any_given(struct opt_bind *b, const void *const *fields, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (opt_mark_find(b, fields[i])) return true;
+    return false;
+}
+
+// What is said of a canary or a shadow without a model would do nothing.
+static void check_tried_model(struct opt_bind *b, const struct naming *by, const struct conf_model *m) {
+    const struct conf_canary *k = &m->canary;
+    const struct conf_shadow *s = &m->shadow;
+    const void *const canary[] = {
+        &k->steps, &k->every, &k->min_requests, &k->max_error_increase, &k->max_quality_drop, &k->significance};
+    const void *const shadow[] = {&s->share, &s->max_in_flight, &s->charge};
+    if (b->partial) return;
+    if (!k->model.n && any_given(b, canary, ARRAY_LEN(canary)))
+        conf_complain(b, CONF_ERROR, k, by->fallback, "%scanary: the key \"model\" is missing: which one is tried?",
+                      by->where);
+    if (!s->model.n && any_given(b, shadow, ARRAY_LEN(shadow)))
+        conf_complain(b, CONF_ERROR, s, by->fallback, "%sshadow: the key \"model\" is missing: which one is asked?",
+                      by->where);
+}
+
+static void check_tasks(struct opt_bind *b, const struct conf *c, const struct naming *by, const struct conf_model *m) {
+    for (size_t k = 0; k < m->tasks.n; k++) {
+        const struct opt_pair *task = &m->tasks.p[k];
+        struct naming at = *by;
+        char what[80];
+        at.fallback = task;
+        snprintf(what, sizeof what, "tasks.%.*s", STR_ARG(task->name));
+        check_named(b, c, &at, what, task->value, &task->value);
+    }
+}
+
 static void check_tried(struct opt_bind *b, const struct conf *c, const struct naming *by, struct conf_model *m) {
     const struct {
         const char *what;
@@ -171,6 +225,7 @@ static void check_tried(struct opt_bind *b, const struct conf *c, const struct n
             conf_complain(b, CONF_ERROR, tried[i].name, by->fallback, "%s%s: this is the model itself", by->where,
                           tried[i].what);
     }
+    check_tried_model(b, by, m);
     check_steps(b, &m->canary, by->where, by->fallback);
 }
 
@@ -185,24 +240,23 @@ void conf_check_routing(struct opt_bind *b, struct conf *c, const struct conf_le
             check_target(&m->targets.p[k]);
             check_condition(b, c, &m->targets.p[k], where, k);
         }
-        check_fallbacks(b, c, &by, &m->routing.fallbacks);
+        check_fallbacks(b, c, &by, &m->routing.fallbacks, m);
         conf_check_chain(b, c, l, i);
-        for (size_t k = 0; k < m->tasks.n; k++)
-            check_named(b, c, &by, "tasks", m->tasks.p[k].value, &m->tasks.p[k].value);
+        check_tasks(b, c, &by, m);
         check_tried(b, c, &by, m);
         m->policy = m->routing;
-        inherit_routing(&m->policy, &c->routing);
+        inherit_routing(b, &m->routing, &m->policy, &c->routing);
         settle_quality(m);
         check_asked(b, c, &by, "routing.quality.judge.model", m->routing.quality.judge.model,
                     &m->routing.quality.judge.model);
-        check_breaker(b, &m->policy.breaker, where, m);
+        check_breaker(b, &m->policy.breaker, &m->routing.breaker, where, m);
     }
 }
 
 void conf_check_general_routing(struct opt_bind *b, const struct conf *c) {
     const struct naming by = {.where = "", .fallback = &c->routing};
-    check_fallbacks(b, c, &by, &c->routing.fallbacks);
+    check_fallbacks(b, c, &by, &c->routing.fallbacks, NULL);
     check_asked(b, c, &by, "routing.quality.judge.model", c->routing.quality.judge.model,
                 &c->routing.quality.judge.model);
-    check_breaker(b, &c->routing.breaker, "", &c->routing);
+    check_breaker(b, &c->routing.breaker, &c->routing.breaker, "", &c->routing);
 }

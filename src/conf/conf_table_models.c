@@ -179,7 +179,7 @@ static const struct opt step_opts[] = {
          "to use it."},
     {.name = "prompt",
      .type = OPT_STR,
-     .flags = RELOAD,
+     .flags = RELOAD | OPT_LINES,
      AT(conf_step, prompt),
      .max = 100000,
      .help = "What it is asked. `{{input}}` stands for the last text of the user, `{{system}}` for the system's, "
@@ -187,7 +187,7 @@ static const struct opt step_opts[] = {
      .example = "'Write a plan for this task: {{input}}'"},
     {.name = "system",
      .type = OPT_STR,
-     .flags = RELOAD,
+     .flags = RELOAD | OPT_LINES,
      AT(conf_step, system),
      .max = 100000,
      .help = "What the system says to it, likewise a template."},
@@ -282,6 +282,7 @@ static const struct opt model_opts[] = {
      .type = OPT_LIST,
      .flags = RELOAD,
      AT(conf_model, chain),
+     .min = 1,
      .max = CONF_STEPS_MAX,
      .sub = &step_table,
      .help = "In place of targets: the steps that a request goes through, one after the other, each asking a model. "

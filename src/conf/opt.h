@@ -35,6 +35,7 @@ enum opt_flag {
     OPT_MAYBE = 1 << 3,    // numbers and durations without default: OPT_UNSET when absent
     OPT_NAMED = 1 << 4,    // OPT_LIST: items are known by their first option `name`; layers join, and a comparison
                            // pairs, those of the same name
+    OPT_LINES = 1 << 6,    // OPT_STR: may have several lines
     OPT_DRAIN = 1 << 5,    // with OPT_RELOAD: connections and streams that are open keep the old value until they end
 };
 #define OPT_UNSET INT64_C(-1)

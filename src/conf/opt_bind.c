@@ -74,11 +74,17 @@ static bool expected(struct opt_bind *b, const struct opt *opt, const struct con
     return complain(b, CONF_ERROR, node, at, "expected %s, found %.*s", what, STR_ARG(found));
 }
 
-static bool text_is_clean(struct str s) {
+// NULL, or what was expected of it.
+static const char *text_fault(const struct opt *opt, struct str s) {
+    bool lines = (opt->flags & OPT_LINES) != 0;
     for (size_t i = 0; i < s.n; i++) {
-        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f) return false;
+        char c = s.p[i];
+        if (lines && (c == '\n' || c == '\t' || c == '\r')) continue;
+        if ((unsigned char)c < 0x20 || c == 0x7f)
+            return lines ? "expected text, found a control character"
+                         : "expected one line of text, found a line end or control character";
     }
-    return true;
+    return NULL;
 }
 
 // The scalar's text with references resolved, in the arena.
@@ -116,9 +122,8 @@ static bool bind_text(struct opt_bind *b, const struct opt *opt, const struct co
         return true;
     }
     size_t max = opt->max > 0 && opt->type != OPT_STRS && opt->type != OPT_MAP ? (size_t)opt->max : TEXT_MAX;
-    if (!text_is_clean(text))
-        return complain(b, severity_of(opt), node, at,
-                        "expected one line of text, found a line end or control character");
+    const char *fault = text_fault(opt, text);
+    if (fault) return complain(b, severity_of(opt), node, at, "%s", fault);
     if (text.n > max) return complain(b, severity_of(opt), node, at, "longer than %zu bytes", max);
     if (!text.n && opt->min > 0) return complain(b, severity_of(opt), node, at, "must not be empty");
     const char *wrong = opt->check && text.n ? opt->check(text) : NULL;

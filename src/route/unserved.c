@@ -66,7 +66,8 @@ static struct str able_model(const struct route_ask *ask, struct str name) {
         struct conf_choice choice;
         bool able = false;
         for (size_t k = 0; k < m->count && !able; k++)
-            able = (m->nodes[k].known || !(ask->need->model.can & ~(unsigned)MODEL_CAN_STREAMING)) &&
+            able = !m->nodes[k].when &&
+                   (m->nodes[k].known || !(ask->need->model.can & ~(unsigned)MODEL_CAN_STREAMING)) &&
                    filter_node(&m->nodes[k], ask->need, false) == ROUTE_DROP_KEPT;
         if (!able || !conf_tenant_allows(ask->tenant, m->conf->name)) continue;
         if (!conf_resolve(ask->table->conf, ask->tenant, m->conf->name, &choice) || choice.model != m->conf) continue;

@@ -259,6 +259,11 @@ class Running(unittest.TestCase):
         self.assertIn('test', text)
         for group in ('key', 'model', 'provider', 'day'):
             self.assertTrue(self.server.usage('--by', group))
+        for endpoint in ('chat', 'responses', 'messages', 'generate_content', 'ollama', 'chain', 'shadow', 'images', 'speech', 'transcriptions',
+                         'moderations', 'rerank', 'models', 'completions', 'embeddings', 'passthrough', 'other'):
+            self.assertEqual({r['endpoint'] for r in self.server.usage('--endpoint', endpoint)}, {'chat'} & {endpoint})
+        self.assertIn('NAME=VALUE', self.server.cli('usage', '--help').stdout)
+        self.assertEqual(self.server.cli('usage', '--tag', 'env').returncode, 2)
         self.assertEqual(len(self.server.usage('--limit', '1')), 1)
         self.assertTrue(self.server.cli('usage', '--records', '--limit', '1').stdout)
 

@@ -135,6 +135,7 @@ class Abilities(Suite):
                 'models': [model('plain', 'x', 'caching'), model('all', 'x', *NEEDS), model('unknown', 'x'),
                            model('narrow', 'x', *NEEDS, context_window=2000, max_output_tokens=500),
                            model('vectors', 'x', context_window=2000), model('told-in-part', 'partly'),
+                           {'name': 'nights', 'targets': [{'provider': 'fake', 'model': 'x', 'when': 'hour > 24'}]},
                            {'name': 'either', 'strategy': 'priority', 'targets': [
                                {'provider': 'fake', 'model': 'partly'}, {'provider': 'fake', 'model': 'able'}]},
                            {'name': 'neither', 'strategy': 'priority', 'targets': [
@@ -172,6 +173,11 @@ class Abilities(Suite):
                 for model in ('all', 'unknown', 'fake/able', 'fake/nobody-knows', 'fake/partly', 'told-in-part'):
                     self.assertEqual(self.ask(model, messages=messages, **more).status, 200, (model, need))
                 self.fake.reset()
+
+    def test_condition(self):
+        """A model whose conditions do not hold is not itself what would be of help."""
+        self.refused(self.ask('nights'), 'the conditions of its targets do not hold')
+        self.assertNotIn('; "nights" can', self.ask('nights').error()['message'])
 
     def test_what_nobody_knows(self):
         """Those that are known to be able go first, also as fallbacks; before a request is refused, others are asked."""

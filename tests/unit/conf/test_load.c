@@ -372,5 +372,51 @@ static void out_of_memory(void) {
     CHECK(done);
 }
 
+// A text of several lines, as YAML has it, where one is wanted.
+static void several_lines(void) {
+    struct conf *c = load("models:\n  - name: m\n    chain:\n      - name: s\n        model: a/x\n        prompt: |\n"
+                          "          Plan this:\n          \t{{input}}\n        system: \"Be\\nbrief\"\n"
+                          "providers: [{name: a, kind: demo}]\n",
+                          NULL);
+    CHECK_STR(c->models.p[0].chain.p[0].prompt, STR("Plan this:\n\t{{input}}\n"));
+    CHECK_STR(c->models.p[0].chain.p[0].system, STR("Be\nbrief"));
+    conf_unref(c);
+}
+
+static bool fails_with(const char *text, const char *message) {
+    static const char *const none[] = {NULL};
+    struct fake fake = {none};
+    struct conf_env env = {.ctx = &fake, .get = fake_get, .read_file = fake_read};
+    struct buf said = BUF_INIT(1 << 16);
+    struct conf_problems problems;
+    struct conf *c = NULL;
+    conf_problems_init(&problems);
+    bool failed = !conf_load_text(str_c(text), STR("penstock.yaml"), &env, &problems, &c);
+    conf_problems_print(&problems, &said);
+    bool told = str_find(buf_str(&said), str_c(message)) < said.n;
+    conf_problems_free(&problems);
+    buf_free(&said);
+    if (!failed) conf_unref(c);
+    return failed && told;
+}
+
+#define ONE_PROVIDER "providers: [{name: a, kind: demo}]\n"
+#define ONE_MODEL "models:\n  - name: m\n    targets: [{provider: a}]\n"
+
+// What would do nothing is said; what is given empty goes before the general value.
+static void said_for_nothing(void) {
+    CHECK(fails_with(ONE_PROVIDER ONE_MODEL "    canary: {steps: [0.1, 1]}\n",
+                     "models[0].canary: the key \"model\" is missing"));
+    struct conf *c =
+        load(ONE_PROVIDER ONE_MODEL
+             "    routing: {fallbacks: {general: []}}\n"
+             "  - {name: n, targets: [{provider: a}]}\nrouting: {fallbacks: {general: [n], timeout: [n]}}\n",
+             NULL);
+    CHECK_INT(c->models.p[0].policy.fallbacks.general.n, 0);
+    CHECK_INT(c->models.p[0].policy.fallbacks.timeout.n, 1);
+    CHECK_INT(c->models.p[1].policy.fallbacks.general.n, 1);
+    conf_unref(c);
+}
+
 TEST_MAIN(defaults, discovery, every_key, names, overrides, bad_overrides, restart_reasons, secrets_stay_secret,
-          counts_references, missing_file, many_models, out_of_memory)
+          counts_references, missing_file, many_models, several_lines, said_for_nothing, out_of_memory)
