@@ -180,7 +180,7 @@ static void provider_address(struct opt_bind *b, struct conf_provider *p, size_t
             b, CONF_ERROR, p, p,
             "providers[%zu]: the key \"base_url\" is missing; kind %.*s is at another address for each customer", i,
             STR_ARG(p->preset->name));
-    if (p->health_check.interval <= 0 && opt_mark_find(b, &p->health_check.path))
+    if (p->health_check.interval <= 0 && p->health_check.path.n)
         conf_complain(b, CONF_WARNING, &p->health_check.path, p,
                       "providers[%zu].health_check: nothing is asked, for `interval` is not given", i);
     if (!p->tls_verify && p->url.tls)

@@ -63,7 +63,9 @@ static void check_target(struct opt_bind *b, const struct conf *c, const struct 
 
 static void check_served(struct opt_bind *b, const struct conf_level *l, size_t i) {
     const struct conf_model *m = &l->models[i];
-    if (!m->targets.n && !m->chain.n && !b->partial && !conf_line_of(b, &m->targets) && !conf_line_of(b, &m->chain))
+    const struct conf_node *chain = opt_mark_find(b, &m->chain);
+    bool empty = chain && chain->kind == NODE_LIST && !chain->n;
+    if (!m->targets.n && !m->chain.n && !b->partial && !conf_line_of(b, &m->targets) && (!chain || empty))
         conf_complain(b, CONF_ERROR, &m->targets, m, "%smodels[%zu]: the key \"targets\" is missing", l->where, i);
     if (m->targets.n && m->chain.n)
         conf_complain(b, CONF_ERROR, &m->chain, m, "%smodels[%zu]: it has a chain, and so no targets", l->where, i);

@@ -14,18 +14,12 @@ static void inherit(int64_t *own, int64_t general) {
     for (size_t i = 0; i < sizeof(own) / sizeof(int64_t); i++)                                                         \
     inherit((int64_t *)(void *)&(own) + i, ((const int64_t *)(const void *)&(general))[i])
 
-// A list that is given stands, also an empty one.
-static void inherit_fallbacks(struct opt_bind *b, const struct conf_routing *said, struct conf_fallbacks *own,
-                              const struct conf_fallbacks *general) {
-    const struct conf_fallbacks *f = &said->fallbacks;
-#define INHERIT_LIST(list)                                                                                             \
-    if (!own->list.n && !opt_mark_find(b, &f->list)) memcpy(&own->list, &general->list, sizeof own->list)
-    INHERIT_LIST(general);
-    INHERIT_LIST(context_window);
-    INHERIT_LIST(content_policy);
-    INHERIT_LIST(timeout);
-    INHERIT_LIST(rate_limit);
-#undef INHERIT_LIST
+static void inherit_fallbacks(struct conf_fallbacks *own, const struct conf_fallbacks *general) {
+    if (!own->general.n) memcpy(&own->general, &general->general, sizeof own->general);
+    if (!own->context_window.n) memcpy(&own->context_window, &general->context_window, sizeof own->context_window);
+    if (!own->content_policy.n) memcpy(&own->content_policy, &general->content_policy, sizeof own->content_policy);
+    if (!own->timeout.n) memcpy(&own->timeout, &general->timeout, sizeof own->timeout);
+    if (!own->rate_limit.n) memcpy(&own->rate_limit, &general->rate_limit, sizeof own->rate_limit);
 }
 
 static void inherit_quality(struct conf_quality *own, const struct conf_quality *general) {
@@ -35,8 +29,7 @@ static void inherit_quality(struct conf_quality *own, const struct conf_quality 
     if (!own->retry_on.n) memcpy(&own->retry_on, &general->retry_on, sizeof own->retry_on);
 }
 
-static void inherit_routing(struct opt_bind *b, const struct conf_routing *said, struct conf_routing *own,
-                            const struct conf_routing *general) {
+static void inherit_routing(struct conf_routing *own, const struct conf_routing *general) {
     INHERIT_ALL(own->retry, general->retry);
     INHERIT_ALL(own->hedge, general->hedge);
     INHERIT_ALL(own->breaker, general->breaker);
@@ -47,7 +40,7 @@ static void inherit_routing(struct opt_bind *b, const struct conf_routing *said,
     inherit(&own->min_quality, general->min_quality);
     inherit(&own->max_cost, general->max_cost);
     inherit(&own->continuations, general->continuations);
-    inherit_fallbacks(b, said, &own->fallbacks, &general->fallbacks);
+    inherit_fallbacks(&own->fallbacks, &general->fallbacks);
     if (own->affinity == AFFINITY_INHERIT) own->affinity = general->affinity;
     if (own->coalesce == COALESCE_INHERIT) own->coalesce = general->coalesce;
     if (own->coalesce_billing == COALESCE_BILLING_INHERIT) own->coalesce_billing = general->coalesce_billing;
@@ -179,26 +172,20 @@ static void check_steps(struct opt_bind *b, struct conf_canary *k, const char *w
     }
 }
 
-static bool any_given(struct opt_bind *b, const void *const *fields, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (opt_mark_find(b, fields[i])) return true;
-    return false;
+// Whether it is given, and its model is not.
+static bool lacks_model(struct opt_bind *b, const void *section) {
+    const struct conf_node *node = opt_mark_find(b, section);
+    return !b->partial && node && node->kind == NODE_MAP && node->n && !conf_node_get(node, STR("model"));
 }
 
 // What is said of a canary or a shadow without a model would do nothing.
 static void check_tried_model(struct opt_bind *b, const struct naming *by, const struct conf_model *m) {
-    const struct conf_canary *k = &m->canary;
-    const struct conf_shadow *s = &m->shadow;
-    const void *const canary[] = {
-        &k->steps, &k->every, &k->min_requests, &k->max_error_increase, &k->max_quality_drop, &k->significance};
-    const void *const shadow[] = {&s->share, &s->max_in_flight, &s->charge};
-    if (b->partial) return;
-    if (!k->model.n && any_given(b, canary, ARRAY_LEN(canary)))
-        conf_complain(b, CONF_ERROR, k, by->fallback, "%scanary: the key \"model\" is missing: which one is tried?",
-                      by->where);
-    if (!s->model.n && any_given(b, shadow, ARRAY_LEN(shadow)))
-        conf_complain(b, CONF_ERROR, s, by->fallback, "%sshadow: the key \"model\" is missing: which one is asked?",
-                      by->where);
+    if (lacks_model(b, &m->canary))
+        conf_complain(b, CONF_ERROR, &m->canary, by->fallback,
+                      "%scanary: the key \"model\" is missing: which one is tried?", by->where);
+    if (lacks_model(b, &m->shadow))
+        conf_complain(b, CONF_ERROR, &m->shadow, by->fallback,
+                      "%sshadow: the key \"model\" is missing: which one is asked?", by->where);
 }
 
 static void check_tasks(struct opt_bind *b, const struct conf *c, const struct naming *by, const struct conf_model *m) {
@@ -245,7 +232,7 @@ void conf_check_routing(struct opt_bind *b, struct conf *c, const struct conf_le
         check_tasks(b, c, &by, m);
         check_tried(b, c, &by, m);
         m->policy = m->routing;
-        inherit_routing(b, &m->routing, &m->policy, &c->routing);
+        inherit_routing(&m->policy, &c->routing);
         settle_quality(m);
         check_asked(b, c, &by, "routing.quality.judge.model", m->routing.quality.judge.model,
                     &m->routing.quality.judge.model);

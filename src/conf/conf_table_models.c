@@ -282,7 +282,6 @@ static const struct opt model_opts[] = {
      .type = OPT_LIST,
      .flags = RELOAD,
      AT(conf_model, chain),
-     .min = 1,
      .max = CONF_STEPS_MAX,
      .sub = &step_table,
      .help = "In place of targets: the steps that a request goes through, one after the other, each asking a model. "
