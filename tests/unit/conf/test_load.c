@@ -403,19 +403,10 @@ static bool fails_with(const char *text, const char *message) {
 #define ONE_PROVIDER "providers: [{name: a, kind: demo}]\n"
 #define ONE_MODEL "models:\n  - name: m\n    targets: [{provider: a}]\n"
 
-// What would do nothing is said; what is given empty goes before the general value.
+// What would do nothing is said.
 static void said_for_nothing(void) {
     CHECK(fails_with(ONE_PROVIDER ONE_MODEL "    canary: {steps: [0.1, 1]}\n",
                      "models[0].canary: the key \"model\" is missing"));
-    struct conf *c =
-        load(ONE_PROVIDER ONE_MODEL
-             "    routing: {fallbacks: {general: []}}\n"
-             "  - {name: n, targets: [{provider: a}]}\nrouting: {fallbacks: {general: [n], timeout: [n]}}\n",
-             NULL);
-    CHECK_INT(c->models.p[0].policy.fallbacks.general.n, 0);
-    CHECK_INT(c->models.p[0].policy.fallbacks.timeout.n, 1);
-    CHECK_INT(c->models.p[1].policy.fallbacks.general.n, 1);
-    conf_unref(c);
 }
 
 TEST_MAIN(defaults, discovery, every_key, names, overrides, bad_overrides, restart_reasons, secrets_stay_secret,
