@@ -25,7 +25,7 @@ struct route_explained {
 
 // The members of a JSON object that is open.
 void route_explain_put(struct json_writer *w, const struct route_explained *e);
-// Why a target was kept or left out, with the particulars: "it lacks vision".
+// Why a target of the trace was kept or left out, with the particulars: "it lacks vision".
 void route_explain_why(const struct route_explained *e, const struct candidate *c, struct buf *out);
 
 #endif
