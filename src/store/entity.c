@@ -264,23 +264,36 @@ bool entity_get(struct sql_scope scope, const struct entity *e, int64_t id, stru
     return take_one(st, e, arena, out_row, err);
 }
 
-bool entity_resolve(struct sql_scope scope, const struct entity *e, struct str what, struct arena *arena,
-                    struct entity_row *out_row, struct err *err) {
+// By the field that has such a text, where just one has it.
+static bool find_by(struct sql_scope scope, const struct entity *e, struct str field, struct str what,
+                    struct arena *arena, struct entity_row *out_row, struct err *err) {
     BUF_AUTO struct buf text = BUF_INIT(ENTITY_SQL_MAX);
     struct sql_stmt *st;
-    int64_t id;
     int index = entity_first(scope);
-    if (entity_id_parse(e, what, &id)) return entity_get(scope, e, id, arena, out_row, err);
-    if (!e->called_by.n || !what.n || what.n > ENTITY_TEXT_MAX) return not_found(e, err);
+    if (!field.n || !what.n || what.n > ENTITY_TEXT_MAX) return not_found(e, err);
     buf_lit(&text, "SELECT ");
     entity_put_columns(&text, e);
     buf_printf(&text, " FROM %.*s WHERE ", STR_ARG(e->table));
     entity_put_scope(&text, scope, e);
-    buf_printf(&text, " AND %.*s = ?%d LIMIT 2", STR_ARG(e->called_by), index);
+    buf_printf(&text, " AND %.*s = ?%d LIMIT 2", STR_ARG(field), index);
     if (!entity_prepare(scope, &text, &st, err)) return false;
-    const char *empty = e->fields[entity_field_index(e, e->called_by)].empty;
+    const char *empty = e->fields[entity_field_index(e, field)].empty;
     sql_bind_text(st, index, empty && str_eq(what, str_c(empty)) ? STR("") : what);
     return take_one(st, e, arena, out_row, err);
+}
+
+bool entity_resolve(struct sql_scope scope, const struct entity *e, struct str what, struct arena *arena,
+                    struct entity_row *out_row, struct err *err) {
+    int64_t id;
+    if (entity_id_parse(e, what, &id)) return entity_get(scope, e, id, arena, out_row, err);
+    return find_by(scope, e, e->called_by, what, arena, out_row, err);
+}
+
+bool entity_resolve_ref(struct sql_scope scope, const struct entity *e, struct str what, struct arena *arena,
+                        struct entity_row *out_row, struct err *err) {
+    if (entity_resolve(scope, e, what, arena, out_row, err)) return true;
+    return err->code == ERR_NOT_FOUND && e->also_called.n &&
+           find_by(scope, e, e->also_called, what, arena, out_row, err);
 }
 
 // Nothing was changed: it is not there, or not in the version expected.

@@ -63,8 +63,9 @@ struct entity_field {
 struct entity {
     struct str name, plural, title; // "team", "teams", "Team"
     struct str table;
-    struct str prefix;    // of its ids: "team_"
-    struct str called_by; // the field that is its name for people and unique in the tenant: "name", "email"; or empty
+    struct str prefix;      // of its ids: "team_"
+    struct str called_by;   // the field that is its name for people and unique in the tenant: "name", "email"; or empty
+    struct str also_called; // another by which other rows may name it, where only one has that text; or empty
     const struct entity_field *fields;
     size_t n;
     const char *help;
@@ -116,6 +117,9 @@ NODISCARD bool entity_get(struct sql_scope scope, const struct entity *e, int64_
 // By id text or by name.
 NODISCARD bool entity_resolve(struct sql_scope scope, const struct entity *e, struct str what, struct arena *arena,
                               struct entity_row *out_row, struct err *err);
+// The same for what another row says of it: also by `also_called`.
+NODISCARD bool entity_resolve_ref(struct sql_scope scope, const struct entity *e, struct str what, struct arena *arena,
+                                  struct entity_row *out_row, struct err *err);
 // Sets the given values, and the version to one more. expected: the version it must have, or -1.
 NODISCARD bool entity_update(struct sql_scope scope, const struct entity *e, struct entity_row *row, int64_t expected,
                              int64_t now_ns, struct err *err);

@@ -113,6 +113,7 @@ const struct entity entity_key = {
     .table = STR_INIT("api_key"),
     .prefix = STR_INIT("key_"),
     .called_by = STR_INIT("prefix"),
+    .also_called = STR_INIT("name"),
     .columns = STR_INIT("name,prefix,owner,team_id,project_id,state,expires_at,last_used_at,id"),
     .fields = k_fields,
     .n = ARRAY_LEN(k_fields),

@@ -121,7 +121,7 @@ static bool find_ref(struct sql_scope scope, const struct entity_field *f, const
         *out_id = id;
         return true;
     }
-    if (entity_resolve(scope, e, text, arena, row, err)) {
+    if (entity_resolve_ref(scope, e, text, arena, row, err)) {
         *out_id = row->id;
         return true;
     }

@@ -75,6 +75,17 @@ class Resources(Suite):
         self.assertEqual(table[0].split(), ['NAME', 'TITLE'])
         self.assertEqual(table[1].split(), ['robot-1', 'Number', '5'])
 
+    def test_budgets_of_a_key_by_its_name(self):
+        key = self.server.create_key('--name', 'nightly')
+        self.ok('budget', 'create', 'name=nightly', 'scope=key/nightly', 'metric=requests', 'period=minute', 'amount=60')
+        (row,) = [r for r in self.server.cli_json('budget', 'list') if r['name'] == 'nightly']
+        self.assertEqual(row['scope'], key['id'])
+        self.server.create_key('--name', 'nightly')
+        done = self.server.cli('budget', 'create', 'name=again', 'scope=key/nightly', 'metric=requests', 'amount=60')
+        self.assertIn('use the id', done.stderr)
+        done = self.server.cli('budget', 'create', 'name=again', 'scope=key/nobodys', 'metric=requests', 'amount=60')
+        self.assertIn('there is, not "nobodys"', done.stderr)
+
     def test_what_is_wrong(self):
         done = self.server.cli('team', 'create', 'nam=x')
         self.assertEqual(done.returncode, 2)
