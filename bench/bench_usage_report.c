@@ -1,7 +1,8 @@
 // Measures reports over the usage of a quarter, as a dashboard asks for them: what adds up by hour, day and month is
 // made directly, for as many requests as are asked for, and of the requests themselves those of the last days.
 //
-// usage: bench_usage_report DIR MILLIONS make|ask
+// usage: bench_usage_report DIR MILLIONS make|schema|ask [DATABASE]
+// DATABASE is a URL of PostgreSQL, which has to be filled by others between schema, which makes its tables, and ask.
 #include "base/mem.h"
 #include "os/clock.h"
 #include "store/ledger_read.h"
@@ -288,14 +289,19 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+struct place {
+    const char *dir, *database; // database NULL: the file in dir
+};
+
 // The median of a few rounds.
-static void ask(const char *dir, const char *name, struct ledger_query q) {
+static void ask(const struct place *where, const char *name, struct ledger_query q) {
     const char *only = getenv("BENCH_ONLY");
     if (only && !strstr(name, only)) return;
     double ms[ROUNDS], cpu[ROUNDS];
     uint64_t found = 0;
     struct err err;
-    q.data_dir = str_c(dir);
+    q.data_dir = str_c(where->dir);
+    if (where->database) q.database = str_c(where->database);
     for (int i = 0; i < ROUNDS; i++) {
         uint64_t start = clock_mono_ns(), busy = clock_cpu_ns();
         found = 0;
@@ -320,7 +326,7 @@ static const struct {
                 {"hour", LEDGER_GROUP_HOUR}};
 
 // Ranges of which both edges lie as badly as can be, and more than one thing asked for, of all tenants.
-static void ask_worst(const char *dir) {
+static void ask_worst(const struct place *where) {
     static const struct {
         const char *name;
         int64_t until;
@@ -348,11 +354,11 @@ static void ask_worst(const char *dir) {
                 q.since = START + WORST_FROM;
                 q.until = ranges[r].until;
                 snprintf(name, sizeof name, "%sby %s, %s", filters[f].name, k_groups[g].name, ranges[r].name);
-                ask(dir, name, q);
+                ask(where, name, q);
             }
 }
 
-static void ask_all(const char *dir) {
+static void ask_all(const struct place *where) {
     const int64_t day = 24 * HOUR_NS, now = START + DAYS * day - 1234567890123;
     // Sliding ranges, as they are asked for at any moment: to the nanosecond.
     const struct {
@@ -368,7 +374,7 @@ static void ask_all(const char *dir) {
         for (size_t r = 0; r < ARRAY_LEN(ranges); r++) {
             if (k_groups[g].group == LEDGER_GROUP_HOUR && r > 1) continue;
             snprintf(name, sizeof name, "by %s, %s", k_groups[g].name, ranges[r].name);
-            ask(dir, name,
+            ask(where, name,
                 (struct ledger_query){.group = k_groups[g].group, .since = ranges[r].since, .until = ranges[r].until});
         }
     static const enum ledger_group series[] = {LEDGER_GROUP_HOUR, LEDGER_GROUP_DAY};
@@ -400,21 +406,32 @@ static void ask_all(const char *dir) {
                 q.since = ranges[r].since;
                 q.until = ranges[r].until;
                 snprintf(name, sizeof name, "%s by %s, %s", filters[f].name, names[s], ranges[r].name);
-                ask(dir, name, q);
+                ask(where, name, q);
             }
-    ask_worst(dir);
-    ask(dir, "newest 100", (struct ledger_query){.limit = 100});
-    ask(dir, "newest 100 of a key", (struct ledger_query){.limit = 100, .key_id = 77});
+    ask_worst(where);
+    ask(where, "newest 100", (struct ledger_query){.limit = 100});
+    ask(where, "newest 100 of a key", (struct ledger_query){.limit = 100, .key_id = 77});
+}
+
+static void schema(const char *database) {
+    struct err err;
+    struct sql *db;
+    struct sql_options sql = {.mode = SQL_CREATE, .busy_ms = 1000};
+    if (!sql_open(str_c(database), &sql, &db, &err) || !migrate_to(db, MIGRATE_STEPS, &err)) fail(&err);
+    sql_close(db);
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4) {
-        fputs("usage: bench_usage_report DIR MILLIONS make|ask\n", stderr);
+    if (argc < 4 || argc > 5) {
+        fputs("usage: bench_usage_report DIR MILLIONS make|schema|ask [DATABASE]\n", stderr);
         return 2;
     }
+    struct place where = {argv[1], argc == 5 ? argv[4] : NULL};
     if (argv[3][0] == 'm')
         make(argv[1], strtod(argv[2], NULL));
+    else if (argv[3][0] == 's' && where.database)
+        schema(where.database);
     else
-        ask_all(argv[1]);
+        ask_all(&where);
     return 0;
 }
