@@ -3,7 +3,7 @@
 import threading
 import time
 
-from harness import Suite, chat_body, fake_provider, in_parallel, main, request_bytes
+from harness import Suite, chat_body, eventually, fake_provider, in_parallel, main, request_bytes
 
 
 def limited(name, delay, limits, routing=None, **more):
@@ -30,6 +30,10 @@ class Queues(Suite):
                     {'provider': 'fake', 'model': f'{name};status=500'},
                     {'provider': 'fake', 'model': 'second;delay=500', 'limits': one}]}
                   for name, wait in (('patient', '15s'), ('impatient', '0s'))),
+                limited('wordy', 0, {'tokens_per_minute': 3500}, {'queue': {'max_wait': '90s'}}),
+                {'name': 'falls-on-wordy', 'strategy': 'priority', 'targets': [
+                    {'provider': 'fake', 'model': 'sick;status=500'},
+                    {'provider': 'fake', 'model': 'wordy;delay=0', 'limits': {'tokens_per_minute': 3500}}]},
                 limited('second', 500, one, {'queue': {'max_wait': '15s'}}),
                 limited('minute', 0, {'requests_per_minute': 5}),
                 limited('minute-queued', 0, {'requests_per_minute': 5}, {'queue': {'max_wait': '5s'}}),
@@ -226,6 +230,19 @@ class Queues(Suite):
         self.assertEqual(replies[2].header('x-penstock-attempts'), '2')
         seen = [s.json['messages'][-1]['content'] for s in self.fake.seen if s.json['model'].startswith('second')]
         self.assertEqual(seen, ['first', 'high', 'low'])
+
+    def test_who_has_failed_elsewhere_yields(self):
+        """There would be room for it, but not yet for one of a higher class that waits."""
+        high, low = (self.server.create_key(f'tags=priority={p}')['key'] for p in ('high', 'low'))
+        self.assertEqual(self.chat('wordy', 'word ' * 1500).status, 200)
+        waits = self.send('wordy', 'word ' * 1500, high)
+        length = 'penstock_queue_length{class="high"}'
+        self.assertTrue(eventually(lambda: self.server.metrics().get(length) == 1))
+        self.assertEqual(self.chat('falls-on-wordy', key=low).status, 500)
+        self.assertEqual(self.chat('falls-on-wordy', key=high).status, 200)  # of its own class it is not behind
+        waits.close()
+        self.assertTrue(eventually(lambda: self.server.metrics().get(length) == 0))
+        self.assertEqual(self.chat('falls-on-wordy', key=low).status, 200)
 
     def test_deadline(self):
         hurry = {'x-penstock-max-wait': '200ms'}
