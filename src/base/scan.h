@@ -14,6 +14,8 @@ size_t scan_string_stop(struct str s);
 size_t scan_json_escape(struct str s);
 // First byte that is not JSON white space (space, tab, CR, LF).
 size_t scan_space(struct str s);
+// First decimal digit or '@': where numbers and addresses can be.
+size_t scan_digit_or_at(struct str s);
 // First needle, comparing first and last byte of it at memory speed. An empty needle is found at 0.
 size_t scan_find(struct str hay, struct str needle);
 // End of the last blank line ("\n\n" or "\n\r\n", hence also "\r\n\r\n"), that is the index just after it; 0 when there

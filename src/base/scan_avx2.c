@@ -14,6 +14,7 @@ const struct scan_ops scan_ops_avx2 = {
     .json_escape = kernel_json_escape,
     .space = kernel_space,
     .find = kernel_find,
+    .digit_or_at = kernel_digit_or_at,
     .utf8_valid = kernel_utf8_valid,
     .json_string = kernel_json_string,
     .json_value = kernel_json_value,

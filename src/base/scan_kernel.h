@@ -21,6 +21,17 @@ static size_t kernel_space(const char *p, size_t n) {
     return n;
 }
 
+#if !defined(SCAN_BLOCK_PORTABLE)
+static size_t kernel_digit_or_at(const char *p, size_t n) {
+    for (size_t i = 0; i < n; i += BLOCK) {
+        block_t b = block_take(p + i, n - i);
+        uint64_t hits = ((block_below(b, '9' + 1) & ~block_below(b, '0')) | block_eq(b, '@')) & bits_below(n - i);
+        if (hits) return i + bit_first(hits);
+    }
+    return n;
+}
+#endif
+
 static size_t kernel_find(struct str hay, struct str needle) {
     if (needle.n == 0) return 0;
     if (hay.n < needle.n) return hay.n;

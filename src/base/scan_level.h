@@ -19,6 +19,7 @@ struct scan_ops {
     size_t (*json_escape)(const char *p, size_t n);
     size_t (*space)(const char *p, size_t n);
     size_t (*find)(struct str hay, struct str needle);
+    size_t (*digit_or_at)(const char *p, size_t n);
     bool (*utf8_valid)(const char *p, size_t n);
     // p stands after the opening quote; returns the place after the closing one, or NULL when the string is not valid
     // (json_string_steps then tells why).

@@ -12,6 +12,8 @@ static size_t portable_json_escape(const char *p, size_t n) {
     return (size_t)(at - p);
 }
 
+static size_t portable_digit_or_at(const char *p, size_t n) { return find_digit_or_at(p, n); }
+
 static const char *portable_json_string(const char *p, const char *end) {
     struct json_fault ignored;
     return json_string_steps(p, end, &ignored);
@@ -22,6 +24,7 @@ const struct scan_ops scan_ops_portable = {
     .json_escape = portable_json_escape,
     .space = kernel_space,
     .find = kernel_find,
+    .digit_or_at = portable_digit_or_at,
     .utf8_valid = kernel_utf8_valid,
     .json_string = portable_json_string,
     .json_value = json_value_steps,

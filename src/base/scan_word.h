@@ -58,4 +58,22 @@ static inline const char *skip_plain(const char *p, const char *end) {
     return p;
 }
 
+// The top bit of each byte that is a decimal digit or '@'.
+static inline uint64_t word_digits_or_at(uint64_t w) {
+    uint64_t low = w & WORD_EACH(0x7f), other = (low ^ WORD_EACH('@')) + WORD_EACH(0x7f);
+    uint64_t from = low + WORD_EACH(0x80 - '0'), past = low + WORD_EACH(0x80 - ('9' + 1));
+    return ((from & ~past) | ~other) & ~w & WORD_EACH(0x80);
+}
+
+static inline size_t find_digit_or_at(const char *p, size_t n) {
+    size_t i = 0;
+    for (uint64_t w; i + sizeof w <= n; i += sizeof w) {
+        memcpy(&w, p + i, sizeof w);
+        uint64_t hits = word_digits_or_at(w);
+        if (hits) return i + word_first(hits);
+    }
+    while (i < n && !byte_is_digit(p[i]) && p[i] != '@') i++;
+    return i;
+}
+
 #endif

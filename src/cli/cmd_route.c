@@ -143,10 +143,12 @@ static struct str request_text(struct explaining *e, struct str answer) {
     struct str q = object_of(answer, "request");
     struct str needs = member(e, q, "needs"), regions = member(e, q, "regions"), tags = member(e, q, "tags");
     bool private = str_eq(member(e, q, "private"), STR("true"));
-    return arena_printf(&e->arena, "%.*s tokens, %.*s expected back%s%s%.*s%s%.*s%s%.*s",
+    struct str because = member(e, q, "private_because");
+    return arena_printf(&e->arena, "%.*s tokens, %.*s expected back%s%s%.*s%s%.*s%s%.*s%s%.*s",
                         STR_ARG(member(e, q, "tokens")), STR_ARG(member(e, q, "expected_output_tokens")),
-                        private ? "; private" : "", needs.n ? "; needs " : "", STR_ARG(needs),
-                        regions.n ? "; only in " : "", STR_ARG(regions), tags.n ? "; tags " : "", STR_ARG(tags));
+                        private ? "; private" : "", because.n ? ": " : "", STR_ARG(because), needs.n ? "; needs " : "",
+                        STR_ARG(needs), regions.n ? "; only in " : "", STR_ARG(regions), tags.n ? "; tags " : "",
+                        STR_ARG(tags));
 }
 
 static void put_names(struct explaining *e, struct str list, struct buf *out) {

@@ -349,6 +349,7 @@ struct conf_tenant {
     struct conf_branding branding;          // inherited; empty where no parent sets one
     int privacy;                            // enum conf_calls: as set
     OPT_LIST_OF(struct str) regions;        // as set
+    OPT_LIST_OF(struct str) private_when;   // as set: names of pii_kind.h
     OPT_LIST_OF(struct conf_tenant) teams, projects, keys; // LEVEL_TENANT
     // Derived.
     enum conf_level_kind kind;
@@ -436,6 +437,8 @@ struct conf_provider *conf_provider_find(const struct conf *c, struct str name);
 const struct conf_model *conf_model_find(const struct conf *c, struct str name);
 // Whether the innermost level from t outwards that speaks of it says that requests are private. t may be NULL.
 bool conf_level_private(const struct conf_tenant *t);
+// The kinds of personal data (PII_BIT) that make one private, of the innermost level that says so, else in general.
+unsigned conf_level_private_when(const struct conf *c, const struct conf_tenant *t);
 // The regions that they may go to, of the innermost level that names some; how many: 0 is everywhere.
 size_t conf_level_regions(const struct conf_tenant *t, const struct str **out_regions);
 const struct conf_tenant *conf_tenant_find(const struct conf *c, struct str name);

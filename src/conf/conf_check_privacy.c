@@ -1,4 +1,4 @@
-// Whether a provider is in the house, where its configuration leaves that to its address.
+// Whether a provider is in the house, where its configuration leaves that to its address; what keeps a request in.
 #include "conf/conf_impl.h"
 
 static bool is_private(const struct ip *ip) {
@@ -21,4 +21,12 @@ void conf_check_privacy(struct conf_provider *p) {
     if (p->privacy != PRIVACY_AUTO) return;
     bool near = is_near(p->url.host) && (!p->proxy.n || is_near(p->proxy_url.host));
     p->privacy = near || p->kind == PROVIDER_DEMO ? PRIVACY_LOCAL : PRIVACY_REMOTE;
+}
+
+void conf_check_private_when(struct opt_bind *b, const char *where, const struct str *names, size_t n,
+                             const void *field) {
+    for (size_t i = 0; n > 1 && i < n; i++)
+        if (str_eq(names[i], STR(CONF_PRIVATE_WHEN_NONE)))
+            conf_complain(b, CONF_ERROR, &names[i], field, "%s.private_when: " CONF_PRIVATE_WHEN_NONE " stands alone",
+                          where);
 }

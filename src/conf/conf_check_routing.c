@@ -246,4 +246,6 @@ void conf_check_general_routing(struct opt_bind *b, const struct conf *c) {
     check_asked(b, c, &by, "routing.quality.judge.model", c->routing.quality.judge.model,
                 &c->routing.quality.judge.model);
     check_breaker(b, &c->routing.breaker, &c->routing.breaker, "", &c->routing);
+    conf_check_private_when(b, "routing", c->routing.private_when.p, c->routing.private_when.n,
+                            &c->routing.private_when);
 }

@@ -267,6 +267,7 @@ static void check_regions(struct opt_bind *b, const struct conf *c, const struct
 static void check_scalars(struct opt_bind *b, const struct conf *c, const struct conf_tenant *t) {
     for (size_t i = 0; i < ARRAY_LEN(k_limits); i++) check_limit(b, c, t, &k_limits[i]);
     check_regions(b, c, t);
+    conf_check_private_when(b, where_of(c, t).text, t->private_when.p, t->private_when.n, &t->private_when);
     check_wait(b, c, t, &k_timeouts[1], &k_timeouts[3]);
     check_wait(b, c, t, &k_timeouts[2], &k_timeouts[3]);
 }

@@ -1,5 +1,6 @@
 // The checks of well-formed text that option tables name.
 #include "conf/conf_tables.h"
+#include "conf/pii_kind.h"
 
 const char *check_address(struct str text) {
     struct conf_addr addr;
@@ -46,6 +47,11 @@ const char *check_slug(struct str text) {
             return "a name of a-z, 0-9, \"-\", \"_\" and \".\"";
     }
     return NULL;
+}
+
+const char *check_pii_kind(struct str text) {
+    if (pii_kind_bits(text) || str_eq(text, STR(CONF_PRIVATE_WHEN_NONE))) return NULL;
+    return "a kind of personal data, such as email, credit_card, iban or phone; all; or none";
 }
 
 const char *check_model_name(struct str text) {

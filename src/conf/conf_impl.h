@@ -63,6 +63,9 @@ void conf_check_routing(struct opt_bind *b, struct conf *c, const struct conf_le
 void conf_check_chain(struct opt_bind *b, struct conf *c, const struct conf_level *level, size_t model);
 void conf_check_general_routing(struct opt_bind *b, const struct conf *c);
 void conf_check_privacy(struct conf_provider *p);
+// A list of kinds of personal data, of the level at `where`: "none" stands alone.
+void conf_check_private_when(struct opt_bind *b, const char *where, const struct str *names, size_t n,
+                             const void *field);
 // False: out of memory, which was said.
 bool conf_index_put(struct opt_bind *b, struct map *map, struct str key, void *value);
 #define CONF_SUGGEST_MAX 512 // names compared for a suggestion

@@ -1,5 +1,6 @@
 // The levels of settings below a tenant: going over them, and finding the one that holds for a caller.
 #include "conf/conf.h"
+#include "conf/pii_kind.h"
 
 const char *conf_level_word(enum conf_level_kind kind) {
     static const char *const words[LEVEL_KIND_COUNT] = {
@@ -91,6 +92,18 @@ bool conf_level_of(const struct conf_tenant *tenant, const struct conf_caller *c
 bool conf_level_private(const struct conf_tenant *t) {
     while (t && t->privacy == CALLS_INHERIT) t = t->up;
     return t && t->privacy == CALLS_PRIVATE;
+}
+
+static unsigned kinds_of(const struct str *names, size_t n) {
+    unsigned kinds = 0;
+    for (size_t i = 0; i < n; i++) kinds |= pii_kind_bits(names[i]);
+    return kinds;
+}
+
+unsigned conf_level_private_when(const struct conf *c, const struct conf_tenant *t) {
+    while (t && !t->private_when.n) t = t->up;
+    if (t) return kinds_of(t->private_when.p, t->private_when.n);
+    return c->routing.private_when.n ? kinds_of(c->routing.private_when.p, c->routing.private_when.n) : 0;
 }
 
 size_t conf_level_regions(const struct conf_tenant *t, const struct str **out_regions) {

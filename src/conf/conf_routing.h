@@ -29,6 +29,8 @@ enum conf_privacy { PRIVACY_AUTO, PRIVACY_LOCAL, PRIVACY_REMOTE }; // where a pr
 enum conf_calls { CALLS_INHERIT, CALLS_ANY, CALLS_PRIVATE };       // what requests of a level are
 #define CONF_REGIONS_MAX 8
 #define CONF_REGION_ANY "any"
+#define CONF_PRIVATE_WHEN_MAX 32
+#define CONF_PRIVATE_WHEN_NONE "none"
 
 // What a provider, or one of its models, takes at most; OPT_UNSET where nothing is said.
 struct conf_rate_limits {
@@ -134,14 +136,15 @@ struct conf_routing {
     struct conf_queue queue;
     struct conf_fallbacks fallbacks;
     struct conf_quality quality;
-    int64_t min_quality;         // of answers, for the strategies that weigh cost
-    int64_t max_cost;            // of one request; 0: any
-    int64_t continuations;       // of one answer; 0: none
-    int affinity;                // enum conf_affinity: what `sticky` and `ab` go by
-    int coalesce;                // enum conf_coalesce
-    int coalesce_billing;        // enum conf_coalesce_billing
-    int warm;                    // enum conf_warm
-    int state, on_redis_failure; // enum conf_routing_state, conf_redis_failure; the general ones alone
+    int64_t min_quality;                  // of answers, for the strategies that weigh cost
+    int64_t max_cost;                     // of one request; 0: any
+    int64_t continuations;                // of one answer; 0: none
+    int affinity;                         // enum conf_affinity: what `sticky` and `ab` go by
+    int coalesce;                         // enum conf_coalesce
+    int coalesce_billing;                 // enum conf_coalesce_billing
+    int warm;                             // enum conf_warm
+    OPT_LIST_OF(struct str) private_when; // names of pii_kind.h; the general one alone
+    int state, on_redis_failure;          // enum conf_routing_state, conf_redis_failure; the general ones alone
 };
 
 #endif

@@ -265,6 +265,18 @@ static const struct opt routing_opts[] = {
      .def = "share",
      .values = redis_failures,
      .help = "With `state: redis`, what becomes of targets' limits while Redis does not answer."},
+    {.name = "private_when",
+     .type = OPT_STRS,
+     .flags = RELOAD,
+     AT(conf_routing, private_when),
+     .max = CONF_PRIVATE_WHEN_MAX,
+     .check = check_pii_kind,
+     .help = "Which personal data in its texts makes a request private, so that providers with `privacy: local` alone "
+             "see it: `all`, or some of `email`, `credit_card`, `iban`, `phone`, `ip_address`, `us_ssn`, `us_itin`, "
+             "`uk_nhs`, `es_nif`, `it_fiscal_code`, `sg_nric`, `fi_hetu` and `in_aadhaar`; `none`. None when not "
+             "given. Tenants, teams, projects and keys may have their own.",
+     .example = "[email, credit_card]",
+     .see = "tenants[].private_when providers[].privacy"},
     SECTIONS(, "Models asked in a model's place when it fails."),
     CHOICES(0, GENERAL, ITSELF)};
 const struct opt_table routing_table =

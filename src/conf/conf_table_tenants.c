@@ -105,6 +105,15 @@ static const struct opt_enum privacies[] = {
                  "`eu-central-1`. A key's tag and a request's header can narrow this. As what it lies in says when "   \
                  "not given; `[any]` is everywhere.",                                                                  \
          .example = "[eu]"},                                                                                           \
+        {.name = "private_when",                                                                                       \
+         .type = OPT_STRS,                                                                                             \
+         .flags = RELOAD,                                                                                              \
+         AT(conf_tenant, private_when),                                                                                \
+         .max = CONF_PRIVATE_WHEN_MAX,                                                                                 \
+         .check = check_pii_kind,                                                                                      \
+         .help = "Which personal data makes a request of its keys private, as `routing.private_when`. As what it "     \
+                 "lies in says when not given; `[none]` is none.",                                                     \
+         .example = "[credit_card, iban]"},                                                                            \
     {                                                                                                                  \
         .name = "branding", .type = OPT_STRUCT, AT(conf_tenant, branding), .sub = &branding_table,                     \
         .help = "What its people see."                                                                                 \

@@ -25,6 +25,7 @@ const char *check_proxy(struct str text);
 const char *check_slug(struct str text); // names of providers, tenants, webhooks
 const char *check_model_name(struct str text);
 const char *check_model_pattern(struct str text);
+const char *check_pii_kind(struct str text);
 const char *check_header_name(struct str text);
 const char *check_server_name(struct str text);
 const char *check_event_pattern(struct str text);

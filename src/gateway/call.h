@@ -29,6 +29,7 @@ struct chain;
 struct clerk_job;
 struct inner_caller;
 struct need;
+struct finding;
 struct rider;
 
 enum answer_mode {
@@ -81,7 +82,8 @@ struct call {
     // stage_previous
     struct previous *previous; // NULL: it is no response
     // stage_route
-    struct need *need; // what routing knows of it
+    struct need *need;             // what routing knows of it
+    const struct finding *finding; // personal data in it; NULL: it was not looked for
     struct route route;
     struct str task;       // what the request is for, as routing has it; empty: it was not said
     struct str task_model; // that does such tasks, and was taken for it; empty: none

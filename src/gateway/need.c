@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/json_read.h"
 #include "base/zone.h"
+#include "gateway/finding.h"
 #include "gateway/pipeline.h"
 #include "gateway/responses.h"
 #include "gateway/translation.h"
@@ -105,12 +106,36 @@ static bool read_regions(const struct call *call, struct str tags, struct route_
            narrow_regions(field(call, STR("x-penstock-region")), "x-penstock-region", r, err);
 }
 
-static bool read_limits(const struct call *call, struct need *need, struct err *err) {
+// Its texts are gone through once, and only where nothing else says already that it is private.
+static bool read_finding(struct call *call, struct route_need *r, struct err *err) {
+    unsigned kinds = conf_level_private_when(call->runtime->conf, call->tenant);
+    if (kinds && !call->finding) {
+        struct finding *finding = ARENA_NEW(&call->req->arena, struct finding);
+        if (!finding) return err_no_memory(err);
+        if (!finding_of(call, kinds, finding, err)) return false;
+        call->finding = finding;
+    }
+    r->private = kinds && call->finding->found;
+    r->found = r->private_why = r->private ? call->finding->text : STR("");
+    return true;
+}
+
+static bool read_privacy(struct call *call, struct str tags, struct route_need *r, struct err *err) {
+    struct str why = STR("");
+    if (call->previous && call->previous->private) why = STR("what it goes on from was private");
+    if (conf_level_private(call->tenant)) why = STR("the configuration (tenants[].privacy)");
+    if (str_eq_nocase(member(call, tags, STR("privacy")), STR("private"))) why = STR("the key's tag privacy");
+    if (says_private(call->req)) why = STR("x-penstock-privacy");
+    r->found = STR("");
+    r->private = why.n > 0;
+    r->private_why = why;
+    return r->private || read_finding(call, r, err);
+}
+
+static bool read_limits(struct call *call, struct need *need, struct err *err) {
     struct route_need *r = &need->route;
     struct str tags = call->key && call->key->tags.n > 2 ? call->key->tags : STR("");
-    bool goes_on = call->previous && call->previous->private; // from what was private
-    r->private = goes_on || conf_level_private(call->tenant) || says_private(call->req) ||
-                 str_eq_nocase(member(call, tags, STR("privacy")), STR("private"));
+    if (!read_privacy(call, tags, r, err)) return false;
     return read_regions(call, tags, r, err) && read_list(field(call, STR("x-penstock-tags")), "x-penstock-tags",
                                                          r->tags, ROUTE_TAGS_MAX, &r->tag_count, err);
 }

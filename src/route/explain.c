@@ -194,6 +194,7 @@ static void put_request(struct json_writer *w, const struct route_need *need) {
         if (m->can >> bit & 1) json_put_str(w, ability_name(bit));
     json_put_array_end(w);
     json_put_member_bool(w, STR("private"), need->private);
+    json_put_member_text(w, STR("private_because"), need->private_why);
     json_put_member_array(w, STR("regions"));
     for (size_t i = 0; i < need->region_count; i++) json_put_str(w, need->regions[i]);
     json_put_array_end(w);

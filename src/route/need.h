@@ -14,6 +14,8 @@ struct route_need {
     struct model_need model;
     struct usage expected;                 // for what it may cost
     bool private;                          // only what runs in the house may see it
+    struct str private_why;                // what says so
+    struct str found;                      // personal data that does: "iban in input"; empty: another reason
     struct str regions[ROUTE_REGIONS_MAX]; // one of these; none: any
     size_t region_count;
     struct str tags[ROUTE_TAGS_MAX]; // all of these

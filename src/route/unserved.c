@@ -108,31 +108,45 @@ static void add_facts(struct sum *sum, const struct model_entry *facts) {
     sum->output = MAX(sum->output, facts->max_output);
 }
 
-static void lack_text(const struct route_ask *ask, const struct sum *all, enum route_drop why, char out[200]) {
+#define LACK_MAX 400
+
+// What was found in it, named by its kind and place.
+struct private_text {
+    char text[240];
+};
+static struct private_text private_text(const struct route_need *need) {
+    struct private_text t = {""};
+    if (need->found.n) snprintf(t.text, sizeof t.text, " (it holds personal data: %.*s)", STR_ARG(need->found));
+    return t;
+}
+
+static void lack_text(const struct route_ask *ask, const struct sum *all, enum route_drop why, char out[LACK_MAX]) {
     const char *who = all->one ? "it does not take" : "none of its targets takes";
     const struct model_need *need = &ask->need->model;
     if (why == ROUTE_DROP_CAPABILITY)
-        snprintf(out, 200, "the request needs a model %.*s", STR_ARG(ability_text(need->can & ~all->can)));
+        snprintf(out, LACK_MAX, "the request needs a model %.*s", STR_ARG(ability_text(need->can & ~all->can)));
     else if (why == ROUTE_DROP_CONTEXT)
-        snprintf(out, 200, "the prompt has %s%llu tokens, and %s more than %llu", need->counted ? "" : "about ",
+        snprintf(out, LACK_MAX, "the prompt has %s%llu tokens, and %s more than %llu", need->counted ? "" : "about ",
                  (unsigned long long)need->tokens, who, (unsigned long long)all->window);
     else if (why == ROUTE_DROP_OUTPUT)
-        snprintf(out, 200, "the answer may have %llu tokens, and %s more than %llu (max_output_tokens)",
+        snprintf(out, LACK_MAX, "the answer may have %llu tokens, and %s more than %llu (max_output_tokens)",
                  (unsigned long long)need->each, all->one ? "it does not give" : "none of its targets gives",
                  (unsigned long long)all->output);
     else if (why == ROUTE_DROP_PRIVACY)
-        snprintf(out, 200, "the request is private, and none of its targets runs in the house (providers[].privacy)");
+        snprintf(out, LACK_MAX,
+                 "the request is private%s, and none of its targets runs in the house (providers[].privacy)",
+                 private_text(ask->need).text);
     else if (why == ROUTE_DROP_REGION)
-        snprintf(out, 200, "none of its targets is in a region that the request may go to");
+        snprintf(out, LACK_MAX, "none of its targets is in a region that the request may go to");
     else if (why == ROUTE_DROP_TAG)
-        snprintf(out, 200, "none of its targets has the tags that the request asks for");
+        snprintf(out, LACK_MAX, "none of its targets has the tags that the request asks for");
     else
-        snprintf(out, 200, "the conditions of its targets do not hold for it");
+        snprintf(out, LACK_MAX, "the conditions of its targets do not hold for it");
 }
 
 static bool lacks(const struct route_ask *ask, struct str name, const struct sum *all, enum route_drop why,
                   struct err *err) {
-    char lack[200];
+    char lack[LACK_MAX];
     lack_text(ask, all, why, lack);
     struct str able = able_model(ask, name);
     err_set(err, why == ROUTE_DROP_CONTEXT ? ERR_CONTEXT_WINDOW : ERR_NO_TARGET,
@@ -168,8 +182,9 @@ bool route_kept_in(const struct route_ask *ask, struct str name, const struct co
                    struct err *err) {
     bool private = ask->need->private && provider->privacy != PRIVACY_LOCAL;
     bool tagged = !private && ask->need->tag_count;
-    err_set(err, ERR_NO_TARGET, "\"%.*s\" cannot be asked: %s", STR_ARG(str_head(name, 100)),
-            private  ? "the request is private, and this provider does not run in the house (providers[].privacy)"
+    err_set(err, ERR_NO_TARGET, "\"%.*s\" cannot be asked: %s%s%s", STR_ARG(str_head(name, 100)),
+            private ? "the request is private" : "", private ? private_text(ask->need).text : "",
+            private  ? ", and this provider does not run in the house (providers[].privacy)"
             : tagged ? "the request asks for tags, which only models' targets have (x-penstock-tags)"
                      : "the request may not leave its region (providers[].region)");
     memcpy(err->param, "model", sizeof "model");

@@ -16,6 +16,7 @@ static uint64_t random_next(uint64_t *state) {
 static bool stops_string(unsigned char c) { return c == '"' || c == '\\' || c < 0x20 || c >= 0x80; }
 static bool needs_escape(unsigned char c) { return c == '"' || c == '\\' || c < 0x20; }
 static bool is_no_space(unsigned char c) { return c != ' ' && c != '\t' && c != '\n' && c != '\r'; }
+static bool is_digit_or_at(unsigned char c) { return (c >= 0x30 && c <= 0x39) || c == 0x40; }
 
 static size_t plain_first(struct str s, bool (*wanted)(unsigned char)) {
     for (size_t i = 0; i < s.n; i++)
@@ -36,6 +37,7 @@ static void check_levels(struct str s, struct str needle) {
         CHECK_INT(ops->string_stop(s.p, s.n), plain_first(s, stops_string));
         CHECK_INT(ops->json_escape(s.p, s.n), plain_first(s, needs_escape));
         CHECK_INT(ops->space(s.p, s.n), plain_first(s, is_no_space));
+        CHECK_INT(ops->digit_or_at(s.p, s.n), plain_first(s, is_digit_or_at));
         CHECK_INT(ops->find(s, needle), plain_find(s, needle));
     }
 }

@@ -186,7 +186,8 @@ static void as_json(void) {
 
 #define OF_LEVEL                                                                                                       \
     "limits: {max_body: 1 MiB, max_response: 1 MiB}, branding: {name: n, support: s},\n"                               \
-    "    timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}, privacy: private, regions: [eu]"
+    "    timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}, privacy: private, regions: [eu],\n"             \
+    "    private_when: [email]"
 #define OF_RATES                                                                                                       \
     "input: 1, output: 1, cached_input: 1, cache_write: 1, cache_write_1h: 1, reasoning: 1, audio_input: 1,\n"         \
     "    audio_output: 1"
@@ -245,7 +246,7 @@ static const char lists[] =
     "tenants:\n"
     "- {name: t, parent: u, allow_models: [m], aliases: {m2: m}, limits: {max_body: 1 MiB, max_response: 1 MiB},\n"
     "   timeouts: {connect: 1s, first_byte: 1s, idle: 1s, total: 5m}, branding: {name: n, support: s},\n"
-    "   privacy: private, regions: [eu],\n"
+    "   privacy: private, regions: [eu], private_when: [email],\n"
     "   models: [{name: mc, strategy: cost, chain_max_cost: 1, routing: {affinity: user, coalesce: all, "
     "coalesce_billing: one, warm: always},\n" OF_TRIALS "   chain: "
     "[{name: s, model: m, "

@@ -39,6 +39,11 @@ static void text_for(const struct opt *opt, int step, struct buf *out) {
         buf_put(out, str_c(faults[(size_t)step % ARRAY_LEN(faults)]));
         return;
     }
+    static const char *const kinds[] = {"email", "iban", "phone", "us_ssn", "credit_card"};
+    if (opt->check && !opt->check(STR("iban")) && opt->check(STR("v1"))) {
+        buf_put(out, str_c(kinds[(size_t)step % ARRAY_LEN(kinds)]));
+        return;
+    }
     static const char digits[] = "0123456789", letters[] = "abcdefghij";
     for (size_t i = 0; i < 2 * ARRAY_LEN(forms); i++) {
         char text[64];

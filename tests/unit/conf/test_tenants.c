@@ -1,6 +1,7 @@
 // Tenants: what they inherit and override, what names mean to them, and that thousands of them load at once.
 #include "check.h"
 #include "conf/conf.h"
+#include "conf/pii_kind.h"
 #include "os/clock.h"
 
 static const char *no_var(void *ctx, const char *name) {
@@ -57,6 +58,42 @@ static const char house[] = "providers:\n"
                             "    timeouts: {idle: 20s}\n"
                             "    models: [{name: shared, targets: [{provider: b, model: t}]}]\n"
                             "  - name: other\n";
+
+// What makes them private: the innermost that speaks of it, at last in general.
+static void private_when(void) {
+    struct conf *c = load("providers: [{name: a, base_url: \"http://127.0.0.1:1/v1\"}]\n"
+                          "models: [{name: m, targets: [{provider: a}]}]\n"
+                          "routing: {private_when: [iban]}\n"
+                          "tenants:\n"
+                          "- {name: under, parent: clinic}\n"
+                          "- {name: clinic, private_when: [email, credit_card],\n"
+                          "   teams: [{name: press, private_when: [none]}, {name: lab, privacy: any}],\n"
+                          "   keys: [{name: vault, private_when: [all]}]}\n"
+                          "- {name: plain}\n");
+    static const struct {
+        const char *tenant;
+        struct conf_caller caller;
+        unsigned kinds;
+    } cases[] = {
+        {"clinic", {.team = {0}}, PII_BIT(PII_EMAIL) | PII_BIT(PII_CREDIT_CARD)},
+        {"under", {.team = {0}}, PII_BIT(PII_EMAIL) | PII_BIT(PII_CREDIT_CARD)},
+        {"clinic", {.team = STR_INIT("press")}, 0},
+        {"clinic", {.team = STR_INIT("lab")}, PII_BIT(PII_EMAIL) | PII_BIT(PII_CREDIT_CARD)},
+        {"clinic", {.team = STR_INIT("press"), .key = STR_INIT("vault")}, PII_ALL},
+        {"plain", {.team = {0}}, PII_BIT(PII_IBAN)},
+    };
+    struct arena a;
+    struct err err;
+    arena_init(&a, NULL, 0, (size_t)1 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct conf_tenant *t;
+        REQUIRE(conf_level_of(conf_tenant_find(c, str_c(cases[i].tenant)), &cases[i].caller, &a, &t, &err));
+        CHECK_INT(conf_level_private_when(c, t), cases[i].kinds);
+    }
+    CHECK_INT(conf_level_private_when(c, NULL), PII_BIT(PII_IBAN));
+    arena_free(&a);
+    conf_unref(c);
+}
 
 // Where requests may go: the innermost that speaks of it.
 static void places(void) {
@@ -412,4 +449,5 @@ static void callers(void) {
     conf_unref(c);
 }
 
-TEST_MAIN(inheritance, places, names, chains, callers, allowed_models, warnings, waits_and_buffers, thousands)
+TEST_MAIN(inheritance, private_when, places, names, chains, callers, allowed_models, warnings, waits_and_buffers,
+          thousands)
