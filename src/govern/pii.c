@@ -120,6 +120,26 @@ static size_t word_start(const struct pii_text *t, size_t i) {
     return from;
 }
 
+static size_t digits_at(const struct pii_text *t, size_t at, size_t most) {
+    size_t n = 0;
+    while (n < most && pii_digit(pii_at(t, at + n))) n++;
+    return n;
+}
+
+// Whether a group of n digits can be the first of a number: most numbers in a text cannot, and go no further.
+static bool can_begin(const struct pii_text *t, size_t at, size_t n) {
+    enum pii_gap gap;
+    char before = pii_before(t, at), after = pii_at(t, at + n);
+    if (before == '+' || (before == '(' && after == ')')) return true;
+    if (n >= 9) return n != 11 || t->p[at] == '0';
+    if (t->p[at] == '0' && n > 1) return true;
+    if (after == '.' && n <= 3) return true;
+    size_t second = at + n + pii_gap_at(t, at + n, &gap);
+    if (second == at + n || n == 2 || n > 4 || (n == 1 && t->p[at] != '1')) return false;
+    size_t m = digits_at(t, second, 7);
+    return n == 4 ? m == 4 || m == 6 : m == 3 || (n == 3 && m == 2);
+}
+
 static bool number_at(const struct pii_text *t, size_t at, struct pii_match *out) {
     struct pii_groups g;
     pii_groups_read(t, at, &g);
@@ -134,7 +154,9 @@ static bool word_at(const struct pii_text *t, size_t i, struct pii_match *out, s
     if (i - at > WORD_MAX) return false;
     if (pii_wants(t, PII_IP_ADDRESS) && pii_ip6_form(t, at, out)) return true;
     if (end - at <= WORD_MAX && pii_begins(t, at) && pii_word_form(t, at, end, out)) return true;
-    return at == i && number_at(t, i, out);
+    size_t n = end - at;
+    bool digits = at == i && n < PII_GROUP_DIGITS_MAX && digits_at(t, at, n) == n;
+    return digits && can_begin(t, at, n) && number_at(t, at, out);
 }
 
 bool pii_next(struct pii_scan *scan, struct pii_match *out_match) {

@@ -28,6 +28,9 @@ static bool is_at(const struct pii_text *t, size_t i, size_t end, struct str wor
     return true;
 }
 
+// Only letters begin such a word.
+static bool may_begin(char c) { return pii_letter(c) || (unsigned char)c >= 0xc0; }
+
 // "cellPhone" and "user_phone" have it, too: parts of names.
 static bool word_begins(const struct pii_text *t, size_t i) {
     char before = pii_before(t, i);
@@ -36,7 +39,7 @@ static bool word_begins(const struct pii_text *t, size_t i) {
 
 bool pii_named(const struct pii_text *t, size_t at, enum pii_kind kind) {
     for (size_t i = at > NEAR_MAX ? at - NEAR_MAX : 0; i < at; i++) {
-        if (!word_begins(t, i)) continue;
+        if (!may_begin(t->p[i]) || !word_begins(t, i)) continue;
         for (size_t k = 0; k < ARRAY_LEN(k_words); k++)
             if (k_words[k].kind == kind && is_at(t, i, at, k_words[k].word)) return true;
     }

@@ -100,6 +100,12 @@ bool pii_email_at(const struct pii_text *t, size_t at, struct pii_match *out) {
 // Of nobody: this network, the machine itself, many at once, none yet, masks of networks.
 static bool is_nobodys(const unsigned char b[4]) { return b[0] == 0 || b[0] == 127 || b[0] >= 224; }
 
+// "10.0.0.0/8"; one of all bits is a single address.
+static bool is_network(const struct pii_text *t, size_t end, const char *all) {
+    if (pii_at(t, end) != '/' || !pii_digit(pii_at(t, end + 1))) return false;
+    return !str_starts(str_of(t->p + end + 1, t->n - end - 1), str_c(all));
+}
+
 // "nginx/1.2.3.4", "1.2.3.4-rc1", "version 1.2.3.4"; but "http://192.0.2.1/"
 static bool is_version(const struct pii_text *t, size_t at) {
     bool path = pii_before(t, at) == '/' && at > 1 && pii_alnum(t->p[at - 2]);
@@ -119,6 +125,7 @@ bool pii_ip4_form(const struct pii_text *t, size_t at, struct pii_match *out) {
         if (part < 3 && pii_at(t, i++) != '.') return false;
     }
     if (!pii_begins(t, at) || !pii_ends(t, i) || is_nobodys(b) || is_version(t, at)) return false;
+    if (is_network(t, i, "32")) return false;
     return pii_hit(PII_IP_ADDRESS, PII_BY_FORM, at, i, out);
 }
 
@@ -140,5 +147,6 @@ bool pii_ip6_form(const struct pii_text *t, size_t at, struct pii_match *out) {
     while (end > from && (t->p[end - 1] == '.' || (t->p[end - 1] == ':' && pii_before(t, end - 1) != ':'))) end--;
     if (colons < 2 || pii_at(t, from + 4) != ':' || !pii_begins(t, from) || !pii_ends(t, end)) return false;
     if (!ip_parse(str_of(t->p + from, end - from), &ip) || !is_somebodys(ip.p)) return false;
+    if (is_network(t, end, "128")) return false;
     return pii_hit(PII_IP_ADDRESS, PII_BY_FORM, from, end, out);
 }

@@ -28,13 +28,12 @@ static bool verhoeff(struct str d) {
                                                 {4, 0, 1, 2, 3, 9, 5, 6, 7, 8}, {5, 9, 8, 7, 6, 0, 4, 3, 2, 1},
                                                 {6, 5, 9, 8, 7, 1, 0, 4, 3, 2}, {7, 6, 5, 9, 8, 2, 1, 0, 4, 3},
                                                 {8, 7, 6, 5, 9, 3, 2, 1, 0, 4}, {9, 8, 7, 6, 5, 4, 3, 2, 1, 0}};
-    static const unsigned char moved[10] = {1, 5, 7, 6, 2, 8, 3, 0, 9, 4};
+    static const unsigned char moved[8][10] = {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, {1, 5, 7, 6, 2, 8, 3, 0, 9, 4},
+                                               {5, 8, 0, 3, 7, 9, 6, 1, 4, 2}, {8, 9, 1, 6, 0, 4, 3, 5, 2, 7},
+                                               {9, 4, 5, 3, 1, 2, 6, 8, 7, 0}, {4, 2, 8, 6, 5, 7, 3, 9, 0, 1},
+                                               {2, 7, 9, 3, 8, 0, 6, 4, 1, 5}, {7, 0, 4, 6, 9, 1, 3, 2, 5, 8}};
     unsigned char c = 0;
-    for (size_t i = 0; i < d.n; i++) {
-        unsigned v = digit(d.p[d.n - 1 - i]);
-        for (size_t k = 0; k < i % 8; k++) v = moved[v];
-        c = times[c][v];
-    }
+    for (size_t i = 0; i < d.n; i++) c = times[c][moved[i % 8][digit(d.p[d.n - 1 - i])]];
     return c == 0;
 }
 
@@ -168,9 +167,9 @@ static bool aadhaar_form(const struct pii_text *t, const struct pii_groups *g, s
     if ((!grouped && g->p[0].digits != 12) || pii_groups_digits(t, g, n, d, sizeof d) != 12 || d[0] < '2') return false;
     size_t at = g->p[0].at, end = g->p[n - 1].end;
     bool more = g->n > n && g->p[n].gap == g->p[1].gap;
-    if (!verhoeff(str_of(d, 12)) || is_one_digit(str_of(d, 12)) || !pii_ends(t, end)) return false;
     bool own = grouped && !more && !in_table(t, g);
-    return (own || pii_named(t, at, PII_IN_AADHAAR)) && pii_hit(PII_IN_AADHAAR, PII_BY_CHECK, at, end, out);
+    if (is_one_digit(str_of(d, 12)) || !pii_ends(t, end) || !(own || pii_named(t, at, PII_IN_AADHAAR))) return false;
+    return verhoeff(str_of(d, 12)) && pii_hit(PII_IN_AADHAAR, PII_BY_CHECK, at, end, out);
 }
 
 bool pii_number_form(const struct pii_text *t, const struct pii_groups *g, struct pii_match *out) {

@@ -124,12 +124,13 @@ static void addresses(void) {
         "<ip_address:8.8.8.8>.", "[<ip_address:2001:db8::1>]:443", "<ip_address:fe80::1ff:fe23:4567:890a>%eth0",
         "<ip_address:2001:0db8:85a3:0000:0000:8a2e:0370:7334>", "ip=<ip_address:2001:db8::ff00:42:8329>, ok",
         "<ip_address:fd12:3456:789a::1>", "(<ip_address:203.0.113.9>)", "see <ip_address:2001:db8::1>.",
-        "<ip_address:2001:db8::192.0.2.33>", "host <ip_address:172.16.0.1>\n");
+        "<ip_address:192.0.2.7>/32", "<ip_address:2001:db8::192.0.2.33>", "host <ip_address:172.16.0.1>\n");
     ALL("1.2.3", "1.2.3.4.5", "300.1.1.1", "1.2.3.256", "01.2.3.4", "v1.2.3.4", "version 1.2.3.4", "version: 1.2.3.4",
         "nginx/1.2.3.4", "1.2.3.4-rc1", "Section 3.2.1.4", "127.0.0.1", "0.0.0.0", "255.255.255.0", "224.0.0.1", "::1",
         "::", "a::b", "std::string", "12:34:56", "00:1a:2b:3c:4d:5e", "face::b00c", "2001:db8", "2001::db8::1",
         "x2001:db8::1", "Chrome/120.0.6099.109", "1.2.3.4x", "firmware 4.5.6.7", "12:30:45.123", "fe80",
-        "2001:", "ab:cd:ef:01:23:45:67:89", "1.2.3.1000", "cafe::add(x)");
+        "2001:", "ab:cd:ef:01:23:45:67:89", "1.2.3.1000", "10.0.0.0/8", "2001:db8::/32", "192.0.2.0/24",
+        "cafe::add(x)");
 }
 
 static void numbers(void) {
@@ -224,9 +225,10 @@ static void every_beginning_of_a_text(void) {
         mark(str_of(p, n), PII_ALL, &ignored);
         buf_free(&ignored);
     }
-    static const char *const pieces[] = {"1",     "1 ",       "1.",       "1-",    "4111 ", "@",     "a@", "a@b.",
-                                         "+1 ",   "(",        "(2",       "fe80:", "1:",    "DE89 ", "0 ", "tel 0",
-                                         "ssn 1", "\xc3\xa9", "\xc2\xa0", "\x80",  "a.",    "_9"};
+    static const char *const pieces[] = {"1",    "1 ",    "1.",    "1-",       "4111 ",    "@",       "a@",
+                                         "a@b.", "+1 ",   "(",     "(2",       "fe80:",    "1:",      "DE89 ",
+                                         "0 ",   "tel 0", "ssn 1", "\xc3\xa9", "\xc2\xa0", "\x80",    "a.",
+                                         "_9",   "0 ",    "00 ",   "212 555 ", "a 00 ",    "1.1.1.1."};
     for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
         struct buf b = BUF_INIT((size_t)1 << 20);
         struct pii_match m;
