@@ -26,7 +26,7 @@ struct loop {
     uint64_t turn_start;
     struct loop_stats stats;
     char *read_buffer;
-    struct tcp *corked;
+    struct tcp_corked corked;
 };
 
 static void run_tasks(struct task *task) {
@@ -150,7 +150,7 @@ struct uv_loop_s *loop_uv(struct loop *loop) {
 struct timer_heap *loop_timers(struct loop *loop) {
     return &loop->timers;
 }
-struct tcp **loop_corked(struct loop *loop) {
+struct tcp_corked *loop_corked(struct loop *loop) {
     return &loop->corked;
 }
 char *loop_read_buffer(struct loop *loop) { return loop->read_buffer; }

@@ -60,8 +60,11 @@ struct uv_loop_s *loop_uv(struct loop *loop);
 struct timer_heap *loop_timers(struct loop *loop);
 void loop_timers_changed(struct loop *loop);
 struct tcp;
-// The connections with corked writes; tcp.c flushes them at the end of each turn.
-struct tcp **loop_corked(struct loop *loop);
+// The connections with corked writes, in the order in which they leave at the end of each turn.
+struct tcp_corked {
+    struct tcp *first, *last;
+};
+struct tcp_corked *loop_corked(struct loop *loop);
 void tcp_flush_corked(struct loop *loop);
 // The buffer that reads land in before their owner takes what it needs; shared by all sockets of the loop.
 #define LOOP_READ_SIZE ((size_t)64 * 1024)

@@ -149,14 +149,18 @@ static void write_through(struct tcp *tcp, const struct str *parts, size_t count
 
 // --- the cork ---
 
+static void cork_link(struct tcp *tcp) {
+    struct tcp_corked *all = loop_corked(tcp->loop);
+    tcp->cork_next = NULL;
+    tcp->cork_prev = all->last;
+    *(all->last ? &all->last->cork_next : &all->first) = tcp;
+    all->last = tcp;
+}
+
 static void cork_unlink(struct tcp *tcp) {
-    struct tcp **head = loop_corked(tcp->loop);
-    if (tcp->cork_prev)
-        tcp->cork_prev->cork_next = tcp->cork_next;
-    else
-        *head = tcp->cork_next;
-    if (tcp->cork_next) tcp->cork_next->cork_prev = tcp->cork_prev;
-    tcp->cork_next = tcp->cork_prev = NULL;
+    struct tcp_corked *all = loop_corked(tcp->loop);
+    *(tcp->cork_prev ? &tcp->cork_prev->cork_next : &all->first) = tcp->cork_next;
+    *(tcp->cork_next ? &tcp->cork_next->cork_prev : &all->last) = tcp->cork_prev;
 }
 
 static void cork_drop(struct tcp *tcp) {
@@ -177,19 +181,16 @@ static void cork_flush(struct tcp *tcp) {
 }
 
 void tcp_flush_corked(struct loop *loop) {
-    while (*loop_corked(loop)) cork_flush(*loop_corked(loop));
+    while (loop_corked(loop)->first) cork_flush(loop_corked(loop)->first);
 }
 
 // False when it does not fit or there is no memory: then it is written through.
 static bool cork_add(struct tcp *tcp, const struct str *parts, size_t count, size_t total) {
     if (!tcp->cork) {
-        struct tcp **head = loop_corked(tcp->loop);
         tcp->cork = pool_get(loop_pool(tcp->loop), MAX(total, CORK_MIN), &tcp->cork_cap);
         if (!tcp->cork) return false;
         tcp->cork_n = 0;
-        tcp->cork_next = *head;
-        if (*head) (*head)->cork_prev = tcp;
-        *head = tcp;
+        cork_link(tcp);
     }
     if (tcp->cork_cap - tcp->cork_n < total) return false;
     for (size_t i = 0; i < count; i++) {
