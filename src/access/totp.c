@@ -1,6 +1,7 @@
 // Computes and checks one-time codes, and makes recovery codes.
 #include "access/totp.h"
 
+#include "base/text.h"
 #include "os/rand.h"
 
 #include <sodium.h>
@@ -104,31 +105,15 @@ void totp_secret_put(struct buf *out, const char secret[TOTP_SECRET_SIZE]) {
     }
 }
 
-static void put_escaped(struct buf *out, struct str text) {
-    static const char hex[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                     c == '.' || c == '_' || c == '~';
-        if (plain) {
-            buf_putc(out, (char)c);
-            continue;
-        }
-        buf_putc(out, '%');
-        buf_putc(out, hex[c >> 4]);
-        buf_putc(out, hex[c & 15]);
-    }
-}
-
 void totp_uri_put(struct buf *out, const char secret[TOTP_SECRET_SIZE], struct str issuer, struct str account) {
     buf_lit(out, "otpauth://totp/");
-    put_escaped(out, issuer);
+    percent_put(out, issuer, "");
     buf_putc(out, ':');
-    put_escaped(out, account);
+    percent_put(out, account, "");
     buf_lit(out, "?secret=");
     totp_secret_put(out, secret);
     buf_lit(out, "&issuer=");
-    put_escaped(out, issuer);
+    percent_put(out, issuer, "");
     buf_lit(out, "&algorithm=SHA1&digits=6&period=30");
 }
 

@@ -1,4 +1,4 @@
-// Bytes as text: hexadecimal, base 32, base 64, RFC 3339.
+// Bytes as text: hexadecimal, base 32, base 64, percent-encoding, RFC 3339.
 #include "base/text.h"
 
 #define NS_PER_S 1000000000LL
@@ -10,6 +10,21 @@ void hex_put(struct buf *out, struct str bytes) {
         unsigned char u = (unsigned char)bytes.p[i];
         buf_putc(out, digits[u >> 4]);
         buf_putc(out, digits[u & 15]);
+    }
+}
+
+void percent_put(struct buf *out, struct str bytes, const char *also) {
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < bytes.n; i++) {
+        unsigned char c = (unsigned char)bytes.p[i];
+        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
+        if (plain || (c && (strchr("-._~", c) || strchr(also, c)))) {
+            buf_putc(out, (char)c);
+            continue;
+        }
+        buf_putc(out, '%');
+        buf_putc(out, digits[c >> 4]);
+        buf_putc(out, digits[c & 15]);
     }
 }
 

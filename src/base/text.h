@@ -1,4 +1,4 @@
-// Bytes as text: hexadecimal, Crockford base 32, base 64, and times in RFC 3339.
+// Bytes as text: hexadecimal, Crockford base 32, base 64, percent-encoding, and times in RFC 3339.
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
@@ -13,6 +13,8 @@ NODISCARD bool base32_u64_parse(struct str s, uint64_t *out_value);
 // RFC 4648 base64 (padded) and base64url (not padded).
 void base64_put(struct buf *out, struct str bytes);
 void base64url_put(struct buf *out, struct str bytes);
+// All but the unreserved characters of RFC 3986 and those of `also` as %XX.
+void percent_put(struct buf *out, struct str bytes, const char *also);
 
 // "2026-11-21T07:30:00.123Z" from nanoseconds since 1970 UTC.
 #define TIME_TEXT_LEN 24

@@ -3,6 +3,7 @@
 
 #include "base/json_read.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "cli/credentials.h"
 #include "store/tenant.h"
 
@@ -66,21 +67,7 @@ void cli_api_close(struct cli_api *api) {
     api->signer = NULL;
 }
 
-void cli_url_put(struct buf *out, struct str text) {
-    static const char hex[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        bool plain =
-            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~@,", c));
-        if (plain) {
-            buf_putc(out, (char)c);
-            continue;
-        }
-        buf_putc(out, '%');
-        buf_putc(out, hex[c >> 4]);
-        buf_putc(out, hex[c & 15]);
-    }
-}
+void cli_url_put(struct buf *out, struct str text) { percent_put(out, text, "@,"); }
 
 // --- errors ---
 

@@ -1,16 +1,11 @@
 // Where the models of Vertex AI are: below a project and a location, by who made them.
 #include "model/provider.h"
 
+#include "base/text.h"
+
 struct str provider_model_escaped(struct str name, struct arena *arena) {
     struct buf b = BUF_INIT(1024);
-    for (size_t i = 0; i < name.n; i++) {
-        unsigned char c = (unsigned char)name.p[i];
-        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || (c && strchr("-._~@", c));
-        if (plain)
-            buf_putc(&b, (char)c);
-        else
-            buf_printf(&b, "%%%02X", c);
-    }
+    percent_put(&b, name, "@");
     struct str out = b.failed ? STR_NONE : arena_str(arena, buf_str(&b));
     buf_free(&b);
     return out;

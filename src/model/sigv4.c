@@ -35,23 +35,9 @@ static struct hash hmac(struct str key, struct str text) {
     return h;
 }
 
-static bool is_plain(unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
-}
-
 static void put_path(struct buf *out, struct str path) {
-    static const char k_hex[] = "0123456789ABCDEF";
     if (!path.n) buf_putc(out, '/');
-    for (size_t i = 0; i < path.n; i++) {
-        unsigned char c = (unsigned char)path.p[i];
-        if (is_plain(c) || c == '/') {
-            buf_putc(out, (char)c);
-            continue;
-        }
-        buf_putc(out, '%');
-        buf_putc(out, k_hex[c >> 4]);
-        buf_putc(out, k_hex[c & 15]);
-    }
+    percent_put(out, path, "/");
 }
 
 // --- what is in order of the names ---

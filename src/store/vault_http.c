@@ -1,5 +1,6 @@
 // One exchange with Vault over HTTP, and what its refusals mean.
 #include "base/json_read.h"
+#include "base/text.h"
 #include "net/fetch.h"
 #include "store/vault_internal.h"
 
@@ -132,17 +133,4 @@ const char *vault_path_fault(struct str path) {
     return NULL;
 }
 
-void vault_path_put(struct buf *out, struct str path) {
-    static const char hex[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < path.n; i++) {
-        unsigned char c = (unsigned char)path.p[i];
-        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (word || (c && strchr("-._~/", c))) {
-            buf_putc(out, (char)c);
-        } else {
-            buf_putc(out, '%');
-            buf_putc(out, hex[c >> 4]);
-            buf_putc(out, hex[c & 15]);
-        }
-    }
-}
+void vault_path_put(struct buf *out, struct str path) { percent_put(out, path, "/"); }

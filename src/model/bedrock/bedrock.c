@@ -1,29 +1,17 @@
 // Amazon Bedrock's dialect: its row, and where its calls go.
 #include "model/bedrock/bedrock.h"
 
+#include "base/text.h"
 #include "model/provider.h"
 
 extern const struct dialect_ops dialect_bedrock;
 
 // Unreserved characters stay; a model's id has ':' and an ARN '/' besides.
 static bool encode(struct str s, struct arena *arena, struct str *out, struct err *err) {
-    static const char k_hex[] = "0123456789ABCDEF";
-    char *p = arena_alloc(arena, s.n * 3 + 1);
-    size_t n = 0;
-    if (!p) return err_no_memory(err);
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (plain || (c && strchr("-._~", c))) {
-            p[n++] = (char)c;
-            continue;
-        }
-        p[n++] = '%';
-        p[n++] = k_hex[c >> 4];
-        p[n++] = k_hex[c & 15];
-    }
-    *out = str_of(p, n);
-    return true;
+    BUF_AUTO struct buf b = BUF_INIT(1 << 12);
+    percent_put(&b, s, "");
+    *out = b.failed ? STR_NONE : arena_str(arena, buf_str(&b));
+    return out->p || err_no_memory(err);
 }
 
 static bool path(const struct provider_call *call, struct arena *arena, struct str *out_path, struct err *err) {

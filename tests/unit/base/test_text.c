@@ -128,4 +128,10 @@ static void reads_times(void) {
     CHECK_INT(ns, 7);
 }
 
-TEST_MAIN(hex_and_base64, base32, writes_times, reads_times)
+static void percent(void) {
+    BUF_AUTO struct buf b = BUF_INIT(1024);
+    percent_put(&b, STR("aZ09-._~ /@[`{\0\x7f\xc3\xa4%"), "/");
+    CHECK_STR(buf_str(&b), STR("aZ09-._~%20/%40%5B%60%7B%00%7F%C3%A4%25"));
+}
+
+TEST_MAIN(hex_and_base64, base32, percent, writes_times, reads_times)
