@@ -81,6 +81,23 @@ struct conf_provider_key { // one of several
     struct conf_rate_limits limits;
 };
 
+// Who the process is to its cloud, and where it fetches what proves that.
+enum conf_identity_from {
+    IDENTITY_NONE,
+    IDENTITY_MACHINE,   // the metadata server at url
+    IDENTITY_CONTAINER, // the container's own server at url, which is shown the token
+    IDENTITY_WEB,       // the token in token_file, exchanged at url
+    IDENTITY_SECRET,    // the token, a secret of an application, exchanged at url
+};
+struct conf_identity {
+    int from;
+    struct str url;
+    struct str account; // AWS: a role's ARN; Azure: the client ID, or empty
+    struct str session; // AWS: its name
+    struct str token_file;
+    struct secret token;
+};
+
 struct conf_provider {
     struct str name;
     int kind;         // enum provider_kind
@@ -92,7 +109,7 @@ struct conf_provider {
     struct str region;                    // of Amazon Bedrock
     struct str access_key_id;             // requests are signed with it and api_key; empty: api_key is a bearer token
     struct secret session_token;          // of temporary credentials
-    struct secret credentials;            // of Vertex AI: JSON of a service account's key, or where tokens come from
+    struct secret credentials;            // of a cloud: JSON of an account, or where the process's own come from
     struct str project, location;         // of Vertex AI
     struct str api_version;               // of Azure OpenAI; empty: its newer paths, which need none
     OPT_LIST_OF(struct opt_pair) headers; // sent with every request; values may be secret
@@ -106,9 +123,10 @@ struct conf_provider {
     int privacy; // enum conf_privacy; after loading not PRIVACY_AUTO
     // Derived.
     const struct provider_preset *preset;
-    struct conf_url url;       // of base_url; unused for kind demo
-    struct conf_url proxy_url; // when proxy is not empty
-    size_t index;              // in conf->providers
+    struct conf_url url;           // of base_url; unused for kind demo
+    struct conf_url proxy_url;     // when proxy is not empty
+    struct conf_identity identity; // of kinds bedrock and azure, by credentials
+    size_t index;                  // in conf->providers
 };
 
 // Dollars a million tokens as written, picodollars a token in here; OPT_UNSET where not given.

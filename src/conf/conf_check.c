@@ -109,6 +109,7 @@ static void proxies_derive(struct opt_bind *b, struct conf *c) {
 static void provider_key_default(struct opt_bind *b, struct conf_provider *p, size_t i) {
     struct str variable = p->preset->variable;
     if (opt_mark_find(b, &p->api_key) || opt_mark_find(b, &p->base_url) || !variable.n || p->api_key.n) return;
+    if (p->identity.from || p->credentials.n) return;
     if (opt_mark_find(b, &p->keys)) return;
     // A kind that was not understood has had its message; what would follow from the default is no news.
     const struct conf_node *kind = opt_mark_find(b, &p->kind);
@@ -198,8 +199,7 @@ static void provider_finish(struct opt_bind *b, struct conf *c, struct conf_prov
     if (by_name && !opt_mark_find(b, &p->kind)) p->kind = (int)by_name->kind;
     p->preset = provider_preset_get((enum provider_kind)p->kind);
     p->index = i;
-    if (p->kind == PROVIDER_BEDROCK) conf_check_bedrock(b, p, i);
-    if (p->kind == PROVIDER_VERTEX) conf_check_vertex(b, p, i);
+    conf_check_credentials(b, p, i);
     provider_key_default(b, p, i);
     check_key_text(b, p, i);
     check_keys(b, p, i);

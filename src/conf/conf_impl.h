@@ -34,8 +34,15 @@ extern const struct opt_table conf_stores_table; // the sections that say where 
 void conf_discover(const struct conf_env *env, struct buf *out);
 // All rules between values; fills the derived fields and maps. Problems go to b->problems.
 void conf_check(struct opt_bind *b, struct conf *c);
-// Amazon's credentials, region and address, from the environment where they are not given.
+// A cloud's credentials; of Amazon's the region and address, too; from the environment where they are not given.
+void conf_check_credentials(struct opt_bind *b, struct conf_provider *p, size_t i);
 void conf_check_bedrock(struct opt_bind *b, struct conf_provider *p, size_t i);
+void conf_check_azure(struct opt_bind *b, struct conf_provider *p, size_t i);
+// What the environment says: empty when it says nothing, or (of a text) what is no single word.
+struct str conf_variable(const struct opt_bind *b, const char *name);
+void conf_variable_text(struct opt_bind *b, const char *name, struct str *out);
+void conf_variable_secret(struct opt_bind *b, const struct conf_provider *p, size_t i, const char *name,
+                          struct secret *out);
 void conf_check_vertex(struct opt_bind *b, struct conf_provider *p, size_t i);
 void conf_check_waits(struct opt_bind *b, struct conf *c);
 void conf_check_services(struct opt_bind *b, const struct conf *c);

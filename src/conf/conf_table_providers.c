@@ -192,7 +192,8 @@ static const struct opt provider_opts[] = {
      .max = 128,
      .help = "Of kind `bedrock`: requests are signed with this and with `api_key` as the secret access key. Without it "
              "`api_key` is a Bedrock API key. When neither is given, `AWS_BEARER_TOKEN_BEDROCK`, else "
-             "`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.",
+             "`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, else the role that the environment "
+             "names, as with `credentials: auto`.",
      .example = "${env:AWS_ACCESS_KEY_ID}"},
     {.name = "session_token",
      .type = OPT_SECRET,
@@ -207,8 +208,13 @@ static const struct opt provider_opts[] = {
      AT(conf_provider, credentials),
      .min = 1,
      .help =
-         "Of kind `vertex`: the JSON of a service account's key, best as a reference to its file, or `metadata` on a "
-         "machine in Google's cloud. Access tokens are fetched with it and renewed before they run out.",
+         "In the place of a key; what is fetched with it is renewed before it runs out. Of kind `vertex`: the JSON of "
+         "a "
+         "service account's key, best as a reference to its file, or `metadata` on a machine in Google's cloud. Of "
+         "kind "
+         "`bedrock`: `auto`, the role of the service account, container or machine, as Amazon's libraries find it. Of "
+         "kind `azure`: `auto`, the workload's or managed identity, as Azure's libraries find it, or JSON with "
+         "`tenant_id`, `client_id` and `client_secret`.",
      .example = "${file:/etc/penstock/vertex.json}"},
     {.name = "project",
      .type = OPT_STR,

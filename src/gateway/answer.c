@@ -216,14 +216,22 @@ static void note_retry(struct attempt *a, const struct chat_failure *failure) {
     a->rate.retry_after_ns = failure->retry_s * NS_PER_SEC;
 }
 
+// A fetched credential that has run out is no fault of the target's: with another it may answer at once.
+static enum failure failure_of(const struct call *call, const struct chat_failure *failure, int status,
+                               struct str body) {
+    struct credential *credential = call->at->provider->credential;
+    if (credential_is_over(credential, status, body) && credential_refused(credential, call->at->credential_serial))
+        return FAILURE_CREDENTIAL_OVER;
+    return failure ? failure_of_kind(failure->kind, status) : failure_of_status(status);
+}
+
 // The upstream's error: in the client's dialect its body goes through as it is, from another it is translated; our
 // credentials' failure, and what is no error object (failure is NULL), become errors of ours.
 static void refuse(struct call *call, const struct chat_failure *failure, int status, struct str body) {
     struct err err;
     struct str name = call->at->provider->conf->name;
     if (failure) note_retry(call->at, failure);
-    if (status == 401 && call->at->provider->credential) credential_refused(call->at->provider->credential);
-    if (failover_again(call, failure ? failure_of_kind(failure->kind, status) : failure_of_status(status))) {
+    if (failover_again(call, failure_of(call, failure, status, body))) {
         failover_go(call);
         return;
     }

@@ -30,6 +30,7 @@ struct attempt {
     size_t key;                                // of them, the one it is asked with
     uint32_t keys_left_out;                    // those that were tried, a bit for each
     struct board_ticket key_ticket, model_key; // of the key, of the target under it
+    uint64_t credential_serial;                // of what was fetched for its provider, which it was sent with
     struct rate_headers rate;                  // that came with its answer
     struct http_exchange *exchange;
     struct opening *opening;            // its stream has not begun (opening.h); NULL: nothing is held back

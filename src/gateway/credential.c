@@ -8,15 +8,18 @@
 #define LAST_S 10                  // not used any more that long before its end
 #define AGAIN_NS NS_PER_SEC        // after a failure without a token
 #define LATER_NS (30 * NS_PER_SEC) // after one with a token that still holds
+#define DOUBT_NS (60 * NS_PER_SEC) // two that are refused within it: not the token is at fault
 
 struct credential {
     const struct conf_provider *provider;
     credential_fetch *fetch;
     struct mutex fetching; // held while one is fetched: by worker threads alone
     struct mutex lock;     // for what follows
-    struct secret token;
+    struct credential_token token;
+    uint64_t serial;           // counts the tokens
     uint64_t renew_ns, end_ns; // monotonic
     uint64_t again_ns;         // no attempt before
+    uint64_t refused_ns;       // when the provider last refused one; 0: never
     struct err err;            // of the last attempt, when again_ns is set
 };
 
@@ -33,13 +36,26 @@ struct credential_job {
     bool failed;
 };
 
+static credential_fetch *fetch_of(const struct conf_provider *p) {
+    if (p->kind == PROVIDER_VERTEX) return p->credentials.n ? credential_fetch_google : NULL;
+    if (!p->identity.from) return NULL;
+    return p->kind == PROVIDER_BEDROCK ? credential_fetch_aws : credential_fetch_azure;
+}
+
+void credential_token_free(struct credential_token *t) {
+    secret_free(&t->text);
+    secret_free(&t->id);
+    secret_free(&t->session);
+}
+
 bool credential_create(const struct conf_provider *provider, struct credential **out_credential, struct err *err) {
     *out_credential = NULL;
-    if (provider->kind != PROVIDER_VERTEX || !provider->credentials.n) return true;
+    credential_fetch *fetch = fetch_of(provider);
+    if (!fetch) return true;
     struct credential *c = mem_zalloc(1, sizeof *c);
     if (!c) return err_no_memory(err);
     c->provider = provider;
-    c->fetch = credential_fetch_google;
+    c->fetch = fetch;
     mutex_init(&c->fetching);
     mutex_init(&c->lock);
     *out_credential = c;
@@ -48,7 +64,7 @@ bool credential_create(const struct conf_provider *provider, struct credential *
 
 void credential_free(struct credential *c) {
     if (!c) return;
-    secret_free(&c->token);
+    credential_token_free(&c->token);
     mutex_free(&c->fetching);
     mutex_free(&c->lock);
     mem_free(c);
@@ -65,7 +81,7 @@ static struct look look(struct credential *c) {
     uint64_t now = clock_mono_ns();
     struct look l = {.usable = false};
     mutex_lock(&c->lock);
-    l.usable = c->token.n && now < c->end_ns;
+    l.usable = c->token.text.n && now < c->end_ns;
     l.due = (!l.usable || now >= c->renew_ns) && now >= c->again_ns;
     l.refused = !l.usable && now < c->again_ns;
     if (l.refused) l.err = c->err;
@@ -79,8 +95,9 @@ static void keep(struct credential *c, struct credential_token *token) {
     uint64_t now = clock_mono_ns(), life = MIN(MAX(token->lifetime_s, (uint64_t)1), (uint64_t)86400);
     uint64_t ahead = MIN((uint64_t)AHEAD_S, life / 2);
     mutex_lock(&c->lock);
-    secret_free(&c->token);
-    c->token = token->text;
+    credential_token_free(&c->token);
+    c->token = *token;
+    c->serial++;
     c->renew_ns = now + (life - ahead) * NS_PER_SEC;
     c->end_ns = now + (life - MIN((uint64_t)LAST_S, life / 4)) * NS_PER_SEC;
     c->again_ns = 0;
@@ -90,32 +107,61 @@ static void keep(struct credential *c, struct credential_token *token) {
 static void note_failure(struct credential *c, const struct err *err) {
     uint64_t now = clock_mono_ns();
     mutex_lock(&c->lock);
-    bool usable = c->token.n && now < c->end_ns;
+    bool usable = c->token.text.n && now < c->end_ns;
     c->again_ns = usable ? MIN(now + LATER_NS, c->end_ns) : now + AGAIN_NS;
     c->err = *err;
     mutex_unlock(&c->lock);
 }
 
-struct str credential_bearer(struct credential *c, struct arena *arena) {
+struct str credential_bearer(struct credential *c, struct arena *arena, uint64_t *out_serial) {
     mutex_lock(&c->lock);
-    struct str value = c->token.n ? arena_printf(arena, "Bearer %.*s", STR_ARG(secret_str(&c->token))) : STR("");
+    *out_serial = c->serial;
+    struct str token = secret_str(&c->token.text);
+    struct str value = token.n ? arena_printf(arena, "Bearer %.*s", STR_ARG(token)) : STR("");
     mutex_unlock(&c->lock);
     return value;
 }
 
-bool credential_is_in(struct credential *c, struct str text) {
+bool credential_key(struct credential *c, struct arena *arena, struct sigv4_key *out, uint64_t *out_serial) {
     mutex_lock(&c->lock);
-    bool is_in = c->token.n && str_find(text, secret_str(&c->token)) < text.n;
+    *out_serial = c->serial;
+    const struct credential_token *t = &c->token;
+    *out = (struct sigv4_key){.id = arena_str(arena, secret_str(&t->id)),
+                              .secret = arena_str(arena, secret_str(&t->text)),
+                              .session_token = arena_str(arena, secret_str(&t->session))};
+    bool ok = out->id.n && out->secret.n && out->session_token.n;
     mutex_unlock(&c->lock);
-    return is_in;
+    return ok;
 }
 
-void credential_refused(struct credential *c) {
-    uint64_t soon = clock_mono_ns() + AGAIN_NS;
+static bool is_in(const struct secret *secret, struct str text) {
+    return secret->n && str_find(text, secret_str(secret)) < text.n;
+}
+
+bool credential_is_in(struct credential *c, struct str text) {
     mutex_lock(&c->lock);
-    c->end_ns = 0;
-    c->again_ns = MIN(c->again_ns, soon); // what was put off because this one held
+    bool told = is_in(&c->token.text, text) || is_in(&c->token.session, text);
     mutex_unlock(&c->lock);
+    return told;
+}
+
+bool credential_is_over(const struct credential *c, int status, struct str body) {
+    if (!c || status == 401) return c != NULL;
+    return c->fetch == credential_fetch_aws && status == 403 && str_find(body, STR("security token")) < body.n;
+}
+
+bool credential_refused(struct credential *c, uint64_t serial) {
+    uint64_t now = clock_mono_ns();
+    bool help = true;
+    mutex_lock(&c->lock);
+    if (serial == c->serial && c->end_ns) {
+        help = !c->refused_ns || now - c->refused_ns > DOUBT_NS;
+        c->refused_ns = now;
+        c->end_ns = 0;
+        c->again_ns = MIN(c->again_ns, now + AGAIN_NS); // what was put off because this one held
+    }
+    mutex_unlock(&c->lock);
+    return help;
 }
 
 // --- fetching ---
@@ -156,10 +202,10 @@ static void job_done(struct work *work) {
             break;
         }
     if (job->failed)
-        log_error(gl->gateway->o.log, LOG_MSG("a provider's access token could not be fetched"),
+        log_error(gl->gateway->o.log, LOG_MSG("a provider's credentials could not be fetched"),
                   LOG_STR("provider", job->credential->provider->name), LOG_ERR(&job->err));
     if (job->fetched)
-        log_debug(gl->gateway->o.log, LOG_MSG("a provider's access token was fetched"),
+        log_debug(gl->gateway->o.log, LOG_MSG("a provider's credentials were fetched"),
                   LOG_STR("provider", job->credential->provider->name));
     wait_move(&job->waiting, &woken);
     for (struct call *call; (call = wait_take(&woken));) pipeline_resume(call);

@@ -220,6 +220,7 @@ bool failover_again(struct call *call, enum failure why) {
     bool own = !call->route.stands_for || call->at->target >= call->trials.own;
     if (own && call->attempts >= (size_t)rules_of(call)->attempts) return false;
     if (call->reply_started) return info->next && continuation_may(call) && find_next(call, why);
+    if (why == FAILURE_CREDENTIAL_OVER && !call->reply_started) return true; // at once, with what is fetched then
     if (why != FAILURE_RATE_LIMIT) f->spent |= 1u << call->at->target;
     if (!own && failure_is_of_request(why)) call->trials.refused = true;
     if ((info->next || (!own && why == FAILURE_BAD_REQUEST)) && find_next(call, why)) return true;

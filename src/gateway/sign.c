@@ -5,24 +5,27 @@
 #include "model/sigv4.h"
 #include "os/clock.h"
 
-static bool add_token(const struct call *call, struct http_request *r, struct http_field *fields, struct err *err) {
-    struct str bearer = credential_bearer(call->at->provider->credential, &call->req->arena);
+static bool add_token(struct call *call, struct http_request *r, struct http_field *fields, struct err *err) {
+    struct str bearer =
+        credential_bearer(call->at->provider->credential, &call->req->arena, &call->at->credential_serial);
     if (!bearer.n) return err_no_memory(err);
     fields[r->field_count++] = (struct http_field){STR("authorization"), bearer};
     return true;
 }
 
-bool sign_request(const struct call *call, struct http_request *r, struct http_field *fields, struct err *err) {
+bool sign_request(struct call *call, struct http_request *r, struct http_field *fields, struct err *err) {
     const struct conf_provider *p = call->at->provider->conf;
     struct arena *arena = &call->req->arena;
     char date[SIGV4_DATE_LEN];
     BUF_AUTO struct buf authorization = BUF_INIT(4096);
-    if (call->at->provider->credential) return add_token(call, r, fields, err);
-    if (p->kind != PROVIDER_BEDROCK || !p->access_key_id.n) return true;
+    struct credential *fetched = call->at->provider->credential;
+    if (fetched && p->kind != PROVIDER_BEDROCK) return add_token(call, r, fields, err);
+    if (p->kind != PROVIDER_BEDROCK || (!fetched && !p->access_key_id.n)) return true;
     const struct sigv4_field signed_fields[] = {
         {STR("host"), r->authority},
         {STR("content-type"), http_field_get(r->fields, r->field_count, STR("content-type"))}};
-    const struct sigv4_key key = {p->access_key_id, secret_str(&p->api_key), secret_str(&p->session_token)};
+    struct sigv4_key key = {p->access_key_id, secret_str(&p->api_key), secret_str(&p->session_token)};
+    if (fetched && !credential_key(fetched, arena, &key, &call->at->credential_serial)) return err_no_memory(err);
     size_t query = str_find_char(r->target, '?');
     const struct sigv4_request sig = {.method = r->method,
                                       .path = str_head(r->target, query),

@@ -10,7 +10,6 @@
 
 #define SIGN_FIELDS_MAX 3
 // Adds what signs the request, complete but for this, to `fields`, which r->fields points to and which has room.
-NODISCARD bool sign_request(const struct call *call, struct http_request *r, struct http_field *fields,
-                            struct err *err);
+NODISCARD bool sign_request(struct call *call, struct http_request *r, struct http_field *fields, struct err *err);
 
 #endif

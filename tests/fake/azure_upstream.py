@@ -21,7 +21,8 @@ class AzureAnswer(Answer):
         seen, fake = self.seen, self.fake
         given = seen.header('api-key') or (seen.header('authorization') or '').removeprefix('Bearer ')
         if given != fake.key or (seen.header('api-key') and seen.header('authorization')):
-            fake.violation(f'the key is {given!r}')
+            if not fake.quiet:
+                fake.violation(f'the key is {given!r}')
             self.whole(401, json.dumps({'error': {'code': '401', 'message': 'Access denied due to invalid subscription key '
                                                   'or wrong API endpoint.'}}).encode())
             return
@@ -60,6 +61,7 @@ class AzureAnswer(Answer):
 class AzureUpstream(FakeUpstream):
     def __init__(self, key='az-fake', version=None, **more):
         super().__init__(key=None, **more)
+        self.quiet = False  # a wrong key is no fault of the client's
         self.key, self.version = key, version  # version: of the paths of deployments; None: the newer paths
 
     @property

@@ -211,8 +211,10 @@ class BedrockAnswer(Answer):
     def run(self):
         plan, seen = self.plan, self.seen
         if not self.signed():
-            self.fake.violation('the signature is wrong: ' + str(seen.header('authorization')))
-            self.problem(403, 'InvalidSignatureException', 'The request signature we calculated does not match')
+            if not self.fake.problem_text:
+                self.fake.violation('the signature is wrong: ' + str(seen.header('authorization')))
+            self.problem(403, 'InvalidSignatureException',
+                         self.fake.problem_text or 'The request signature we calculated does not match')
             return
         self.peer.watch(plan.number('delay') / 1000)
         if plan.has('status'):
@@ -324,6 +326,7 @@ class BedrockUpstream(FakeUpstream):
     def __init__(self, access_key='AKIDFAKE', secret='bedrock/secret+fake', token=None, bearer=None, region='eu-central-1',
                  **more):
         super().__init__(key=None, **more)
+        self.problem_text = None  # what a wrong key is told, when that is no fault of the client's
         self.access_key, self.secret, self.token, self.bearer, self.region = access_key, secret, token, bearer, region
 
     @property

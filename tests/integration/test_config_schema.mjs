@@ -27,7 +27,7 @@ const BEYOND = {
   'the range of a value with a unit': 'size-too-large vault-timeout',
   'what a reference stands for': `ref-env-empty ref-env-missing ref-file-missing ref-in-number ref-nested ref-secret-here
     ref-secret-no-name ref-unclosed ref-unknown vault-no-address vault-no-key`,
-  'several values together': `alias-circle alias-like-model alias-nowhere alias-self listener-twice model-twice
+  'several values together': `cloud-credentials alias-circle alias-like-model alias-nowhere alias-self listener-twice model-twice
     model-unknown-provider model-unknown-provider-far model-weights-zero provider-demo-url provider-no-key
     provider-twice tls-cert-without-key tls-client-auth-without-ca tls-key-without-cert tls-sni-twice
     tls-sni-without-cert listener-overlap listener-overlap-v6 tenant-alias-circle tenant-alias-like-model

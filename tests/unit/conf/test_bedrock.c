@@ -49,6 +49,30 @@ static void what_is_given_stays(void) {
     done(&w, c);
 }
 
+static void the_role_that_the_environment_names(void) {
+    struct world w = world("providers: [{name: bedrock}]\n");
+    w.vars[0] = "AWS_WEB_IDENTITY_TOKEN_FILE=/var/run/token";
+    w.vars[1] = "AWS_ROLE_ARN=arn:aws:iam::1:role/r";
+    w.vars[2] = "AWS_REGION=eu-central-1";
+    struct conf *c = load_good(&w);
+    const struct conf_identity *id = &c->providers.p[0].identity;
+    CHECK_INT(id->from, IDENTITY_WEB);
+    CHECK_STR(id->url, STR("https://sts.eu-central-1.amazonaws.com"));
+    CHECK_STR(id->session, STR("penstock"));
+    done(&w, c);
+    w = world("providers: [{name: bedrock, region: r}]\n");
+    w.vars[0] = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/x";
+    c = load_good(&w);
+    CHECK_INT(c->providers.p[0].identity.from, IDENTITY_CONTAINER);
+    CHECK_STR(c->providers.p[0].identity.url, STR("http://169.254.170.2/v2/credentials/x"));
+    done(&w, c);
+    w = world("providers: [{name: bedrock, region: r, credentials: auto}]\n");
+    c = load_good(&w);
+    CHECK_INT(c->providers.p[0].identity.from, IDENTITY_MACHINE);
+    CHECK_STR(c->providers.p[0].identity.url, STR("http://169.254.169.254"));
+    done(&w, c);
+}
+
 // The first line of the problems.
 static void expect_problem(struct world *w, const char *part) {
     BUF_AUTO struct buf text = BUF_INIT(1 << 20);
@@ -71,4 +95,5 @@ static void what_is_missing_is_said(void) {
     expect_problem(&w, "AWS_BEARER_TOKEN_BEDROCK holds a space");
 }
 
-TEST_MAIN(keys_of_the_environment, a_bearer_token_goes_before, what_is_given_stays, what_is_missing_is_said)
+TEST_MAIN(keys_of_the_environment, a_bearer_token_goes_before, what_is_given_stays, the_role_that_the_environment_names,
+          what_is_missing_is_said)
