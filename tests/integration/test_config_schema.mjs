@@ -22,18 +22,19 @@ const BEYOND = {
   'the form of a name, address or amount': `listener-no-port listener-port-range model-space price-decimals
     provider-bad-name provider-header-name provider-header-ours provider-key-newline provider-key-space
     provider-proxy-https provider-url-no-host provider-url-query provider-url-scheme provider-url-user
-    catalog-url-not-http model-base-bare model-capability-unknown
+    catalog-url-not-http prompt-control model-base-bare model-capability-unknown
     key-as-name level-bad-name tenant-bad-name tenant-pattern vault-url webhook-events webhook-name webhook-url`,
   'the range of a value with a unit': 'size-too-large vault-timeout',
   'what a reference stands for': `ref-env-empty ref-env-missing ref-file-missing ref-in-number ref-nested ref-secret-here
     ref-secret-no-name ref-unclosed ref-unknown vault-no-address vault-no-key`,
-  'several values together': `cloud-credentials alias-circle alias-like-model alias-nowhere alias-self listener-twice model-twice
+  'several values together': `cloud-credentials breaker-order chain-empty fallback-self
+    shadow-without-model tasks-unknown-model alias-circle alias-like-model alias-nowhere alias-self listener-twice model-twice
     model-unknown-provider model-unknown-provider-far model-weights-zero provider-demo-url provider-no-key
     provider-twice tls-cert-without-key tls-client-auth-without-ca tls-key-without-cert tls-sni-twice
     tls-sni-without-cert listener-overlap listener-overlap-v6 tenant-alias-circle tenant-alias-like-model
     tenant-alias-nowhere tenant-circle tenant-limit-above-general tenant-limit-above-parent tenant-model-twice
     tenant-model-unknown-provider tenant-own-parent tenant-parent-unknown tenant-timeouts tenant-too-deep tenant-twice
-    level-key-team level-limit-above level-names level-project-unknown level-team-unknown level-timeouts level-twice
+    level-key-team level-limit-above level-names level-project-unknown level-team-unknown level-private-when level-timeouts level-twice
     timeouts-above-total model-output-above-window price-long-prompt-empty price-long-prompt-without-above
     chain-and-targets chain-answers chain-circle chain-fallback chain-in-place chain-later-step chain-names chain-unknown-model
     chain-when model-no-targets tenant-price-long-prompt vault-approle-incomplete vault-kubernetes-no-role vault-token-missing webhook-twice`,
