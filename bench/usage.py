@@ -29,7 +29,7 @@ def parse_arguments():
     p = argparse.ArgumentParser(prog="./dev bench usage", description=__doc__)
     p.add_argument("--json", action="store_true", help="print one JSON object a figure, and nothing else, on stdout")
     p.add_argument("--millions", type=float, default=100, help="how many requests in 90 days (default 100)")
-    p.add_argument("--dir", default=None, help="where the database is made, some 3 GB while it is made (default: the temp folder)")
+    p.add_argument("--dir", default=None, help="where the database is made, some 4 GB while it is made (default: the temp folder)")
     p.add_argument("--build-dir", default=os.path.join(ROOT, "build", "release"), metavar="DIR",
                    help="where the binaries are (default build/release)")
     return p.parse_args()

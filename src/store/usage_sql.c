@@ -232,11 +232,15 @@ static bool gather_tenants(struct usage_sql *s, struct err *err) {
     return usage_end(&b, &st, err) && sql_run(st, err);
 }
 
-// PostgreSQL takes a table of which it knows nothing for one of thousands of rows, and would rather read all sums than
-// look them up. Machine code for a statement that runs once costs more than it saves.
+// PostgreSQL takes a table of which it knows nothing for one of thousands of rows, and recursion for one of dozens, and
+// would rather read all sums than look them up. Machine code and helpers for a statement of a few milliseconds cost
+// more than they save.
 static bool tell_planner(struct usage_sql *s, struct err *err) {
     return !sql_is_postgres(s->db) ||
-           sql_exec(s->db, STR("SET LOCAL jit = off; ANALYZE usage_meant; ANALYZE usage_meant_tenant"), err);
+           sql_exec(s->db,
+                    STR("SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather"
+                        " = 0; ANALYZE usage_meant; ANALYZE usage_meant_tenant"),
+                    err);
 }
 
 bool usage_sql_gather(struct usage_sql *s, struct err *err) {
@@ -304,6 +308,22 @@ static void put_periods(struct usage_text *b, const struct usage_part *part) {
     usage_put(b, ") SELECT x FROM p) p CROSS JOIN ");
 }
 
+static void put_range(struct usage_text *b, const struct usage_part *part, const char *before) {
+    usage_put(b, before);
+    usage_put(b, k_sums[part->unit].period);
+    usage_put_i64(b, " >= ", part->from);
+    usage_put(b, " AND ");
+    usage_put(b, k_sums[part->unit].period);
+    usage_put_i64(b, " < ", part->to);
+}
+
+// PostgreSQL does not see how few periods there are, and may choose to look for them among all.
+static void put_period(struct usage_text *b, const struct usage_part *part) {
+    usage_put(b, k_sums[part->unit].period);
+    usage_put(b, " = p.x");
+    if (sql_is_postgres(b->s->db)) put_range(b, part, " AND ");
+}
+
 // Each is looked up in the table's key, in its order. Months and thirds of them begin not every day, but mostly there
 // are few.
 static void put_added_up(struct usage_text *b, const struct usage_part *part, enum usage_rows rows) {
@@ -323,8 +343,7 @@ static void put_added_up(struct usage_text *b, const struct usage_part *part, en
     usage_put(b, "usage_meant_tenant t CROSS JOIN ");
     usage_put(b, of_facet ? k_sums[part->unit].facets : k_sums[part->unit].table);
     usage_put(b, " WHERE r.tenant_id = t.tenant_id AND ");
-    usage_put(b, k_sums[part->unit].period);
-    usage_put(b, " = p.x");
+    put_period(b, part);
     if (of_facet) {
         usage_put_i64(b, " AND r.facet = ", s->facet);
         usage_put_facet(b, s->facet, false);
@@ -337,7 +356,6 @@ static void put_added_up(struct usage_text *b, const struct usage_part *part, en
 }
 
 static void put_combinations(struct usage_text *b, const struct usage_part *part) {
-    const char *period = k_sums[part->unit].period;
     bool one_by_one = b->s->meant == USAGE_MEANT_FEW && part->unit <= USAGE_UNIT_DAY;
     usage_put(b, "SELECT r.dim_id, " SUM_NAMES);
     if (usage_group_is_time(b->q->group)) usage_put(b, k_sums[part->unit].hour);
@@ -348,14 +366,11 @@ static void put_combinations(struct usage_text *b, const struct usage_part *part
     }
     usage_put(b, k_sums[part->unit].table);
     usage_put(b, " WHERE ");
-    usage_put(b, period);
     if (one_by_one) {
-        usage_put(b, " = p.x AND r.tenant_id = m.tenant_id AND r.dim_id = m.id");
+        put_period(b, part);
+        usage_put(b, " AND r.tenant_id = m.tenant_id AND r.dim_id = m.id");
     } else {
-        usage_put_i64(b, " >= ", part->from);
-        usage_put(b, " AND ");
-        usage_put(b, period);
-        usage_put_i64(b, " < ", part->to);
+        put_range(b, part, "");
         // So that the table's key serves also where no tenant is asked for.
         usage_put(b, " AND r.tenant_id IN (SELECT tenant_id FROM usage_meant_tenant)");
         put_meant(b, "r.dim_id");
