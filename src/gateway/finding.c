@@ -22,7 +22,8 @@ struct step {
 struct look {
     unsigned kinds;
     struct arena *arena;
-    const char *where; // that is no JSON: "the path"; NULL: it is JSON
+    const char *where; // "the path"
+    bool json;         // more can be said of where
     struct buf scratch;
     bool found, failed;
     enum pii_kind kind;
@@ -58,10 +59,10 @@ static void put_place(struct buf *out, const struct step *at, size_t depth) {
 static void note(struct look *l, enum pii_kind kind, const struct step *at) {
     l->found = true;
     l->kind = kind;
-    if (l->where)
-        buf_put(&l->place, str_c(l->where));
-    else
+    if (l->json && at)
         put_place(&l->place, at, 16);
+    else
+        buf_put(&l->place, str_c(l->where));
 }
 
 // --- texts ---
@@ -136,9 +137,10 @@ static bool look_at_json(struct look *l, struct str text) {
 static void look_at_text(struct look *l, struct str text, const char *what) {
     struct str line;
     if (!utf8_valid(text)) return;
-    l->where = NULL;
-    if (look_at_json(l, text)) return;
     l->where = what;
+    l->json = true;
+    if (look_at_json(l, text)) return;
+    l->json = false;
     if (look_at(l, text, NULL)) return;
     while (!l->found && !l->failed && str_split(&text, '\n', &line)) (void)look_at_json(l, line);
 }
@@ -201,7 +203,7 @@ static void look_init(struct look *l, unsigned kinds, size_t longest, struct are
 static bool look_end(struct look *l, struct finding *out, struct err *err) {
     struct finding f = {.found = l->found, .text = STR("")};
     if (l->found) // a place that is too long to be told is left out
-        f.text = arena_printf(l->arena, "%.*s%s%.*s", STR_ARG(pii_kind_name(l->kind)), l->place.n ? " in " : "",
+        f.text = arena_printf(l->arena, "%.*s in %.*s", STR_ARG(pii_kind_name(l->kind)),
                               STR_ARG(l->place.failed ? STR("a long path") : buf_str(&l->place)));
     buf_free(&l->scratch);
     buf_free(&l->place);
