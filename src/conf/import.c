@@ -72,6 +72,7 @@ static void importer_free(struct importer *im) {
     vec_free(&im->models);
     vec_free(&im->aliases);
     vec_free(&im->prices);
+    vec_free(&im->fallbacks);
     vec_free(&im->secrets);
 }
 

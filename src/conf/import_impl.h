@@ -18,10 +18,16 @@ struct draft_target {
     size_t provider;
     struct str model;
     int64_t weight, priority;
+    int64_t requests, tokens, concurrency; // its limits; 0 = none
 };
 struct draft_model {
     struct str name;
     VEC(struct draft_target) targets;
+};
+struct draft_fallback { // for prompts that are too long, or what a policy refuses
+    size_t model;
+    bool policy;
+    struct str to;
 };
 struct draft_price {
     struct str name, input, output, cached_input, cache_write; // dollars a million tokens; empty = not given
@@ -40,9 +46,12 @@ struct importer {
     VEC(struct opt_pair) aliases;
     VEC(struct draft_price) prices;
     VEC(struct draft_secret) secrets;
-    struct str heading;             // a comment
-    int64_t total;                  // timeouts.total in milliseconds; 0 = not given
-    int64_t max_body, max_response; // MiB; 0 = not given
+    VEC(struct draft_fallback) fallbacks;
+    struct str strategy;                       // of models with several targets; empty = the usual one
+    int64_t retries, failures, open, max_open; // routing's, times in milliseconds; 0 = not given
+    struct str heading;                        // a comment
+    int64_t total;                             // timeouts.total in milliseconds; 0 = not given
+    int64_t max_body, max_response;            // MiB; 0 = not given
     bool debug, json_logs;
     bool passthrough;
     struct conf_node *tree; // what was read, to be wiped
@@ -111,5 +120,10 @@ NODISCARD bool import_read(struct importer *im, struct str text, struct str name
 void import_litellm(struct importer *im, struct conf_node *root, struct str name);
 void import_portkey(struct importer *im, const struct conf_node *root);
 void import_write(struct importer *im, struct buf *out);
+
+// router_settings' strategy; true where it is by chance and weight.
+bool import_strategy(struct importer *im, const struct conf_node *router);
+// What router_settings and litellm_settings say of retries, cooldowns and fallbacks by kind, once models are known.
+void import_routing(struct importer *im, const struct conf_node *router, const struct conf_node *library);
 
 #endif

@@ -14,14 +14,9 @@ struct litellm {
 
 static const struct import_lack param_lacks[] = {
     {"api_version", "the API's version is a query parameter of Azure's", NULL},
-    {"rpm", "Penstock does not limit the requests a minute to a provider",
-     "give keys of callers limits, or weights to targets"},
-    {"tpm", "Penstock does not limit the tokens a minute to a provider", "give weights to targets"},
-    {"max_parallel_requests", "Penstock does not limit the calls to a provider at a time", "give weights to targets"},
-    {"stream_timeout", "there is one waiting time for streamed and other answers",
-     "set providers[].timeouts.first_byte and idle"},
-    {"max_retries", "a target is tried once, and then the next one", "list further targets"},
-    {"num_retries", "a target is tried once, and then the next one", "list further targets"},
+    {"stream_timeout", "what a stream may take is said of a model", "set models[].routing.timeouts.first_token"},
+    {"max_retries", "retries are of a model, not of a target", "set models[].routing.retry"},
+    {"num_retries", "retries are of a model, not of a target", "set models[].routing.retry"},
     {"temperature", "parameters are not set for a model", "let the application send it"},
     {"top_p", "parameters are not set for a model", "let the application send it"},
     {"max_tokens", "parameters are not set for a model", "let the application send it"},
@@ -30,45 +25,31 @@ static const struct import_lack param_lacks[] = {
     {"extra_body", "parameters are not set for a model", "let the application send them"},
     {"drop_params", "parameters that a model does not take are not dropped", "let the application leave them out"},
     {"mock_response", "answers are not made up for a model", "use a provider of kind demo"},
-    {"tags", "there is no routing by tags", "use models of other names"},
+    {"tags", "requests ask for tags with x-penstock-tags", "set models[].targets[].tags"},
     {"input_cost_per_second", "prices are by tokens", NULL},
     {"output_cost_per_second", "prices are by tokens", NULL},
     {"litellm_credential_name", "credential_list has none of that name", NULL},
 };
 
 static const struct import_lack router_lacks[] = {
-    {"num_retries", "a target is tried once, and then the next one", "list further targets"},
-    {"max_fallbacks", "all targets are tried, in the order of their priority", NULL},
-    {"stream_timeout", "there is one waiting time for streamed and other answers",
-     "set timeouts.first_byte and timeouts.idle"},
-    {"context_window_fallbacks", "there is no fallback for requests that are too long for a model",
-     "let the application choose the model"},
-    {"content_policy_fallbacks", "a refusal over content is an answer, and no fallback follows",
-     "let the application choose the model"},
-    {"redis_host", "replicas share no state through Redis", NULL},
-    {"redis_port", "replicas share no state through Redis", NULL},
-    {"redis_password", "replicas share no state through Redis", NULL},
-    {"redis_url", "replicas share no state through Redis", NULL},
-    {"allowed_fails", "targets that fail are not taken out for a time; the next one is tried at once", NULL},
-    {"cooldown_time", "targets that fail are not taken out for a time; the next one is tried at once", NULL},
-    {"allowed_fails_policy", "targets that fail are not taken out for a time; the next one is tried at once", NULL},
-    {"retry_policy", "Penstock goes on to the next target after 408, 429, 5xx and when it cannot connect", NULL},
-    {"model_group_retry_policy", "Penstock goes on to the next target after 408, 429, 5xx and when it cannot connect",
-     NULL},
-    {"retry_after", "a target is tried once, and then the next one", "list further targets"},
-    {"enable_pre_call_checks", "requests are not measured against a model's context window before they are sent", NULL},
-    {"routing_strategy_args", "targets of the same priority are picked by weight", NULL},
-    {"enable_tag_filtering", "there is no routing by tags", "use models of other names"},
-    {"default_max_parallel_requests", "Penstock does not limit the calls to a provider at a time", NULL},
+    {"max_fallbacks", "it is the calls for a request that are counted", "set routing.retry.attempts"},
+    {"stream_timeout", "it is told from the first token and from what stands still",
+     "set routing.timeouts.first_token and inter_token"},
+    {"redis_host", "it is said once, for all that is shared", "set redis.url and routing.state: redis"},
+    {"redis_port", "it is said once, for all that is shared", "set redis.url and routing.state: redis"},
+    {"redis_password", "it is said once, for all that is shared", "set redis.url and routing.state: redis"},
+    {"redis_url", "it is said once, for all that is shared", "set redis.url and routing.state: redis"},
+    {"allowed_fails_policy", "failures are counted alike, whatever their kind", "set routing.breaker"},
+    {"retry_policy", "what follows a failure goes by its kind, and is not configured", NULL},
+    {"model_group_retry_policy", "what follows a failure goes by its kind, and is not configured", NULL},
+    {"retry_after", "waits are drawn, and what providers ask for is kept to", "set routing.retry.base"},
+    {"routing_strategy_args", "strategies have options of their own", "see models[].routing"},
+    {"enable_tag_filtering", "requests ask for tags with x-penstock-tags", "set models[].targets[].tags"},
+    {"default_max_parallel_requests", "there is no limit for all targets alike", "set providers[].limits.concurrency"},
     {"cache_responses", "there is no cache of answers", NULL},
 };
 
 static const struct import_lack library_lacks[] = {
-    {"num_retries", "a target is tried once, and then the next one", "list further targets"},
-    {"context_window_fallbacks", "there is no fallback for requests that are too long for a model",
-     "let the application choose the model"},
-    {"content_policy_fallbacks", "a refusal over content is an answer, and no fallback follows",
-     "let the application choose the model"},
     {"cache", "there is no cache of answers", NULL},
     {"cache_params", "there is no cache of answers", NULL},
     {"callbacks", "there are no callbacks", "collect /metrics, the log and \"penstock usage\""},
@@ -78,8 +59,8 @@ static const struct import_lack library_lacks[] = {
     {"drop_params", "parameters that a model does not take are not dropped", "let the application leave them out"},
     {"modify_params", "requests are not changed to suit a model", NULL},
     {"ssl_verify", "certificates are verified for each provider", "set providers[].tls_verify"},
-    {"max_budget", "there is no budget for all keys together", "look at \"penstock usage\""},
-    {"budget_duration", "there is no budget for all keys together", "look at \"penstock usage\""},
+    {"max_budget", "it is a budget", "penstock budget create metric=cost"},
+    {"budget_duration", "it is a budget", "penstock budget create metric=cost"},
     {"turn_off_message_logging", "messages are never logged", NULL},
     {"default_team_settings", "teams have no callbacks", NULL},
     {"guardrails", "there are no guardrails", NULL},
@@ -92,19 +73,20 @@ static const struct import_lack general_lacks[] = {
     {"database_connection_timeout", "keys and usage are kept in Penstock's own data directory", NULL},
     {"store_model_in_db", "models are kept in the configuration",
      "\"penstock config set\", which changes them while running"},
-    {"alerting", "there are no alerts", "collect /metrics and alert on them"},
-    {"alerting_threshold", "there are no alerts", "collect /metrics and alert on them"},
+    {"alerting", "events go to webhooks", "set webhooks"},
+    {"alerting_threshold", "events go to webhooks", "set webhooks"},
     {"custom_auth", "callers are known by their keys", "penstock key create"},
     {"enable_jwt_auth", "callers are known by their keys", "penstock key create"},
     {"litellm_jwtauth", "callers are known by their keys", "penstock key create"},
-    {"background_health_checks", "providers are not probed", "watch the failures in /metrics"},
-    {"health_check_interval", "providers are not probed", "watch the failures in /metrics"},
-    {"max_parallel_requests", "there is no limit on requests at a time for a key", "set limits.max_connections"},
-    {"global_max_parallel_requests", "there is no limit on requests at a time", "set limits.max_connections"},
+    {"background_health_checks", "it is said of each provider", "set providers[].health_check"},
+    {"health_check_interval", "it is said of each provider", "set providers[].health_check"},
+    {"max_parallel_requests", "it is a budget", "penstock budget create metric=concurrency"},
+    {"global_max_parallel_requests", "it is a budget", "penstock budget create metric=concurrency"},
     {"allowed_routes", "keys are limited by models, not by paths", "penstock key create --models"},
     {"key_management_system", "secrets come from the environment, files or a vault", "use ${vault:…} references"},
     {"key_management_settings", "secrets come from the environment, files or a vault", "use ${vault:…} references"},
-    {"pass_through_endpoints", "paths that Penstock does not know are not passed on", NULL},
+    {"pass_through_endpoints", "a provider's own paths are below /passthrough/PROVIDER",
+     "let the application use them"},
     {"completion_model", "each request names its model", "let the application send it"},
     {"ui_access_mode", "there is no such page", NULL},
 };
@@ -114,7 +96,7 @@ static const struct import_lack top_lacks[] = {
     {"guardrails", "there are no guardrails", NULL},
     {"mcp_servers", "MCP servers are not served", NULL},
     {"vector_store_registry", "there are no vector stores", NULL},
-    {"files_settings", "files are not passed on", NULL},
+    {"files_settings", "files are kept by Penstock, or go to the provider of the request", NULL},
     {"finetune_settings", "fine-tuning is not passed on", NULL},
     {"assistant_settings", "assistants are not passed on", NULL},
 };
@@ -404,6 +386,9 @@ static void target_add(struct litellm *l, const struct entry *e, size_t provider
                     "targets are picked in the ratio of their rpm or tpm, which is now their weight");
     }
     if (!count_of(e->params, "order", IMPORT_PRIORITY_MAX, &t.priority)) t.priority = 0;
+    if (!count_of(e->params, "rpm", INT32_MAX, &t.requests)) t.requests = 0;
+    if (!count_of(e->params, "tpm", INT32_MAX, &t.tokens)) t.tokens = 0;
+    if (!count_of(e->params, "max_parallel_requests", INT32_MAX, &t.concurrency)) t.concurrency = 0;
     import_target(im, import_model(im, e->name), t);
 }
 
@@ -411,9 +396,11 @@ static void info_read(struct litellm *l, const struct entry *e) {
     const struct conf_node *info = conf_node_get(e->node, STR("model_info"));
     struct str mode, path = import_path(l->im, e->path, "model_info");
     if (!import_str(l->im, info, "mode", path, &mode)) return;
-    if (!import_word_in("chat completion embedding responses", mode))
+    if (!import_word_in(
+            "chat completion embedding responses image_generation audio_transcription audio_speech moderation rerank",
+            mode))
         import_note(l->im, IMPORT_LOST, conf_node_get(info, STR("mode")), import_path(l->im, path, "mode"), NULL,
-                    "Penstock serves chat, completions and embeddings");
+                    "models of this kind are not served");
 }
 
 static bool name_fits(struct str name) {
@@ -447,7 +434,7 @@ static void entry_read(struct litellm *l, const struct conf_node *node, size_t i
         return;
     }
     if (!import_kind_find(e.service, &e.kind, &instead)) {
-        import_note(im, IMPORT_LOST, node, e.path, instead, "%.*s: Penstock has no kind of provider for %.*s",
+        import_note(im, IMPORT_LOST, node, e.path, instead, "%.*s: providers of %.*s have to be set up by hand",
                     STR_ARG(str_head(e.name, 100)), STR_ARG(str_head(e.service, 60)));
         return;
     }
@@ -469,10 +456,12 @@ static void entry_read(struct litellm *l, const struct conf_node *node, size_t i
     import_rest(im, e.params, e.params_path,
                 known
                     ? "model custom_llm_provider api_key api_base base_url organization headers extra_headers timeout "
-                      "weight order input_cost_per_token output_cost_per_token cache_read_input_token_cost "
+                      "weight order rpm tpm max_parallel_requests input_cost_per_token output_cost_per_token "
+                      "cache_read_input_token_cost "
                       "cache_creation_input_token_cost litellm_credential_name"
                     : "model custom_llm_provider api_key api_base base_url organization headers extra_headers timeout "
-                      "weight order input_cost_per_token output_cost_per_token cache_read_input_token_cost "
+                      "weight order rpm tpm max_parallel_requests input_cost_per_token output_cost_per_token "
+                      "cache_read_input_token_cost "
                       "cache_creation_input_token_cost",
                 param_lacks, ARRAY_LEN(param_lacks));
 }
@@ -597,18 +586,6 @@ static void aliases(struct litellm *l) {
     }
 }
 
-static void strategy(struct litellm *l) {
-    struct importer *im = l->im;
-    struct str text = STR("simple-shuffle");
-    const struct conf_node *router = section(l, "router_settings");
-    (void)!import_str(im, router, "routing_strategy", STR("router_settings"), &text);
-    l->by_rate = str_eq(text, STR("simple-shuffle"));
-    if (!l->by_rate)
-        import_note(im, IMPORT_LOST, conf_node_get(router, STR("routing_strategy")),
-                    STR("router_settings.routing_strategy"), "set weights and priorities of targets",
-                    "%.*s: targets of the same priority are picked by weight", STR_ARG(str_head(text, 60)));
-}
-
 static void megabytes(struct litellm *l, const char *key, int64_t *out_mib) {
     const struct conf_node *general = section(l, "general_settings");
     double v;
@@ -630,11 +607,14 @@ static void settings(struct litellm *l) {
     megabytes(l, "max_request_size_mb", &im->max_body);
     megabytes(l, "max_response_size_mb", &im->max_response);
     import_rest(im, router, STR("router_settings"),
-                "routing_strategy model_group_alias fallbacks default_fallbacks timeout", router_lacks,
-                ARRAY_LEN(router_lacks));
-    import_rest(im, library, STR("litellm_settings"),
-                "fallbacks default_fallbacks request_timeout set_verbose json_logs", library_lacks,
-                ARRAY_LEN(library_lacks));
+                "routing_strategy model_group_alias fallbacks default_fallbacks timeout num_retries allowed_fails "
+                "cooldown_time context_window_fallbacks content_policy_fallbacks enable_pre_call_checks",
+                router_lacks, ARRAY_LEN(router_lacks));
+    import_rest(
+        im, library, STR("litellm_settings"),
+        "fallbacks default_fallbacks request_timeout set_verbose json_logs num_retries allowed_fails cooldown_time "
+        "context_window_fallbacks content_policy_fallbacks",
+        library_lacks, ARRAY_LEN(library_lacks));
     import_rest(im, section(l, "general_settings"), STR("general_settings"), "max_request_size_mb max_response_size_mb",
                 general_lacks, ARRAY_LEN(general_lacks));
     const struct conf_node *variables = section(l, "environment_variables");
@@ -653,9 +633,10 @@ void import_litellm(struct importer *im, struct conf_node *root, struct str name
     im->tree = l.root;
     l.credentials = section(&l, "credential_list");
     import_reserve_tree(im, l.root);
-    strategy(&l);
+    l.by_rate = import_strategy(im, section(&l, "router_settings"));
     model_list(&l);
     fallbacks(&l);
+    import_routing(im, section(&l, "router_settings"), section(&l, "litellm_settings"));
     aliases(&l);
     settings(&l);
     import_rest(im, l.root, STR(""),

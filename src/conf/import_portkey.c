@@ -16,7 +16,7 @@ struct scope {
 };
 
 static const struct import_lack lacks[] = {
-    {"retry", "a target is tried once, and then the next one", "list further targets"},
+    {"retry", "retries are of a model, not of a target", "set models[].routing.retry"},
     {"cache", "there is no cache of answers", NULL},
     {"input_guardrails", "there are no guardrails", NULL},
     {"output_guardrails", "there are no guardrails", NULL},
@@ -28,7 +28,7 @@ static const struct import_lack lacks[] = {
     {"strict_open_ai_compliance", "answers have OpenAI's form", NULL},
     {"passthrough", "there is no such setting", NULL},
     {"transform_to_form_data", "files are not passed on", NULL},
-    {"azure_resource_name", "there is no kind of provider for Azure", NULL},
+    {"azure_resource_name", "it is part of the address", "set base_url of a provider of kind azure"},
 };
 
 static const char done[] = "strategy targets provider api_key virtual_key custom_host weight override_params "
@@ -124,7 +124,7 @@ static bool identity(struct portkey *p, const struct scope *s, struct str slug, 
     *kind = (struct import_kind){0};
     if (str_starts(name, STR("@"))) slug = str_from(name, 1), name = STR_NONE;
     if (name.n && !import_kind_find(name, kind, &instead)) {
-        import_note(im, IMPORT_LOST, service, s->path, instead, "Penstock has no kind of provider for %.*s",
+        import_note(im, IMPORT_LOST, service, s->path, instead, "providers of %.*s have to be set up by hand",
                     STR_ARG(str_head(name, 60)));
         return false;
     }
@@ -187,7 +187,7 @@ static void status_codes(struct portkey *p, const struct conf_node *map, struct 
         double v;
         if (import_number(list->values[i], &v) && (v == 408 || v == 429 || v >= 500)) continue;
         import_note(p->im, IMPORT_LOST, list, import_path(p->im, path, "on_status_codes"), NULL,
-                    "Penstock goes on to the next target after 408, 429, 5xx and when it cannot connect");
+                    "what follows a failure goes by its kind, and is not configured");
         return;
     }
 }

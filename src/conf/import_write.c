@@ -74,6 +74,35 @@ static void put_target(const struct importer *im, struct buf *out, const struct 
     if (!str_eq(t->model, m->name)) put_pair(out, "        ", "model", t->model);
     if (t->weight != 1) buf_printf(out, "        weight: %lld\n", (long long)t->weight);
     if (t->priority) buf_printf(out, "        priority: %lld\n", (long long)t->priority);
+    if (t->requests || t->tokens || t->concurrency) buf_lit(out, "        limits:\n");
+    if (t->requests) buf_printf(out, "          requests_per_minute: %lld\n", (long long)t->requests);
+    if (t->tokens) buf_printf(out, "          tokens_per_minute: %lld\n", (long long)t->tokens);
+    if (t->concurrency) buf_printf(out, "          concurrency: %lld\n", (long long)t->concurrency);
+}
+
+static size_t put_fallbacks(const struct importer *im, struct buf *out, size_t model, bool policy, size_t before) {
+    size_t n = 0;
+    for (size_t i = 0; i < im->fallbacks.n; i++) {
+        const struct draft_fallback *f = &im->fallbacks.p[i];
+        if (f->model != model || f->policy != policy) continue;
+        if (!n && !before) buf_lit(out, "    routing:\n      fallbacks:\n");
+        if (!n) buf_printf(out, "        %s:\n", policy ? "content_policy" : "context_window");
+        buf_lit(out, "          - ");
+        put_text(out, f->to);
+        buf_putc(out, '\n');
+        n++;
+    }
+    return n;
+}
+
+static void put_routing(const struct importer *im, struct buf *out) {
+    if (im->retries || im->failures || im->open) buf_lit(out, "\nrouting:\n");
+    if (im->retries) buf_printf(out, "  retry:\n    same_target: %lld\n", (long long)im->retries);
+    if (im->retries > 4) buf_printf(out, "    attempts: %lld\n", (long long)im->retries + 1);
+    if (im->failures || im->open) buf_lit(out, "  breaker:\n");
+    if (im->failures) buf_printf(out, "    failures: %lld\n", (long long)im->failures);
+    if (im->open) put_duration(out, "    ", "open", im->open);
+    if (im->max_open) put_duration(out, "    ", "max_open", im->max_open);
 }
 
 static void put_models(const struct importer *im, struct buf *out) {
@@ -81,8 +110,11 @@ static void put_models(const struct importer *im, struct buf *out) {
     for (size_t i = 0; i < im->models.n; i++) {
         const struct draft_model *m = &im->models.p[i];
         put_pair(out, "  - ", "name", m->name);
+        if (m->targets.n > 1) put_pair(out, "    ", "strategy", im->strategy);
         buf_lit(out, "    targets:\n");
         for (size_t k = 0; k < m->targets.n; k++) put_target(im, out, m, &m->targets.p[k]);
+        size_t n = put_fallbacks(im, out, i, false, 0);
+        put_fallbacks(im, out, i, true, n);
     }
     if (im->aliases.n) buf_lit(out, "\naliases:\n");
     for (size_t i = 0; i < im->aliases.n; i++) {
@@ -122,6 +154,7 @@ void import_write(struct importer *im, struct buf *out) {
     if (im->providers.n) buf_lit(out, "\nproviders:\n");
     for (size_t i = 0; i < im->providers.n; i++) put_provider(out, &im->providers.p[i]);
     put_models(im, out);
+    put_routing(im, out);
     buf_printf(out, "\n%s\npassthrough_models: %s\n",
                im->passthrough ? "# Models that are not listed can be asked for as provider/model."
                                : "# Only the models above can be asked for.",
