@@ -3,9 +3,13 @@
 # and nobody is told the data itself.
 import json
 import os
+import sys
 
 from harness import Suite, fake_provider, main, run_cli
 from test_batches import Client, line
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'fake'))
+from openai_batches import Batches  # noqa: E402
 
 CARD = '4111 1111 1111 1111'
 ESCAPED = json.dumps(f'pay with {CARD}').replace('1', '\\u0031')  # "pay with 4\u0031\u0031\u0031 …"
@@ -33,11 +37,14 @@ class PrivateWhen(Suite):
             'providers': [fake_provider(cls.fake, 'near', privacy='local', passthrough=True),
                           fake_provider(cls.far, 'far', privacy='remote', passthrough=True)],
             'log': {'level': 'debug', 'format': 'json'},
+            'batches': {'provider_native': True, 'provider_poll': '200ms'},
             'routing': {'private_when': ['credit_card', 'iban']},
             'models': [both('both'), {'name': 'far-model', 'targets': [{'provider': 'far', 'model': 'm'}]},
                        {'name': 'chained', 'chain': [{'name': 's', 'model': 'both'}]},
                        {'name': 'falls', 'targets': [{'provider': 'near', 'model': 'sick;status=500'}],
                         'routing': {'fallbacks': {'general': ['far-model', 'both']}}},
+                       {'name': 'judged', 'targets': [{'provider': 'near', 'model': 'a'}],
+                        'routing': {'quality': {'share': 1, 'judge': {'model': 'far-model', 'share': 1}}}},
                        {'name': 'mirrored', 'targets': [{'provider': 'near', 'model': 'a'}], 'shadow': shadow}],
             'tenants': [{'name': 'clinic', 'private_when': ['email'],
                          'projects': [{'name': 'site', 'private_when': ['none']}, {'name': 'lab', 'privacy': 'any'}]},
@@ -92,7 +99,12 @@ class PrivateWhen(Suite):
             ('/v1beta/models/both:streamGenerateContent?alt=sse', google),
             ('/v1beta/models/both:generateContent', {'contents': [{'role': 'user', 'parts': [{'text': 'Hi'}]}],
                                                      'systemInstruction': {'parts': [{'text': text}]}}),
-            ('/api/chat', {**self.say(text), 'stream': False})]
+            ('/v1/completions', {'model': 'both', 'prompt': text}),
+            ('/v1/images/generations', {'model': 'both', 'prompt': text}),
+            ('/v1/audio/speech', {'model': 'both', 'input': text, 'voice': 'x'}),
+            ('/api/chat', {**self.say(text), 'stream': False}),
+            ('/api/generate', {'model': 'both', 'prompt': text, 'stream': False}),
+            ('/api/embed', {'model': 'both', 'input': [text]})]
         for path, body in asked:
             with self.subTest(path=path, body=body):
                 self.send(path, body, 'near')
@@ -139,7 +151,7 @@ class PrivateWhen(Suite):
     # --- all ways ---
 
     def test_every_way(self):
-        for model in ('both', 'chained', 'falls', 'mirrored'):
+        for model in ('both', 'chained', 'falls', 'mirrored', 'judged'):
             self.assertEqual(self.server.chat(model, f'card {CARD}').status, 200, model)
         body = self.say(f'card {CARD}', 'falls', fallbacks=['far/any', 'far-model', 'both'])
         self.send('/v1/chat/completions', body, 'near')
@@ -150,14 +162,24 @@ class PrivateWhen(Suite):
         self.nothing_got_out()
 
     def test_lines_of_batches(self):
-        lines = [line('a', model='both', messages=[{'role': 'user', 'content': f'card {CARD}'}]), line('b', model='both')]
-        file = Client(self.server).put(b''.join(json.dumps(x).encode() + b'\n' for x in lines)).json()
-        body = {'input_file_id': file['id'], 'endpoint': '/v1/chat/completions', 'completion_window': '24h'}
-        made = self.server.post('/v1/batches', json.dumps(body).encode())
-        self.assertEqual(made.status, 200, made)
-        batch = Client(self.server).ended(made.json())
-        self.assertEqual(batch['request_counts'], {'total': 2, 'completed': 2, 'failed': 0}, batch)
-        self.assertEqual([b'4111' in seen.body for seen in self.far.seen], [False])  # the other line alone
+        # Also where the far one has batches of its own, to which they would go as one file.
+        self.far.batches = Batches()
+        self.addCleanup(setattr, self.far, 'batches', None)
+        card = [{'role': 'user', 'content': f'card {CARD}'}]
+        for model, counts in (('both', (2, 0)), ('far-model', (1, 1))):
+            lines = [line('a', model=model, messages=card), line('b', model=model)]
+            file = Client(self.server).put(b''.join(json.dumps(x).encode() + b'\n' for x in lines)).json()
+            body = {'input_file_id': file['id'], 'endpoint': '/v1/chat/completions', 'completion_window': '24h'}
+            made = self.server.post('/v1/batches', json.dumps(body).encode())
+            self.assertEqual(made.status, 200, made)
+            batch = Client(self.server).ended(made.json())
+            done, failed = counts
+            self.assertEqual(batch['request_counts'], {'total': 2, 'completed': done, 'failed': failed}, batch)
+            if failed:
+                error, = Client(self.server).lines(batch['error_file_id'])
+                self.assertIn('credit_card in messages[0].content', json.dumps(error))
+        self.assertTrue(self.far.seen)
+        self.assertEqual([s.path for s in self.far.seen if b'4111' in s.body], [])
 
     # --- whose say it is ---
 
