@@ -101,11 +101,12 @@ class Continuing(Suite):
                    model('torn', ('openai', 'torn;events=2;gap=10;torn'), seconds['openai']),
                    model('late-error', ('openai', 'late;events=2;gap=10;error_event_at=3'), seconds['openai']),
                    model('done', ('openai', 'done;events=1;gap=10;fault=reset;when=body'), seconds['openai'])]
-        return {'providers': [fake_provider(cls.fake, 'openai'),
+        cls.made = {'providers': [fake_provider(cls.fake, 'openai'),
                               {**fake_provider(cls.fakes['responses'], 'responses'), 'dialect': 'responses'},
                               {'name': 'anthropic', 'kind': 'anthropic', 'base_url': cls.fakes['anthropic'].base_url, 'api_key': 'sk-ant-fake'},
                               {'name': 'gemini', 'kind': 'gemini', 'base_url': cls.fakes['gemini'].base_url, 'api_key': cls.fakes['gemini'].key}],
                 'models': models, 'log': {'level': 'debug', 'format': 'json'}}
+        return cls.made
 
     def setUp(self):
         super().setUp()
@@ -199,8 +200,7 @@ class Continuing(Suite):
 
     def test_a_part_is_no_request(self):
         """Where requests are added up: from the log's segments, from the records, from what they add up to, and of budgets."""
-        conf = self.config()
-        server = self.spawn({k: conf[k] for k in ('providers', 'models')})
+        server = self.spawn({k: self.made[k] for k in ('providers', 'models')})
         self.assertEqual(server.cli('budget', 'create', 'name=few', 'metric=requests', 'period=day', 'amount=100').returncode, 0)
         for _ in range(3):
             self.assertEqual(server.chat('reset-prefill', stream=True).status, 200)
