@@ -41,14 +41,27 @@ static size_t list_of(struct str text, struct str *out, size_t max) {
     return n;
 }
 
-// Once is enough, whoever on the way has added the field, and whatever else is in it.
-static bool says_private(const struct http_req *req) {
+static const struct str k_open_words[] = {STR_INIT(""), STR_INIT("none"), STR_INIT("any"), STR_INIT("public")};
+
+static bool is_open_word(struct str word) {
+    for (size_t i = 0; i < ARRAY_LEN(k_open_words); i++)
+        if (str_eq_nocase(word, k_open_words[i])) return true;
+    return false;
+}
+
+// Once is enough, whoever on the way has added the field, and whatever else is in it. *out_odd: a word that means
+// nothing; empty without one.
+static bool says_private(const struct http_req *req, struct str *out_odd) {
     static const struct str name = STR_INIT("x-penstock-privacy");
+    *out_odd = STR("");
     for (size_t i = 0; i < req->field_count; i++) {
         if (req->fields[i].name.n != name.n || !str_eq_nocase(req->fields[i].name, name)) continue;
         struct str rest = req->fields[i].value, one;
-        while (rest.n && str_split(&rest, ',', &one))
-            if (str_eq_nocase(str_trim(one), STR("private"))) return true;
+        while (rest.n && str_split(&rest, ',', &one)) {
+            one = str_trim(one);
+            if (str_eq_nocase(one, STR("private"))) return true;
+            if (!is_open_word(one)) *out_odd = one;
+        }
     }
     return false;
 }
@@ -121,11 +134,14 @@ static bool read_finding(struct call *call, struct route_need *r, struct err *er
 }
 
 static bool read_privacy(struct call *call, struct str tags, struct route_need *r, struct err *err) {
-    struct str why = STR("");
+    struct str why = STR(""), odd;
     if (call->previous && call->previous->private) why = STR("what it goes on from was private");
     if (conf_level_private(call->tenant)) why = STR("the configuration (tenants[].privacy)");
     if (str_eq_nocase(member(call, tags, STR("privacy")), STR("private"))) why = STR("the key's tag privacy");
-    if (says_private(call->req)) why = STR("x-penstock-privacy");
+    if (says_private(call->req, &odd)) why = STR("x-penstock-privacy");
+    if (!why.n && odd.n)
+        return err_set(err, ERR_INVALID_REQUEST, "x-penstock-privacy is \"private\" or \"none\", not \"%.*s\"",
+                       STR_ARG(str_head(odd, 40)));
     r->found = STR("");
     r->private = why.n > 0;
     r->private_why = why;

@@ -108,6 +108,15 @@ class KeptIn(Suite):
             self.ask('falls', fields=fields, fallbacks=['far/any', 'far-model'])
         self.assertEqual(self.far.seen, [])
 
+    def test_misspelt_is_not_public(self):
+        """Who wants it private and says so in another word hears of it."""
+        for word in ('privat', 'yes', 'none, tru'):
+            reply = self.ask('both', status=400, fields=[('x-penstock-privacy', word)])
+            self.assertIn('not "' + word.split()[-1], reply.error()['message'])
+        self.assertEqual(self.far.seen, [])
+        for word in ('none', 'any', 'Public', ''):
+            self.ask('both', fields=[('x-penstock-privacy', word)])
+
     def test_what_was_private_goes_on_in_private(self):
         def ask(provider, private=False, **more):
             body = json.dumps({'model': 'both', 'input': 'Hello', **more}).encode()
