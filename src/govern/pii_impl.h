@@ -19,7 +19,11 @@ static inline bool pii_upper(char c) { return c >= 'A' && c <= 'Z'; }
 static inline bool pii_letter(char c) { return pii_upper(c) || (c >= 'a' && c <= 'z'); }
 static inline bool pii_alnum(char c) { return pii_digit(c) || pii_letter(c); }
 static inline bool pii_hex(char c) { return pii_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-static inline bool pii_word(char c) { return pii_alnum(c) || c == '_'; }
+// Letters, digits and '_', as bits: words are gone over byte by byte.
+static inline bool pii_word(char c) {
+    static const uint64_t sets[4] = {0x03ff000000000000, 0x07fffffe87fffffe, 0, 0};
+    return sets[(unsigned char)c >> 6] >> ((unsigned char)c & 63) & 1;
+}
 static inline char pii_to_upper(char c) { return c >= 'a' && c <= 'z' ? (char)(c - 32) : c; }
 // 0 past the end.
 static inline char pii_at(const struct pii_text *t, size_t i) { return i < t->n ? t->p[i] : '\0'; }
