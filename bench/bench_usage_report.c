@@ -143,7 +143,7 @@ static void dims_put(struct sql *db) {
                              USAGE_ENDPOINT_CHAT,
                              c.status,
                              c.status == 200 ? 0 : NAME_ERROR,
-                             NAME_TAGS + c.key % 2,
+                             NAME_TAGS + c.key / TENANTS % 2,
                              c.task ? NAME_TASK + c.task : 0};
         put(st, v, ARRAY_LEN(v));
     }
