@@ -533,7 +533,7 @@ static bool is_told(const struct call *call) {
     uint64_t choices = MAX(call->request.choices, (uint64_t)1);
     if (!call->reply_started || call->mode != ANSWER_STREAM || call->continued.pending) return false;
     if (call_translates(call)) return translator_is_done(&call->translation->translator, choices);
-    return call->relay.kind == RELAY_EVENTS && call->relay.finished >= choices;
+    return call->relay.kind == RELAY_EVENTS && relay_finished(&call->relay) >= choices;
 }
 
 // All was told but that it is over.

@@ -75,7 +75,7 @@ static bool says(struct str data, struct str word) { return scan_find(data, word
 // Most streams' first event is plainly one of an answer. One that says whose answer it is may say nothing else.
 static bool is_content(const struct opening *o, struct str data) {
     struct str mark = o->dialect->content_mark;
-    return mark.n && says(data, mark) && !says(data, STR("error")) && !says(data, STR("\"role\""));
+    return mark.n && says(data, mark) && !says(data, STR("error")) && !says(data, STR("role\""));
 }
 
 // What cannot be read here is for those who read it next.

@@ -5,10 +5,12 @@
 #include "base/scan.h"
 
 #define READ_MAX ((size_t)1 << 20) // of one call's data beside the rest
+#define TAIL_MAX ((size_t)2048)    // holds the event that tells the end, usage and what else follows it
 
 void relay_init(struct relay *s, size_t max_event) {
     *s = (struct relay){.max_event = max_event};
     buf_init(&s->rest, max_event + READ_MAX);
+    buf_init(&s->tail, TAIL_MAX);
 }
 
 void relay_begin(struct relay *s, const struct dialect_ops *dialect, enum relay_kind kind, bool array) {
@@ -21,6 +23,7 @@ void relay_begin(struct relay *s, const struct dialect_ops *dialect, enum relay_
 
 void relay_free(struct relay *s) {
     buf_free(&s->rest);
+    buf_free(&s->tail);
     if (s->framing) framer_free(&s->framer);
     s->framing = false;
 }
@@ -82,15 +85,25 @@ static struct str text_after(struct str s, size_t at) {
     return end + 1 < rest.n ? str_head(rest, end + 2) : STR("");
 }
 
-static void count_finished(struct relay *s, struct str events) {
-    struct str mark = s->dialect->finish_mark;
+uint64_t relay_finished(const struct relay *s) {
+    struct str tail = buf_str(&s->tail), mark = s->dialect->finish_mark;
+    uint64_t finished = 0;
     size_t at = 0;
-    while (mark.n && (at += scan_find(str_from(events, at), mark)) < events.n) {
-        struct str text = text_after(events, at + mark.n);
-        bool key = at > 0 && events.p[at - 1] == '"';
-        if (key && text.n && (!s->dialect->ends || s->dialect->ends(text))) s->finished++;
+    while (mark.n && (at += scan_find(str_from(tail, at), mark)) < tail.n) {
+        struct str text = text_after(tail, at + mark.n);
+        bool key = at > 0 && tail.p[at - 1] == '"';
+        if (key && text.n && (!s->dialect->ends || s->dialect->ends(text))) finished++;
         at += mark.n;
     }
+    return finished;
+}
+
+// Asked for only when a stream breaks off, so it is not looked for in all that passes.
+static void keep_tail(struct relay *s, struct str events) {
+    struct str end = str_from(events, events.n - MIN(events.n, TAIL_MAX));
+    if (!s->dialect->finish_mark.n) return;
+    if (s->tail.n + end.n > TAIL_MAX) buf_drop(&s->tail, s->tail.n + end.n - TAIL_MAX);
+    buf_put(&s->tail, end);
 }
 
 // Looks through whole events for usage; what is to be taken out is left out of the parts.
@@ -98,7 +111,7 @@ static void pass_events(struct relay *s, struct str events, struct str out_parts
     struct str mark = s->dialect->usage_mark; // without its first quote: that byte is everywhere in JSON
     size_t n = 0, from = 0;
     s->events += count_events(events);
-    count_finished(s, events);
+    keep_tail(s, events);
     for (;;) {
         size_t at = from + scan_find(str_from(events, from), mark);
         if (at >= events.n) break;

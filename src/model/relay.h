@@ -29,8 +29,8 @@ struct relay {
     bool strip_usage; // take the usage event out
     bool has_usage;   // usage was seen
     struct usage usage;
-    uint64_t events;   // data lines, or frames, seen
-    uint64_t finished; // answers of which it was said how they end
+    uint64_t events; // data lines, or frames, seen
+    struct buf tail; // what was passed on last: it may say how the answer ends
     struct framer framer;
     bool framing; // framer is in use
 };
@@ -45,5 +45,7 @@ void relay_free(struct relay *s);
 // come, so an event that lacks its blank line is given out too. False: an event is larger than max_event.
 NODISCARD bool relay_feed(struct relay *s, struct str data, bool last, struct str out_parts[RELAY_PARTS],
                           size_t *out_count, struct err *err);
+// Of events: how many answers end in what was passed on last.
+uint64_t relay_finished(const struct relay *relay);
 
 #endif
