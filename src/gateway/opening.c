@@ -92,6 +92,7 @@ static void look(struct opening *o, const struct frame *frame) {
         return;
     }
     if (is_prelude(o->dialect, frame->event)) return;
+    if (o->dialect->only_speaker && o->dialect->only_speaker(frame->data)) return;
     if (!o->decoding) o->dialect->decoder_init(o->decoder);
     o->decoding = true;
     if (!o->dialect->decode(o->decoder, frame, &o->sink, &ignored)) o->told = true;

@@ -84,6 +84,8 @@ struct dialect_ops {
     // Text of which an event has some when it tells of an answer, unless it says "error", too: a cheap first look.
     // Empty: there is none such.
     struct str content_mark;
+    // Whether an event plainly tells no more than who speaks; another cheap look. NULL: none does.
+    bool (*only_speaker)(struct str data);
     // A decoder is memory that the caller gives and that needs no release.
     size_t decoder_size;
     void (*decoder_init)(void *decoder);

@@ -26,6 +26,7 @@ const struct dialect_ops dialect_openai = {
     .decode_answer = openai_decode_answer,
     .read_failure = openai_read_failure,
     .content_mark = STR_INIT("\"choices\":[{"),
+    .only_speaker = openai_only_speaker,
     .usage_mark = STR_INIT("usage\""),
     .usage_of = openai_usage_of,
     .only_usage = openai_only_usage,

@@ -155,6 +155,7 @@ void openai_decode_call(const struct openai_saying *s, const struct json_field *
 enum chat_finish openai_finish_of(struct str raw, bool *out_broken);
 // Whether an answer is whole that ends so.
 bool openai_ends(struct str text);
+bool openai_only_speaker(struct str data);
 struct str openai_finish_name(enum chat_finish finish);
 // Whether the answer is for a client of the older "functions", which knows but one call, without an id.
 static inline bool openai_old_functions(const struct chat_reply *reply) {

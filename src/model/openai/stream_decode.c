@@ -2,6 +2,7 @@
 //
 // Source: OpenAI API reference, chat.completion.chunk; what vendors add is said where it is read.
 #include "base/hash.h"
+#include "base/scan.h"
 #include "model/openai/openai.h"
 
 void openai_decoder_init(void *decoder) {
@@ -80,6 +81,15 @@ bool openai_ends(struct str text) {
     bool broken;
     (void)openai_finish_of(text, &broken);
     return !broken;
+}
+
+static bool says(struct str data, struct str word) { return scan_find(data, word) < data.n; }
+
+// As OpenAI and most who follow it write it.
+bool openai_only_speaker(struct str data) {
+    return (says(data, STR("delta\":{\"role\":\"assistant\",\"content\":\"\"}")) ||
+            says(data, STR("delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}"))) &&
+           says(data, STR("finish_reason\":null")) && !says(data, STR("error")) && !says(data, STR("},{"));
 }
 
 struct str openai_finish_name(enum chat_finish finish) {
