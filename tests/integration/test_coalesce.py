@@ -248,7 +248,7 @@ class Coalesce(Suite):
         m = 'fake/x;delay=400'
         different = [self.request(m), self.request(m, 'other'), self.request(m, stream=True), self.request(m, user='u'),
                      self.request(m, path=MESSAGES), self.request(m, headers={'OpenAI-Beta': 'x'}),
-                     self.request(m, headers={'X-Penstock-Privacy': 'x'})]
+                     self.request(m, headers={'X-Penstock-Privacy': 'private'})]
         replies = self.together(len(different), lambda i: different[i])
         self.assertEqual({r.status for r in replies}, {200})
         self.assertEqual(len(self.fake.seen), len(different))
