@@ -11,7 +11,8 @@
 // literal), the same as startsWith(s, t); number(s); has(name), has(metadata.x). Names: condition_name.def. A member of
 // a map: metadata.name, metadata["any name"]. Each expression has one type, known when it is compiled; nothing is
 // converted on its own. What is missing is "", 0 or false, and has() tells. number() of what is no number is 0.
-// Division by zero gives 0; % takes whole numbers.
+// Division by zero gives 0; % takes whole numbers. A comparison with what a name can never be, or without a name, is an
+// error (condition_range.c).
 //
 // How to use it: compile with an arena that lives as long as the condition (the configuration's); look at
 // condition_uses() to prepare only what is asked for; then condition_holds() with an environment whose get() says what

@@ -163,11 +163,12 @@ static union slot *reduce(const struct condition *c, const struct step *s, union
 }
 
 // The compiler has seen to it that kinds fit, that jumps go forward and that the stack stays within STACK_MAX.
-bool condition_holds(const struct condition *c, const struct condition_env *env) {
+static union slot run(const struct condition *c, const struct step *first, size_t count,
+                      const struct condition_env *env) {
     union slot stack[STACK_MAX + 1];
     memset(stack, 0, sizeof stack);
     union slot *top = stack; // the first is never used, so that top always points at a slot
-    for (const struct step *s = c->steps, *end = s + c->count; s < end; s++) {
+    for (const struct step *s = first, *end = s + count; s < end; s++) {
         switch (s->op) {
         case STEP_NUMBER:
             (++top)->number = c->numbers[s->a];
@@ -195,7 +196,15 @@ bool condition_holds(const struct condition *c, const struct condition_env *env)
             top = reduce(c, s, top);
         }
     }
-    return top->truth;
+    return *top;
+}
+
+bool condition_holds(const struct condition *c, const struct condition_env *env) {
+    return run(c, c->steps, c->count, env).truth;
+}
+
+double condition_constant(const struct condition *c, const struct step *first, size_t count) {
+    return run(c, first, count, NULL).number;
 }
 
 uint64_t condition_uses(const struct condition *c) { return c->uses; }

@@ -81,4 +81,14 @@ struct str word_literal(struct str inner, struct arena *arena);
 // 12, 0.5, 32k, 1M at the front of s, at most 15 digits: how many bytes, 0 when there is none.
 size_t word_number(struct str s, double *out_number);
 
+// What a name can be (condition_range.c). name: the step that fetches it; others can be anything. False: the constant
+// is none of that, or its order with it never changes, which is the reader's error at `at`.
+NODISCARD bool range_number(struct word_reader *r, size_t at, const struct step *name, double number);
+NODISCARD bool range_text(struct word_reader *r, size_t at, const struct step *name, struct str text);
+// *out_always: it holds whatever the name is.
+NODISCARD bool range_order(struct word_reader *r, size_t at, const struct step *name, bool name_first, enum step_op op,
+                           double number, bool *out_always);
+// What steps without names come to; their constants are the condition's.
+double condition_constant(const struct condition *c, const struct step *first, size_t count);
+
 #endif

@@ -21,6 +21,8 @@ struct compiler {
 struct operand {
     enum condition_kind kind;
     size_t at;
+    bool fixed;  // nothing of the request is in it
+    bool always; // it holds for every request, by what its names can be
 };
 
 static const struct condition_name_info NAMES[CONDITION_NAME_COUNT] = {
@@ -174,7 +176,7 @@ static bool parse_name(struct compiler *c, bool has, struct operand *out) {
     if (!find_name(w.text, &name)) return unknown_name(c, &w);
     if (!advance(c)) return false;
     struct step step = {.name = (uint8_t)name};
-    *out = (struct operand){NAMES[name].kind, w.at};
+    *out = (struct operand){.kind = NAMES[name].kind, .at = w.at};
     if (out->kind == CONDITION_KIND_MEMBERS) {
         if (!parse_member(c, name, &step.a)) return false;
         out->kind = CONDITION_KIND_STRING;
@@ -191,23 +193,28 @@ static bool parse_name(struct compiler *c, bool has, struct operand *out) {
     return emit(c, step, 1);
 }
 
+static bool constant(struct compiler *c, size_t at) {
+    return FAULT(c, at, "nothing of the request is in this, so it is always the same: write true or false");
+}
+
 // The arguments after the text that a function is about, with the closing parenthesis; the text is on the stack.
-static bool parse_text_call(struct compiler *c, const struct function *f) {
+static bool parse_text_call(struct compiler *c, const struct function *f, const struct operand *text) {
     struct step step = {.op = (uint8_t)f->op};
-    struct operand arg;
+    struct operand arg = {.fixed = true};
     if (f->op == STEP_MATCHES) {
         if (c->word.kind != WORD_TEXT) return expected(c, "a pattern in quotes");
         if (!add_text(c, c->word.text, &step.a) || !advance(c)) return false;
     } else if (!parse_or(c, &arg) || !need_kind(c, &arg, CONDITION_KIND_STRING, f->word.p)) {
         return false;
     }
+    if (text->fixed && arg.fixed) return constant(c, text->at);
     return take_sign(c, ")") && emit(c, step, f->op == STEP_MATCHES ? 0 : -1);
 }
 
 // f(…); the word to be read is the parenthesis.
 static bool parse_function(struct compiler *c, const struct function *f, struct operand *out) {
     const size_t at = out->at;
-    struct operand arg;
+    struct operand arg = {.at = at};
     if (!take_sign(c, "(") || !enter(c)) return false;
     if (f->op == STEP_HAS) {
         if (!parse_name(c, true, &arg) || !take_sign(c, ")")) return false;
@@ -215,19 +222,21 @@ static bool parse_function(struct compiler *c, const struct function *f, struct 
         if (!parse_or(c, &arg) || !need_kind(c, &arg, CONDITION_KIND_STRING, f->word.p)) return false;
         if (f->op == STEP_TO_NUMBER) {
             if (!take_sign(c, ")") || !emit_op(c, f->op, 0)) return false;
-        } else if (!take_sign(c, ",") || !parse_text_call(c, f)) {
+        } else if (!take_sign(c, ",") || !parse_text_call(c, f, &arg)) {
             return false;
         }
     }
     c->depth--;
-    *out = (struct operand){f->op == STEP_TO_NUMBER ? CONDITION_KIND_NUMBER : CONDITION_KIND_BOOL, at};
+    *out = (struct operand){.kind = f->op == STEP_TO_NUMBER ? CONDITION_KIND_NUMBER : CONDITION_KIND_BOOL,
+                            .at = at,
+                            .fixed = f->op == STEP_TO_NUMBER && arg.fixed};
     return true;
 }
 
 static bool parse_word(struct compiler *c, struct operand *out) {
     static const char *const hints[][2] = {{"and", "&&"}, {"or", "||"}, {"not", "!"}};
     const struct word w = c->word;
-    *out = (struct operand){CONDITION_KIND_BOOL, w.at};
+    *out = (struct operand){.kind = CONDITION_KIND_BOOL, .at = w.at, .fixed = true};
     if (is_word(c, "true") || is_word(c, "false"))
         return emit(c, (struct step){.op = STEP_TRUTH, .a = w.text.p[0] == 't'}, 1) && advance(c);
     for (size_t i = 0; i < ARRAY_LEN(hints); i++)
@@ -239,7 +248,7 @@ static bool parse_word(struct compiler *c, struct operand *out) {
 
 static bool parse_primary(struct compiler *c, struct operand *out) {
     struct step step = {.op = STEP_NUMBER};
-    *out = (struct operand){CONDITION_KIND_NUMBER, c->word.at};
+    *out = (struct operand){.kind = CONDITION_KIND_NUMBER, .at = c->word.at, .fixed = true};
     switch (c->word.kind) {
     case WORD_NUMBER:
         return add_number(c, c->word.number, &step.a) && emit(c, step, 1) && advance(c);
@@ -269,9 +278,10 @@ static bool parse_method(struct compiler *c, struct operand *out) {
     if (!f || f->op == STEP_HAS || f->op == STEP_TO_NUMBER)
         return expected(c, "startsWith, endsWith, contains or matches");
     if (!need_kind(c, out, CONDITION_KIND_STRING, f->word.p)) return false;
-    if (!advance(c) || !take_sign(c, "(") || !enter(c) || !parse_text_call(c, f)) return false;
+    if (!advance(c) || !take_sign(c, "(") || !enter(c) || !parse_text_call(c, f, out)) return false;
     c->depth--;
     out->kind = CONDITION_KIND_BOOL;
+    out->fixed = false;
     return true;
 }
 
@@ -281,6 +291,7 @@ static bool parse_unary(struct compiler *c, struct operand *out) {
         const size_t at = c->word.at;
         if (!enter(c) || !advance(c) || !parse_unary(c, out)) return false;
         if (!need_kind(c, out, is_not ? CONDITION_KIND_BOOL : CONDITION_KIND_NUMBER, is_not ? "!" : "-")) return false;
+        if (out->always) return FAULT(c, at, "this is never true, whatever the request");
         c->depth--;
         out->at = at;
         return emit_op(c, is_not ? STEP_NOT : STEP_NEGATE, 0);
@@ -299,6 +310,7 @@ static bool parse_product(struct compiler *c, struct operand *out) {
         if (!need_kind(c, out, CONDITION_KIND_NUMBER, sign) || !advance(c) || !parse_unary(c, &right) ||
             !need_kind(c, &right, CONDITION_KIND_NUMBER, sign))
             return false;
+        out->fixed &= right.fixed;
         if (!emit_op(c, *sign == '*' ? STEP_MULTIPLY : *sign == '/' ? STEP_DIVIDE : STEP_REMAINDER, -1)) return false;
     }
     return true;
@@ -312,31 +324,39 @@ static bool parse_sum(struct compiler *c, struct operand *out) {
         if (!need_kind(c, out, CONDITION_KIND_NUMBER, sign) || !advance(c) || !parse_product(c, &right) ||
             !need_kind(c, &right, CONDITION_KIND_NUMBER, sign))
             return false;
+        out->fixed &= right.fixed;
         if (!emit_op(c, *sign == '+' ? STEP_ADD : STEP_SUBTRACT, -1)) return false;
     }
     return true;
 }
 
-static bool parse_item(struct compiler *c, enum condition_kind kind) {
-    uint16_t index;
+// name: what is looked for in the list, or NULL.
+static bool parse_item(struct compiler *c, enum condition_kind kind, const struct step *name) {
+    uint16_t index = 0;
+    const size_t at = c->word.at;
     const bool minus = is_sign(c, "-");
     if (minus && !advance(c)) return false;
-    if (kind == CONDITION_KIND_NUMBER && c->word.kind == WORD_NUMBER)
-        return add_number(c, minus ? -c->word.number : c->word.number, &index) && advance(c);
+    if (kind == CONDITION_KIND_NUMBER && c->word.kind == WORD_NUMBER) {
+        const double number = minus ? -c->word.number : c->word.number;
+        return (!name || range_number(&c->reader, at, name, number)) && add_number(c, number, &index) && advance(c);
+    }
     if (kind == CONDITION_KIND_STRING && c->word.kind == WORD_TEXT && !minus)
-        return add_text(c, c->word.text, &index) && advance(c);
+        return add_text(c, c->word.text, &index) && (!name || range_text(&c->reader, at, name, c->texts[index])) &&
+               advance(c);
     return expected(c, kind == CONDITION_KIND_NUMBER ? "a number" : "a text in quotes");
 }
 
-// After "in": a list of literals.
-static bool parse_list(struct compiler *c, struct operand *left) {
+// After "in": a list of literals. begin: the left side's first step.
+static bool parse_list(struct compiler *c, unsigned begin, struct operand *left) {
+    const struct step *name = c->count == begin + 1 ? &c->steps[begin] : NULL;
     const bool texts = left->kind == CONDITION_KIND_STRING;
     if (left->kind == CONDITION_KIND_BOOL) return FAULT(c, left->at, "\"in\" takes a number or a text on its left");
+    if (left->fixed) return constant(c, left->at);
     if (!advance(c) || !take_sign(c, "[")) return false;
     const unsigned first = texts ? c->text_count : c->number_count;
     if (is_sign(c, "]")) return FAULT(c, c->word.at, "the list is empty");
     for (;;) {
-        if (!parse_item(c, left->kind)) return false;
+        if (!parse_item(c, left->kind, name)) return false;
         if (!is_sign(c, ",")) break;
         if (!advance(c)) return false;
     }
@@ -372,6 +392,31 @@ static void note_compared(struct step *name, const struct step *number) {
     if (name->op == STEP_LOAD_NUMBER && number->op == STEP_NUMBER) name->b = (uint16_t)(number->a + 1);
 }
 
+// One side is a name as it stands, the other a constant: the name has to be able to be it.
+static bool check_range(struct compiler *c, enum step_op op, const struct step *name, const struct operand *side,
+                        const struct step *steps, size_t count, struct operand *out) {
+    const struct condition all = {.steps = c->steps, .numbers = c->numbers, .texts = c->texts};
+    const bool first = name < steps;
+    if (side->kind == CONDITION_KIND_STRING)
+        return range_text(&c->reader, side->at, name, c->texts[steps[count - 1].a]);
+    if (side->kind == CONDITION_KIND_BOOL) return true;
+    const double number = condition_constant(&all, steps, count);
+    if (op == STEP_NUMBER_EQUAL || op == STEP_NUMBER_DIFFERS) return range_number(&c->reader, side->at, name, number);
+    return range_order(&c->reader, side->at, name, first, op, number, &out->always);
+}
+
+static bool check_compared(struct compiler *c, enum step_op op, unsigned first, unsigned second, struct operand *left,
+                           const struct operand *right) {
+    const struct step *l = &c->steps[first], *r = &c->steps[second];
+    const size_t l_count = second - first, r_count = c->count - second;
+    const struct operand was = *left;
+    if (was.fixed && right->fixed) return constant(c, was.at);
+    *left = (struct operand){.kind = CONDITION_KIND_BOOL, .at = was.at};
+    if (right->fixed && l_count == 1) return check_range(c, op, l, right, r, r_count, left);
+    if (was.fixed && r_count == 1) return check_range(c, op, r, &was, l, l_count, left);
+    return true;
+}
+
 // first: the left side's first step.
 static bool parse_compared(struct compiler *c, const struct comparison *how, unsigned first, struct operand *left) {
     const unsigned second = c->count;
@@ -388,8 +433,7 @@ static bool parse_compared(struct compiler *c, const struct comparison *how, uns
         note_compared(&c->steps[first], &c->steps[second]);
         note_compared(&c->steps[second], &c->steps[first]);
     }
-    left->kind = CONDITION_KIND_BOOL;
-    return emit_op(c, op, -1);
+    return check_compared(c, op, first, second, left, &right) && emit_op(c, op, -1);
 }
 
 static bool parse_comparison(struct compiler *c, struct operand *out) {
@@ -399,7 +443,7 @@ static bool parse_comparison(struct compiler *c, struct operand *out) {
     if (how) {
         if (!parse_compared(c, how, first, out)) return false;
     } else if (is_word(c, "in")) {
-        if (!parse_list(c, out)) return false;
+        if (!parse_list(c, first, out)) return false;
     } else {
         return true;
     }
@@ -419,6 +463,8 @@ static bool parse_joined(struct compiler *c, const char *sign, enum step_op op, 
         if (!need_kind(c, out, CONDITION_KIND_BOOL, sign) || !emit_op(c, op, -1) || !advance(c) || !next(c, &right) ||
             !need_kind(c, &right, CONDITION_KIND_BOOL, sign))
             return false;
+        out->always = op == STEP_OR_ELSE ? out->always || right.always : out->always && right.always;
+        out->fixed = false;
         c->steps[jump].a = (uint16_t)c->count;
     }
     return true;
@@ -438,6 +484,7 @@ static bool parse_all(struct compiler *c) {
     if (c->word.kind == WORD_END) return FAULT(c, 0, "the condition is empty");
     if (!parse_or(c, &whole)) return false;
     if (c->word.kind != WORD_END) return expected(c, "an operator or the end");
+    if (whole.always) return FAULT(c, whole.at, "this is always true, whatever the request");
     if (whole.kind == CONDITION_KIND_BOOL) return true;
     return FAULT(c, whole.at, "a condition is true or false, this is %s: compare it with something",
                  kind_text(whole.kind));

@@ -23,7 +23,7 @@ static bool member_of(struct str member, const char *const *pairs, struct str *o
 static bool world_get(const void *ctx, enum condition_name name, struct str member, double from,
                       struct condition_value *out) {
     struct world *w = (struct world *)(uintptr_t)ctx;
-    static const char *const headers[] = {"x-team", "search", "x-empty", "", NULL};
+    static const char *const headers[] = {"x-team", "search", "x-empty", "", "x-quoted", "a'b\\", NULL};
     static const char *const metadata[] = {"job", "nightly", "n", " 42 ", "cost-center", "k\"7", NULL};
     static const char *const tags[] = {"env", "prod", NULL};
     (void)from;
@@ -94,6 +94,25 @@ static void check_holds(const struct expectation *all, size_t n) {
     }
 }
 
+struct wrong {
+    const char *text, *message;
+};
+
+static void check_wrong(const struct wrong *all, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        struct arena arena;
+        struct err err = {0};
+        const struct condition *c;
+        arena_init(&arena, NULL, 0, 1 << 20);
+        const bool ok = condition_compile(str_c(all[i].text), &arena, &c, &err);
+        if (ok) fprintf(stderr, "%s: is taken\n", all[i].text);
+        CHECK(!ok);
+        CHECK_INT(err.code, ERR_CONFIG_INVALID);
+        CHECK_STR(str_c(err.message), str_c(all[i].message));
+        arena_free(&arena);
+    }
+}
+
 static void values_are_compared(void) {
     static const struct expectation all[] = {
         {"true", true},
@@ -119,7 +138,7 @@ static void values_are_compared(void) {
         {"stream != tools", true},
         {"tools == false", true},
         {"weekday in [1, 2, 3]", true},
-        {"weekday in [-3, 6,7]", false},
+        {"tokens - 1 in [-3, 6,7]", false},
         {"-weekday in [-3]", true},
         {"tenant in ['beta', \"acme\"]", true},
         {"!(tenant in ['beta'])", true},
@@ -138,7 +157,7 @@ static void values_are_compared(void) {
         {"model.matches('*')", true},
         {"language.matches('d?')", true},
         {"language.matches('d?e')", false},
-        {"'a\\'b\\\\' == \"a'b\\\\\"", true},
+        {"header['x-quoted'] == 'a\\'b\\\\' && header['x-quoted'] == \"a'b\\\\\"", true},
         {" \t\r\n stream \n && true", true},
     };
     check_holds(all, ARRAY_LEN(all));
@@ -146,22 +165,30 @@ static void values_are_compared(void) {
 
 static void precedence_is_as_in_c(void) {
     static const struct expectation all[] = {
-        {"true || false && false", true}, {"(true || false) && false", false},
-        {"false && true || true", true},  {"false && (true || true)", false},
-        {"!false && false", false},       {"!(false && false)", true},
-        {"!false == true", true},         {"!!stream", true},
-        {"1 + 2 * 3 == 7", true},         {"(1 + 2) * 3 == 9", true},
-        {"10 - 4 - 3 == 3", true},        {"100 / 10 / 2 == 5", true},
-        {"7 % 4 * 2 == 6", true},         {"-7 % 4 == -3", true},
-        {"7.9 % 4.9 == 3", true},         {"2 * -3 == -6", true},
-        {"1 + 1 > 1 && 2 < 1 + 2", true},
+        {"true || false && false", true},
+        {"(true || false) && false", false},
+        {"false && true || true", true},
+        {"false && (true || true)", false},
+        {"!false && false", false},
+        {"!(false && false)", true},
+        {"!vision == stream", true},
+        {"!!stream", true},
+        {"1 + 2 * 3 == 7 + messages", true},
+        {"(1 + 2) * 3 == 9 + messages", true},
+        {"10 - 4 - 3 == 3 + messages", true},
+        {"100 / 10 / 2 == 5 + messages", true},
+        {"7 % 4 * 2 == 6 + messages", true},
+        {"-7 % 4 == messages - 3", true},
+        {"7.9 % 4.9 == 3 + messages", true},
+        {"2 * -3 == messages - 6", true},
+        {"1 + 1 > messages + 1 && 2 < messages + 1 + 2", true},
     };
     check_holds(all, ARRAY_LEN(all));
     static const struct expectation odd[] = {
-        {"1 / 0 == 0", true},
-        {"1 % 0 == 0", true},
-        {"1 % 0.5 == 0", true},
-        {"999999999999999M * 999999999999999M * 999999999999999M % 7 == 0", true},
+        {"1 / 0 == messages", true},
+        {"1 % 0 == messages", true},
+        {"1 % 0.5 == messages", true},
+        {"999999999999999M * 999999999999999M * 999999999999999M % 7 == messages", true},
         {"true || true || true && false", true},
         {"false || false || true", true},
         {"true && true && false", false},
@@ -187,8 +214,8 @@ static void members_and_what_is_missing(void) {
         {"has(tag.team)", false},
         {"number(metadata.n) == 42", true},
         {"number(metadata.job) == 0", true},
-        {"number('-1.5k') == -1500", true},
-        {"number('1e9') == 0", true},
+        {"number('-1.5k') == messages - 1500", true},
+        {"number('1e9') == messages", true},
         {"has(tenant)", true},
         {"has(team)", false}, // empty
         {"has(user)", false},
@@ -228,7 +255,7 @@ static void what_is_below_makes_no_difference(void) {
         {"!(tokens < 42)", 42},
         {"max_tokens == 0 && 5 < tokens", 5},
         {"tokens > 5 && tokens > 1M || tokens == 42", 42},
-        {"tokens > -5", -INFINITY},
+        {"tokens > -max_tokens", -INFINITY},
         {"-tokens < -5", -INFINITY},
         {"tokens + 1 > 5", -INFINITY},
         {"5 > 47 - tokens", -INFINITY},
@@ -256,6 +283,82 @@ static void what_is_below_makes_no_difference(void) {
     }
 }
 
+// What a name can never be is an error, told at the constant; bounds as people tell them are none.
+static const struct wrong impossible[] = {
+    {"tier == 'hard'", "column 9: tier is \"simple\", \"medium\", \"complex\" or \"reasoning\", never \"hard\""},
+    {"tier != \"complx\"", "column 9: tier is never \"complx\"; did you mean \"complex\"?"},
+    {"'Simple' == tier", "column 1: tier is never \"Simple\"; did you mean \"simple\"?"},
+    {"stream && tier in ['simple', '']",
+     "column 30: tier is \"simple\", \"medium\", \"complex\" or \"reasoning\", never \"\""},
+    {"privacy == 'none'", "column 12: privacy is \"private\" or \"\", never \"none\""},
+    {"endpoint == 'chats'", "column 13: endpoint is never \"chats\"; did you mean \"chat\"?"},
+    {"language == 'deu'",
+     "column 13: language is a code of two small letters such as \"en\" (ISO 639-1), or \"\" where "
+     "nothing tells, never \"deu\""},
+    {"task == 'My Task'", "column 9: task is a name of 1 to 64 of a-z, 0-9, \"-\", \"_\" and \".\", never \"My Task\""},
+    {"weekday == 0", "column 12: weekday is 1 (Monday) to 7 (Sunday), never 0"},
+    {"weekday in [6, 7, 8]", "column 19: weekday is 1 (Monday) to 7 (Sunday), never 8"},
+    {"weekday in [-1]", "column 13: weekday is 1 (Monday) to 7 (Sunday), never -1"},
+    {"weekday <= 8", "column 12: weekday is 1 (Monday) to 7 (Sunday): this is always true"},
+    {"weekday >= 0 && weekday <= 4", "column 12: weekday is 1 (Monday) to 7 (Sunday): this is always true"},
+    {"hour == 24", "column 9: hour is a whole number, 0 to 23, never 24"},
+    {"hour != (20 + 4)", "column 9: hour is a whole number, 0 to 23, never 24"},
+    {"hour == 9.5", "column 9: hour is a whole number, 0 to 23, never 9.5"},
+    {"hour >= 24", "column 9: hour is a whole number, 0 to 23: this is never true"},
+    {"hour > 23", "column 8: hour is a whole number, 0 to 23: this is never true"},
+    {"24 <= hour", "column 1: hour is a whole number, 0 to 23: this is never true"},
+    {"25 > hour", "column 1: hour is a whole number, 0 to 23: this is always true"},
+    {"hour < 0", "column 8: hour is a whole number, 0 to 23: this is never true"},
+    {"hour > -2", "column 8: hour is a whole number, 0 to 23: this is always true"},
+    {"minute == 60", "column 11: minute is a whole number, 0 to 59, never 60"},
+    {"complexity > 100", "column 14: complexity is 0 to 100: this is never true"},
+    {"tokens < 0", "column 10: tokens is a whole number from 0 on: this is never true"},
+    {"messages == 1.5", "column 13: messages is a whole number from 0 on, never 1.5"},
+    // Right by themselves, and yet the same for every request.
+    {"hour < 24", "column 1: this is always true, whatever the request"},
+    {"hour >= 0 && hour <= 23", "column 1: this is always true, whatever the request"},
+    {"stream || hour >= 0", "column 1: this is always true, whatever the request"},
+    {"stream && !(hour >= 0)", "column 11: this is never true, whatever the request"},
+    {"1 > 2", "column 1: nothing of the request is in this, so it is always the same: write true or false"},
+    {"stream && 2 == 1 + 1",
+     "column 11: nothing of the request is in this, so it is always the same: write true or false"},
+    {"'a' in ['a']", "column 1: nothing of the request is in this, so it is always the same: write true or false"},
+    {"'abc'.startsWith('a')",
+     "column 1: nothing of the request is in this, so it is always the same: write true or false"},
+    {"matches('abc', 'a*')",
+     "column 9: nothing of the request is in this, so it is always the same: write true or false"},
+    {"number('5') > 4", "column 1: nothing of the request is in this, so it is always the same: write true or false"},
+    {"true == false", "column 1: nothing of the request is in this, so it is always the same: write true or false"},
+};
+
+static void what_can_never_be_is_an_error(void) {
+    static const struct expectation possible[] = {
+        {"hour >= 9 && hour < 24", true},
+        {"hour > 18 && 24 > hour", false},
+        {"weekday > 0 && weekday < 6", true},
+        {"weekday >= 1 && weekday <= 5", true},
+        {"weekday > 0 && weekday < 8 && tools", false},
+        {"hour >= 0 && stream", true},
+        {"hour in [0, 14, 23]", true},
+        {"minute + 1 == 60", false},
+        {"hour + 24 == 38", true},
+        {"complexity <= 61.5", true},
+        {"tier == 'simple' || tier == \"reasoning\"", false},
+        {"privacy == '' && privacy != 'private'", true},
+        {"endpoint in ['chat', 'gemini_chat']", false},
+        {"language == '' || language == 'de'", false},
+        {"task == 'my-own.task_2' || task == 'code'", false},
+        {"tier.startsWith('comp')", false},
+        {"metadata.tier == 'hard'", false},
+        {"tenant == '' || model == 'x y'", false},
+        {"true", true},
+        {"false && stream", false},
+        {"true || stream", true},
+    };
+    check_holds(possible, ARRAY_LEN(possible));
+    check_wrong(impossible, ARRAY_LEN(impossible));
+}
+
 static void only_what_matters_is_asked_for(void) {
     struct arena arena;
     struct err err;
@@ -274,10 +377,6 @@ static void only_what_matters_is_asked_for(void) {
     CHECK_INT(nothing.asked[CONDITION_HEADER], 1);
     arena_free(&arena);
 }
-
-struct wrong {
-    const char *text, *message;
-};
 
 static const struct wrong wrongs[] = {
     {"", "column 1: the condition is empty"},
@@ -341,18 +440,7 @@ static const struct wrong wrongs[] = {
     {"stream &&\n  tols", "line 2, column 3: unknown name \"tols\"; did you mean \"tools\"?"},
 };
 
-static void wrong_texts_are_told_where(void) {
-    for (size_t i = 0; i < ARRAY_LEN(wrongs); i++) {
-        struct arena arena;
-        struct err err;
-        const struct condition *c;
-        arena_init(&arena, NULL, 0, 1 << 20);
-        REQUIRE(!condition_compile(str_c(wrongs[i].text), &arena, &c, &err));
-        CHECK_INT(err.code, ERR_CONFIG_INVALID);
-        CHECK_STR(str_c(err.message), str_c(wrongs[i].message));
-        arena_free(&arena);
-    }
-}
+static void wrong_texts_are_told_where(void) { check_wrong(wrongs, ARRAY_LEN(wrongs)); }
 
 // As many of `unit` as fit, between two texts.
 static bool compile_many(const char *before, const char *unit, unsigned n, const char *after, struct err *err) {
@@ -428,6 +516,6 @@ static void names_are_described(void) {
     }
 }
 
-TEST_MAIN(values_are_compared, precedence_is_as_in_c, members_and_what_is_missing, only_what_matters_is_asked_for,
-          what_is_below_makes_no_difference, wrong_texts_are_told_where, size_is_bounded, little_memory_is_an_error,
-          patterns, names_are_described)
+TEST_MAIN(values_are_compared, precedence_is_as_in_c, members_and_what_is_missing, what_can_never_be_is_an_error,
+          only_what_matters_is_asked_for, what_is_below_makes_no_difference, wrong_texts_are_told_where,
+          size_is_bounded, little_memory_is_an_error, patterns, names_are_described)
