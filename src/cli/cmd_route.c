@@ -162,6 +162,13 @@ static void put_names(struct explaining *e, struct str list, struct buf *out) {
                    STR_ARG(member(e, one, "model")));
 }
 
+static struct str explored_text(struct explaining *e, struct str answer) {
+    double share;
+    if (!json_raw_double(member(e, answer, "explore"), &share) || share <= 0) return STR("");
+    return arena_printf(&e->arena, "with %.4g%% of such requests another of them may be first, to see how good it is",
+                        share * 100);
+}
+
 static void print_head(struct explaining *e, struct str answer, struct buf *out) {
     static const struct cli_column columns[] = {{"ROUTE", false, 0}, {"", false, 40}};
     struct cli_table t = {.columns = columns, .n_columns = ARRAY_LEN(columns), .arena = &e->arena};
@@ -179,6 +186,7 @@ static void print_head(struct explaining *e, struct str answer, struct buf *out)
             arena_printf(&e->arena, "%.*s%s", STR_ARG(text), decides ? "" : " (which nothing here asks for)"));
     put_names(e, object_of(answer, "order"), &order);
     add(&t, "order", buf_str(&order));
+    add(&t, "explores", explored_text(e, answer));
     add(&t, "not served", member(e, object_of(answer, "error"), "message"));
     cli_table_print(&t, e->args->io, out);
 }

@@ -25,6 +25,7 @@ static void inherit_fallbacks(struct conf_fallbacks *own, const struct conf_fall
 static void inherit_quality(struct conf_quality *own, const struct conf_quality *general) {
     inherit(&own->share, general->share);
     inherit(&own->judge.share, general->judge.share);
+    inherit(&own->explore, general->explore);
     if (!own->judge.model.n) own->judge.model = general->judge.model;
     if (!own->retry_on.n) memcpy(&own->retry_on, &general->retry_on, sizeof own->retry_on);
 }
@@ -126,7 +127,7 @@ static void check_target(struct conf_target *t) {
 static bool goes_by_quality(const struct conf_model *m) {
     const struct conf_routing *p = &m->policy;
     return m->strategy == STRATEGY_QUALITY || (m->strategy == STRATEGY_BALANCED && p->balance.quality > 0) ||
-           (m->strategy == STRATEGY_COST && p->min_quality > 0);
+           ((m->strategy == STRATEGY_BALANCED || m->strategy == STRATEGY_COST) && p->min_quality > 0);
 }
 
 static void settle_quality(struct conf_model *m) {

@@ -86,6 +86,7 @@ struct conf_judge {
 struct conf_quality {
     int64_t share; // of the answers; OPT_UNSET: all where the strategy goes by quality, else none
     struct conf_judge judge;
+    int64_t explore; // of the requests, where the strategy goes by quality: another target goes first
     OPT_LIST_OF(struct str) retry_on;
     unsigned retry_set; // 1 << enum conf_fault
     bool leads;         // the strategy goes by it

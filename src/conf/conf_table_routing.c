@@ -132,7 +132,7 @@ static const char *check_fault(struct str name) {
               "The share of the answers scored that are judged.")
 TABLE(judge, "a model that judges answers", conf_judge, JUDGE);
 
-#define QUALITY(judge_part)                                                                                            \
+#define QUALITY(how, D, judge_part)                                                                                    \
     VALUE(conf_quality, share, OPT_DECIMAL, OPT_MAYBE, .def = NULL, 0, ONE,                                            \
           "The share of answers that are scored. When not given: all where the strategy goes by quality (`quality`, "  \
           "`balanced`, `cost` with a `min_quality`), else none."),                                                     \
@@ -141,6 +141,9 @@ TABLE(judge, "a model that judges answers", conf_judge, JUDGE);
          AT(conf_quality, judge),                                                                                      \
          .sub = &(judge_part),                                                                                         \
          .help = "A model that judges some of them."},                                                                 \
+        VALUE(conf_quality, explore, OPT_DECIMAL, how, D("0.02"), 0, ONE / 2,                                          \
+              "Where the strategy goes by quality: the share of requests that another target gets first, one that "    \
+              "would be before it if its answers were perfect, so that it is found out how good they are. 0: none."),  \
     {                                                                                                                  \
         .name = "retry_on", .type = OPT_STRS, .flags = RELOAD, AT(conf_quality, retry_on), .max = 8,                   \
         .check = check_fault, .example = "[schema, empty]",                                                            \
@@ -148,7 +151,8 @@ TABLE(judge, "a model that judges answers", conf_judge, JUDGE);
                 "`empty`, `refused`, `truncated`, `repetition`; `none` where the general value shall not hold. "       \
                 "Streams cannot be held back."                                                                         \
     }
-static const struct opt quality_opts[] = {QUALITY(judge_table)}, model_quality_opts[] = {QUALITY(model_judge_table)};
+static const struct opt quality_opts[] = {QUALITY(0, GENERAL, judge_table)},
+                        model_quality_opts[] = {QUALITY(OPT_MAYBE, OF_MODEL, model_judge_table)};
 static const struct opt_table quality_table = OPT_TABLE("scoring of answers", struct conf_quality, quality_opts),
                               model_quality_table =
                                   OPT_TABLE("scoring of answers", struct conf_quality, model_quality_opts);

@@ -32,6 +32,7 @@ struct str route_text(struct call *call) {
     if (need->judged && need->chat) put(&b, STR("tier"), tier_name(need->complexity.tier));
     put(&b, STR("task"), call->task);
     put(&b, STR("model"), call->task_model);
+    if (call->route.explored && !call->at->target) put(&b, STR("explored"), STR("1"));
     return done(call, &b);
 }
 

@@ -168,6 +168,8 @@ size_t board_outliers(struct board_slot *const *slots, size_t n, const struct ou
 // task: 1..BOARD_TASKS_MAX - 1, or 0 for none; a task's score also counts for 0, which is all of them.
 void board_quality_add(struct board_slot *slot, unsigned task, float score, float weight, uint64_t now_ns);
 float board_quality(const struct board_slot *slot, unsigned task, uint64_t now_ns);
+// How many scores that is known from, those that fade counting less.
+float board_quality_weight(const struct board_slot *slot, unsigned task, uint64_t now_ns);
 
 // What was done with a slot since it was made, for metrics and the status of targets.
 struct board_totals {

@@ -225,6 +225,11 @@ float board_quality(const struct board_slot *slot, unsigned task, uint64_t now_n
     return quality_get(&slot->quality[task], &rules, now_ns);
 }
 
+float board_quality_weight(const struct board_slot *slot, unsigned task, uint64_t now_ns) {
+    struct quality_rules rules = quality_rules(slot);
+    return quality_weight(&slot->quality[task < BOARD_TASKS_MAX ? task : 0], &rules, now_ns);
+}
+
 void board_slot_share(const struct board_slot *slot, uint64_t now_ns, int64_t unix_ns, struct board_share *out) {
     const struct board_published *p = &slot->seen;
     uint64_t until = load(&p->until_ns), cooldown = load(&p->cooldown_ns);

@@ -2,6 +2,7 @@
 #include "route/route.h"
 
 #include "model/provider.h"
+#include "route/explore.h"
 #include "route/filter.h"
 #include "route/unserved.h"
 
@@ -156,6 +157,14 @@ static void trace_fill(const struct route_ask *ask, struct route_trace *trace, c
     trace->kept = kept;
 }
 
+// One of a sorted list to its front, where it counts as kept.
+static void bring_first(struct candidate *list, size_t at) {
+    const struct candidate c = list[at];
+    memmove(list + 1, list, at * sizeof *list);
+    list[0] = c;
+    list[0].drop = ROUTE_DROP_KEPT;
+}
+
 // Appends a model's targets to a route. How many were added.
 static size_t add_targets(const struct route_ask *ask, struct route_model *m, bool lenient, struct candidate *list,
                           struct route_trace *trace, struct route *r) {
@@ -173,7 +182,11 @@ static size_t add_targets(const struct route_ask *ask, struct route_model *m, bo
     select_first(list, kept, trace ? kept : room);
     order_rest(list + kept, soft);
     if (trace) trace_fill(ask, trace, list, m->count, kept);
-    size_t n = MIN(kept + soft, room);
+    size_t n = MIN(kept + soft, room), tried = 0;
+    // What stands in for what failed is not the place to try anything.
+    if (n && !r->count && ask->need && explore_is_due(&in)) tried = explore_choose(&in, list, kept + soft, ask->now_ns);
+    if (tried) bring_first(list, tried);
+    r->explored = r->explored || tried;
     for (size_t i = 0; i < n; i++) r->targets[r->count++] = target_of(ask, m, &list[i]);
     return n;
 }
@@ -218,7 +231,7 @@ bool route_resolve(const struct route_ask *ask, struct str name, struct route *o
     r->routed = NULL;
     r->count = 0;
     r->considered = 1;
-    r->fallen = false;
+    r->fallen = r->explored = false;
     if (trace) trace->count = trace->kept = 0;
     if (!choice.model) return resolve_direct(ask, name, &choice, r, err);
     if (choice.model->chain.n)

@@ -30,6 +30,7 @@ struct route {
     size_t count;      // at least 1
     size_t considered; // targets it has
     bool fallen;       // fallbacks were added
+    bool explored;     // the first one stands there to find out how good its answers are
 };
 
 struct route_ask {
@@ -38,7 +39,7 @@ struct route_ask {
     const struct route_need *need;    // NULL: nothing is known of the request
     struct arena *arena;
     uint64_t now_ns, draw; // any random number
-    bool look;             // nothing will be sent: nobody's turn is used up
+    bool look;             // nothing will be sent: nobody's turn is used up, and nobody is tried out
     bool sure;             // only where all that it needs is known to be there: somebody else can be asked
 };
 

@@ -34,8 +34,7 @@ struct str strategy_name(enum conf_strategy strategy) {
 
 double candidate_weight(const struct candidate *c) { return c->node->weight * (double)c->state.slow_start; }
 
-// Uniform in [0, 1), of the high bits.
-static double share_of(uint64_t draw) { return (double)(draw >> 11) * 0x1p-53; }
+double strategy_share(uint64_t draw) { return (double)(draw >> 11) * 0x1p-53; }
 
 uint64_t strategy_redraw(uint64_t draw) { // splitmix64 (Steele, Lea, Flood 2014)
     draw += 0x9e3779b97f4a7c15ULL;
@@ -47,7 +46,7 @@ uint64_t strategy_redraw(uint64_t draw) { // splitmix64 (Steele, Lea, Flood 2014
 size_t candidate_draw(const struct candidate *list, size_t n, uint64_t draw) {
     double total = 0;
     for (size_t i = 0; i < n; i++) total += candidate_weight(&list[i]);
-    double at = share_of(strategy_redraw(draw)) * total;
+    double at = strategy_share(strategy_redraw(draw)) * total;
     for (size_t i = 0; i + 1 < n; i++) {
         at -= candidate_weight(&list[i]);
         if (at < 0) return i;
@@ -62,6 +61,6 @@ void strategy_sift_quality(const struct strategy_in *in, struct candidate *list,
 }
 
 double rendezvous_score(uint64_t key, uint64_t place, double weight) {
-    double u = share_of(strategy_redraw(key ^ strategy_redraw(place)));
+    double u = strategy_share(strategy_redraw(key ^ strategy_redraw(place)));
     return -log(u + 0x1p-54) / weight;
 }

@@ -63,6 +63,8 @@ size_t candidate_draw(const struct candidate *list, size_t n, uint64_t draw);
 void strategy_sift_quality(const struct strategy_in *in, struct candidate *list, size_t n);
 // Another random number of the same draw.
 uint64_t strategy_redraw(uint64_t draw);
+// A random number as one from 0 up to less than 1.
+double strategy_share(uint64_t draw);
 // Where a thing belongs among weighted places, always the same for the same key, and moved by nothing but a change of
 // its own place: the place with the least is the one. weight above 0. Source: weighted rendezvous hashing (Thaler and
 // Ravishankar 1998; logarithmic weights, Schindelhauer and Schomaker 2005).

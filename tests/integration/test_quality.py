@@ -72,7 +72,7 @@ class Upstream:
 def model(name, *targets, strategy='quality', **quality):
     price = {'input': 1, 'output': 1}
     return {'name': name, 'strategy': strategy, 'price': price, 'targets': [{'provider': 'up', 'model': t} for t in targets],
-            'routing': {'quality': quality} if quality else {}}
+            'routing': {'quality': {'explore': 0, **quality}}}
 
 
 class Quality(unittest.TestCase):
@@ -82,7 +82,7 @@ class Quality(unittest.TestCase):
         cls.addClassCleanup(cls.up.stop)
         first = {'strategy': 'priority', 'retry_on': ['empty', 'refused', 'schema', 'repetition']}
         config = {'providers': [{'name': 'up', 'kind': 'openai', 'base_url': cls.up.base_url, 'api_key': 'k'}],
-                  'models': [model('best', 'a', 'b'), model('thumbs', 'c', 'd'),
+                  'models': [model('best', 'a', 'b'), model('thumbs', 'c', 'd'), model('curious', 'q', 'r', explore=0.5),
                              model('held', 'e', 'f', **first), model('last', 'g', **first),
                              model('judged', 'h', strategy='priority', judge={'model': 'grader', 'share': 1}),
                              model('unjudged', 'i', strategy='priority'), model('metered', 'n'),
@@ -130,6 +130,31 @@ class Quality(unittest.TestCase):
         self.assertEqual(self.up.models()[before:], [other] * 3)
         row = self.scored(favourite, 1)
         self.assertGreater(row['faults']['empty'], 0)
+
+    def explained(self, model, *args):
+        body = json.dumps({'model': model, 'messages': [{'role': 'user', 'content': 'Hi'}]})
+        done = self.server.cli('route', 'explain', '-', '--server', f'http://127.0.0.1:{self.server.port}', *args,
+                               stdin=body, env=clean_environment(PENSTOCK_API_KEY=self.server.key))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_what_was_graded_badly_is_tried_again(self):
+        def ask():
+            reply = self.server.chat('curious')
+            return reply.header('x-penstock-model'), 'explored=1' in reply.header('x-penstock-route')
+        self.up.says['q'] = SAYS['bad']
+        self.assertTrue(eventually(lambda: ask() and all((self.sum_of(m) or {}).get('answers', 0) >= 10 for m in 'qr'), 30))
+        self.assertEqual(self.sum_of('q')['score'], 0)
+        self.up.says.clear()
+        before = self.sum_of('q')['answers']
+        seen = [ask() for _ in range(60)]
+        self.assertEqual(set(seen), {('r', False), ('q', True)})
+        self.assertGreater(self.scored('q', before + 1)['score'], 0)
+        told = [json.loads(self.explained('curious', '--json')) for _ in range(8)]
+        self.assertEqual({(t['explore'], t['order'][0]['model']) for t in told}, {(0.5, 'r')})
+        self.assertRegex(self.explained('curious'), r'explores +with 50% of such requests')
+        self.assertNotIn('explores', self.explained('best'))
+        self.assertEqual(json.loads(self.explained('best', '--json'))['explore'], 0)
 
     def test_feedback_moves_the_score(self):
         reply = self.server.chat('thumbs')

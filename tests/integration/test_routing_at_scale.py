@@ -400,7 +400,7 @@ class Costs(Scale):
         cls.ups = {name: cls.stage.upstream(name, priced) for name in PRICES}
         return {'providers': [up.provider() for up in cls.ups.values()], 'log': {'level': 'error'},
                 'prices': {f'{name}/{name}': {'input': i, 'output': o} for name, (i, o) in PRICES.items()},
-                'models': [{'name': 'cheap', 'strategy': 'cost', 'routing': {'min_quality': 0.65},
+                'models': [{'name': 'cheap', 'strategy': 'cost', 'routing': {'min_quality': 0.65, 'quality': {'explore': 0}},
                             'targets': [{'provider': name, 'model': name} for name in PRICES]}]}
 
     def test_near_the_least_that_is_possible(self):

@@ -199,7 +199,7 @@ static void as_json(void) {
     "timeouts: {first_token: 1s, inter_token: 1s, total: 1s, min_rate: 1}, "                                           \
     "balance: {cost: 2, latency: 2, quality: 2}, queue: {max_wait: 1s, max_length: 5}, "                               \
     "fallbacks: {general: [m2], context_window: [m2], content_policy: [m2], timeout: [m2], rate_limit: [m2]}, "        \
-    "quality: {share: 0.5, judge: {model: m2, share: 0.1}, retry_on: [empty]}, "                                       \
+    "quality: {share: 0.5, judge: {model: m2, share: 0.1}, explore: 0.1, retry_on: [empty]}, "                         \
     "min_quality: 0.1, max_cost: 0.1, continue: 1, affinity: user, coalesce: all, coalesce_billing: one, "             \
     "warm: always}"
 #define OF_TRIALS                                                                                                      \

@@ -250,7 +250,7 @@ static uint64_t cost_at(struct routes *w, size_t i, uint64_t prompt, uint64_t ou
 static void test_cost(void) {
     struct routes w;
     uint64_t seed = 3, spent = 0, least = 0;
-    open_with(&w, "    strategy: cost\n    routing: {min_quality: 0.6}\n", k_priced);
+    open_with(&w, "    strategy: cost\n    routing: {min_quality: 0.6, quality: {explore: 0}}\n", k_priced);
     for (size_t i = 0; i < 4; i++)
         for (int k = 0; k < 60; k++) board_quality_add(node(&w, i)->slot, 0, i == 3 ? 0.1F : 0.9F, 4, 900);
     for (int q = 0; q < 20000; q++) {
@@ -275,7 +275,7 @@ static void test_cost(void) {
 
 static void test_quality_within_a_budget(void) {
     struct routes w;
-    open_with(&w, "    strategy: quality\n    routing: {max_cost: 0.01}\n", k_priced);
+    open_with(&w, "    strategy: quality\n    routing: {max_cost: 0.01, quality: {explore: 0}}\n", k_priced);
     static const float scores[] = {0.99F, 0.6F, 0.8F, 0.2F};
     for (size_t i = 0; i < 4; i++)
         for (int k = 0; k < 60; k++) board_quality_add(node(&w, i)->slot, 0, scores[i], 4, 900);
@@ -293,7 +293,8 @@ static void test_quality_within_a_budget(void) {
 static void check_balance(const char *balance, size_t want) {
     struct routes w;
     char model[200];
-    snprintf(model, sizeof model, "    strategy: balanced\n    routing: {balance: {%s}}\n", balance);
+    snprintf(model, sizeof model, "    strategy: balanced\n    routing: {quality: {explore: 0}, balance: {%s}}\n",
+             balance);
     open_with(&w, model, k_priced);
     static const float scores[] = {0.99F, 0.6F, 0.8F, 0.2F};
     static const uint64_t first_ms[] = {900, 40, 700, 500};
@@ -315,11 +316,115 @@ static void test_balance(void) {
 static void test_balance_has_a_floor(void) {
     struct routes w;
     open_with(&w,
-              "    strategy: balanced\n    routing: {min_quality: 0.5, balance: {cost: 1, latency: 0, quality: 0}}\n",
+              "    strategy: balanced\n    routing: {min_quality: 0.5, balance: {cost: 1, latency: 0, quality: 0}, "
+              "quality: {explore: 0}}\n",
               k_priced);
     struct route_need need = {.expected = {.prompt = 1000, .output = 1000}};
     for (int k = 0; k < 60; k++) board_quality_add(node(&w, 3)->slot, 0, 0.1F, 4, 900);
     for (uint64_t d = 0; d < 200; d++) CHECK(first_of(&w, &need, 1000, mix(d)) != 3);
+    routes_close(&w);
+}
+
+// --- exploring ---
+
+static void grade(struct routes *w, size_t i, float score, int times) {
+    for (int k = 0; k < times; k++) board_quality_add(node(w, i)->slot, 0, score, 4, 900);
+}
+
+// How often each of four is asked first.
+static void explored(struct routes *w, const struct route_need *need, uint64_t now_ns, double out[4]) {
+    size_t counts[4] = {0};
+    for (uint64_t d = 0; d < DRAWS; d++) counts[first_of(w, need, now_ns, mix(d))]++;
+    for (size_t i = 0; i < 4; i++) out[i] = (double)counts[i] / DRAWS;
+}
+
+// Of those that are not the best, who is less known is tried more often; what costs too much is not tried.
+static void test_quality_explores(void) {
+    struct routes w;
+    struct route_need need = {.expected = {.prompt = 500, .output = 300}};
+    double got[4];
+    open_with(&w, "    strategy: quality\n    routing: {max_cost: 0.01}\n", k_priced);
+    grade(&w, 1, 0.95F, 60);
+    grade(&w, 2, 0, 2); // 8 scores
+    grade(&w, 3, 0, 4); // 16
+    explored(&w, &need, 1000, got);
+    CHECK(near(got[0], 0, 0)); // too dear
+    CHECK(near(got[1], 0.98, 0.002));
+    CHECK(near(got[2] + got[3], 0.02, 0.002));
+    CHECK(near(got[2] / got[3], 17.0 / 9, 0.3));
+    // All that was seen has faded: nobody is known better than another.
+    uint64_t later = UINT64_C(1000) * 3600 * SECOND;
+    double other[4];
+    explored(&w, &need, later, other);
+    CHECK(near(other[1] + other[2] + other[3], 1, 1e-9));
+    // Who was tried and found better is the first.
+    grade(&w, 3, 1, 60);
+    grade(&w, 3, 1, 60);
+    explored(&w, &need, 1000, got);
+    CHECK(near(got[3], 0.98, 0.002));
+    routes_close(&w);
+}
+
+static void test_explored_is_said(void) {
+    struct routes w;
+    struct route_need need = {.expected = {.prompt = 500, .output = 300}};
+    struct err err;
+    size_t tried = 0;
+    open_with(&w, "    strategy: quality\n    routing: {quality: {explore: 0.5}}\n", k_priced);
+    grade(&w, 1, 0.95F, 60);
+    for (uint64_t d = 0; d < 1000; d++) {
+        struct route_ask ask = routes_ask(&w, NULL, mix(d));
+        struct route r;
+        ask.need = &need;
+        REQUIRE(route_resolve(&ask, STR("m"), &r, NULL, &err));
+        CHECK_INT(r.count, 4);
+        CHECK(r.explored == (r.targets[0].node != node(&w, 1)));
+        CHECK(r.targets[r.explored].node == node(&w, 1)); // the best is the next
+        tried += r.explored;
+        ask.look = true; // nobody is asked: the order is that of the others
+        REQUIRE(route_resolve(&ask, STR("m"), &r, NULL, &err));
+        CHECK(!r.explored && r.targets[0].node == node(&w, 1));
+    }
+    CHECK(near((double)tried / 1000, 0.5, 0.05));
+    routes_close(&w);
+}
+
+// Where the quality is a floor, only those are tried that would cost less if they were good enough.
+static void test_a_floor_is_explored(void) {
+    struct routes w;
+    struct route_need need = {.expected = {.prompt = 1000, .output = 1000}};
+    double got[4];
+    open_with(&w, "    strategy: cost\n    routing: {min_quality: 0.6, quality: {explore: 0.1}}\n", k_priced);
+    grade(&w, 3, 0, 2);     // the cheapest
+    grade(&w, 0, 0, 2);     // the dearest
+    grade(&w, 1, 0.95F, 9); // dearer than cheap-out, which stands as it is assumed to
+    explored(&w, &need, 1000, got);
+    CHECK(near(got[0] + got[1], 0, 0));
+    CHECK(near(got[2], 0.9, 0.005));
+    CHECK(near(got[3], 0.1, 0.005));
+    struct route_ask ask = routes_ask(&w, NULL, 0);
+    struct route r;
+    struct err err;
+    ask.need = &need;
+    do {
+        ask.draw++;
+        REQUIRE(route_resolve(&ask, STR("m"), &r, NULL, &err));
+    } while (!r.explored);
+    CHECK(!r.targets[0].last); // for once as good as any
+    CHECK(!r.targets[1].last && r.targets[1].node == node(&w, 2));
+    CHECK(r.targets[3].last && r.targets[3].node == node(&w, 0));
+    routes_close(&w);
+}
+
+static void test_who_is_not_explored(void) {
+    struct routes w;
+    struct route_need need = {.expected = {.prompt = 1000, .output = 1000}};
+    double got[4];
+    open_with(&w, "    strategy: balanced\n    routing: {quality: {explore: 0.5}, breaker: {max_ejected: 1}}\n",
+              PRICED("cheap-in", "") PRICED("cheap-out", "") PRICED("poor", ", priority: 1") PRICED("dear", "") PRICES);
+    sicken(&w, 0, 1000);
+    explored(&w, &need, 1000, got);
+    CHECK(near(got[1], 1, 0)); // the others: out, of a lower priority, and too dear to be the best in any case
     routes_close(&w);
 }
 
@@ -426,4 +531,5 @@ static void test_equal_costs_are_spread(void) {
 
 TEST_MAIN(test_weights, test_turns, test_turns_of_priorities, test_sticky, test_sticky_weights, test_arms, test_cost,
           test_equal_costs_are_spread, test_quality_within_a_budget, test_balance, test_balance_has_a_floor,
+          test_quality_explores, test_explored_is_said, test_a_floor_is_explored, test_who_is_not_explored,
           test_latency, test_least_busy, test_usage, test_tiers)
