@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/text.h"
+#include "conf/conf.h"
+#include "os/file.h"
 
 #define TEXT_MAX ((size_t)1024 * 1024)
 
@@ -177,7 +179,30 @@ static bool wants_color(const struct cli_io *io, struct str choice, bool tty) {
     return tty && !(none && none[0]) && !(term && str_eq(str_c(term), STR("dumb")));
 }
 
+// Where its operands are configurations, the first of them that is one; else SIZE_MAX.
+static size_t first_configuration(enum cli_command_id id) {
+    bool all = id == CLI_CMD_CONFIG_VALIDATE || id == CLI_CMD_CONFIG_TEST || id == CLI_CMD_CONFIG_DIFF;
+    return all ? 0 : id == CLI_CMD_CONFIG_IMPORT ? 1 : SIZE_MAX;
+}
+
+// A command may read its configuration more than once, a server each time that it reloads.
+static bool keep(const char **io_path, char room[FILE_KEPT_MAX], struct err *err) {
+    struct str kept;
+    if (!file_keep(str_c(*io_path), CONF_FILE_MAX, room, &kept, err)) return false;
+    *io_path = kept.p;
+    return true;
+}
+
+static bool keep_configurations(struct cli_args *args, char rooms[CLI_OPERANDS_MAX + 1][FILE_KEPT_MAX],
+                                struct err *err) {
+    if (cli_given(args, CLI_CONFIG) && !keep(&args->values[CLI_CONFIG], rooms[CLI_OPERANDS_MAX], err)) return false;
+    for (size_t i = first_configuration(cli_command_id(args->command)); i < args->n_operands; i++)
+        if (!keep(&args->operands[i], rooms[i], err)) return false;
+    return true;
+}
+
 int cli_run(int argc, char *const *argv, struct cli_io *io) {
+    char rooms[CLI_OPERANDS_MAX + 1][FILE_KEPT_MAX];
     struct cli_args args;
     struct cli_problem problem;
     if (!cli_parse(argc, argv, &args, &problem))
@@ -186,6 +211,9 @@ int cli_run(int argc, char *const *argv, struct cli_io *io) {
     io->color_out = wants_color(io, cli_value(&args, CLI_COLOR), io->out_tty);
     io->color_err = wants_color(io, cli_value(&args, CLI_COLOR), io->err_tty);
     int code;
+    struct err err;
     if (run_without_command(&args, &code)) return code;
+    if (!keep_configurations(&args, rooms, &err))
+        return cli_fail_err(io, &err, "the configuration cannot be read", NULL);
     return HANDLERS[cli_command_id(args.command)](&args);
 }

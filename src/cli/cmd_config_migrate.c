@@ -112,7 +112,11 @@ static int write_out(struct migrating *m) {
 
 static int run(struct migrating *m) {
     struct err err;
-    if (!file_stat(m->path, &m->info, &err) || !file_read_all(m->path, CONF_FILE_MAX, &m->text, &err))
+    bool there = file_stat(m->path, &m->info, &err);
+    if (str_eq(m->path, STR("-")) || (there && m->info.kind == FILE_KIND_OTHER))
+        return cli_fail(m->io, CLI_USAGE, "config migrate rewrites a file, and this is none", NULL,
+                        "penstock config migrate FILE");
+    if (!there || !file_read_all(m->path, CONF_FILE_MAX, &m->text, &err))
         return cli_fail_err(m->io, &err, "the configuration file cannot be read", "penstock config migrate FILE");
     int code = migrate(m);
     if (code != CLI_OK) return code;

@@ -8,6 +8,7 @@ int cmd_config_test(const struct cli_args *args) {
     struct check_list *list = NULL;
     struct conf *conf = NULL;
     struct err err;
+    if (!cli_one_config(args)) return CLI_USAGE;
     if (!fetch_global_begin(&err)) return cli_fail_err(args->io, &err, "cannot test the configuration", NULL);
     int code = cli_conf_load(args, &wanted, CLI_CONFIG_INVALID, &conf);
     if (code == CLI_OK) {

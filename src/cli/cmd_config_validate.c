@@ -38,6 +38,7 @@ static bool validate(const struct cli_args *args, struct conf_env *env, struct s
 }
 
 int cmd_config_validate(const struct cli_args *args) {
+    if (!cli_one_config(args)) return CLI_USAGE;
     struct config_env stores = {.no_live = true};
     struct conf_env env = config_env_system(&stores);
     struct conf_override *overrides;
@@ -52,8 +53,9 @@ int cmd_config_validate(const struct cli_args *args) {
         env.profile = cli_value(args, CLI_PROFILE);
         for (size_t i = 0; i < args->n_operands; i++)
             valid = validate(args, &env, str_c(args->operands[i]), &out) && valid;
-        if (!args->n_operands) valid = validate(args, &env, STR("penstock.yaml"), &out);
-        if (!args->n_operands && !cli_config_file(args).n)
+        struct str file = cli_config_file(args);
+        if (!args->n_operands) valid = validate(args, &env, file.n ? file : STR("penstock.yaml"), &out);
+        if (!args->n_operands && !file.n)
             fprintf(args->io->err, "  Try: penstock config validate FILE; or penstock config init\n");
         code = cli_print(args->io, &out);
         if (code == CLI_OK && !valid) code = CLI_FAILED;

@@ -9,7 +9,8 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                     .letter = 'c',
                     .kind = CLI_VALUE_FILE,
                     .value = "FILE",
-                    .help = "The configuration file; without it ./penstock.yaml if there is one, else defaults"},
+                    .help = "The configuration file, - for standard input; without it ./penstock.yaml if there is one, "
+                            "else defaults"},
     [CLI_LISTEN] = {.name = "listen",
                     .letter = 'l',
                     .kind = CLI_VALUE_TEXT,
@@ -499,18 +500,19 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                                           {"config init --template production", "for a server of your own"},
                                           {"config init --interactive", "asks for providers, storage and listeners"},
                                           {"config init --list", "the templates"}}},
-    [CLI_CMD_CONFIG_VALIDATE] =
-        {.name = "config validate",
-         .operands = "[FILE]...",
-         .operands_max = CLI_OPERANDS_MAX,
-         .operand_kind = CLI_VALUE_FILE,
-         .options = CLI_BIT(CLI_OVERRIDE) |
-                    CLI_BIT(CLI_PROFILE) | CLI_BIT(CLI_OFFLINE),
-         .summary = "Check configuration files and say all that is wrong with them",
-         .details = "Without FILE, ./penstock.yaml. Exit code 0: valid; 1: not valid, with every problem on standard "
-                    "error; 2: the command line is wrong.",
-         .examples = {{"config validate", "says \"valid\", or what to change"},
-                      {"config validate --offline --json deploy/*.yaml", "in CI, where secrets are not at hand"}}},
+    [CLI_CMD_CONFIG_VALIDATE] = {.name = "config validate",
+                                 .operands = "[FILE]...",
+                                 .operands_max = CLI_OPERANDS_MAX,
+                                 .operand_kind = CLI_VALUE_FILE,
+                                 .options = LOAD_OPTIONS | CLI_BIT(CLI_OFFLINE),
+                                 .summary = "Check configuration files and say all that is wrong with them",
+                                 .details = "Without FILE, ./penstock.yaml; - is standard input. Exit code 0: valid; "
+                                            "1: not valid, with every problem on standard "
+                                            "error; 2: the command line is wrong.",
+                                 .examples = {{"config validate", "says \"valid\", or what to change"},
+                                              {"config validate --offline --json deploy/*.yaml",
+                                               "in CI, where secrets are not at hand"},
+                                              {"config validate -", "what another command writes"}}},
     [CLI_CMD_CONFIG_SHOW] =
         {.name = "config show",
          .operands = "[KEY]",
@@ -542,7 +544,7 @@ const struct cli_command CLI_COMMANDS[CLI_COMMAND_COUNT] = {
                              .operands = "[FILE]",
                              .operands_max = 1,
                              .operand_kind = CLI_VALUE_FILE,
-                             .options = CLI_BIT(CLI_OVERRIDE) | CLI_BIT(CLI_PROFILE),
+                             .options = LOAD_OPTIONS,
                              .summary = "Try every connection of a configuration for real",
                              .details = "Providers, Vault, webhooks, TLS files, paths and the clock, all at the same "
                                         "time. Exit code 1 when something does not work.",

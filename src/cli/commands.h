@@ -110,6 +110,8 @@ int cli_conf_load(const struct cli_args *args, const struct cli_conf_wanted *wan
                   struct conf **out_conf);
 // --config, else ./penstock.yaml if there is one, else empty.
 struct str cli_config_file(const struct cli_args *args);
+// False after it was said that --config and an operand both name one (CLI_USAGE).
+bool cli_one_config(const struct cli_args *args);
 // What --config-override, --data and the options of `serve` set; the list lives in the arena. False after it was said
 // what is wrong (CLI_USAGE).
 struct conf_override;

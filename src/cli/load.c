@@ -13,6 +13,12 @@ struct str cli_config_file(const struct cli_args *args) {
     return here ? STR("penstock.yaml") : STR("");
 }
 
+bool cli_one_config(const struct cli_args *args) {
+    if (!args->n_operands || !cli_given(args, CLI_CONFIG)) return true;
+    cli_fail(args->io, CLI_USAGE, "both FILE and --config name a configuration", NULL, "one of them");
+    return false;
+}
+
 static void add(struct conf_override *list, size_t *n, struct str key, struct str value, struct str origin,
                 bool literal) {
     list[(*n)++] = (struct conf_override){.key = key, .value = value, .origin = origin, .literal = literal};

@@ -95,11 +95,16 @@ static bool include_matching(struct load *l, const struct reading *r, struct str
     return ok;
 }
 
+// Came through a pipe: what it names is looked for in the working directory.
+static bool is_descriptor(struct str file) {
+    return str_starts(file, STR("/dev/")) || str_starts(file, STR("/proc/self/fd/"));
+}
+
 static struct str beside(struct load *l, struct str file, struct str name) {
     struct buf path = BUF_INIT(4096);
     if (str_starts(name, STR("/")))
         buf_put(&path, name);
-    else if (str_find_char(file, '/') == file.n)
+    else if (str_find_char(file, '/') == file.n || is_descriptor(file))
         buf_put(&path, name);
     else
         path_join(&path, path_dir(file), name);

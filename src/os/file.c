@@ -156,35 +156,52 @@ bool file_size(const struct file *f, uint64_t *out_size, struct err *err) {
     return true;
 }
 
+// What can be read only once, in its order, has no places.
+static bool read_next(const struct file *f, bool once, uint64_t offset, void *p, size_t n, size_t *out_n,
+                      struct err *err) {
+    if (!once) return file_read_at(f, offset, p, n, out_n, err);
+    ssize_t r;
+    do {
+        r = read(f->fd, p, n);
+    } while (r < 0 && errno == EINTR);
+    if (r < 0) return file_failed(err, errno, "read", f->path);
+    *out_n = (size_t)r;
+    return true;
+}
+
 // Read until the end rather than to the size the file says: files in /proc and growing ones say less than they hold.
 static bool read_to_end(const struct file *f, size_t max, struct buf *out, struct err *err) {
     enum { STEP = 64 * 1024 };
     uint64_t offset = 0, size;
+    bool once = lseek(f->fd, 0, SEEK_CUR) < 0 && errno == ESPIPE;
     if (!file_size(f, &size, err)) return false;
     if (size > max) goto too_large;
     if (!buf_reserve(out, (size_t)size + 1)) return err_no_memory(err);
     for (;;) {
-        if (!buf_reserve(out, out->cap > out->n ? 1 : STEP)) return err_no_memory(err);
+        if (!buf_reserve(out, out->cap > out->n ? 1 : MIN(STEP, max + 1 - offset))) return err_no_memory(err);
         size_t got = 0, room = out->cap - out->n;
-        if (!file_read_at(f, offset, out->p + out->n, room, &got, err)) return false;
+        if (!read_next(f, once, offset, out->p + out->n, room, &got, err)) return false;
         out->n += got;
         offset += got;
         if (offset > max) goto too_large;
-        if (got < room) return true;
+        if (once ? got == 0 : got < room) return true;
     }
 too_large:
     return err_set(err, ERR_IO, "%s is larger than %zu bytes, the most that is accepted for it", f->path, max);
 }
 
-bool file_read_all(struct str path, size_t max, struct buf *out, struct err *err) {
-    CLEANUP(file_close) struct file f = {0};
-    if (!file_open(path, FILE_READ, 0, &f, err)) return false;
+bool file_read_rest(const struct file *f, size_t max, struct buf *out, struct err *err) {
     size_t before = out->n;
     bool failed = out->failed;
-    if (read_to_end(&f, max, out, err)) return true;
+    if (read_to_end(f, max, out, err)) return true;
     out->n = before;
     out->failed = failed;
     return false;
+}
+
+bool file_read_all(struct str path, size_t max, struct buf *out, struct err *err) {
+    CLEANUP(file_close) struct file f = {0};
+    return file_open(path, FILE_READ, 0, &f, err) && file_read_rest(&f, max, out, err);
 }
 
 // A name beside `path` that no one else uses.

@@ -47,8 +47,15 @@ NODISCARD bool file_allocate(const struct file *f, uint64_t size, struct err *er
 NODISCARD bool file_touch(const struct file *f, struct err *err);
 NODISCARD bool file_size(const struct file *f, uint64_t *out_size, struct err *err);
 
-// Appends the whole file to *out; more than `max` bytes is an error. On failure *out is as before.
+// Appends the whole file, or all that comes through a pipe, to *out; more than `max` bytes is an error. On failure *out
+// is as before.
 NODISCARD bool file_read_all(struct str path, size_t max, struct buf *out, struct err *err);
+// The same of one that is open.
+NODISCARD bool file_read_rest(const struct file *f, size_t max, struct buf *out, struct err *err);
+// *out_path can be read as often as one likes: the path itself ("-" is standard input), or, where that is a pipe, what
+// came through it, which is in memory as long as the process lives. room keeps the new path, if one is needed.
+#define FILE_KEPT_MAX 32
+NODISCARD bool file_keep(struct str path, size_t max, char room[FILE_KEPT_MAX], struct str *out_path, struct err *err);
 // The path holds either its old content or all of the new one, whatever happens: temporary file beside it, synced,
 // renamed over, directory synced.
 NODISCARD bool file_replace(struct str path, struct str bytes, unsigned mode, struct err *err);

@@ -165,6 +165,67 @@ providers:
 '''
 
 
+PIPED = '''include: [more/*.yaml]
+storage: {data: ./data}
+listeners: [{address: "127.0.0.1:8080"}]
+providers: [{name: own, kind: openai, base_url: "http://127.0.0.1:9/v1"}]
+models: [{name: fine, targets: [{provider: own, model: x}]}]
+'''
+
+
+class Piped(Files):
+    """A configuration that comes through a pipe is read as one that lies in the working directory."""
+
+    def piped(self, text, *args, code=0):
+        done = run_cli(*args, cwd=self.folder, stdin=text)
+        self.assertEqual(done.returncode, code, (args, done.stdout, done.stderr))
+        return done
+
+    def test_each_command_takes_it(self):
+        self.path('more/models.yaml', 'models: [{name: more, targets: [{provider: own, model: x}]}]\n')
+        for name in ('-', '/dev/stdin', '/dev/fd/0'):
+            self.assertIn('valid', self.piped(PIPED, 'config', 'validate', name).stdout, name)
+            self.assertIn('valid', self.piped(PIPED, 'config', 'validate', '--config', name).stdout, name)
+        self.assertIn('more', self.piped(PIPED, 'config', 'show', 'models', '--config', '-').stdout)
+        self.assertIn('/dev/stdin:3', self.piped(PIPED, 'config', 'trace', 'listeners', '--config', '-').stdout)
+        self.piped(PIPED, 'config', 'set', 'log.level=debug', '--config', '-')  # it is read several times
+        self.assertIn('debug', self.piped(PIPED, 'config', 'show', 'log.level', '--config', '-').stdout)
+        self.path('penstock.yaml', PIPED + 'log: {level: warn}\n')
+        self.assertIn('log.level', self.piped(PIPED, 'config', 'diff', '-', 'penstock.yaml', code=1).stdout)
+        self.assertIn('fine', self.piped('model_list: [{model_name: fine, litellm_params: {model: openai/gpt-4o}}]\n',
+                                         'config', 'import', 'litellm', '-', code=0).stdout)
+        self.assertIn('rewrites a file', self.piped(PIPED, 'config', 'migrate', '-', code=2).stderr)
+
+    def test_what_is_wrong_is_told(self):
+        done = self.piped('lisseners: []\n', 'config', 'validate', '-', code=1)
+        self.assertIn('/dev/stdin:1:1: unknown key "lisseners"', done.stderr)
+        self.assertIn('nothing came through /dev/stdin', self.piped('', 'config', 'validate', '-', code=1).stderr)
+        long = '# padding\n' * (1 << 20)
+        self.assertIn('larger than 8388608 bytes', self.piped(long, 'config', 'validate', '-', code=1).stderr)
+        both = self.run_here('config', 'validate', 'penstock.yaml', '--config', 'other.yaml', code=2)
+        self.assertIn('both FILE and --config', both.stderr)
+        self.path('penstock.yaml', PIPED)
+        self.path('other.yaml', 'lisseners: []\n')
+        self.assertIn('other.yaml:1:1', self.run_here('config', 'validate', '--config', 'other.yaml', code=1).stderr)
+
+    def test_server_reloads_what_it_was_given(self):
+        server = PipedServer(PIPED.replace('storage: {data: ./data}\n', ''))
+        self.addCleanup(server.remove)
+        server.start()
+        for level in ('debug', 'warn'):  # each is a reload
+            done = run_cli('config', 'set', 'log.level=' + level, '--data', server.data)
+            self.assertIn('in force', done.stderr, done)
+        self.assertIn('/dev/stdin', server.log())
+        self.assertEqual([m['id'] for m in server.get('/v1/models', key=server.key).json()['data']], ['fine'])
+        server.stop()
+
+
+class PipedServer(Penstock):
+    def command(self):
+        piped = [arg if arg != self.config_path else '-' for arg in super().command()]
+        return ['bash', '-c', 'exec "$@" < <(cat "$0")', self.config_path, *piped]
+
+
 class Migrations(Files):
     def test_dry_run_shows(self):
         path = self.path('penstock.yaml', OLD)

@@ -53,6 +53,15 @@ class ConfigTest(unittest.TestCase):
         quiet = run_cli('config', 'test', self.write(), '--quiet')
         self.assertNotIn('ok ', quiet.stdout)
 
+    def test_file_is_named_as_elsewhere(self):
+        path = self.write()
+        self.assertEqual(self.checks(0, '--config', path)['provider', 'fake']['verdict'], 'ok')
+        with open(path, encoding='utf-8') as f:
+            self.assertEqual(self.checks(0, '--config', '-', stdin=f.read())['provider', 'fake']['verdict'], 'ok')
+        both = run_cli('config', 'test', path, '--config', path)
+        self.assertEqual(both.returncode, 2)
+        self.assertIn('both FILE and --config', both.stderr)
+
     def test_failures(self):
         secret = 'sk-not-the-right-one'
         config = self.write(

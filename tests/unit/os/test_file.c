@@ -7,7 +7,9 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static struct err err;
 
@@ -55,6 +57,96 @@ static void test_read_and_replace(void) {
     CHECK_INT(err.code, ERR_NOT_FOUND);
     CHECK(!file_read_all(str_c(temp_dir()), 100, &b, &err));
     CHECK_INT(err.code, ERR_IO);
+}
+
+// A pipe with the text behind it; the reader's end.
+static int pipe_with(struct str text) {
+    int fds[2];
+    REQUIRE(pipe(fds) == 0);
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        while (text.n) {
+            ssize_t n = write(fds[1], text.p, text.n);
+            if (n <= 0) break;
+            text = str_from(text, (size_t)n);
+        }
+        _exit(0);
+    }
+    close(fds[1]);
+    return fds[0];
+}
+
+static void pipe_done(int fd) {
+    close(fd);
+    while (wait(NULL) > 0) {
+    }
+}
+
+static void test_pipes(void) {
+    enum { LONG = 300000 }; // more than a pipe holds
+    static char text[LONG];
+    BUF_AUTO struct buf b = BUF_INIT(LONG + 1);
+    char path[32];
+    memset(text, 'a', sizeof text);
+    text[LONG - 1] = 'z';
+    for (size_t max = LONG - 1; max <= LONG; max++) {
+        int fd = pipe_with(str_of(text, LONG));
+        snprintf(path, sizeof path, "/dev/fd/%d", fd);
+        buf_clear(&b);
+        CHECK(file_read_all(str_c(path), max, &b, &err) == (max == LONG));
+        if (max == LONG)
+            CHECK_STR(buf_str(&b), str_of(text, LONG));
+        else
+            CHECK(err.code == ERR_IO && b.n == 0 && strstr(err.message, "299999 bytes"));
+        pipe_done(fd);
+    }
+}
+
+static void test_keep(void) {
+    BUF_AUTO struct buf b = BUF_INIT(1 << 20);
+    char room[FILE_KEPT_MAX], path[32];
+    struct str kept, file = temp_path("kept");
+    CHECK(file_replace(file, STR("a file"), 0600, &err));
+    CHECK(file_keep(file, 5, room, &kept, &err)); // as it is
+    CHECK_STR(kept, file);
+    CHECK(file_keep(temp_path("absent"), 5, room, &kept, &err));
+    CHECK(str_ends(kept, STR("absent")));
+
+    int fd = pipe_with(STR("through a pipe"));
+    snprintf(path, sizeof path, "/dev/fd/%d", fd);
+    CHECK(file_keep(str_c(path), 100, room, &kept, &err));
+    CHECK_STR(kept, str_c(path));
+    CHECK_STR(read_back(kept, &b), STR("through a pipe"));
+    CHECK_STR(read_back(kept, &b), STR("through a pipe"));
+    CHECK_INT(read(fd, room, 1), 0); // nothing is left for who goes on reading
+    pipe_done(fd);
+
+    struct str fifo = temp_path("fifo");
+    REQUIRE(mkfifo(fifo.p, 0600) == 0);
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        struct file f;
+        bool ok = file_open(fifo, FILE_WRITE, 0, &f, &err) && file_append(&f, STR("by name"), &err);
+        _exit(ok ? 0 : 1);
+    }
+    CHECK(file_keep(fifo, 100, room, &kept, &err));
+    CHECK(str_starts(kept, STR("/dev/fd/")));
+    CHECK_STR(read_back(kept, &b), STR("by name"));
+    CHECK_STR(read_back(kept, &b), STR("by name"));
+    while (wait(NULL) > 0) {
+    }
+
+    fd = pipe_with(STR("too long"));
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    CHECK(!file_keep(str_c(path), 7, room, &kept, &err));
+    pipe_done(fd);
+    fd = pipe_with(STR(""));
+    snprintf(path, sizeof path, "/dev/fd/%d", fd);
+    CHECK(!file_keep(str_c(path), 7, room, &kept, &err));
+    CHECK(strstr(err.message, "nothing came through /dev/fd/"));
+    pipe_done(fd);
 }
 
 static void test_bad_paths(void) {
@@ -268,5 +360,5 @@ static void test_device_full(void) {
     CHECK_INT(err.code, ERR_STORE_FULL);
 }
 
-TEST_MAIN(test_read_and_replace, test_bad_paths, test_positioned, test_create_once, test_directories,
-          test_list_without_memory, test_locks, test_map, test_no_room, test_device_full)
+TEST_MAIN(test_read_and_replace, test_pipes, test_keep, test_bad_paths, test_positioned, test_create_once,
+          test_directories, test_list_without_memory, test_locks, test_map, test_no_room, test_device_full)
