@@ -637,19 +637,24 @@ void call_reply(struct call *call, int status, struct str content_type, struct s
 }
 
 void call_abort(struct call *call) {
+    struct err err;
+    err_set(&err, ERR_CLIENT_GONE, "the client left");
+    call_give_up(call, &err);
+}
+
+void call_give_up(struct call *call, const struct err *why) {
     wait_leave(call);
     queue_leave(call);
     clerk_leave(call);
     stop_upstream(call);
     reply_forget_sync(call);
     if (!call->recorded) {
-        struct err err;
-        err_set(&err, ERR_CLIENT_GONE, "the client left");
         // Else it still waits: for what the provider needs first, or for the time to ask one anew.
         bool sent = call->at->taken && call->at->sent_ns;
-        if (sent) attempt_over(call, &err);
-        call->error = err_info(ERR_CLIENT_GONE)->wire_code;
-        if (!call->status) call->status = err.status;
+        if (sent) attempt_over(call, why);
+        call->failover.why = FAILURE_CANCELLED; // which is no fault of the target's
+        call->error = err_info(why->code)->wire_code;
+        if (!call->status) call->status = why->status;
         record_usage(call);
         if (sent) record_price(call);
         if (call->rider)

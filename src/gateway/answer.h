@@ -44,5 +44,7 @@ void call_reply(struct call *call, int status, struct str content_type, struct s
 void call_cut(struct call *call);
 // The client left.
 void call_abort(struct call *call);
+// The same of an inner call that nobody waits for any more: why, is in its record.
+void call_give_up(struct call *call, const struct err *why);
 
 #endif

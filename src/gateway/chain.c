@@ -140,8 +140,14 @@ static void give_up(struct chain *c) {
         post(c);
         return;
     }
+    struct err late;
     c->inner = NULL;
-    call_abort(inner->req.user);
+    if (c->late) {
+        err_set(&late, ERR_UPSTREAM_TIMEOUT, "it took too long");
+        call_give_up(inner->req.user, &late);
+    } else {
+        call_abort(inner->req.user);
+    }
     http_inner_free(inner);
 }
 

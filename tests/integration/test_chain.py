@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # Models that are chains: steps in order, templates, failures, budgets, streams in every dialect, what is recorded.
+import contextlib
 import json
 import time
 
@@ -225,17 +226,39 @@ class Chain(Suite):
             self.assertEqual(reply.status, 200, reply)
             self.assertIn('Wasser', reply.body.decode())
 
+    @contextlib.contextmanager
+    def late_steps(self, model, times, status):
+        """A step that took too long is told as what it is, not as a client that left: in usage, access log and metrics."""
+        def rows():
+            return {r['request_id']: (r['status'], r['error']) for r in self.server.usage() if r['model'] == model}
+
+        def counted():
+            return sum(v for name, v in self.server.metrics().items()
+                       if name.startswith('penstock_requests_total{') and f'model="{model}"' in name and f'status="{status}"' in name)
+
+        def logged():
+            return [l for l in self.server.log_lines() if l['msg'] == 'request' and l['request_id'] in new]
+        before, count = rows(), counted()
+        yield
+        new = eventually(lambda: {k: v for k, v in rows().items() if k not in before})
+        self.assertEqual(list(new.values()), [(status, 'upstream_timeout')] * times)
+        self.assertEqual(counted() - count, times)
+        lines = eventually(lambda: logged() if len(logged()) == times else None)
+        self.assertEqual([(l['status'], l['error']) for l in lines], [(status, 'upstream_timeout')] * times)
+
     def test_time(self):
-        reply = self.server.chat('late')
-        self.assertEqual(reply.status, 200, reply)
-        self.assertRegex(reply.header('x-penstock-chain'), r'^plan=slow \S+ \d+t failed\(upstream_timeout\); say=a')
-        self.check_error(self.server.chat('too-late'), 504, 'upstream_timeout')
+        with self.late_steps('slow', 2, 504):
+            reply = self.server.chat('late')
+            self.assertEqual(reply.status, 200, reply)
+            self.assertRegex(reply.header('x-penstock-chain'), r'^plan=slow \S+ \d+t failed\(upstream_timeout\); say=a')
+            self.check_error(self.server.chat('too-late'), 504, 'upstream_timeout')
         self.fake.wait(lambda: all(s.gone_at for s in self.fake.seen if s.model.startswith('f;')))
 
     def test_time_within_a_stream(self):
-        reply = self.server.chat('drags', stream=True)
-        self.assertEqual(reply.status, 200)
-        self.assertIn('upstream_timeout', reply.body.decode())
+        with self.late_steps('dragging', 1, 200):  # as its head said
+            reply = self.server.chat('drags', stream=True)
+            self.assertEqual(reply.status, 200)
+            self.assertIn('upstream_timeout', reply.body.decode())
         self.fake.wait(lambda: self.fake.seen[0].gone_at)
 
     def test_money(self):
