@@ -37,7 +37,12 @@ static struct str percent(struct arena *a, struct str object, struct str name) {
     return arena_printf(a, "%.1f%%", v * 100);
 }
 
-static struct str or_dash(struct str text) { return text.n ? text : STR("-"); }
+static struct str why(struct arena *a, struct str row) {
+    struct str text = cli_json_text(a, row, STR("why"));
+    if (str_eq(text, STR("open"))) return STR("breaker open");
+    if (str_eq(text, STR("probing"))) return STR("breaker on trial");
+    return text.n ? text : STR("-");
+}
 
 static struct str milliseconds(struct arena *a, struct str row) {
     struct str text = cli_json_text(a, row, STR("first_token_ms"));
@@ -50,7 +55,7 @@ static void add_row(struct cli_table *table, struct arena *a, struct str row) {
     const struct str cells[COLUMNS] = {[PROVIDER] = cli_json_text(a, row, STR("provider")),
                                        [MODEL] = cli_json_text(a, row, STR("model")),
                                        [STATE] = cli_json_text(a, row, STR("state")),
-                                       [WHY] = or_dash(cli_json_text(a, row, STR("why"))),
+                                       [WHY] = why(a, row),
                                        [UNTIL] = when(a, row),
                                        [UNDER_WAY] = cli_json_text(a, row, STR("in_flight")),
                                        [FIRST_TOKEN] = milliseconds(a, row),

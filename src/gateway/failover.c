@@ -37,17 +37,13 @@ static struct attempt *other(struct call *call) {
 
 // --- taking ---
 
-static bool is_limit(enum board_why why) {
-    return why == BOARD_CONCURRENCY || why == BOARD_REQUESTS || why == BOARD_TOKENS || why == BOARD_COOLDOWN;
-}
-
 static void note_refusal(struct failover *f, const struct board_refusal *refusal) {
     // What will never be taken says nothing of those that are only busy.
     bool never = refusal->why == BOARD_TOO_LARGE && f->refused != BOARD_USABLE;
     bool better = f->refused == BOARD_TOO_LARGE || refusal->retry_at_ns <= f->retry_at_ns;
     if (better && !never) f->refused = refusal->why;
     f->retry_at_ns = MIN(f->retry_at_ns, refusal->retry_at_ns);
-    if (is_limit(refusal->why))
+    if (board_is_limit(refusal->why))
         f->room_at_ns = MIN(f->room_at_ns, refusal->retry_at_ns == UINT64_MAX ? 0 : refusal->retry_at_ns);
 }
 
@@ -57,8 +53,9 @@ bool failover_is_spent(const struct call *call, size_t target) {
 }
 
 // The next target that lets itself be asked, and for which nobody waits who goes first.
-static bool take(struct call *call, struct attempt *a) {
+static bool take_willing(struct call *call, struct attempt *a, bool *out_sick) {
     struct failover *f = &call->failover;
+    *out_sick = false;
     for (; f->next < call->route.count; f->next++) {
         if (failover_is_spent(call, f->next)) continue;
         struct board_refusal refusal = {BOARD_CONCURRENCY, UINT64_MAX}; // of one that others wait for
@@ -68,8 +65,22 @@ static bool take(struct call *call, struct attempt *a) {
             return true;
         }
         note_refusal(f, &refusal);
+        *out_sick = *out_sick || board_is_sick(refusal.why);
     }
     return false;
+}
+
+// When nothing else is left, those are asked as well whose breaker has opened since the request was routed, be it by
+// its own attempts.
+static bool take(struct call *call, struct attempt *a) {
+    struct failover *f = &call->failover;
+    size_t from = f->next;
+    bool sick;
+    if (take_willing(call, a, &sick)) return true;
+    if (!sick) return false;
+    for (size_t i = from; i < call->route.count; i++) call->route.targets[i].force = true;
+    f->next = from;
+    return take_willing(call, a, &sick);
 }
 
 // The first of those that are asked in their place.
@@ -88,7 +99,7 @@ static bool take_any(struct call *call, struct attempt *a, enum failure why) {
 
 // Seconds from now, at least one; 0: nobody knows. A call may end at any moment.
 static unsigned retry_seconds(const struct failover *f, uint64_t now) {
-    if (f->retry_at_ns == UINT64_MAX) return is_limit(f->refused);
+    if (f->retry_at_ns == UINT64_MAX) return board_is_limit(f->refused);
     uint64_t s = f->retry_at_ns > now ? (f->retry_at_ns - now + NS_PER_SEC - 1) / NS_PER_SEC : 1;
     return (unsigned)MIN(MAX(s, (uint64_t)1), (uint64_t)86400);
 }
@@ -97,11 +108,13 @@ static unsigned retry_seconds(const struct failover *f, uint64_t now) {
 static bool refused(struct call *call, struct err *err) {
     const struct failover *f = &call->failover;
     struct str name = str_head(call->request.model, 100);
-    if (is_limit(f->refused))
+    bool limit = board_is_limit(f->refused);
+    if (limit && f->refused != BOARD_REDIS_AWAY)
         return err_set(err, ERR_RATE_LIMITED, "all targets of \"%.*s\" are at their limits; try again soon",
                        STR_ARG(name));
-    return err_set(err, ERR_OVERLOADED, "no target of \"%.*s\" can be asked at the moment (%.*s); try again soon",
-                   STR_ARG(name), STR_ARG(board_why_text(f->refused)));
+    return err_set(err, limit ? ERR_RATE_LIMITED : ERR_OVERLOADED,
+                   "no target of \"%.*s\" can be asked at the moment: %.*s; try again soon", STR_ARG(name),
+                   STR_ARG(board_why_words(f->refused)));
 }
 
 static bool nobody(struct call *call, struct err *err) {
@@ -122,7 +135,7 @@ bool failover_first(struct call *call, struct err *err) {
     if (call->route.routed) retry_budget_call(&call->route.routed->retries, &call->route.routed->retry_rules);
     call->place.ahead = QUEUE_OWN_CLASS;
     bool taken = take(call, call->at);
-    enum failure why = is_limit(f->refused) ? FAILURE_RATE_LIMIT : FAILURE_OVERLOADED;
+    enum failure why = board_is_limit(f->refused) ? FAILURE_RATE_LIMIT : FAILURE_OVERLOADED;
     taken = taken || take_fallback(call, call->at, why);
     call->place.ahead = QUEUE_HIGHER_CLASSES;
     return taken || nobody(call, err);

@@ -101,15 +101,11 @@ bool queue_yields(struct call *call, const struct route_target *t) {
     return waits_at(t, (unsigned)queue_class_of(call) + (ahead == QUEUE_OWN_CLASS));
 }
 
-static bool is_limit(enum board_why why) {
-    return why == BOARD_CONCURRENCY || why == BOARD_REQUESTS || why == BOARD_TOKENS || why == BOARD_COOLDOWN;
-}
-
 static bool slot_full(const struct board_slot *slot, uint64_t now) {
     struct board_view view;
     if (!slot) return false;
     board_view(slot, now, &view);
-    return !view.usable && is_limit(view.why);
+    return !view.usable && board_is_limit(view.why);
 }
 
 static bool has_room(const struct call *call, uint64_t now) {

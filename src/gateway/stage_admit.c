@@ -104,7 +104,8 @@ static bool downgrade(struct call *call, const struct quota_budget *by) {
 
 static enum stage_result refuse(struct call *call, struct err *err) {
     if (call->admission.unsure) {
-        err_set(err, ERR_OVERLOADED, "limits cannot be checked at the moment; try again soon");
+        err_set(err, ERR_OVERLOADED,
+                "budgets are counted over Redis, which does not answer (quota.on_failure: closed); try again soon");
         return STAGE_FAIL;
     }
     call->admission.refused = true;

@@ -76,10 +76,22 @@ enum board_why {
     BOARD_REQUESTS,    // the minute's requests are used up
     BOARD_TOKENS,      // the minute's tokens
     BOARD_TOO_LARGE,   // more tokens than a minute ever has
+    BOARD_REDIS_AWAY,  // its limits are shared, with nobody to ask, and then nothing is to begin
     BOARD_WHY_COUNT
 };
-// "open", "cooldown", …
+// "open", "cooldown", …: for programs.
 struct str board_why_text(enum board_why why);
+// The same in words: "its circuit breaker is open after failures".
+struct str board_why_words(enum board_why why);
+// Nothing is wrong with it: there will be room.
+static inline bool board_is_limit(enum board_why why) {
+    return why == BOARD_CONCURRENCY || why == BOARD_REQUESTS || why == BOARD_TOKENS || why == BOARD_COOLDOWN ||
+           why == BOARD_REDIS_AWAY;
+}
+// It has failed: asked all the same (BOARD_FORCE) when nothing else is left.
+static inline bool board_is_sick(enum board_why why) {
+    return why == BOARD_UNHEALTHY || why == BOARD_OPEN || why == BOARD_PROBING;
+}
 
 struct board_view {
     bool usable;                // board_begin would very likely succeed now, for a small request

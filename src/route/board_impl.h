@@ -12,7 +12,7 @@ struct board_published {
     // not without one. With in_flight it is all that is looked at of a target that is well, so both lie in one line.
     uint64_t well_from_ns;
     uint32_t in_flight, concurrency;
-    uint32_t state; // enum breaker_state | PUBLISHED_PROBES_FREE | PUBLISHED_UNHEALTHY
+    uint32_t state; // enum breaker_state | PUBLISHED_…
     uint32_t window_requests;
     uint64_t until_ns;               // of the breaker
     uint64_t cooldown_ns;            // until
@@ -29,6 +29,7 @@ struct board_published {
 #define PUBLISHED_STATE 3U
 #define PUBLISHED_PROBES_FREE 4U
 #define PUBLISHED_UNHEALTHY 8U
+#define PUBLISHED_SHUT 16U
 
 struct board_slot {
     _Alignas(64) struct board_published seen;
@@ -67,6 +68,11 @@ struct board_slot {
     char name[BOARD_NAME_MAX + 3]; // provider NUL model NUL key: what the map finds it by
     size_t name_n;
 };
+
+// With the lock held. It has limits of which nobody can be asked how much is left, and is to keep them all the same.
+static inline bool board_shut(const struct board_slot *slot) {
+    return slot->closed && (slot->stated.requests || slot->stated.tokens || slot->stated.concurrency);
+}
 
 static inline float board_load_float(const float *cell) {
     float v;

@@ -21,12 +21,14 @@ static struct limit_rules divided(const struct board_slot *slot) {
 
 void board_slot_divide(struct board_slot *slot, uint32_t servers, bool closed) {
     mutex_lock(&slot->lock);
+    bool changed = slot->closed != closed;
     if (MAX(slot->servers, 1U) != MAX(servers, 1U)) {
         slot->servers = servers;
         slot->tuning.limits = divided(slot);
-        board_publish(slot, atom_load_relaxed(&slot->seen.at_ns));
+        changed = true;
     }
     slot->closed = closed;
+    if (changed) board_publish(slot, atom_load_relaxed(&slot->seen.at_ns));
     mutex_unlock(&slot->lock);
 }
 
@@ -59,8 +61,7 @@ static bool may_begin(struct board_slot *slot, uint64_t tokens, unsigned flags, 
     bool force = flags & BOARD_FORCE;
     if (slot->unhealthy && !force) return refuse(out, BOARD_UNHEALTHY, UINT64_MAX);
     if (now_ns < slot->cooldown_ns) return refuse(out, BOARD_COOLDOWN, slot->cooldown_ns);
-    bool limited = slot->stated.requests || slot->stated.tokens || slot->stated.concurrency;
-    if (slot->closed && limited) return refuse(out, BOARD_REQUESTS, now_ns + UINT64_C(1000000000));
+    if (board_shut(slot)) return refuse(out, BOARD_REDIS_AWAY, now_ns + UINT64_C(1000000000));
     enum limit_answer answer = limit_ask(&slot->limit, &slot->tuning.limits, tokens, now_ns, &when);
     return answer == LIMIT_ROOM || refuse(out, whys[answer], when);
 }

@@ -4,16 +4,34 @@
 
 #define SLOW_START_LEAST 0.1F
 
-struct str board_why_text(enum board_why why) {
-    static const struct str texts[BOARD_WHY_COUNT] = {
-        [BOARD_USABLE] = STR_INIT("usable"),       [BOARD_UNHEALTHY] = STR_INIT("unhealthy"),
-        [BOARD_COOLDOWN] = STR_INIT("cooldown"),   [BOARD_OPEN] = STR_INIT("open"),
-        [BOARD_PROBING] = STR_INIT("probing"),     [BOARD_CONCURRENCY] = STR_INIT("concurrency"),
-        [BOARD_REQUESTS] = STR_INIT("requests"),   [BOARD_TOKENS] = STR_INIT("tokens"),
-        [BOARD_TOO_LARGE] = STR_INIT("too_large"),
+struct why {
+    struct str name, words;
+};
+
+static const struct why *why_info(enum board_why why) {
+    static const struct why all[BOARD_WHY_COUNT] = {
+        [BOARD_USABLE] = {STR_INIT("usable"), STR_INIT("it can be asked")},
+        [BOARD_UNHEALTHY] = {STR_INIT("unhealthy"), STR_INIT("its health checks fail")},
+        [BOARD_COOLDOWN] = {STR_INIT("cooldown"), STR_INIT("it asked to be left alone for a while")},
+        [BOARD_OPEN] = {STR_INIT("open"), STR_INIT("its circuit breaker is open after failures")},
+        [BOARD_PROBING] = {STR_INIT("probing"), STR_INIT("after failures it is being tried with other requests")},
+        [BOARD_CONCURRENCY] = {STR_INIT("concurrency"), STR_INIT("as many calls as it may have are under way")},
+        [BOARD_REQUESTS] = {STR_INIT("requests"), STR_INIT("the requests that it may have a minute are used up")},
+        [BOARD_TOKENS] = {STR_INIT("tokens"), STR_INIT("the tokens that it may have a minute are used up")},
+        [BOARD_TOO_LARGE] = {STR_INIT("too_large"), STR_INIT("it may not have as many tokens in a minute")},
+        [BOARD_REDIS_AWAY] =
+            {STR_INIT("redis_away"),
+             STR_INIT("its limits are shared over Redis, which does not answer (routing.on_redis_failure: closed)")},
     };
     INVARIANT((unsigned)why < BOARD_WHY_COUNT);
-    return texts[why];
+    return &all[why];
+}
+
+struct str board_why_text(enum board_why why) {
+    return why_info(why)->name;
+}
+struct str board_why_words(enum board_why why) {
+    return why_info(why)->words;
 }
 
 static void store(uint64_t *cell, uint64_t v) { atom_store_relaxed(cell, v); }
@@ -24,7 +42,7 @@ static uint32_t load32(const uint32_t *cell) { return __atomic_load_n(cell, __AT
 static uint64_t well_from(const struct board_slot *slot, uint64_t requests_ns, uint64_t tokens_ns) {
     uint32_t most = slot->tuning.limits.concurrency;
     bool busy = most && slot->in_flight >= most;
-    if (slot->unhealthy || busy || slot->breaker.state != BREAKER_CLOSED) return UINT64_MAX;
+    if (slot->unhealthy || busy || board_shut(slot) || slot->breaker.state != BREAKER_CLOSED) return UINT64_MAX;
     uint64_t started = slot->back_ns ? slot->back_ns + slot->tuning.slow_start_ns : 0;
     return MAX(MAX(slot->cooldown_ns, started), MAX(requests_ns, tokens_ns));
 }
@@ -54,7 +72,7 @@ static void publish_breaker(struct board_slot *slot, uint64_t now_ns) {
     const struct breaker *b = &slot->breaker;
     struct window_sum sum = window_sum(&b->window, rules->window_ns, now_ns);
     uint32_t all = sum.good + sum.bad;
-    uint32_t state = b->state | (slot->unhealthy ? PUBLISHED_UNHEALTHY : 0);
+    uint32_t state = b->state | (slot->unhealthy ? PUBLISHED_UNHEALTHY : 0) | (board_shut(slot) ? PUBLISHED_SHUT : 0);
     if (b->state == BREAKER_HALF_OPEN && b->probes < MAX(rules->probes, 1u)) state |= PUBLISHED_PROBES_FREE;
     store32(&p->state, state);
     store(&p->until_ns, b->until_ns);
@@ -119,6 +137,8 @@ static void view_usable(const struct board_published *p, uint32_t state, uint64_
         no(out, BOARD_UNHEALTHY, UINT64_MAX);
     else if (now_ns < out->cooldown_until_ns)
         no(out, BOARD_COOLDOWN, out->cooldown_until_ns);
+    else if (state & PUBLISHED_SHUT)
+        no(out, BOARD_REDIS_AWAY, UINT64_MAX);
     else if (out->concurrency && out->in_flight >= out->concurrency)
         no(out, BOARD_CONCURRENCY, UINT64_MAX);
     else if (now_ns < requests)
@@ -192,9 +212,7 @@ float board_tokens_share(const struct board_slot *slot, uint64_t now_ns) {
     return share;
 }
 
-static bool is_sick(const struct board_view *v) {
-    return !v->usable && (v->why == BOARD_UNHEALTHY || v->why == BOARD_OPEN || v->why == BOARD_PROBING);
-}
+static bool is_sick(const struct board_view *v) { return !v->usable && board_is_sick(v->why); }
 
 bool board_panic(struct board_view *views, size_t n, const struct outlier_rules *rules) {
     size_t sick = 0;

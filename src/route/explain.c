@@ -123,8 +123,7 @@ static void put_when(const struct route_explained *e, const struct candidate *c,
 }
 
 static void why_state(const struct route_explained *e, const struct candidate *c, struct buf *out) {
-    buf_put(out, drop_text(c->drop));
-    if (e->load) buf_printf(out, " (%.*s)", STR_ARG(board_why_text((enum board_why)c->state.why)));
+    buf_put(out, e->load ? board_why_words((enum board_why)c->state.why) : drop_text(c->drop));
     put_when(e, c, out);
 }
 

@@ -70,7 +70,7 @@ static enum route_drop drop_of_state(const struct board_state *state) {
         [BOARD_COOLDOWN] = ROUTE_DROP_COOLDOWN, [BOARD_OPEN] = ROUTE_DROP_BREAKER,
         [BOARD_PROBING] = ROUTE_DROP_BREAKER,   [BOARD_CONCURRENCY] = ROUTE_DROP_LIMIT,
         [BOARD_REQUESTS] = ROUTE_DROP_LIMIT,    [BOARD_TOKENS] = ROUTE_DROP_LIMIT,
-        [BOARD_TOO_LARGE] = ROUTE_DROP_LIMIT};
+        [BOARD_TOO_LARGE] = ROUTE_DROP_LIMIT,   [BOARD_REDIS_AWAY] = ROUTE_DROP_LIMIT};
     return state->usable ? ROUTE_DROP_KEPT : drops[state->why];
 }
 

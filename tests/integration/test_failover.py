@@ -549,6 +549,9 @@ class Breakers(Failing):
         chain('sick', 'sick', 'sound', breaker={'failures': 2, 'open': '700ms', 'max_open': '1s', 'slow_start': '0s'}),
         chain('alone', 'alone', breaker={'failures': 2, 'open': '1h', 'max_open': '1h'}),
         chain('cooled', 'cooled', 'warm'),
+        chain('opens', 'opens', breaker={'failures': 1, 'open': '1h', 'max_open': '1h'}, retry={'same_target': 3, 'base': '1ms'}),
+        chain('both-open', 'first', 'second', breaker={'failures': 1, 'open': '1h', 'max_open': '1h'},
+              retry={'same_target': 3, 'base': '1ms'}),
     ])
 
     def seen_of(self, name):
@@ -575,6 +578,17 @@ class Breakers(Failing):
         self.fake.scripts['alone'] = ['status=500'] * 4
         statuses = [self.server.chat('alone').status for _ in range(6)]
         self.assertEqual(statuses, [500] * 4 + [200] * 2)
+
+    def test_one_that_opens_meanwhile_is_asked_again(self):
+        """A breaker that a request's own attempts have opened takes none of its others, nor the provider's error."""
+        self.fake.scripts['opens'] = ['status=500'] * 3
+        self.check_answer(self.server.chat('opens'), 4)
+        self.fake.scripts['opens'] = ['status=503'] * 4
+        reply = self.server.chat('opens')
+        self.assertEqual((reply.status, reply.header('x-penstock-attempts')), (503, '4'))
+        self.assertIn('The fake was told to fail', reply.error()['message'])
+        self.fake.scripts.update({'first': ['status=500'] * 2, 'second': ['status=500'] * 2})
+        self.check_answer(self.server.chat('both-open'), 5)
 
     def test_cooldown_by_retry_after(self):
         self.fake.scripts['cooled'] = ['status=429;retry_after=1']

@@ -128,13 +128,15 @@ class Exact(Nodes):
         self.redis.signal(signal.SIGSTOP)
         try:
             began = time.monotonic()
-            statuses = [self.chat(0).status for _ in range(6)]
+            replies = [self.chat(0) for _ in range(6)]
             self.assertLess(time.monotonic() - began, 10)
             ready = self.servers[0].get('/readyz').json()
         finally:
             self.redis.signal(signal.SIGCONT)
         self.assertIn('redis', ready['checks'])
-        return statuses
+        for refused in (r for r in replies if r.status == 503):
+            self.assertIn('over Redis, which does not answer (quota.on_failure: closed)', refused.error()['message'])
+        return [r.status for r in replies]
 
     def test_away_open(self):
         self.assertEqual(self.away('open'), [200] * 6)

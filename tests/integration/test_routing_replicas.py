@@ -3,7 +3,7 @@
 import signal
 import time
 
-from harness import Penstock, Suite, eventually, fake_provider, main
+from harness import Penstock, Suite, chat_body, eventually, fake_provider, main
 from redis_server import RedisServer
 
 
@@ -68,6 +68,13 @@ class Closed(Replicas):
         self.redis.kill()
         self.assertTrue(eventually(self.is_away))
         self.assertEqual(self.admitted(self.other), 0)
+        refused = self.other.chat('limited')
+        self.assertEqual(refused.status, 429, refused)
+        self.assertIn('Redis, which does not answer (routing.on_redis_failure: closed)', refused.error()['message'])
+        self.assertNotIn(self.redis.url.rpartition(':')[2], refused.error()['message'])
+        explained = self.other.post('/v1/route/explain', chat_body('limited')).json()['candidates']
+        self.assertEqual([(c['reason'], c['last_resort']) for c in explained], [('limit', True)])
+        self.assertEqual(self.other.metrics()['penstock_target_state{provider="fake",model="c"}'], 2)
         self.assertEqual(self.server.chat('m').status, 200)
 
 

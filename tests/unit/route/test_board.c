@@ -585,10 +585,17 @@ static void test_divided(void) {
     CHECK(!attempt(slot, FAILURE_NONE, T0, T0));
     board_slot_divide(slot, 1, false);
     CHECK(attempt(slot, FAILURE_NONE, T0, T0));
+    CHECK(view_at(slot, T0).usable);
     board_slot_divide(slot, 1, true);
-    CHECK(!attempt(slot, FAILURE_NONE, T0, T0));
+    struct board_ticket ticket;
+    struct board_refusal refusal;
+    CHECK(!board_begin(slot, 1, BOARD_FORCE, T0, 0, &ticket, &refusal));
+    CHECK_INT(refusal.why, BOARD_REDIS_AWAY);
+    struct board_view v = view_at(slot, T0);
+    CHECK(!v.usable && v.why == BOARD_REDIS_AWAY && v.retry_at_ns == UINT64_MAX);
     tuning.limits = (struct limit_rules){.requests = 0};
     board_slot_tune(slot, &tuning); // nothing to keep to
+    CHECK(view_at(slot, T0).usable);
     CHECK(attempt(slot, FAILURE_NONE, T0, T0));
     board_slot_put(slot);
     board_free(board);

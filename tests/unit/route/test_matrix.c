@@ -288,7 +288,7 @@ static void test_reasons_of_state(void) {
     CHECK(says(text, "\"order\":[{\"provider\":\"p\",\"model\":\"a\",\"last_resort\":false}"));
     CHECK(says(text, "the request would cost $0.2 there, and max_cost is $0.01"));
     CHECK(says(text, "nobody knows what the request would cost there"));
-    CHECK(says(text, "it asked to be left alone for a while (cooldown); it may be asked again in 12.5 s"));
+    CHECK(says(text, "it asked to be left alone for a while; it may be asked again in 12.5 s"));
     CHECK(says(text, "\"cost_usd\":0.002000000"));
     CHECK(says(text, "\"in_flight\":0"));
     text = explained(&w, &need, false, &out);
