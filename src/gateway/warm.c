@@ -69,7 +69,7 @@ void warm_used(struct warm *w, const struct runtime *runtime, const struct runti
 
 static enum seen look_at(const struct route_node *node, uint64_t now_ns) {
     struct board_view view;
-    board_view(node->slot, now_ns, &view);
+    route_node_view(node, now_ns, &view);
     if (view.usable) return view.probe ? SEEN_BACK : SEEN_WELL;
     switch (view.why) {
     case BOARD_UNHEALTHY:

@@ -108,7 +108,7 @@ void filter_targets(const struct filter_in *in, struct candidate *list) {
         if (c->drop == ROUTE_DROP_KEPT && in->need && node->when && !holds(in, node->when, known))
             c->drop = ROUTE_DROP_CONDITION;
         if (c->drop != ROUTE_DROP_KEPT) continue;
-        board_state(node->slot, in->now_ns, &c->state);
+        route_node_state(node, in->now_ns, &c->state);
         c->drop = drop_of_state(&c->state);
         sick = sick || is_sick(c->drop);
     }

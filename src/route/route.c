@@ -152,7 +152,7 @@ static void weigh(const struct route_ask *ask, const struct strategy_ops *ops, c
 static void trace_fill(const struct route_ask *ask, struct route_trace *trace, const struct candidate *list, size_t n,
                        size_t kept) {
     memcpy(trace->candidates, list, n * sizeof *list);
-    for (size_t i = 0; i < n; i++) board_view(list[i].node->slot, ask->now_ns, &trace->views[i]);
+    for (size_t i = 0; i < n; i++) route_node_view(list[i].node, ask->now_ns, &trace->views[i]);
     trace->count = n;
     trace->kept = kept;
 }

@@ -139,6 +139,7 @@ static bool node_init(struct route_table *t, struct route_model *m, struct route
     node->facts->cannot &= ~node->facts->can;
     node->place = hash_bytes(conf->model, hash_bytes(conf->provider, 0));
     node->arm = conf->arm.n ? hash_bytes(conf->arm, 1) : node->place;
+    node->wholes = t->keys[conf->peer->index];
     if (conf->condition) node->when = condition_place(m, conf);
     return slot_of(board, conf->provider, conf->model, STR(""), &node->slot, err) &&
            keys_init(t, conf->peer, conf->model, board, &node->keys, err);
@@ -257,4 +258,47 @@ void route_table_free(struct route_table *t) {
     for (size_t i = 0; t->keys && i < t->conf->providers.n; i++) keys_put(&t->conf->providers.p[i], t->keys[i]);
     arena_free(&t->arena);
     mem_free(t);
+}
+
+// --- how a target is ---
+
+static bool key_is_free(const struct route_node *node, size_t k, uint64_t now_ns) {
+    struct board_state whole, own;
+    board_state(node->wholes[k], now_ns, &whole);
+    board_state(node->keys[k], now_ns, &own);
+    return whole.usable && own.usable;
+}
+
+// False: one of its keys can be used, or it has no several.
+static bool keys_are_out(const struct route_node *node, uint64_t now_ns, struct board_refusal *out) {
+    const struct conf_provider *p = node->conf->peer;
+    for (size_t k = 0; k < p->keys.n; k++)
+        if (p->keys.p[k].weight && key_is_free(node, k, now_ns)) return false;
+    *out = (struct board_refusal){BOARD_COOLDOWN, UINT64_MAX};
+    for (size_t k = 0; k < p->keys.n; k++) {
+        struct board_view whole, own;
+        if (!p->keys.p[k].weight) continue;
+        board_view(node->wholes[k], now_ns, &whole);
+        board_view(node->keys[k], now_ns, &own);
+        const struct board_view *later = own.usable || whole.retry_at_ns > own.retry_at_ns ? &whole : &own;
+        if (later->retry_at_ns <= out->retry_at_ns) *out = (struct board_refusal){later->why, later->retry_at_ns};
+    }
+    return p->keys.n > 0;
+}
+
+void route_node_state(const struct route_node *node, uint64_t now_ns, struct board_state *out) {
+    struct board_refusal refusal;
+    board_state(node->slot, now_ns, out);
+    if (!node->keys || !out->usable || !keys_are_out(node, now_ns, &refusal)) return;
+    out->usable = false;
+    out->why = (uint8_t)refusal.why;
+}
+
+void route_node_view(const struct route_node *node, uint64_t now_ns, struct board_view *out) {
+    struct board_refusal refusal;
+    board_view(node->slot, now_ns, out);
+    if (!node->keys || !out->usable || !keys_are_out(node, now_ns, &refusal)) return;
+    out->usable = out->probe = false;
+    out->why = refusal.why;
+    out->retry_at_ns = refusal.retry_at_ns;
 }

@@ -27,6 +27,7 @@ struct route_node {
     struct model_entry *facts;   // with the price that holds where the model is configured
     struct board_slot *provider; // of all its provider's targets together
     struct board_slot **keys;    // under each of its provider's keys; NULL: it has no several
+    struct board_slot **wholes;  // likewise, of all that is sent under each of them
     uint64_t place;              // what it is known by among others, also in the next configuration
     uint64_t arm;                // the same of its arm of an experiment
     double arm_weight;           // of all of the arm's targets
@@ -68,5 +69,9 @@ NODISCARD bool route_table_create(const struct conf *conf, const struct model_ca
 // only made, as of a configuration that is checked or refused, changes nothing.
 void route_table_tune(const struct route_table *table);
 void route_table_free(struct route_table *table); // NULL is fine
+// As board_state and board_view of its slot; but where none of its provider's keys can be used, it can't be asked, for
+// the reason of the key that may be used first.
+void route_node_state(const struct route_node *node, uint64_t now_ns, struct board_state *out);
+void route_node_view(const struct route_node *node, uint64_t now_ns, struct board_view *out);
 
 #endif

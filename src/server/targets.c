@@ -13,6 +13,8 @@
 struct target_list {
     struct board_slot **slots;
     size_t n;
+    struct runtime *runtime; // of `keyed`
+    struct map keyed;        // by a slot's address: a route_node, where its provider has several keys
 };
 
 typedef size_t some_slots(struct board *board, struct board_slot **out_slots, size_t max);
@@ -30,11 +32,43 @@ static bool list_some(struct server *s, some_slots *some, struct target_list *li
     return true;
 }
 
-static bool list_take(struct server *s, struct target_list *list) { return list_some(s, board_slots, list); }
+// Of one that several models have, any of the nodes says the same of the keys.
+static bool find_keyed(struct server *s, struct target_list *list) {
+    mutex_lock(&s->setting_lock);
+    list->runtime = runtime_ref(s->setting->runtime);
+    mutex_unlock(&s->setting_lock);
+    const struct route_table *table = list->runtime->routes;
+    map_init(&list->keyed, 0);
+    for (size_t i = 0; i < table->count; i++)
+        for (size_t k = 0; k < table->models[i].count; k++) {
+            struct route_node *node = &table->models[i].nodes[k];
+            struct str slot = str_of((const char *)&node->slot, sizeof(void *));
+            if (node->keys && !map_put(&list->keyed, slot, node)) return false;
+        }
+    return true;
+}
 
 static void list_free(struct target_list *list) {
     for (size_t i = 0; i < list->n; i++) board_slot_put(list->slots[i]);
     mem_free(list->slots);
+    map_free(&list->keyed);
+    runtime_unref(list->runtime);
+}
+
+static bool list_take(struct server *s, struct target_list *list) {
+    if (!list_some(s, board_slots, list)) return false;
+    if (find_keyed(s, list)) return true;
+    list_free(list);
+    return false;
+}
+
+static void look_at(const struct target_list *list, size_t i, uint64_t now, struct board_view *out) {
+    const struct board_slot *slot = list->slots[i];
+    const struct route_node *node = map_get(&list->keyed, str_of((const char *)&slot, sizeof(void *)));
+    if (node)
+        route_node_view(node, now, out);
+    else
+        board_view(slot, now, out);
 }
 
 // --- metrics ---
@@ -68,11 +102,12 @@ static void collect_attempts(struct metrics *m, const struct str names[2], const
     }
 }
 
-static void collect_one(struct metrics *m, const struct board_slot *slot, uint64_t now) {
+static void collect_one(struct metrics *m, const struct target_list *list, size_t i, uint64_t now) {
+    const struct board_slot *slot = list->slots[i];
     const struct str names[] = {board_slot_provider(slot), board_slot_model(slot)};
     struct board_view view;
     struct board_totals totals;
-    board_view(slot, now, &view);
+    look_at(list, i, now, &view);
     board_totals(slot, &totals);
     metrics_set(m, metric_series(m, METRIC_TARGET_STATE, names, 2), state_number(&view));
     metrics_set(m, metric_series(m, METRIC_TARGET_IN_FLIGHT, names, 2), view.in_flight);
@@ -101,7 +136,7 @@ void targets_collect(struct server *s, struct metrics *m) {
     struct target_list list;
     if (!list_take(s, &list)) return; // the figures stay as they are
     uint64_t now = clock_mono_ns();
-    for (size_t i = 0; i < list.n; i++) collect_one(m, list.slots[i], now);
+    for (size_t i = 0; i < list.n; i++) collect_one(m, &list, i, now);
     list_free(&list);
     collect_left(s, m);
 }
@@ -160,9 +195,10 @@ static struct str breaker_text(enum breaker_state state) {
     return state == BREAKER_CLOSED ? STR("closed") : state == BREAKER_OPEN ? STR("open") : STR("half_open");
 }
 
-static void put_one(struct json_writer *w, const struct board_slot *slot, uint64_t now, int64_t unix_ns) {
+static void put_one(struct json_writer *w, const struct target_list *list, size_t i, uint64_t now, int64_t unix_ns) {
+    const struct board_slot *slot = list->slots[i];
     struct board_view v;
-    board_view(slot, now, &v);
+    look_at(list, i, now, &v);
     json_put_object(w);
     json_put_member_str(w, STR("provider"), board_slot_provider(slot));
     json_put_member_str(w, STR("model"), board_slot_model(slot));
@@ -193,7 +229,7 @@ bool targets_put(struct server *s, struct buf *out, struct err *err) {
     int64_t unix_ns = clock_unix_ns();
     json_writer_init(&w, out);
     json_put_array(&w);
-    for (size_t i = 0; i < list.n; i++) put_one(&w, list.slots[i], now, unix_ns);
+    for (size_t i = 0; i < list.n; i++) put_one(&w, &list, i, now, unix_ns);
     json_put_array_end(&w);
     list_free(&list);
     return !out->failed || err_no_memory(err);

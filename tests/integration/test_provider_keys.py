@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # Several keys for one provider: by weight, each with its limits, and others in the place of one that is refused.
 import collections
+import json
 import signal
 
-from harness import Suite, chat_body, eventually, fake_provider, in_parallel, main, run_cli
+from harness import Suite, chat_body, clean_environment, eventually, fake_provider, in_parallel, main, run_cli
 
 
 def provider(fake, name, *keys, **more):
@@ -23,12 +24,15 @@ class Keys(Suite):
             provider(fake, 'refused', ('bad', {'weight': 1000}), ('good', {})),
             provider(fake, 'waiting', ('busy', {'weight': 1000}), ('good', {})),
             provider(fake, 'all-bad', ('bad', {}), ('worse', {})),
+            provider(fake, 'both-bad', ('bad', {}), ('worse', {})),
             provider(fake, 'limited', ('one', minute), ('two', minute)),
             fake_provider(fake, 'other'),
         ]
         models = [{'name': p['name'], 'targets': [{'provider': p['name'], 'model': p['name']}]} for p in providers]
         models.append({'name': 'with-other', 'strategy': 'priority', 'targets': [
             {'provider': 'all-bad', 'model': 'm', 'priority': 0}, {'provider': 'other', 'model': 'm', 'priority': 1}]})
+        models.append({**models[-1], 'name': 'both-with-other', 'targets': [
+            {'provider': 'both-bad', 'model': 'm', 'priority': 0}, {'provider': 'other', 'model': 'm', 'priority': 1}]})
         return {'providers': providers, 'models': models, 'log': {'level': 'debug', 'format': 'json'},
                 'auth': {'required': False}}
 
@@ -66,6 +70,26 @@ class Keys(Suite):
         self.fake.reset()
         self.assertEqual(self.chat('with-other').status, 200)
         self.assertEqual([seen.header('authorization') for seen in self.fake.seen], ['Bearer sk-fake'])
+
+    def test_a_target_whose_keys_are_all_out(self):
+        """It says so, and until when; and it goes last."""
+        key = self.server.create_key('--admin', '--name', 'ops')['key']
+
+        def shown():
+            told = run_cli('targets', '--server', f'http://127.0.0.1:{self.server.port}', '--json',
+                           env=clean_environment(PENSTOCK_API_KEY=key))
+            rows = [json.loads(line) for line in told.stdout.splitlines()]
+            return {(r['provider'], r['model']): (r['state'], r['why'], bool(r['until'])) for r in rows}
+
+        def metric():
+            return self.server.metrics()['penstock_target_state{provider="both-bad",model="m"}']
+        self.assertEqual((shown()['both-bad', 'm'], metric()), (('usable', None, False), 0))
+        self.assertEqual(self.chat('both-with-other').status, 200)
+        self.assertEqual((shown()['both-bad', 'm'], metric()), (('out', 'cooldown', True), 3))
+        self.assertEqual(shown()['other', 'm'][0], 'usable')
+        explained = self.server.post('/v1/route/explain', chat_body('both-with-other')).json()
+        self.assertEqual([(c['provider'], c['reason']) for c in explained['candidates']],
+                         [('other', 'kept'), ('both-bad', 'cooldown')])
 
     def test_none_is_told(self):
         reply = self.chat('all-bad')

@@ -217,6 +217,46 @@ static void test_only_what_is_in_force(void) {
     routes_close(&w);
 }
 
+// A target is as its provider's keys are: while none can be used, it goes last and says until when.
+static void test_keys(void) {
+    struct routes w;
+    struct route r;
+    struct err err;
+    struct board_state state;
+    struct board_view v;
+    routes_open(&w,
+                STR("providers:\n"
+                    "  - {name: a, kind: openai, base_url: 'http://127.0.0.1:1/v1', keys: [{name: k1, api_key: k},\n"
+                    "     {name: k2, api_key: k, limits: {concurrency: 1}}, {name: k3, api_key: k, weight: 0}]}\n"
+                    "  - {name: b, kind: demo}\n"
+                    "models: [{name: m, strategy: priority, targets: [{provider: a, model: x}, {provider: b}]}]\n"));
+    const struct route_node *node = &w.table->models[0].nodes[0];
+    board_cooldown(node->keys[0], 9000, 1000);
+    route_node_state(node, 1000, &state);
+    CHECK(state.usable);
+    board_cooldown(node->keys[1], 5000, 1000);
+    route_node_state(node, 1000, &state);
+    CHECK(!state.usable && state.why == BOARD_COOLDOWN);
+    route_node_view(node, 1000, &v);
+    CHECK(!v.usable && v.why == BOARD_COOLDOWN && v.retry_at_ns == 5000);
+    REQUIRE(resolve(&w, NULL, STR("m"), 0, &r, &err));
+    CHECK_STR(r.targets[0].provider->name, STR("b"));
+    CHECK(r.count == 2 && r.targets[1].last);
+    // Of a key that cools down and is at its own limits, too, the later counts.
+    struct board_ticket ticket;
+    struct board_refusal refusal;
+    REQUIRE(board_begin(node->wholes[1], 1, 0, 1000, 0, &ticket, &refusal));
+    route_node_view(node, 1000, &v);
+    CHECK(v.why == BOARD_COOLDOWN && v.retry_at_ns == 9000);
+    board_end(node->wholes[1], &ticket, &(struct board_outcome){.failure = FAILURE_NONE}, 1000);
+    route_node_view(node, 5000, &v);
+    CHECK(v.usable);
+    board_cooldown(node->keys[1], 0, 1000);
+    REQUIRE(resolve(&w, NULL, STR("m"), 0, &r, &err));
+    CHECK_STR(r.targets[0].provider->name, STR("a"));
+    routes_close(&w);
+}
+
 // --- in a model's place ---
 
 static const struct route_need k_plain = {.tier = TIER_SIMPLE};
@@ -290,5 +330,5 @@ static void test_tags_of_a_providers_name(void) {
 }
 
 TEST_MAIN(test_priorities_and_weights, test_weight_of_nothing, test_many_targets, test_names, test_unknown_names,
-          test_tenants, test_only_what_is_in_force, test_fallbacks_of_a_tenant, test_fallbacks_of_whom_it_stands_for,
-          test_tags_of_a_providers_name)
+          test_tenants, test_only_what_is_in_force, test_keys, test_fallbacks_of_a_tenant,
+          test_fallbacks_of_whom_it_stands_for, test_tags_of_a_providers_name)
