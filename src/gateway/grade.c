@@ -249,6 +249,17 @@ static unsigned check(struct call *call, struct str body, unsigned which, struct
     return score_faults(&call->runtime->routes->lexicon, &ask, &a, which, arena);
 }
 
+// As those answers are filed that are read later. 0: it has none.
+static unsigned file_by_task(struct call *call, struct score_row *row) {
+    struct complexity c = {0};
+    const struct chat *chat;
+    struct err err;
+    if (!call->dialect->read || !translation_chat(call, &chat, &err)) return 0;
+    complexity_of_chat(&call->runtime->routes->lexicon, chat, &c);
+    row->task = task_name(c.task);
+    return (unsigned)c.task + 1;
+}
+
 bool grade_holds_back(struct call *call, struct str body) {
     if (!is_scored(call) || call->upstream_status != 200 || !rules_of(call)->retry_set) return false;
     struct board_slot *slot = call->route.targets[call->at->target].slot;
@@ -261,7 +272,8 @@ bool grade_holds_back(struct call *call, struct str body) {
     float score = score_of_faults(faults);
     row.faults = faults;
     row.score = (int)(score * 1000 + 0.5f);
-    if (slot) board_quality_add(slot, call->need ? (unsigned)call->need->route.task : 0, score, 1, clock_mono_ns());
+    unsigned task = file_by_task(call, &row);
+    if (slot) board_quality_add(slot, task, score, 1, clock_mono_ns());
     score_log_put(call->gl->gateway->o.scores, &row);
     return true;
 }

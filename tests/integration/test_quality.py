@@ -203,6 +203,12 @@ class Quality(unittest.TestCase):
             self.assertEqual([(r['output_tokens'], r['attempts'], r['upstream_model']) for r in record], [(7, 2, 'f')])
         row = self.scored('e', 3)
         self.assertEqual([row['faults'][k] for k in ('empty', 'refused', 'repetition')], [1, 1, 1])
+        for text in ('Translate "the sky is blue" into French.', 'Write a Python function that merges two sorted lists.'):
+            self.up.says['e'] = ''
+            self.server.chat('held', text)
+        self.scored('e', 5)
+        tasks = {r['task']: r['answers'] for r in self.sums(by='task', model='held') if r['faults']['empty']}
+        self.assertEqual(set(tasks) & {'', 'translate', 'code'}, {'translate', 'code'}, tasks)
 
     def test_schema_is_held_against(self):
         self.up.says.update(e='{"n": "x"}', f='{"n": 1}')
