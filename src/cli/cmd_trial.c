@@ -36,6 +36,9 @@ static struct str share_of(struct listing *l, struct str trial) {
     return arena_printf(&l->a, "%.4g%%", share * 100);
 }
 
+// "-": nothing is known of it yet.
+static struct str or_none(struct str cell) { return cell.n ? cell : STR("-"); }
+
 // As money is written elsewhere, never as a power of ten.
 static struct str cost_of(struct listing *l, struct str arm) {
     double cost;
@@ -60,10 +63,10 @@ static void put_arm(struct listing *l, struct str trial, struct str arm, bool fi
                                 text(l, arm, "arm"),
                                 text(l, arm, "requests"),
                                 text(l, arm, "errors"),
-                                text(l, arm, "p50_ms"),
-                                text(l, arm, "p95_ms"),
-                                cost_of(l, arm),
-                                text(l, arm, "quality")};
+                                or_none(text(l, arm, "p50_ms")),
+                                or_none(text(l, arm, "p95_ms")),
+                                or_none(cost_of(l, arm)),
+                                or_none(text(l, arm, "quality"))};
     cli_table_add(&l->table, cells);
 }
 

@@ -198,7 +198,7 @@ static struct grade_job *job_make(struct call *call) {
                               .gl = call->gl,
                               .runtime = runtime_ref(call->runtime),
                               .slot = slot,
-                              .trials = call->trials,
+                              .trials = trial_answered(call),
                               .ops = call->dialect,
                               .frames = call->request.array ? FRAME_ARRAY : call->dialect->frames,
                               .stream = call->mode == ANSWER_STREAM,

@@ -37,16 +37,17 @@ static bool client_left(const struct call *call) {
     return call->error && !strcmp(call->error, err_info(ERR_CLIENT_GONE)->wire_code);
 }
 
+// It was answered by others than those of its side.
+static bool was_helped(const struct call *call) { return call->at->target >= call->trials.own; }
+
 // Where others had to help out, its own have failed, whatever the client has seen.
-static bool has_failed(const struct call *call, size_t own) {
-    return call->status >= 400 || call->error || call->at->target >= own;
-}
+static bool has_failed(const struct call *call) { return call->status >= 400 || call->error || was_helped(call); }
 
 static void note(const struct call *call, const struct trial_seat *seat) {
     if (!seat->trial) return;
     const struct trial_note n = {.arm = seat->arm,
                                  .step = seat->step,
-                                 .failed = has_failed(call, call->trials.own),
+                                 .failed = has_failed(call),
                                  .ns = call->end_ns - call->req->start_ns,
                                  .priced = call->cost_known,
                                  .cost_nano = call->cost_nano};
@@ -58,7 +59,7 @@ static void seat_in_arm(struct call *call) {
     struct trial_seat *seat = &call->trials.ab;
     const struct route_node *node = call->at->provider ? call->route.targets[call->at->target].node : NULL;
     if (!seat->trial) return;
-    if (node && node->model->strategy == STRATEGY_AB && call->at->target < call->trials.own)
+    if (node && node->model->strategy == STRATEGY_AB && !was_helped(call))
         seat->arm = trial_arm_of(seat->trial, node->conf);
     else
         seat->trial = NULL; // none of its arms
@@ -77,8 +78,7 @@ void trial_end(struct call *call) {
     // Only what a target was asked says something of it; and who leaves has seen nothing.
     if (!call->attempts || !call->at->provider || client_left(call)) return;
     // A second call that came first is no failure of the first target.
-    bool helped = call->at->target >= part->own;
-    bool told = !helped || call->failover.why != FAILURE_NONE;
+    bool told = !was_helped(call) || call->failover.why != FAILURE_NONE;
     if (told && !is_of_request(call)) note(call, &part->canary);
     note(call, &part->shadow);
     note(call, &part->ab);
@@ -86,8 +86,13 @@ void trial_end(struct call *call) {
 
 #define ALL 1000000
 
+struct trial_part trial_answered(const struct call *call) {
+    return was_helped(call) ? (struct trial_part){.own = 0} : call->trials;
+}
+
 int64_t trial_scored(const struct call *call) {
     const struct trial_part *part = &call->trials;
+    if (was_helped(call)) return 0;
     if (part->shadow.trial || part->ab.trial) return ALL;
     if (!part->canary.trial) return 0;
     return part->canary.arm == TRIAL_RIVAL ? ALL : ALL / 10; // of the base there are many

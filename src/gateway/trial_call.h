@@ -25,9 +25,11 @@ struct trial_part {
 struct str trial_deal(struct call *call);
 // It has ended: counts it.
 void trial_end(struct call *call);
+// The part that its answer has in them: none where others helped out, whose answers say nothing of a side.
+struct trial_part trial_answered(const struct call *call);
 // The share of such answers, in millionths, that is to be scored for it.
 int64_t trial_scored(const struct call *call);
-// How good its answer was, 0..1, found later than its end. Any thread.
+// How good its answer was, 0..1, found later than its end; the part it had in them. Any thread.
 void trial_judged(const struct trial_part *part, double quality);
 
 // mirror.c: the request was sent to its target; a share is sent to the shadow as well, soon.

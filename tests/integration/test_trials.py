@@ -31,6 +31,7 @@ class Trials(Suite):
                 'models': [
                     model('rival', 'fake'), broken, model('distant', 'far', 'well'),
                     model('mirrored', 'fake', 'well', shadow=shadow),
+                    model('propped', 'fake', 'sick;status=500', shadow=shadow, routing={'fallbacks': {'general': ['distant']}}),
                     model('free', 'fake', 'well', shadow=shadow),
                     model('charged', 'fake', 'well', shadow={**shadow, 'charge': True}),
                     model('broken-behind', 'fake', 'well', shadow={**shadow, 'model': 'broken'}),
@@ -81,6 +82,13 @@ class Trials(Suite):
         self.assertTrue(eventually(lambda: self.arms('shadow', 'broken-behind').get('shadow', {}).get('errors') == 5, 20))
         self.assertEqual(self.arms('shadow', 'broken-behind')['base']['errors'], 0)
 
+    def test_answers_of_others_are_not_its_quality(self):
+        for _ in range(4):
+            self.assertEqual(self.server.chat('propped').status, 200)
+        self.assertTrue(eventually(lambda: self.arms('shadow', 'propped').get('shadow', {}).get('judged') == 4, 20))
+        base = self.arms('shadow', 'propped')['base']
+        self.assertEqual([base[k] for k in ('requests', 'errors', 'judged', 'quality')], [4, 4, 0, None])
+
     def test_a_shadow_is_charged_only_where_wished(self):
         key = self.server.create_key('--name', 'shadowed')
         for name in ('free', 'charged'):
@@ -119,6 +127,9 @@ class Trials(Suite):
         self.assertIn('100.00 %', trial['reason'])
         self.assertEqual(trial['share'], 0)
         self.assertEqual(self.server.metrics()['penstock_canary_rollbacks_total{model="hurt"}'], 1)
+        arm = self.arms('canary', 'hurt')['canary']
+        self.assertEqual((arm['judged'], arm['quality']), (0, None), 'the answers were those of others')
+        self.assertRegex(self.server.cli('canary', 'list', 'hurt').stdout, r'(?m) canary .* -$')
         self.fake.reset()
         for _ in range(10):
             self.server.chat('hurt')
