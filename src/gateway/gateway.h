@@ -75,6 +75,7 @@ struct gateway {
     struct flights *flights;
     struct queue_line queue;
     _Atomic int64_t config_version; // in force
+    struct log_gate judges;         // lines of grades that did not come about
     struct mutex lock;              // for what follows
     struct {
         char text[512];

@@ -1,6 +1,7 @@
 // Asks a model how good an answer was.
 #include "gateway/grade_impl.h"
 
+#include "base/json_read.h"
 #include "base/json_write.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -11,6 +12,7 @@
 #define SHOWN_MAX ((size_t)8 * 1024) // of prompt and answer each
 #define REPLY_MAX ((size_t)256 * 1024)
 #define TOP 10
+#define TOLD_EVERY_NS (UINT64_C(60) * 1000000000)
 
 struct grade_judge {
     struct grade_judge *next;
@@ -79,20 +81,55 @@ static void judge_free(struct grade_judge *j) {
     mem_free(j);
 }
 
+// --- what came of it ---
+
+static void count(const struct grade_job *job, struct str result) {
+    const struct str labels[] = {job->judge, result};
+    metric_add(job->gl->shard, metric_find(job->gl->shard, METRIC_JUDGE_GRADES, labels, 2), 1);
+}
+
+// What it said is not told: the answer that it was shown may be in it.
+static void tell(const struct grade_job *job, struct str error, struct str why) {
+    struct gateway *g = job->gl->gateway;
+    uint64_t others;
+    if (!log_every(&g->judges, clock_mono_ns(), TOLD_EVERY_NS, &others)) return;
+    log_warn(g->o.log, LOG_MSG("an answer has no grade"), LOG_STR("judge", job->judge), LOG_STR("error", error),
+             LOG_STR("reason", why), LOG_INT("others", others));
+}
+
+static void tell_failed(struct grade_job *job, const struct http_inner *inner) {
+    struct str raw, code = STR("");
+    bool told = JSON_GET(buf_str(&inner->body), &raw, STR("error"), STR("code")) && json_raw_kind(raw) == JSON_STRING &&
+                json_string_text(raw, &job->arena, &code) && code.n;
+    struct str why = arena_printf(&job->arena, "the judge's model answered with status %d", inner->status);
+    tell(job, told ? str_head(code, 100) : STR("failed"), why);
+}
+
+static void keep(struct grade_job *job, float grade) {
+    struct score_row row = job->row;
+    row.score = SCORE_NONE; // it is written down already
+    row.faults = 0;
+    row.judged = (int)(grade * 1000 + 0.5f);
+    score_log_put(job->gl->gateway->o.scores, &row);
+    if (job->slot) board_quality_add(job->slot, grade_task(row.task), grade, GRADE_WEIGHT_JUDGE, clock_mono_ns());
+}
+
 static void on_done(struct http_inner *inner) {
     struct grade_judge *j = inner->user;
     struct grade_job *job = j->job;
     struct score_answer a;
     float grade;
     leave(j);
-    if (inner->status == 200 && inner->whole &&
-        score_read(dialect_get(DIALECT_OPENAI), buf_str(&inner->body), &job->arena, &a) && read_grade(a.text, &grade)) {
-        struct score_row row = job->row;
-        row.score = SCORE_NONE; // it is written down already
-        row.faults = 0;
-        row.judged = (int)(grade * 1000 + 0.5f);
-        score_log_put(job->gl->gateway->o.scores, &row);
-        if (job->slot) board_quality_add(job->slot, grade_task(row.task), grade, GRADE_WEIGHT_JUDGE, clock_mono_ns());
+    if (inner->status != 200) {
+        count(job, STR("failed"));
+        tell_failed(job, inner);
+    } else if (inner->whole && score_read(dialect_get(DIALECT_OPENAI), buf_str(&inner->body), &job->arena, &a) &&
+               read_grade(a.text, &grade)) {
+        count(job, STR("graded"));
+        keep(job, grade);
+    } else {
+        count(job, STR("unusable"));
+        tell(job, STR("unusable"), STR("the judge's model did not say {\"score\": N} with a number from 0 to 10"));
     }
     judge_free(j);
 }
@@ -119,12 +156,14 @@ void grade_judge(struct grade_job *job) {
     struct grade_loop *q = job->gl->grades;
     struct grade_judge *j = !q->stopped && q->judges < GRADE_JUDGES_MAX ? mem_zalloc(1, sizeof *j) : NULL;
     if (!j) {
+        if (!q->stopped) count(job, STR("busy"));
         grade_job_free(job);
         return;
     }
     j->job = job;
     buf_init(&j->body, 32 * SHOWN_MAX);
     if (!begin(j)) {
+        count(job, STR("failed"));
         judge_free(j);
         return;
     }

@@ -16,7 +16,7 @@ class Upstream:
     """Says what it is told to, model by model."""
 
     def __init__(self):
-        self.says, self.asked, self.wait, self.ends = {}, [], threading.Event(), {}
+        self.says, self.asked, self.wait, self.ends, self.fails = {}, [], threading.Event(), {}, set()
         self.wait.set()
         upstream = self
 
@@ -46,7 +46,7 @@ class Upstream:
                     data = json.dumps({**base, 'object': 'chat.completion', 'usage': usage, 'choices': [
                         {'index': 0, 'message': message, 'finish_reason': upstream.ends.get(body['model'], 'stop')}]})
                     kind = 'application/json'
-                self.send_response(200)
+                self.send_response(503 if body['model'] in upstream.fails else 200)
                 self.send_header('content-type', kind)
                 self.send_header('content-length', str(len(data.encode())))
                 self.end_headers()
@@ -87,6 +87,8 @@ class Quality(unittest.TestCase):
                              model('judged', 'h', strategy='priority', judge={'model': 'grader', 'share': 1}),
                              model('unjudged', 'i', strategy='priority'), model('metered', 'n'),
                              model('scored', 'k', share=1, strategy='priority'),
+                             model('doubted', 's', strategy='priority', judge={'model': 'critic', 'share': 1}),
+                             {'name': 'critic', 'targets': [{'provider': 'up', 'model': 'critic'}]},
                              {'name': 'grader', 'targets': [{'provider': 'up', 'model': 'judge'}]}]}
         cls.server = Penstock(config)
         cls.addClassCleanup(cls.server.remove)
@@ -97,6 +99,7 @@ class Quality(unittest.TestCase):
         self.up.asked.clear()
         self.up.says.clear()
         self.up.ends.clear()
+        self.up.fails.clear()
 
     def sums(self, **query):
         text = '&'.join(f'{k}={v}' for k, v in query.items())
@@ -252,6 +255,33 @@ class Quality(unittest.TestCase):
         self.assertEqual((len(record), record[0]['model'], record[0]['output_tokens']), (1, 'grader', 7))
         time.sleep(0.2)
         self.assertEqual(self.up.models().count('judge'), 1, 'judges are not judged')
+
+    def graded(self, judge, result):
+        return self.server.metrics().get(f'penstock_judge_grades_total{{model="{judge}",result="{result}"}}', 0)
+
+    def test_grades_that_do_not_come_about_are_told(self):
+        self.up.says['critic'] = 'Rather good, I would say: seven.'
+        self.assertEqual(self.server.chat('doubted').status, 200)
+        self.assertTrue(eventually(lambda: self.graded('critic', 'unusable') == 1))
+        self.up.says['critic'] = '{"score": 7}'
+        self.assertEqual(self.server.chat('doubted').status, 200)
+        self.assertTrue(eventually(lambda: self.graded('critic', 'graded') == 1))
+        self.up.fails.add('critic')
+        self.assertEqual(self.server.chat('doubted').status, 200)
+        self.assertTrue(eventually(lambda: self.graded('critic', 'failed') == 1))
+        self.assertEqual((self.graded('critic', 'unusable'), self.graded('critic', 'graded')), (1, 1))
+        lines = eventually(lambda: [n for n in self.server.log_lines() if n['msg'] == 'an answer has no grade'])
+        self.assertEqual([(n['level'], n['judge'], n['error']) for n in lines], [('warn', 'critic', 'unusable')], 'one a minute')
+        self.assertIn('"score"', lines[0]['reason'])
+        self.assertNotIn('seven', self.server.log(), 'answers are nobody else\'s')
+        self.assertEqual(self.scored('s', 3)['judged'], 1)
+
+    def test_too_many_answers_are_not_judged(self):
+        self.up.says['judge'] = '{"score": 5}'
+        self.up.wait.clear()
+        self.addCleanup(self.up.wait.set)
+        before = self.graded('grader', 'busy')
+        self.assertTrue(eventually(lambda: self.server.chat('judged') and self.graded('grader', 'busy') > before, 20))
 
     def test_nothing_is_scored_unasked(self):
         self.assertEqual(self.server.chat('unjudged').status, 200)

@@ -287,6 +287,7 @@ static void fill_all(struct metrics *m) {
     metric_add(s, metric_find(s, METRIC_TARGET_BREAKER, LABELS(STR("p"), STR("m")), 2), 2);
     metric_add(s, metric_find(s, METRIC_TARGET_EJECTIONS, LABELS(STR("p"), STR("m")), 2), 1);
     metric_add(s, metric_find(s, METRIC_TARGET_QUALITY, LABELS(STR("p"), STR("m")), 2), 700000000);
+    metric_add(s, metric_find(s, METRIC_JUDGE_GRADES, LABELS(STR("m"), STR("graded")), 2), 1);
     metric_add(s, metric_find(s, METRIC_FAILOVERS, LABELS(STR("connect")), 1), 1);
     metric_add(s, metric_find(s, METRIC_RETRIES, LABELS(STR("connect")), 1), 1);
     metric_add(s, metric_find(s, METRIC_HEDGES, LABELS(STR("sent")), 1), 1);
