@@ -94,6 +94,12 @@ static void check_fallbacks(struct opt_bind *b, const struct conf *c, const stru
         const struct str *names = list.p;
         for (size_t n = 0; n < list.n; n++) {
             struct conf_choice choice;
+            if (str_eq(names[n], STR(CONF_FALLBACK_NONE))) {
+                if (list.n > 1)
+                    conf_complain(b, CONF_ERROR, &names[n], by->fallback, "%s%s: " CONF_FALLBACK_NONE " stands alone",
+                                  by->where, lists[k].what);
+                continue;
+            }
             check_asked(b, c, by, lists[k].what, names[n], lists[k].list);
             if (self && conf_resolve(c, by->tenant, names[n], &choice) && choice.model == self)
                 conf_complain(b, CONF_ERROR, lists[k].list, by->fallback, "%s%s: this is the model itself", by->where,

@@ -64,7 +64,8 @@ struct conf_answer_waits { // OPT_UNSET: not watched
 struct conf_balance {
     int64_t cost, latency, quality; // millionths
 };
-struct conf_fallbacks { // models' names
+#define CONF_FALLBACK_NONE "none"
+struct conf_fallbacks { // models' names, or CONF_FALLBACK_NONE alone
     OPT_LIST_OF(struct str) general, context_window, content_policy, timeout, rate_limit;
 };
 struct conf_queue {

@@ -100,15 +100,21 @@ TABLE(queue, "waiting for room", conf_queue, QUEUE);
         .name = #field, .type = OPT_STRS, .flags = RELOAD, AT(conf_fallbacks, field), .max = 16,                       \
         .check = check_model_name, .help = text                                                                        \
     }
-static const struct opt fallback_opts[] = {
-    FALLBACK(general, "The models that are asked, in this order, when all targets have failed."),
-    FALLBACK(context_window, "Those that are asked when the prompt is too long; the general ones when not given."),
-    FALLBACK(content_policy, "Those that are asked when a provider will not answer on grounds of its content policy."),
-    FALLBACK(timeout, "Those that are asked when no answer came in time; the general ones when not given."),
-    FALLBACK(rate_limit, "Those that are asked when a limit is reached; the general ones when not given."),
-};
+#define FALLBACKS(none)                                                                                                \
+    FALLBACK(general, "The models that are asked, in this order, when all targets have failed; " none),                \
+        FALLBACK(context_window,                                                                                       \
+                 "Those that are asked when the prompt is too long; the general ones when not given; " none),          \
+        FALLBACK(content_policy,                                                                                       \
+                 "Those that are asked when a provider will not answer on grounds of its content policy; " none),      \
+        FALLBACK(timeout, "Those that are asked when no answer came in time; the general ones when not given; " none), \
+        FALLBACK(rate_limit, "Those that are asked when a limit is reached; the general ones when not given; " none)
+static const struct opt fallback_opts[] = {FALLBACKS("`none` alone: nobody.")},
+                        model_fallback_opts[] = {
+                            FALLBACKS("`none` alone: nobody. An empty list is as in `routing.fallbacks`.")};
 static const struct opt_table fallback_table =
-    OPT_TABLE("models asked in a model's place", struct conf_fallbacks, fallback_opts);
+                                  OPT_TABLE("models asked in a model's place", struct conf_fallbacks, fallback_opts),
+                              model_fallback_table = OPT_TABLE("models asked in a model's place", struct conf_fallbacks,
+                                                               model_fallback_opts);
 
 static const char *check_fault(struct str name) {
     if (str_eq(name, STR("none"))) return NULL;
@@ -196,7 +202,7 @@ static const struct opt_enum warmings[] = {
         SECTION(conf_routing, timeouts, answer_waits_table, "How long answers are waited for."),                       \
         SECTION(conf_routing, balance, whose##balance_table, "What counts how much for the strategy `balanced`."),     \
         SECTION(conf_routing, queue, whose##queue_table, "Waiting for room at targets."),                              \
-        SECTION(conf_routing, fallbacks, fallback_table, fallbacks_text),                                              \
+        SECTION(conf_routing, fallbacks, whose##fallback_table, fallbacks_text),                                       \
         SECTION(conf_routing, quality, whose##quality_table, "Scoring of answers.")
 #define CHOICES(how, D, none)                                                                                          \
     VALUE(conf_routing, min_quality, OPT_DECIMAL, how, D("0"), 0, ONE,                                                 \

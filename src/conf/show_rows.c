@@ -1,5 +1,6 @@
 // Walks option table, bound values and tree side by side and makes a row of each value.
 #include "conf/change_impl.h"
+#include "conf/conf_tables.h"
 #include "conf/opt_text.h"
 #include "conf/show_impl.h"
 #include "conf/tree.h"
@@ -133,6 +134,9 @@ static void show_scalar(struct show_walk *w, struct show_value v, unsigned depth
 static void show_texts(struct show_walk *w, struct show_value v, unsigned depth) {
     BUF_AUTO struct buf yaml = BUF_INIT(TEXT_MAX), json = BUF_INIT(TEXT_MAX);
     struct opt_list list = v.field ? opt_list_at(v.field) : (struct opt_list){0};
+    struct str rule = w->rule;
+    if (v.node && !v.node->n && list.n) v.node = NULL; // an empty one, which says nothing
+    w->rule = rule_of(w, v);
     const struct str *texts = list.p;
     struct json_writer j;
     json_writer_init(&j, &json);
@@ -149,6 +153,7 @@ static void show_texts(struct show_walk *w, struct show_value v, unsigned depth)
     struct str y = keep(w, &yaml), js = keep(w, &json);
     struct show_row *row = row_add(w, v.opt, str_c(v.opt->name), v.node, depth);
     if (row) row->yaml = y, row->json = js, row->def = row->def_yaml = STR("[]");
+    w->rule = rule;
 }
 
 static void show_empty(struct show_walk *w, struct show_value v, unsigned depth) {
@@ -244,6 +249,9 @@ static void show_items(struct show_walk *w, struct show_value v, unsigned depth,
 
 static void show_struct(struct show_walk *w, struct show_value v, unsigned depth, size_t at) {
     size_t first = w->rows.n;
+    // What a model has of its own, joined with what holds for all.
+    if (v.opt->sub == &model_routing_table && v.field && w->how->what == SHOW_EFFECTIVE)
+        v.field = &CONTAINER_OF((struct conf_routing *)(uintptr_t)v.field, struct conf_model, routing)->policy;
     show_section(w, v.opt, str_c(v.opt->name), v.node, depth);
     show_table(w, v.opt->sub, v, depth + 1, at);
     if (w->rows.n == first + 1) w->rows.n = first;

@@ -322,8 +322,9 @@ static void put_steps(struct json_writer *w, const struct conf_model *m) {
 
 static void put_fallback(struct json_writer *w, struct str name, const struct str *names, size_t n) {
     if (!n) return;
+    bool none = str_eq(names[0], STR(CONF_FALLBACK_NONE));
     json_put_member_array(w, name);
-    for (size_t i = 0; i < n; i++) json_put_str(w, names[i]);
+    for (size_t i = 0; i < n && !none; i++) json_put_str(w, names[i]);
     json_put_array_end(w);
 }
 

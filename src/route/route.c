@@ -306,5 +306,6 @@ bool route_fall_back(const struct route_ask *ask, enum failure failure, struct r
     else if (failure == FAILURE_RATE_LIMIT && f->rate_limit.n)
         names = f->rate_limit.p, n = f->rate_limit.n;
     route->fallen = true;
+    if (n && str_eq(names[0], STR(CONF_FALLBACK_NONE))) n = 0;
     return route_fall_back_on(ask, names, n, route);
 }

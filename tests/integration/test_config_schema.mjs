@@ -28,7 +28,7 @@ const BEYOND = {
   'what a reference stands for': `ref-env-empty ref-env-missing ref-file-missing ref-in-number ref-nested ref-secret-here
     ref-secret-no-name ref-unclosed ref-unknown vault-no-address vault-no-key`,
   'what a condition says': 'condition-values',
-  'several values together': `cloud-credentials breaker-order chain-empty fallback-self
+  'several values together': `cloud-credentials breaker-order chain-empty fallback-self fallback-none
     shadow-without-model tasks-unknown-model alias-circle alias-like-model alias-nowhere alias-self listener-twice model-twice
     model-unknown-provider model-unknown-provider-far model-weights-zero provider-demo-url provider-no-key
     provider-twice tls-cert-without-key tls-client-auth-without-ca tls-key-without-cert tls-sni-twice

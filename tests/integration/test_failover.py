@@ -400,6 +400,8 @@ class Fallbacks(Failing):
         chain('twice', 'da;status=500', fallbacks={'general': ['twice-2']}),
         chain('twice-2', 'da;status=500', 'db'),
         chain('full', target('fa', limits={'requests_per_minute': 1}), fallbacks={'rate_limit': ['right-one'], 'general': ['wrong-one']}),
+        chain('alone', 'ka;status=500', fallbacks={'general': ['none'], 'rate_limit': ['right-one']}),
+        chain('alone-429', 'kb;status=429', fallbacks={'general': ['none'], 'rate_limit': ['right-one']}),
     ])
 
     def names(self):
@@ -414,6 +416,11 @@ class Fallbacks(Failing):
         self.check_answer(self.server.chat('timed'), 2)
         self.check_answer(self.server.chat('limited'), 2)
         self.assertEqual(self.names(), ['ta', 'right-one', 'la', 'right-one'])
+
+    def test_nobody(self):
+        self.assertEqual(self.server.chat('alone').status, 500)
+        self.check_answer(self.server.chat('alone-429'), 2)
+        self.assertEqual(self.names(), ['ka', 'kb', 'right-one'])
 
     def test_a_limit_of_ours(self):
         self.check_answer(self.server.chat('full'), 1)

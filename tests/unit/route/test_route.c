@@ -311,6 +311,37 @@ static void test_fallbacks_of_whom_it_stands_for(void) {
     routes_close(&w);
 }
 
+static bool falls_back(struct routes *w, struct str name, enum failure failure, const char *on) {
+    struct route_ask ask = routes_ask(w, NULL, 0);
+    struct route r;
+    struct err err;
+    REQUIRE(resolve(w, NULL, name, 0, &r, &err));
+    bool fell = route_fall_back(&ask, failure, &r);
+    CHECK(!fell || (on && asks(&r, on)));
+    CHECK(fell || r.count == 1);
+    return fell;
+}
+
+// For one kind of failure, or for all that have no list of their own.
+static void test_fallbacks_none(void) {
+    struct routes w;
+    routes_open(&w, STR("providers: [{name: a, kind: openai, base_url: 'http://127.0.0.1:9'}]\n"
+                        "routing: {fallbacks: {general: [usual], timeout: [slow]}}\n"
+                        "models:\n"
+                        "  - {name: m, targets: [{provider: a}], routing: {fallbacks: {general: [none]}}}\n"
+                        "  - {name: n, targets: [{provider: a}], routing: {fallbacks: {timeout: [none]}}}\n"
+                        "  - {name: o, targets: [{provider: a}], routing: {fallbacks: {general: []}}}\n"
+                        "  - {name: slow, targets: [{provider: a}]}\n"
+                        "  - {name: usual, targets: [{provider: a}]}\n"));
+    CHECK(!falls_back(&w, STR("m"), FAILURE_SERVER_ERROR, NULL));
+    CHECK(!falls_back(&w, STR("m"), FAILURE_RATE_LIMIT, NULL)); // the general ones are nobody
+    CHECK(falls_back(&w, STR("m"), FAILURE_TIMEOUT_FIRST_TOKEN, "a"));
+    CHECK(falls_back(&w, STR("n"), FAILURE_SERVER_ERROR, "a"));
+    CHECK(!falls_back(&w, STR("n"), FAILURE_TIMEOUT_FIRST_TOKEN, NULL));
+    CHECK(falls_back(&w, STR("o"), FAILURE_SERVER_ERROR, "a")); // which says nothing
+    routes_close(&w);
+}
+
 static void test_tags_of_a_providers_name(void) {
     struct routes w;
     struct route r;
@@ -331,4 +362,4 @@ static void test_tags_of_a_providers_name(void) {
 
 TEST_MAIN(test_priorities_and_weights, test_weight_of_nothing, test_many_targets, test_names, test_unknown_names,
           test_tenants, test_only_what_is_in_force, test_keys, test_fallbacks_of_a_tenant,
-          test_fallbacks_of_whom_it_stands_for, test_tags_of_a_providers_name)
+          test_fallbacks_of_whom_it_stands_for, test_fallbacks_none, test_tags_of_a_providers_name)
