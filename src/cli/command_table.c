@@ -71,7 +71,7 @@ const struct cli_option CLI_OPTIONS[CLI_OPTION_COUNT] = {
                  .kind = CLI_VALUE_TEXT,
                  .value = "KEY",
                  .help = "Only requests with this key: its id, prefix or name; of audit verify: the public key; of "
-                         "config: the key of the tenant, by its name"},
+                         "config and canary: the key of the tenant, by its name"},
     [CLI_MODEL] = {.name = "model",
                    .kind = CLI_VALUE_TEXT,
                    .value = "MODEL",

@@ -2,7 +2,7 @@
 # Shadows and canaries over HTTP: what is mirrored touches no answer, shares grow, and a worse canary goes by itself.
 import json
 
-from harness import Suite, eventually, fake_provider, main
+from harness import Suite, clean_environment, eventually, fake_provider, main
 
 
 def model(name, to, upstream=None, **more):
@@ -27,6 +27,8 @@ class Trials(Suite):
         shadow = {'model': 'rival', 'share': 1, 'max_in_flight': 64}
         return {'providers': [{**fake_provider(cls.fake), 'privacy': 'local'},
                               {**fake_provider(cls.fake, 'far'), 'privacy': 'remote'}],
+                'tenants': [{'name': 'acme', 'models': [
+                    model('chatty', 'fake', 'well', canary=canary('rival', steps=['0.5'], every='1h'))]}],
                 'prices': {'fake/well': {'input': 1, 'output': 2}, 'fake/rival': {'input': 100, 'output': 200}},
                 'models': [
                     model('rival', 'fake'), broken, model('distant', 'far', 'well'),
@@ -204,6 +206,32 @@ class Trials(Suite):
         self.assertEqual(self.server.cli('canary', 'resume', 'steady').returncode, 0)
         self.assertNotEqual(self.server.cli('canary', 'pause', 'nothing').returncode, 0)
         self.assertIn('steady', self.server.cli('canary', 'list').stdout)
+
+    def test_hands_are_told_whose_they_are(self):
+        self.assertTrue(eventually(lambda: self.of('canary', 'chatty') and self.of('canary', 'steady')))
+
+        def missing(*args, try_):
+            done = self.server.cli('canary', *args)
+            self.assertEqual(done.returncode, 4, done.stderr)
+            self.assertIn(f'  Try: penstock canary {try_}\n', done.stderr)
+            self.assertNotIn('?level', done.stderr)
+            return done.stderr
+        told = missing('pause', 'chatty', try_='pause --tenant acme chatty')
+        self.assertRegex(told, r'model "chatty" has no canary\n  there are those of .*chatty \(acme\)')
+        self.assertIn(' has no canary of acme/team/search\n',
+                      missing('pause', '--tenant', 'acme', '--team', 'search', 'chatty', try_='pause --tenant acme chatty'))
+        missing('promote', 'stedy', try_='promote steady')
+        missing('resume', 'chattty', try_='resume --tenant acme chatty')
+        missing('restart', 'nothing-of-the-kind', try_='list')
+        self.assertEqual(self.server.cli('canary', 'pause', '--team', 'search', 'chatty').returncode, 2)
+        admin = self.server.create_key('--name', 'admin', '--admin')['key']
+        there = ('--server', f'http://127.0.0.1:{self.server.port}')
+        done = self.server.cli('canary', 'pause', '--tenant', 'acme', 'chatty', *there,
+                               env=clean_environment(PENSTOCK_API_KEY=admin))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        (own,) = self.server.cli_json('canary', 'list', '--tenant', 'acme')
+        self.assertEqual((own['model'], own['level'], own['state']), ('chatty', 'acme', 'paused'))
+        self.assertEqual(self.server.cli('canary', 'resume', '--tenant', 'acme', 'chatty').returncode, 0)
 
     def test_arms_of_an_experiment(self):
         for i in range(20):
