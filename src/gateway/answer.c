@@ -451,19 +451,35 @@ static bool broke_off(struct call *call, struct err *err) {
     return false;
 }
 
+// The same, and the client has been told.
+static void note_broken(struct call *call, const struct chat_failure *failure) {
+    note_retry(call->at, failure);
+    call->error = err_info(ERR_UPSTREAM_STATUS)->wire_code;
+    call->failover.why = failure_of_kind(failure->kind, chat_failure_status(failure));
+}
+
+static void relay_ended(struct call *call) {
+    struct chat_failure failure;
+    enum operation asks = call->at->asks;
+    bool told = asks == OPERATION_CHAT || asks == OPERATION_COMPLETIONS;
+    if (told && relay_failed(&call->relay, MAX(call->request.choices, (uint64_t)1), &call->req->arena, &failure))
+        note_broken(call, &failure);
+}
+
 // What is for the client, as up to RELAY_PARTS slices that live until the next call.
 static bool feed_stream(struct call *call, struct str data, bool last, struct str parts[RELAY_PARTS], size_t *out_count,
                         struct err *err) {
-    if (!call_translates(call)) return relay_feed(&call->relay, data, last, parts, out_count, err);
+    if (!call_translates(call)) {
+        if (!relay_feed(&call->relay, data, last, parts, out_count, err)) return false;
+        if (last) relay_ended(call);
+        return true;
+    }
     struct translator *t = &call->translation->translator;
     t->reply.elapsed_ns = clock_mono_ns() - call->req->start_ns;
     buf_clear(&t->out);
     if (!translator_feed(t, data, last, err)) return false;
     if (t->failed && t->gathers) return broke_off(call, err);
-    if (t->failed) {
-        call->error = err_info(ERR_UPSTREAM_STATUS)->wire_code;
-        call->failover.why = FAILURE_SERVER_ERROR;
-    }
+    if (t->failed) note_broken(call, &t->failure);
     parts[0] = buf_str(&t->out);
     *out_count = t->out.n ? 1 : 0;
     return true;

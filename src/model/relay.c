@@ -98,10 +98,9 @@ uint64_t relay_finished(const struct relay *s) {
     return finished;
 }
 
-// Asked for only when a stream breaks off, so it is not looked for in all that passes.
+// What is asked of it is asked when a stream ends, so it is not looked for in all that passes.
 static void keep_tail(struct relay *s, struct str events) {
     struct str end = str_from(events, events.n - MIN(events.n, TAIL_MAX));
-    if (!s->dialect->finish_mark.n) return;
     if (s->tail.n + end.n > TAIL_MAX) buf_drop(&s->tail, s->tail.n + end.n - TAIL_MAX);
     buf_put(&s->tail, end);
 }
@@ -152,6 +151,8 @@ static bool on_frame(void *arg, const struct frame *frame, struct err *err) {
     (void)err;
     struct relay *s = arg;
     s->events++;
+    buf_clear(&s->tail);
+    if (frame->data.n <= TAIL_MAX) buf_put(&s->tail, frame->data);
     if (s->dialect->usage_of(frame->data, &s->usage)) s->has_usage = true;
     return true;
 }
@@ -163,4 +164,62 @@ bool relay_feed(struct relay *s, struct str data, bool last, struct str out_part
     if (s->kind == RELAY_FRAMES && !framer_feed(&s->framer, data, last, on_frame, s, err)) return false;
     if (data.n) out_parts[(*out_count)++] = data;
     return true;
+}
+
+// --- an error of the provider's ---
+
+struct look {
+    const struct dialect_ops *dialect;
+    struct chat_sink sink;
+    void *decoder; // NULL: the dialect has none
+    struct arena *arena;
+    struct chat_failure *out;
+    bool failed;
+};
+
+static struct str kept(struct arena *arena, struct str text) {
+    struct str copy = arena_str(arena, text);
+    return copy.p ? copy : STR("");
+}
+
+static void take(struct chat_sink *sink, const struct chat_event *e) {
+    struct look *l = CONTAINER_OF(sink, struct look, sink);
+    if (e->kind != CHAT_FAIL || l->failed) return;
+    l->failed = true;
+    *l->out = *e->failure;
+    l->out->message = kept(l->arena, e->failure->message);
+    l->out->code = kept(l->arena, e->failure->code);
+    l->out->type = kept(l->arena, e->failure->type);
+    l->out->param = kept(l->arena, e->failure->param);
+}
+
+// Each is read as if it were the first: what came before it is not known. What cannot be read so tells no error.
+static bool look_at(void *arg, const struct frame *frame, struct err *err) {
+    struct look *l = arg;
+    if (!l->decoder) {
+        l->failed = l->dialect->read_failure(frame->data, 200, l->arena, l->out);
+        return !l->failed;
+    }
+    l->dialect->decoder_init(l->decoder);
+    (void)l->dialect->decode(l->decoder, frame, &l->sink, err);
+    return !l->failed;
+}
+
+bool relay_failed(struct relay *s, uint64_t choices, struct arena *arena, struct chat_failure *out_failure) {
+    const struct dialect_ops *dialect = s->dialect;
+    bool whole = dialect->finish_mark.n ? relay_finished(s) >= choices : s->has_usage;
+    struct look l = {.dialect = dialect, .sink.take = take, .arena = arena, .out = out_failure};
+    struct framer framer;
+    struct err ignored;
+    if (whole || s->kind == RELAY_BYTES || !s->tail.n) return false;
+    if (dialect->decode && !(l.decoder = arena_alloc(arena, dialect->decoder_size))) return false;
+    if (s->kind == RELAY_FRAMES) {
+        const struct frame frame = {.event = STR(""), .data = buf_str(&s->tail)};
+        (void)look_at(&l, &frame, &ignored);
+        return l.failed;
+    }
+    framer_init(&framer, FRAME_SSE, TAIL_MAX);
+    bool all = framer_feed(&framer, buf_str(&s->tail), true, look_at, &l, &ignored);
+    framer_free(&framer);
+    return !all && l.failed;
 }

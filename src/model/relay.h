@@ -30,7 +30,7 @@ struct relay {
     bool has_usage;   // usage was seen
     struct usage usage;
     uint64_t events; // data lines, or frames, seen
-    struct buf tail; // what was passed on last: it may say how the answer ends
+    struct buf tail; // what was passed on last, of frames the last one: it may say how the answer ends
     struct framer framer;
     bool framing; // framer is in use
 };
@@ -47,5 +47,9 @@ NODISCARD bool relay_feed(struct relay *s, struct str data, bool last, struct st
                           size_t *out_count, struct err *err);
 // Of events: how many answers end in what was passed on last.
 uint64_t relay_finished(const struct relay *relay);
+// Asked when nothing more will come: whether the provider has told an error in what was passed on last, and not all
+// answers, `choices` of them, have said how they end. The failure's texts live as long as the relay and the arena.
+NODISCARD bool relay_failed(struct relay *relay, uint64_t choices, struct arena *arena,
+                            struct chat_failure *out_failure);
 
 #endif

@@ -559,6 +559,8 @@ class Breakers(Failing):
         chain('opens', 'opens', breaker={'failures': 1, 'open': '1h', 'max_open': '1h'}, retry={'same_target': 3, 'base': '1ms'}),
         chain('both-open', 'first', 'second', breaker={'failures': 1, 'open': '1h', 'max_open': '1h'},
               retry={'same_target': 3, 'base': '1ms'}),
+        chain('breaks', 'breaks', 'whole', breaker={'failures': 2, 'open': '1h', 'max_open': '1h'}),
+        chain('breaks-claude', target('breaks;error_event', 'other'), 'whole', breaker={'failures': 2, 'open': '1h', 'max_open': '1h'}),
     ])
 
     def seen_of(self, name):
@@ -596,6 +598,29 @@ class Breakers(Failing):
         self.assertIn('The fake was told to fail', reply.error()['message'])
         self.fake.scripts.update({'first': ['status=500'] * 2, 'second': ['status=500'] * 2})
         self.check_answer(self.server.chat('both-open'), 5)
+
+    def broken(self, reply, says):
+        """The provider's own error is passed on as it came, and written down."""
+        self.assertEqual((reply.status, reply.header('x-penstock-attempts', '1')), (200, '1'), reply)
+        self.assertIn(says, reply.body)
+        record = self.record_of(reply.request_id)
+        self.assertEqual((record['status'], record['error']), (200, 'upstream_error'))
+
+    def test_streams_that_the_provider_breaks_off(self):
+        self.fake.scripts['breaks'] = ['error_event'] * 2
+        for _ in range(2):
+            self.broken(self.server.chat('breaks', stream=True), b'fake_broke')
+        self.check_answer(self.server.chat('breaks', stream=True), 1)
+        self.assertEqual([s.model for s in self.fake.seen], ['breaks', 'breaks', 'whole'])
+
+    def test_streams_of_anthropics_that_break_off(self):
+        body = {'model': 'breaks-claude', 'max_tokens': 100, 'stream': True, 'messages': [{'role': 'user', 'content': 'Hello'}]}
+
+        def ask():
+            return self.server.post('/v1/messages', json.dumps(body).encode())
+        for _ in range(2):
+            self.broken(ask(), b'overloaded_error')
+        self.check_answer(ask(), 1)
 
     def test_cooldown_by_retry_after(self):
         self.fake.scripts['cooled'] = ['status=429;retry_after=1']

@@ -40,6 +40,8 @@ class Trials(Suite):
                     model('private', 'fake', 'well', shadow={**shadow, 'model': 'distant'}),
                     model('ramped', 'fake', 'well', canary=canary('rival', steps=['0.5', '1'])),
                     model('hurt', 'fake', 'well', canary=canary('broken', steps=['0.5'], every='1h')),
+                    model('breaking', 'fake', 'breaking;error_event'),
+                    model('hurt-within', 'fake', 'well', canary=canary('breaking', steps=['0.5'], every='1h')),
                     model('once', 'fake', 'well', canary=canary('broken-once', steps=['1'], every='1h'),
                           routing={'retry': {'attempts': 1}, 'fallbacks': {'general': ['rival']}}),
                     model('picky', 'fake', 'picky;status=400', routing={'retry': {'attempts': 1}}),
@@ -136,6 +138,13 @@ class Trials(Suite):
         for _ in range(10):
             self.server.chat('hurt')
         self.assertEqual(set(self.asked()), {'well'})
+
+    def test_a_canary_that_breaks_its_streams_off_goes_too(self):
+        def gone():
+            for _ in range(10):
+                self.assertEqual(self.server.chat('hurt-within', stream=True).status, 200)
+            return (self.of('canary', 'hurt-within') or {}).get('state') == 'rolled_back'
+        self.assertTrue(eventually(gone, 40, 0.2))
 
     def test_what_the_canary_alone_refuses(self):
         """The model takes it: the client sees that, and the canary is worse."""

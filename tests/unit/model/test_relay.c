@@ -340,5 +340,93 @@ static void test_ends(void) {
     }
 }
 
-TEST_MAIN(test_ends, test_every_cut, test_no_blank_line_at_the_end, test_whole_events_only, test_oversized,
-          test_several_usage_events_in_one_read, test_nothing)
+#define SSE(data) "data: " data "\n\n"
+#define CHUNK SSE("{\"choices\":[{\"delta\":{\"content\":\"say \\\"error\\\"\"},\"finish_reason\":null}]}")
+#define FINISHED SSE("{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}")
+#define BROKEN SSE("{\"error\":{\"message\":\"no room\",\"code\":\"worker_lost\"}}")
+#define CLAUDE                                                                                                         \
+    "event: content_block_delta\n" SSE(                                                                                \
+        "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"error\"}}")
+
+// What an error within a stream is told by, in whatever pieces it comes.
+static void test_failed(void) {
+    static const struct {
+        enum dialect dialect;
+        enum relay_kind kind;
+        bool array, failed;
+        enum chat_failure_kind what;
+        const char *text;
+    } cases[] = {
+        {DIALECT_OPENAI, RELAY_EVENTS, false, true, CHAT_FAIL_SERVER, CHUNK BROKEN},
+        {DIALECT_OPENAI, RELAY_EVENTS, false, true, CHAT_FAIL_SERVER, CHUNK BROKEN SSE("[DONE]")},
+        {DIALECT_OPENAI, RELAY_EVENTS, false, true, CHAT_FAIL_SERVER, CHUNK "event: error\r\n" BROKEN},
+        {DIALECT_OPENAI, RELAY_EVENTS, false, false, 0, CHUNK SSE("[DONE]")},
+        {DIALECT_OPENAI, RELAY_EVENTS, false, false, 0, CHUNK FINISHED SSE("[DONE]")},
+        {DIALECT_OPENAI, RELAY_EVENTS, false, false, 0, CHUNK FINISHED BROKEN},
+        {DIALECT_OPENAI, RELAY_EVENTS, false, false, 0, CHUNK "data: {\"error\":{\"message\":\"no"},
+        {DIALECT_ANTHROPIC, RELAY_EVENTS, false, true, CHAT_FAIL_OVERLOADED,
+         CLAUDE "event: error\n" SSE(
+             "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}")},
+        {DIALECT_ANTHROPIC, RELAY_EVENTS, false, false, 0, CLAUDE},
+        {DIALECT_GEMINI, RELAY_EVENTS, false, true, CHAT_FAIL_OVERLOADED,
+         SSE("{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}")
+             SSE("{\"error\":{\"code\":503,\"message\":\"overloaded\",\"status\":\"UNAVAILABLE\"}}")},
+        {DIALECT_GEMINI, RELAY_FRAMES, true, true, CHAT_FAIL_OVERLOADED,
+         "[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]},\n{\"error\":{\"code\":503,\"message\":"
+         "\"overloaded\","
+         "\"status\":\"UNAVAILABLE\"}}]"},
+        {DIALECT_OLLAMA, RELAY_FRAMES, false, true, CHAT_FAIL_SERVER,
+         "{\"message\":{\"content\":\"a\"},\"done\":false}\n{\"error\":\"an error was encountered\"}\n"},
+        {DIALECT_OLLAMA, RELAY_FRAMES, false, false, 0,
+         "{\"message\":{\"content\":\"a\"},\"done\":false}\n{\"done\":true,\"eval_count\":1,\"prompt_eval_count\":1}"
+         "\n"},
+        {DIALECT_RESPONSES, RELAY_EVENTS, false, true, CHAT_FAIL_SERVER,
+         "event: response.failed\n" SSE(
+             "{\"type\":\"response.failed\",\"response\":{\"status\":\"failed\",\"error\":{\"code\":"
+             "\"server_error\",\"message\":\"no\"},\"usage\":null}}")},
+        {DIALECT_RESPONSES, RELAY_EVENTS, false, true, CHAT_FAIL_SERVER,
+         "event: error\n" SSE("{\"type\":\"error\",\"code\":\"server_error\",\"message\":\"no\",\"param\":null}")},
+        {DIALECT_OPENAI, RELAY_BYTES, false, false, 0, BROKEN},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct str all = str_c(cases[i].text), parts[RELAY_PARTS];
+        for (size_t cut = 0; cut <= all.n; cut += 3) {
+            struct relay s;
+            struct arena arena;
+            struct chat_failure failure = {0};
+            size_t count;
+            struct err err;
+            arena_init(&arena, NULL, 4096, 1 << 20);
+            relay_init(&s, MAX_EVENT);
+            relay_begin(&s, dialect_get(cases[i].dialect), cases[i].kind, cases[i].array);
+            REQUIRE(relay_feed(&s, str_head(all, cut), false, parts, &count, &err));
+            REQUIRE(relay_feed(&s, str_from(all, cut), true, parts, &count, &err));
+            if (relay_failed(&s, 1, &arena, &failure) != cases[i].failed) fprintf(stderr, "case %zu\n", i);
+            CHECK(relay_failed(&s, 1, &arena, &failure) == cases[i].failed);
+            if (cases[i].failed) CHECK(failure.kind == cases[i].what && failure.message.n);
+            relay_free(&s);
+            arena_free(&arena);
+        }
+    }
+}
+
+// Of two answers one may end well before the other breaks off; what is behind both is none of theirs.
+static void test_failed_of_several(void) {
+    struct arena arena;
+    arena_init(&arena, NULL, 4096, 1 << 20);
+    for (uint64_t choices = 1; choices <= 2; choices++) {
+        struct relay s;
+        struct buf out = BUF_INIT((size_t)1 << 16);
+        struct chat_failure failure;
+        relay_init(&s, MAX_EVENT);
+        relay_begin(&s, dialect_get(DIALECT_OPENAI), RELAY_EVENTS, false);
+        CHECK(feed(&s, STR(FINISHED CHUNK BROKEN), true, &out));
+        CHECK(relay_failed(&s, choices, &arena, &failure) == (choices == 2));
+        buf_free(&out);
+        relay_free(&s);
+    }
+    arena_free(&arena);
+}
+
+TEST_MAIN(test_failed, test_failed_of_several, test_ends, test_every_cut, test_no_blank_line_at_the_end,
+          test_whole_events_only, test_oversized, test_several_usage_events_in_one_read, test_nothing)
