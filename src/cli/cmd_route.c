@@ -169,6 +169,34 @@ static struct str explored_text(struct explaining *e, struct str answer) {
                         share * 100);
 }
 
+// "plan=small (left out: tokens > 1k); draft=large"
+static struct str steps_text(struct explaining *e, struct str answer) {
+    struct json_reader r;
+    enum json_kind kind;
+    struct str one;
+    BUF_AUTO struct buf out = BUF_INIT(TEXT_MAX);
+    json_reader_init(&r, object_of(answer, "steps"), 0);
+    bool list = json_enter_array(&r);
+    for (bool first = true; list && json_element(&r, &kind) && json_skip(&r, &one); first = false) {
+        bool asked = str_eq(member(e, one, "asked"), STR("true"));
+        struct str when = member(e, one, "when");
+        buf_printf(&out, "%s%.*s=%.*s", first ? "" : "; ", STR_ARG(member(e, one, "name")),
+                   STR_ARG(member(e, one, "model")));
+        if (!asked || when.n)
+            buf_printf(&out, " (%s%s%.*s)", asked ? "asked" : "left out", when.n ? ": " : "", STR_ARG(when));
+    }
+    struct str text = arena_str(&e->arena, buf_str(&out));
+    return text.p ? text : STR("");
+}
+
+static struct str ignored_text(struct explaining *e, struct str answer) {
+    struct str ignored = member(e, answer, "task_ignored");
+    if (!ignored.n) return ignored;
+    return arena_printf(&e->arena,
+                        "metadata.task \"%.*s\": a task's name has a-z, 0-9, \"-\", \"_\" and \".\", at most 64",
+                        STR_ARG(str_head(ignored, 80)));
+}
+
 static void print_head(struct explaining *e, struct str answer, struct buf *out) {
     static const struct cli_column columns[] = {{"ROUTE", false, 0}, {"", false, 40}};
     struct cli_table t = {.columns = columns, .n_columns = ARRAY_LEN(columns), .arena = &e->arena};
@@ -178,8 +206,10 @@ static void print_head(struct explaining *e, struct str answer, struct buf *out)
     add(&t, "model", member(e, answer, "model"));
     add(&t, "task", member(e, answer, "task"));
     add(&t, "task's model", member(e, answer, "task_model"));
-    if (!member(e, answer, "steps").n) add(&t, "strategy", member(e, answer, "strategy"));
-    add(&t, "steps", member(e, answer, "steps"));
+    add(&t, "ignored", ignored_text(e, answer));
+    struct str steps = steps_text(e, answer);
+    if (!steps.n) add(&t, "strategy", member(e, answer, "strategy"));
+    add(&t, "steps", steps);
     add(&t, "request", request_text(e, answer));
     if (text.n)
         add(&t, "reads as",

@@ -352,16 +352,16 @@ static bool step_over(struct chain *c) {
 
 // --- the whole ---
 
-static bool wanted(const struct chain *c) {
-    const struct conf_step *s = step_conf(c);
-    return !s->condition || (c->call->need && condition_holds(s->condition, &c->call->need->env));
+bool chain_wants(const struct call *call, const struct conf_step *s) {
+    return !s->condition || (call->need && condition_holds(s->condition, &call->need->env));
 }
 
 // Begins the next step, or tells the answer.
 static void next(struct chain *c) {
     struct err err;
     for (;;) {
-        while (c->at < c->model->chain.n && !c->fell && !wanted(c)) c->steps[c->at++].state = STEP_LEFT_OUT;
+        while (c->at < c->model->chain.n && !c->fell && !chain_wants(c->call, step_conf(c)))
+            c->steps[c->at++].state = STEP_LEFT_OUT;
         if (c->at == c->model->chain.n) {
             tell_answer(c);
             return;

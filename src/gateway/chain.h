@@ -35,6 +35,8 @@ static inline bool call_is_chain(const struct call *call) { return call->route.m
 // In place of choosing targets, for a model that is a chain. False: it is asked for something else than a chat, or from
 // within a chain.
 NODISCARD bool chain_route(struct call *call, const struct conf_model *model, struct err *err);
+// Whether one of its steps is asked for such a request: what its condition says.
+bool chain_wants(const struct call *call, const struct conf_step *step);
 // In place of the call to a provider.
 enum stage_result chain_begin(struct call *call, struct err *err);
 // Gives up the step that is under way.

@@ -40,7 +40,16 @@ static const struct complexity *judge(struct call *call, bool *out_decides) {
     return need_complexity(need);
 }
 
-bool explain_call(struct call *call, struct buf *out, struct err *err) {
+static uint32_t steps_asked(const struct call *call) {
+    uint32_t asked = 0;
+    const struct conf_model *m = call->route.model;
+    static_assert(CONF_STEPS_MAX <= 32, "a bit for each step");
+    for (size_t i = 0; m && i < m->chain.n; i++)
+        if (chain_wants(call, &m->chain.p[i])) asked |= UINT32_C(1) << i;
+    return asked;
+}
+
+static bool explain(struct call *call, struct buf *out, struct err *err) {
     struct route_trace *trace = ARENA_NEW(&call->req->arena, struct route_trace);
     struct str name = call->request.model;
     struct json_writer w;
@@ -57,6 +66,8 @@ bool explain_call(struct call *call, struct buf *out, struct err *err) {
     }
     struct route_explained e = {.name = name,
                                 .task = need_task(call->need),
+                                .odd_task = call->need->odd_task,
+                                .steps = steps_asked(call),
                                 .task_model = call->task_model,
                                 .route = &call->route,
                                 .trace = trace,
@@ -72,6 +83,17 @@ bool explain_call(struct call *call, struct buf *out, struct err *err) {
     route_explain_put(&w, &e);
     json_put_object_end(&w);
     return !out->failed || err_no_memory(err);
+}
+
+// The request is a chat's, and conditions are to see it as one.
+bool explain_call(struct call *call, struct buf *out, struct err *err) {
+    const struct endpoint *own = call->endpoint;
+    bool other;
+    call->endpoint = endpoint_find(HTTP_POST, STR("/v1/chat/completions"), &other);
+    INVARIANT(call->endpoint);
+    bool ok = explain(call, out, err);
+    call->endpoint = own;
+    return ok;
 }
 
 // --- without a server ---

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/json_read.h"
 #include "base/zone.h"
+#include "conf/value.h"
 #include "gateway/finding.h"
 #include "gateway/pipeline.h"
 #include "gateway/responses.h"
@@ -67,12 +68,14 @@ static bool says_private(const struct http_req *req, struct str *out_odd) {
 }
 
 // A list that cannot be kept to is refused: to pass over a part of it would be to allow more.
-static bool read_list(struct str text, const char *what, struct str *out, size_t max, size_t *out_n, struct err *err) {
+static bool read_list(struct str text, const char *what, const char *example, struct str *out, size_t max,
+                      size_t *out_n, struct err *err) {
     size_t n = list_of(text, out, max), commas = 0;
     for (size_t i = 0; i < text.n; i++) commas += text.p[i] == ',';
     *out_n = n;
     if (!text.n || (n && commas < max)) return true;
-    return err_set(err, ERR_INVALID_REQUEST, "%s names one to %zu, with commas between them", what, max);
+    return err_set(err, ERR_INVALID_REQUEST, "%s names one to %zu, with commas between them, such as \"%s\"", what, max,
+                   example);
 }
 
 // "eu" takes in "eu-central-1".
@@ -97,7 +100,7 @@ static bool narrow_regions(struct str text, const char *what, struct route_need 
     struct str a[ROUTE_REGIONS_MAX], b[ROUTE_REGIONS_MAX];
     size_t n;
     if (!text.n) return true;
-    if (!read_list(text, what, b, ROUTE_REGIONS_MAX, &n, err)) return false;
+    if (!read_list(text, what, "eu, ch", b, ROUTE_REGIONS_MAX, &n, err)) return false;
     if (!r->region_count) {
         memcpy(r->regions, b, sizeof b);
         r->region_count = n;
@@ -148,12 +151,26 @@ static bool read_privacy(struct call *call, struct str tags, struct route_need *
     return r->private || read_finding(call, r, err);
 }
 
+// What else it wishes for, and who cannot be understood is told rather than passed over; queue.c goes by it.
+static bool check_wishes(const struct call *call, struct err *err) {
+    struct str class = str_trim(field(call, STR("x-penstock-priority"))),
+               wait = str_trim(field(call, STR("x-penstock-max-wait")));
+    enum queue_class ignored_class;
+    int64_t ignored;
+    if (class.n && !queue_class_named(class, &ignored_class))
+        return err_set(err, ERR_INVALID_REQUEST, "x-penstock-priority is \"high\", \"normal\" or \"low\", not \"%.*s\"",
+                       STR_ARG(str_head(class, 40)));
+    return !wait.n || value_duration(wait, &ignored) ||
+           err_set(err, ERR_INVALID_REQUEST, "x-penstock-max-wait is a time such as \"2s\" or \"500ms\", not \"%.*s\"",
+                   STR_ARG(str_head(wait, 40)));
+}
+
 static bool read_limits(struct call *call, struct need *need, struct err *err) {
     struct route_need *r = &need->route;
     struct str tags = call->key && call->key->tags.n > 2 ? call->key->tags : STR("");
-    if (!read_privacy(call, tags, r, err)) return false;
+    if (!check_wishes(call, err) || !read_privacy(call, tags, r, err)) return false;
     return read_regions(call, tags, r, err) && read_list(field(call, STR("x-penstock-tags")), "x-penstock-tags",
-                                                         r->tags, ROUTE_TAGS_MAX, &r->tag_count, err);
+                                                         "fast, good", r->tags, ROUTE_TAGS_MAX, &r->tag_count, err);
 }
 
 static bool put_field(const char *name, const struct str *list, size_t n, struct arena *arena,
@@ -180,7 +197,8 @@ bool need_fields(const struct need *need, struct arena *arena, struct http_field
 #define TASK_MAX ((size_t)64)
 #define METADATA_MAX ((size_t)64 * 1024) // it is gone through for each name that is asked for
 
-// Named like a configuration's tasks: what is not is no task, since usage is told by them.
+// Named like a configuration's tasks: what is not is no task, since usage is told by them. Nor is it refused, for
+// metadata is the application's own, and may mean something else by the word.
 static bool is_task(struct str name) {
     for (size_t i = 0; i < name.n; i++) {
         char c = name.p[i];
@@ -194,8 +212,11 @@ static void read_task(const struct call *call, struct need *need) {
     struct str raw = call->request.metadata;
     if (!raw.p || raw.n > METADATA_MAX || json_raw_kind(raw) != JSON_OBJECT) return;
     need->metadata = raw;
-    struct str task = member(call, raw, STR("task"));
-    if (is_task(task)) need->asked_task = task;
+    struct str task = member(call, raw, STR("task")), name = STR("task");
+    if (is_task(task))
+        need->asked_task = task;
+    else if (json_get(raw, &name, 1, &raw) && json_raw_kind(raw) != JSON_NULL && !str_eq(raw, STR("\"\"")))
+        need->odd_task = task.n ? task : raw;
 }
 
 struct str need_task(const struct need *need) {
@@ -498,7 +519,7 @@ bool need_fill_for(struct call *call, struct str model, struct err *err) {
     if (!need) return err_no_memory(err);
     need->call = call;
     need->env = (struct condition_env){.get = get, .ctx = need};
-    need->user = need->session = need->metadata = need->asked_task = STR("");
+    need->user = need->session = need->metadata = need->asked_task = need->odd_task = STR("");
     call->need = need;
     read_task(call, need);
     if (!read_limits(call, need, err)) return false;

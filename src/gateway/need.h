@@ -18,6 +18,7 @@ struct need {
     struct complexity complexity;
     struct str user, session, metadata; // decoded, decoded, a JSON object; empty: none
     struct str asked_task;              // that its metadata names; empty: none
+    struct str odd_task; // what its metadata names, and is no task's name: nothing goes by it; empty: none
 };
 
 // Errors: no memory; those of the dialect's reader.

@@ -20,7 +20,7 @@ static struct str field(const struct call *call, struct str name) {
 static const struct str k_classes[] = {
     [QUEUE_HIGH] = STR_INIT("high"), [QUEUE_NORMAL] = STR_INIT("normal"), [QUEUE_LOW] = STR_INIT("low")};
 
-static bool class_named(struct str word, enum queue_class *out_class) {
+bool queue_class_named(struct str word, enum queue_class *out_class) {
     for (unsigned i = 0; i < ARRAY_LEN(k_classes); i++) {
         if (!str_eq_nocase(word, k_classes[i])) continue;
         *out_class = (enum queue_class)i;
@@ -37,8 +37,8 @@ enum queue_class queue_class_of(struct call *call) {
     p->class = QUEUE_NORMAL;
     p->class_known = true;
     if (tags.n > 2 && JSON_GET(tags, &raw, STR("priority")) && json_string_text(raw, &call->req->arena, &word))
-        (void)class_named(word, &p->class);
-    if (class_named(field(call, STR("x-penstock-priority")), &wish)) p->class = MAX(p->class, wish);
+        (void)queue_class_named(word, &p->class);
+    if (queue_class_named(field(call, STR("x-penstock-priority")), &wish)) p->class = MAX(p->class, wish);
     return p->class;
 }
 

@@ -57,6 +57,8 @@ struct queue_place {
     uint64_t waited_ns; // in all, before since_ns
 };
 
+// "high", "normal" or "low". False: no such class.
+bool queue_class_named(struct str word, enum queue_class *out_class);
 // How important a call is: as its key says, and less when the request asks for less.
 enum queue_class queue_class_of(struct call *call);
 void queue_line_init(struct queue_line *line);

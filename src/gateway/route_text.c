@@ -27,11 +27,12 @@ struct str route_text(struct call *call) {
     struct buf b = BUF_INIT(TEXT_MAX);
     if (!need || !call_target(call)) return STR("");
     bool choice = m && call->route.considered > 1;
-    if (!choice && !call->task.n) return STR("");
+    if (!choice && !call->task.n && !need->odd_task.n) return STR("");
     if (choice) put(&b, STR("strategy"), strategy_name((enum conf_strategy)m->strategy));
     if (need->judged && need->chat) put(&b, STR("tier"), tier_name(need->complexity.tier));
     put(&b, STR("task"), call->task);
     put(&b, STR("model"), call->task_model);
+    if (need->odd_task.n) put(&b, STR("ignored"), STR("metadata.task"));
     if (call->route.explored && !call->at->target) put(&b, STR("explored"), STR("1"));
     return done(call, &b);
 }

@@ -84,8 +84,11 @@ static bool read_request(struct call *call, unsigned depth, struct err *err) {
                                   .depth = depth};
     bool strict;
     if (!path_parts(call, &in, err) || !call->dialect->peek(&in, &req->arena, &call->request, err)) return false;
-    struct str wish = http_field_get(req->fields, req->field_count, STR("x-penstock-strict"));
-    call->strict = call->runtime->conf->translation.strict || str_eq_nocase(str_trim(wish), STR("true"));
+    struct str wish = str_trim(http_field_get(req->fields, req->field_count, STR("x-penstock-strict")));
+    if (wish.n && !str_eq_nocase(wish, STR("true")) && !str_eq_nocase(wish, STR("false")))
+        return err_set(err, ERR_INVALID_REQUEST, "x-penstock-strict is \"true\" or \"false\", not \"%.*s\"",
+                       STR_ARG(str_head(wish, 40)));
+    call->strict = call->runtime->conf->translation.strict || str_eq_nocase(wish, STR("true"));
     if (call->request.strict.p && json_raw_bool(call->request.strict, &strict)) call->strict = strict;
     return true;
 }
@@ -138,9 +141,14 @@ static bool read_fallbacks(struct call *call, struct err *err) {
     struct json_reader r;
     enum json_kind kind;
     if (!call->request.fallbacks.p) {
+        bool said = rest.n > 0;
         while (rest.n && str_split(&rest, ',', &part))
             if ((part = str_trim(part)).n && !add_fallback(call, part, err)) return false;
-        return true;
+        return !said || call->fallback_count ||
+               err_set(err, ERR_INVALID_REQUEST,
+                       "x-penstock-fallbacks names one to %d models, with commas between them, such as \"gpt-5-mini, "
+                       "local/qwen3\"",
+                       FALLBACKS_MAX);
     }
     json_reader_init(&r, call->request.fallbacks, 1);
     if (!json_enter_array(&r)) return err_no_memory(err);

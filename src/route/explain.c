@@ -309,13 +309,16 @@ static int64_t explored_share(const struct route *r) {
 }
 
 // Of a chain: each is a request of its own, and can be explained so.
-static void put_steps(struct json_writer *w, const struct conf_model *m) {
-    BUF_AUTO struct buf text = BUF_INIT(4096);
+static void put_steps(struct json_writer *w, const struct route_explained *e, const struct conf_model *m) {
     json_put_member_array(w, STR("steps"));
     for (size_t i = 0; i < m->chain.n; i++) {
-        buf_clear(&text);
-        buf_printf(&text, "%.*s=%.*s", STR_ARG(m->chain.p[i].name), STR_ARG(m->chain.p[i].model));
-        json_put_str(w, buf_str(&text));
+        const struct conf_step *s = &m->chain.p[i];
+        json_put_object(w);
+        json_put_member_str(w, STR("name"), s->name);
+        json_put_member_str(w, STR("model"), s->model);
+        json_put_member_bool(w, STR("asked"), e->steps >> i & 1);
+        if (e->open) json_put_member_text(w, STR("when"), s->when);
+        json_put_object_end(w);
     }
     json_put_array_end(w);
 }
@@ -351,12 +354,13 @@ void route_explain_put(struct json_writer *w, const struct route_explained *e) {
     const struct conf_model *m = e->route->model;
     json_put_member_str(w, STR("model"), e->name);
     json_put_member_text(w, STR("task"), e->task);
+    json_put_member_text(w, STR("task_ignored"), e->odd_task);
     json_put_member_text(w, STR("task_model"), e->task_model);
     json_put_member_bool(w, STR("served"), !e->err);
     if (e->err) put_error(w, e->err);
     json_put_member_text(w, STR("strategy"), m ? strategy_name((enum conf_strategy)m->strategy) : STR(""));
     json_put_member_fixed(w, STR("explore"), e->err ? 0 : explored_share(e->route), 6);
-    if (m && m->chain.n) put_steps(w, m);
+    if (m && m->chain.n) put_steps(w, e, m);
     put_request(w, e->need);
     put_complexity(w, e);
     json_put_member_array(w, STR("candidates"));

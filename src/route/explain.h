@@ -11,12 +11,14 @@
 struct route_explained {
     struct str name;                     // the model, as it was asked for
     struct str task;                     // what the request is for; empty: it was not said
+    struct str odd_task;                 // what its metadata names and is no task's name; empty: none
     struct str task_model;               // the model that does such tasks and was taken for it; empty: none
     const struct route *route;           // model and routed are set also where nothing serves
     const struct route_trace *trace;     // of the same
     const struct route_need *need;       // never NULL
     const struct complexity *complexity; // NULL: it was not judged
     bool decides;                        // it was judged because something asked for it
+    uint32_t steps;                      // of a chain: which of them are asked, by their conditions, as bits
     bool open;                           // the reader may know how the model is configured: conditions, fallbacks
     bool load;                           // and what goes on at its targets, whoever asks them
     const struct err *err;               // why nothing serves it; NULL: something does

@@ -34,7 +34,8 @@ class RouteExplain(Suite):
                 {'name': 'tiered', 'strategy': 'complexity', 'targets': [
                     {'provider': 'near', 'model': 'small', 'tiers': ['simple', 'medium']},
                     {'provider': 'far', 'model': 'large', 'tiers': ['complex', 'reasoning']}]},
-                {'name': 'thinker', 'chain': [{'name': 'plan', 'model': 'single'}, {'name': 'say', 'model': 'coder'}]},
+                {'name': 'thinker', 'chain': [{'name': 'plan', 'model': 'single', 'when': 'tier == "reasoning" || has(header["x-plan"])'},
+                                               {'name': 'say', 'model': 'coder', 'when': 'endpoint == "chat"'}, {'name': 'end', 'model': 'coder'}]},
                 {'name': 'single', 'targets': [{'provider': 'near', 'model': 'one'}]}],
             'tenants': [{'name': 'beta', 'allow_models': ['assistant', 'coder', 'circle', 'single']},
                         {'name': 'acme-lower', 'parent': 'acme'},
@@ -77,9 +78,48 @@ class RouteExplain(Suite):
     def test_a_chain_is_its_steps(self):
         told = self.explain(body_of('thinker'))
         self.assertTrue(told['served'])
-        self.assertEqual((told['steps'], told['candidates'], told['order']), (['plan=single', 'say=coder'], [], []))
+        self.assertEqual((told['candidates'], told['order']), ([], []))
+        self.assertEqual([(s['name'], s['model'], s['asked'], s['when']) for s in told['steps']],
+                         [('plan', 'single', False, 'tier == "reasoning" || has(header["x-plan"])'),
+                          ('say', 'coder', True, 'endpoint == "chat"'), ('end', 'coder', True, None)])
+        self.assertTrue(told['complexity']['decides'])
+        self.assertTrue(self.explain(body_of('thinker'), headers={'x-plan': '1'})['steps'][0]['asked'])
+        # What is told is what is done.
+        for headers, steps in (({}, ['say', 'end']), ({'x-plan': '1'}, ['plan', 'say', 'end'])):
+            done = self.server.chat('thinker', headers=headers).header('x-penstock-chain')
+            self.assertEqual([part.split('=')[0] for part in done.split('; ') if not part.endswith('=left-out')], steps)
         beta = self.server.create_key('--tenant', 'beta')['key']
         self.explain(body_of('thinker'), 403, key=beta)
+        self.assertEqual(self.server.cli('tenant', 'create', 'delta').returncode, 0)
+        delta = self.server.create_key('--tenant', 'delta')['key']
+        self.assertEqual([(s['asked'], 'when' in s) for s in self.explain(body_of('thinker'), key=delta)['steps']],
+                         [(False, False), (True, False), (True, False)])  # conditions are the operator's
+
+    def test_what_means_nothing_is_refused(self):
+        """In each header that says where a request may go or how it is treated: its name, form and an example."""
+        wrong = (('x-penstock-max-wait', ('abc', '5', '-1s', '2 weeks'), ('2s', '500ms')),
+                 ('x-penstock-priority', ('urgent', 'high,low'), ('"high"', '"normal"', '"low"')),
+                 ('x-penstock-strict', ('yes', '1', 'tru'), ('"true"', '"false"')),
+                 ('x-penstock-privacy', ('secret',), ('"private"', '"none"')),
+                 ('x-penstock-fallbacks', (',', ' , ,'), ('gpt-5-mini',)),
+                 ('x-penstock-region', (',', ','.join('a' * 9)), ('eu, ch',)),
+                 ('x-penstock-tags', (' , ',), ('fast, good',)))
+        sent = len(self.fake.seen)
+        for name, values, said in wrong:
+            for value in values:
+                with self.subTest(name, value=value):
+                    for path in ('/v1/chat/completions', '/v1/route/explain', '/v1/messages', '/v1/embeddings'):
+                        body = {**body_of('single'), 'input': 'x', 'max_tokens': 5}
+                        reply = self.server.post(path, json.dumps(body).encode(), headers={name: value})
+                        self.assertEqual(reply.status, 400, (path, reply))
+                        for part in (name, *said):
+                            self.assertIn(part, json.loads(reply.body)['error']['message'])
+        self.assertEqual(len(self.fake.seen), sent)
+        for name, values in (('x-penstock-max-wait', ('2s', ' 1m30s', '0', '')), ('x-penstock-strict', ('TRUE', 'false', '')),
+                             ('x-penstock-priority', ('high', 'Normal', 'low', '')), ('x-penstock-fallbacks', ('coder,', '')),
+                             ('x-penstock-region', ('eu', '')), ('x-penstock-unknown', ('x',))):
+            for value in values:
+                self.assertEqual(self.server.chat('single', headers={name: value}).status, 200, (name, value))
 
     def test_private_requests_stay(self):
         self.fake.seen.clear()
@@ -146,8 +186,18 @@ class RouteExplain(Suite):
         told = self.explain(body_of('assistant', CODE))
         self.assertEqual((told['model'], told['task'], told['task_model']), ('assistant', 'code', 'coder'))
         self.assertEqual(told['order'], [{'provider': 'near', 'model': 'code-1', 'last_resort': False}])
-        for wrong in (7, '', 'Two Words', 'x' * 65, None, ['code']):
-            self.assertEqual(self.server.chat('single', metadata={'task': wrong}).header('x-penstock-route'), None)
+        # What is no task's name is the application's own affair; it is told that nothing goes by it.
+        for other in ('', None):
+            self.assertEqual(self.server.chat('single', metadata={'task': other}).header('x-penstock-route'), None)
+        for odd in (7, 'Two Words', 'Code', 'x' * 65, ['code'], 'naïve', 'a\nb'):
+            reply = self.server.chat('single', metadata={'task': odd})
+            self.assertEqual((reply.status, reply.header('x-penstock-route')), (200, 'ignored=metadata.task'))
+            told = self.explain(body_of('assistant', CODE, metadata={'task': odd}))
+            self.assertEqual((told['task'], told['task_ignored']),
+                             ('code', odd if isinstance(odd, str) else json.dumps(odd)))
+        route = self.server.chat('assistant', CODE, metadata={'task': 'Two Words'}).header('x-penstock-route')
+        self.assertIn('task=code; model=coder; ignored=metadata.task', route)
+        self.assertIsNone(self.explain(body_of('assistant', CODE, metadata={'task': 'code'}))['task_ignored'])
 
     def test_tasks_of_a_tenant(self):
         beta, narrow = (self.server.create_key(*args)['key'] for args in
@@ -204,6 +254,16 @@ class RouteExplain(Suite):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertRegex(done.stdout, r'near/small +yes .*it can serve')
                 self.assertRegex(done.stdout, r'far/large +no .*it is not known where it is')
+                done = run_cli('route', 'explain', request, '--model', 'thinker', *args, env=env)
+                self.assertIn('plan=single (left out: tier == "reasoning"', ' '.join(done.stdout.split()))
+                self.assertIn('say=coder (asked: endpoint == "chat"); end=coder', ' '.join(done.stdout.split()))
+                self.assertNotIn('ignored', done.stdout)
+                odd = json.dumps(body_of('single', metadata={'task': 'Two Words'}))
+                done = run_cli('route', 'explain', '-', *args, env=env, stdin=odd)
+                self.assertIn('metadata.task "Two Words": a task', ' '.join(done.stdout.split()))
+                done = run_cli('route', 'explain', request, '--header', 'X-Penstock-Max-Wait=soon', *args, env=env)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn('x-penstock-max-wait is a time such as', done.stderr)
                 done = run_cli('route', 'explain', request, '--model', 'nobody', *args, env=env)
                 self.assertEqual(done.returncode, 4, done.stderr)
         for wrong in (('--header', 'x'), ('--header', '=y')):
