@@ -302,12 +302,6 @@ static void put_order(struct json_writer *w, const struct route *r) {
     json_put_array_end(w);
 }
 
-// The share of such requests, in millionths, that another target may get first: the order told is that of the others.
-static int64_t explored_share(const struct route *r) {
-    const struct conf_quality *q = r->model ? &r->model->policy.quality : NULL;
-    return q && q->leads && r->count > 1 && !r->fallen ? q->explore : 0;
-}
-
 // Of a chain: each is a request of its own, and can be explained so.
 static void put_steps(struct json_writer *w, const struct route_explained *e, const struct conf_model *m) {
     json_put_member_array(w, STR("steps"));
@@ -359,7 +353,7 @@ void route_explain_put(struct json_writer *w, const struct route_explained *e) {
     json_put_member_bool(w, STR("served"), !e->err);
     if (e->err) put_error(w, e->err);
     json_put_member_text(w, STR("strategy"), m ? strategy_name((enum conf_strategy)m->strategy) : STR(""));
-    json_put_member_fixed(w, STR("explore"), e->err ? 0 : explored_share(e->route), 6);
+    json_put_member_fixed(w, STR("explore"), e->trace->explores ? m->policy.quality.explore : 0, 6);
     if (m && m->chain.n) put_steps(w, e, m);
     put_request(w, e->need);
     put_complexity(w, e);

@@ -3,11 +3,15 @@
 
 #define SHARE_ALL 1000000
 
+static int64_t share_of(const struct strategy_in *in) {
+    const struct conf_quality *q = &in->model->conf->policy.quality;
+    return q->leads ? q->explore : 0;
+}
+
 static uint64_t draw_of(const struct strategy_in *in) { return strategy_redraw(~in->draw); }
 
 bool explore_is_due(const struct strategy_in *in) {
-    const struct conf_quality *q = &in->model->conf->policy.quality;
-    return q->leads && !in->look && (int64_t)(draw_of(in) % SHARE_ALL) < q->explore;
+    return !in->look && (int64_t)(draw_of(in) % SHARE_ALL) < share_of(in);
 }
 
 static bool may_go_first(const struct candidate *c, const struct candidate *first) {
@@ -24,6 +28,7 @@ size_t explore_choose(const struct strategy_in *in, const struct candidate *list
     struct candidate some[ROUTE_NODES_MAX];
     double weights[ROUTE_NODES_MAX], total = 0;
     size_t places[ROUTE_NODES_MAX], count = 1;
+    if (!share_of(in)) return 0;
     some[0] = list[0];
     for (size_t i = 1; i < n; i++) {
         if (!may_go_first(&list[i], &list[0])) continue;

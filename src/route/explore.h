@@ -11,7 +11,7 @@
 // Whether this request is one of those.
 bool explore_is_due(const struct strategy_in *in);
 // The place of the one that goes first in a list that is in its order, those that would rather not be taken behind the
-// others; 0: none would. Drawn by how little is known of it.
+// others; 0: none would, or none is to be tried. Drawn by how little is known of it.
 size_t explore_choose(const struct strategy_in *in, const struct candidate *list, size_t n, uint64_t now_ns);
 
 #endif

@@ -183,10 +183,14 @@ static size_t add_targets(const struct route_ask *ask, struct route_model *m, bo
     order_rest(list + kept, soft);
     if (trace) trace_fill(ask, trace, list, m->count, kept);
     size_t n = MIN(kept + soft, room), tried = 0;
+    bool due = explore_is_due(&in);
     // What stands in for what failed is not the place to try anything.
-    if (n && !r->count && ask->need && explore_is_due(&in)) tried = explore_choose(&in, list, kept + soft, ask->now_ns);
-    if (tried) bring_first(list, tried);
-    r->explored = r->explored || tried;
+    if ((due || trace) && n && !r->count && ask->need) tried = explore_choose(&in, list, kept + soft, ask->now_ns);
+    if (trace) trace->explores = tried > 0;
+    if (due && tried) {
+        bring_first(list, tried);
+        r->explored = true;
+    }
     for (size_t i = 0; i < n; i++) r->targets[r->count++] = target_of(ask, m, &list[i]);
     return n;
 }
@@ -232,7 +236,7 @@ bool route_resolve(const struct route_ask *ask, struct str name, struct route *o
     r->count = 0;
     r->considered = 1;
     r->fallen = r->explored = false;
-    if (trace) trace->count = trace->kept = 0;
+    if (trace) trace->count = trace->kept = trace->explores = 0;
     if (!choice.model) return resolve_direct(ask, name, &choice, r, err);
     if (choice.model->chain.n)
         return err_set(err, ERR_NO_TARGET, "model \"%.*s\" is a chain of steps, and has no targets",

@@ -48,6 +48,7 @@ struct route_trace {
     struct candidate candidates[ROUTE_NODES_MAX]; // those kept first, in their order, then the others
     struct board_view views[ROUTE_NODES_MAX];     // of the same
     size_t count, kept;
+    bool explores; // some such requests are sent elsewhere first, to try it out
 };
 
 // For a tenant, or in general. Whether the tenant may use the model is not asked here. trace may be NULL.

@@ -365,6 +365,8 @@ static void test_quality_explores(void) {
     routes_close(&w);
 }
 
+static struct route_trace g_trace;
+
 static void test_explored_is_said(void) {
     struct routes w;
     struct route_need need = {.expected = {.prompt = 500, .output = 300}};
@@ -382,8 +384,8 @@ static void test_explored_is_said(void) {
         CHECK(r.targets[r.explored].node == node(&w, 1)); // the best is the next
         tried += r.explored;
         ask.look = true; // nobody is asked: the order is that of the others
-        REQUIRE(route_resolve(&ask, STR("m"), &r, NULL, &err));
-        CHECK(!r.explored && r.targets[0].node == node(&w, 1));
+        REQUIRE(route_resolve(&ask, STR("m"), &r, &g_trace, &err));
+        CHECK(!r.explored && g_trace.explores && r.targets[0].node == node(&w, 1));
     }
     CHECK(near((double)tried / 1000, 0.5, 0.05));
     routes_close(&w);
@@ -395,16 +397,21 @@ static void test_a_floor_is_explored(void) {
     struct route_need need = {.expected = {.prompt = 1000, .output = 1000}};
     double got[4];
     open_with(&w, "    strategy: cost\n    routing: {min_quality: 0.6, quality: {explore: 0.1}}\n", k_priced);
-    grade(&w, 3, 0, 2);     // the cheapest
-    grade(&w, 0, 0, 2);     // the dearest
-    grade(&w, 1, 0.95F, 9); // dearer than cheap-out, which stands as it is assumed to
+    struct route_ask look = routes_ask(&w, NULL, 0);
+    struct route r;
+    struct err err;
+    look.need = &need;
+    look.look = true;
+    REQUIRE(route_resolve(&look, STR("m"), &r, &g_trace, &err));
+    CHECK(!g_trace.explores); // none is below it
+    grade(&w, 3, 0, 2);       // the cheapest
+    grade(&w, 0, 0, 2);       // the dearest
+    grade(&w, 1, 0.95F, 9);   // dearer than cheap-out, which stands as it is assumed to
     explored(&w, &need, 1000, got);
     CHECK(near(got[0] + got[1], 0, 0));
     CHECK(near(got[2], 0.9, 0.005));
     CHECK(near(got[3], 0.1, 0.005));
     struct route_ask ask = routes_ask(&w, NULL, 0);
-    struct route r;
-    struct err err;
     ask.need = &need;
     do {
         ask.draw++;
