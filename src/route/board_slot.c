@@ -178,14 +178,15 @@ static void cool_after(struct board_slot *slot, const struct board_outcome *outc
 
 static void learn(struct board_slot *slot, const struct board_ticket *ticket, const struct rate_headers *rate,
                   uint64_t now_ns) {
-    const struct rate_counter *requests = &rate->of[RATE_OF_REQUESTS], *tokens = rate_headers_tokens(rate);
+    const struct rate_counter *requests = &rate->of[RATE_OF_REQUESTS];
+    struct rate_counter tokens;
     double since = slot->number > ticket->number ? (double)(slot->number - ticket->number) : 0;
     if (requests->has_remaining && requests->has_reset)
         limit_learn(&slot->limit, LIMIT_OF_REQUESTS, (double)requests->remaining - since,
                     requests->has_limit ? (double)requests->limit : 0, requests->reset_ns, now_ns);
-    if (tokens && tokens->has_reset)
-        limit_learn(&slot->limit, LIMIT_OF_TOKENS, (double)tokens->remaining,
-                    tokens->has_limit ? (double)tokens->limit : 0, tokens->reset_ns, now_ns);
+    if (rate_headers_tokens(rate, &tokens))
+        limit_learn(&slot->limit, LIMIT_OF_TOKENS, (double)tokens.remaining,
+                    tokens.has_limit ? (double)tokens.limit : 0, tokens.reset_ns, now_ns);
 }
 
 static enum breaker_result result_of(enum failure failure) {

@@ -215,18 +215,24 @@ bool rate_headers_read(struct rate_headers *h, const struct http_field *fields, 
     return any;
 }
 
-static double share_left(const struct rate_counter *c) {
-    if (!c->has_limit || !c->limit) return c->remaining ? 1 : 0;
-    return (double)c->remaining / (double)c->limit;
-}
+static bool is_told(const struct rate_counter *c) { return c->has_remaining && c->has_reset; }
 
-const struct rate_counter *rate_headers_tokens(const struct rate_headers *h) {
-    const struct rate_counter *least = NULL;
-    for (int i = RATE_OF_TOKENS; i < RATE_OF_COUNT; i++) {
-        const struct rate_counter *c = &h->of[i];
-        if (c->has_remaining && (!least || share_left(c) < share_left(least))) least = c;
-    }
-    return least;
+static uint64_t sum_of(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
+
+bool rate_headers_tokens(const struct rate_headers *h, struct rate_counter *out) {
+    const struct rate_counter *all = &h->of[RATE_OF_TOKENS], *in = &h->of[RATE_OF_INPUT], *o = &h->of[RATE_OF_OUTPUT];
+    if (is_told(all))
+        *out = *all;
+    else if (is_told(in) && is_told(o))
+        *out = (struct rate_counter){.limit = sum_of(in->limit, o->limit),
+                                     .remaining = sum_of(in->remaining, o->remaining),
+                                     .reset_ns = MAX(in->reset_ns, o->reset_ns),
+                                     .has_limit = in->has_limit && o->has_limit,
+                                     .has_remaining = true,
+                                     .has_reset = true};
+    else
+        return false;
+    return true;
 }
 
 uint64_t rate_headers_wait(const struct rate_headers *h) {

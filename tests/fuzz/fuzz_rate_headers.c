@@ -6,8 +6,9 @@ static void check(const struct rate_headers *h) {
     INVARIANT(h->retry_after_ns <= RATE_MAX_NS);
     INVARIANT(h->has_retry_after || h->retry_after_ns == 0);
     INVARIANT(rate_headers_wait(h) <= RATE_MAX_NS);
-    const struct rate_counter *tokens = rate_headers_tokens(h);
-    INVARIANT(!tokens || tokens->has_remaining);
+    struct rate_counter tokens;
+    if (rate_headers_tokens(h, &tokens))
+        INVARIANT(tokens.has_remaining && tokens.has_reset && tokens.reset_ns <= RATE_MAX_NS);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -366,6 +366,30 @@ static void test_learns_from_headers(void) {
     board_free(board);
 }
 
+// A provider that counts input and output apart: what is left of one of them is not held against both together.
+static void test_learns_of_input_and_output(void) {
+    struct board *board = board_create();
+    REQUIRE(board);
+    struct board_slot *slot = slot_of(board);
+    struct board_ticket a;
+    struct board_refusal refusal;
+    struct rate_headers rate = {0};
+    rate.of[RATE_OF_INPUT] = (struct rate_counter){30000, 29000, 30 * SECOND, true, true, true};
+    rate.of[RATE_OF_OUTPUT] = (struct rate_counter){8000, 7000, 30 * SECOND, true, true, true};
+    REQUIRE(board_begin(slot, 1, 0, T0, 0, &a, &refusal));
+    board_end(slot, &a, &(struct board_outcome){.rate = &rate}, T0);
+    CHECK(!board_begin(slot, 36001, 0, T0, 0, &a, &refusal));
+    CHECK_INT(refusal.why, BOARD_TOKENS);
+    REQUIRE(board_begin(slot, 10200, 0, T0, 0, &a, &refusal));
+    board_end(slot, &a, &(struct board_outcome){.rate = &rate}, T0);
+    rate.of[RATE_OF_TOKENS] = (struct rate_counter){38000, 20000, 30 * SECOND, true, true, true};
+    REQUIRE(board_begin(slot, 1, 0, T0, 0, &a, &refusal));
+    board_end(slot, &a, &(struct board_outcome){.rate = &rate}, T0);
+    CHECK(!board_begin(slot, 20001, 0, T0, 0, &a, &refusal));
+    REQUIRE(board_begin(slot, 20000, 0, T0, 0, &a, &refusal));
+    board_free(board);
+}
+
 static void test_told_of(void) {
     struct board *board = board_create();
     REQUIRE(board);
@@ -692,5 +716,5 @@ static void test_threads(void) {
 
 TEST_MAIN(test_names, test_begin_and_end, test_clocks_of_loops, test_slots_are_used_again, test_no_memory,
           test_failures, test_opens_and_comes_back, test_error_rate, test_cooldown, test_limits, test_unsent,
-          test_learns_from_headers, test_told_of, test_health, test_group, test_latency, test_quality_of_tasks,
-          test_replicas, test_divided, test_parts_of_views, test_threads)
+          test_learns_from_headers, test_learns_of_input_and_output, test_told_of, test_health, test_group,
+          test_latency, test_quality_of_tasks, test_replicas, test_divided, test_parts_of_views, test_threads)
