@@ -135,7 +135,7 @@ class Abilities(Suite):
                 'models': [model('plain', 'x', 'caching'), model('all', 'x', *NEEDS), model('unknown', 'x'),
                            model('narrow', 'x', *NEEDS, context_window=2000, max_output_tokens=500),
                            model('vectors', 'x', context_window=2000), model('told-in-part', 'partly'),
-                           {'name': 'nights', 'targets': [{'provider': 'fake', 'model': 'x', 'when': 'hour > 24'}]},
+                           {'name': 'nights', 'targets': [{'provider': 'fake', 'model': 'x', 'when': 'hour > 22 && hour < 1'}]},
                            {'name': 'either', 'strategy': 'priority', 'targets': [
                                {'provider': 'fake', 'model': 'partly'}, {'provider': 'fake', 'model': 'able'}]},
                            {'name': 'neither', 'strategy': 'priority', 'targets': [
