@@ -19,27 +19,34 @@ static bool may_go_first(const struct candidate *c, const struct candidate *firs
     return wanted && c->state.usable && c->node->priority <= first->node->priority;
 }
 
-// As they are ranked with perfect answers.
-static bool would_go_first(const struct candidate *c, const struct candidate *first) {
+// As they are ranked with perfect answers; behind: how far behind the first it is with its own. Who is no nearer then
+// has nothing to show, as one that costs as much and is good enough.
+static bool would_go_first(const struct candidate *c, const struct candidate *first, double behind) {
+    if (c->drop == ROUTE_DROP_KEPT && !(c->score - first->score < behind)) return false;
     return c->node->priority < first->node->priority || first->drop != ROUTE_DROP_KEPT || c->score < first->score;
 }
 
 size_t explore_choose(const struct strategy_in *in, const struct candidate *list, size_t n, uint64_t now_ns) {
     struct candidate some[ROUTE_NODES_MAX];
-    double weights[ROUTE_NODES_MAX], total = 0;
+    double behind[ROUTE_NODES_MAX], weights[ROUTE_NODES_MAX], total = 0;
+    const struct strategy_ops *ops = strategy_get((enum conf_strategy)in->model->conf->strategy);
     size_t places[ROUTE_NODES_MAX], count = 1;
     if (!share_of(in)) return 0;
     some[0] = list[0];
     for (size_t i = 1; i < n; i++) {
         if (!may_go_first(&list[i], &list[0])) continue;
         some[count] = list[i];
-        some[count].quality = 1;
         places[count++] = i;
     }
-    strategy_get((enum conf_strategy)in->model->conf->strategy)->rank(in, some, count);
+    ops->rank(in, some, count);
+    for (size_t i = 1; i < count; i++) {
+        behind[i] = some[i].score - some[0].score;
+        some[i].quality = 1;
+    }
+    ops->rank(in, some, count);
     for (size_t i = 1; i < count; i++) {
         double known = (double)board_quality_weight(some[i].node->slot, (unsigned)in->need->task, now_ns);
-        weights[i] = would_go_first(&some[i], &some[0]) ? 1 / (1 + known) : 0;
+        weights[i] = would_go_first(&some[i], &some[0], behind[i]) ? 1 / (1 + known) : 0;
         total += weights[i];
     }
     if (total <= 0) return 0;

@@ -423,6 +423,23 @@ static void test_a_floor_is_explored(void) {
     routes_close(&w);
 }
 
+// Two that cost the same and are good enough have nothing to show.
+static void test_equals_are_not_explored(void) {
+    struct routes w;
+    struct route_need need = {.expected = {.prompt = 1000, .output = 1000}};
+    struct err err;
+    open_with(&w, "    strategy: cost\n    routing: {min_quality: 0.6, quality: {explore: 0.5}}\n",
+              PRICED("poor", "") PRICED("poor", ", region: eu") PRICED("dear", "") PRICES);
+    for (uint64_t d = 0; d < 200; d++) {
+        struct route_ask ask = routes_ask(&w, NULL, mix(d));
+        struct route r;
+        ask.need = &need;
+        REQUIRE(route_resolve(&ask, STR("m"), &r, &g_trace, &err));
+        CHECK(!r.explored && !g_trace.explores);
+    }
+    routes_close(&w);
+}
+
 static void test_who_is_not_explored(void) {
     struct routes w;
     struct route_need need = {.expected = {.prompt = 1000, .output = 1000}};
@@ -538,5 +555,5 @@ static void test_equal_costs_are_spread(void) {
 
 TEST_MAIN(test_weights, test_turns, test_turns_of_priorities, test_sticky, test_sticky_weights, test_arms, test_cost,
           test_equal_costs_are_spread, test_quality_within_a_budget, test_balance, test_balance_has_a_floor,
-          test_quality_explores, test_explored_is_said, test_a_floor_is_explored, test_who_is_not_explored,
-          test_latency, test_least_busy, test_usage, test_tiers)
+          test_quality_explores, test_explored_is_said, test_a_floor_is_explored, test_equals_are_not_explored,
+          test_who_is_not_explored, test_latency, test_least_busy, test_usage, test_tiers)
