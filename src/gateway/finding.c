@@ -126,9 +126,10 @@ static bool look_at_value(struct look *l, struct json_reader *r, const struct st
 // False: it is no JSON, as far as it was looked at.
 static bool look_at_json(struct look *l, struct str text) {
     struct json_reader r;
-    struct err ignored;
     json_reader_init(&r, text, JSON_DEPTH_MAX);
-    return look_at_value(l, &r, NULL) || json_end(&r, &ignored);
+    if (look_at_value(l, &r, NULL)) return true;
+    // Not json_end(), which would put into words what is wrong with each line.
+    return !r.fault && scan_space(str_of(r.at, (size_t)(r.end - r.at))) == (size_t)(r.end - r.at);
 }
 
 // --- bodies ---

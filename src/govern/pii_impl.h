@@ -6,12 +6,15 @@
 
 #include "govern/pii.h"
 
+#include "base/scan_word.h"
+
 #include <string.h>
 
 struct pii_text {
     const char *p;
     size_t n, floor; // nothing before floor is anybody's any more; it still counts as a neighbour
     unsigned kinds;
+    struct pii_memo *memo;
 };
 
 static inline bool pii_digit(char c) { return c >= '0' && c <= '9'; }
@@ -36,38 +39,47 @@ size_t pii_letter_at(const struct pii_text *t, size_t i);
 // Whether a number may begin, or end, here: no letter, digit or '_' beside it, and it is not one part of several.
 bool pii_begins(const struct pii_text *t, size_t at);
 bool pii_ends(const struct pii_text *t, size_t end);
-// Whether one of the words that name the kind stands shortly before.
+// Whether one of the words that name the kind stands shortly before a digit.
 bool pii_named(const struct pii_text *t, size_t at, enum pii_kind kind);
 // Likewise, words that say that it is something else: a version, a section.
 bool pii_misnamed(const struct pii_text *t, size_t at);
 
-// Digits in groups, as people write them.
+// How many digits there are at i, at most `most`.
+static inline unsigned pii_digits_at(const struct pii_text *t, size_t i, size_t most) {
+    const char *from = t->p + MIN(i, t->n);
+    return (unsigned)(skip_digits(from, from + MIN(most, t->n - MIN(i, t->n))) - from);
+}
+
 enum pii_gap { PII_NO_GAP, PII_SPACE, PII_DASH, PII_DOT };
-#define PII_GROUPS_MAX 6
+#define PII_GROUPS_MAX 6        // of one number
 #define PII_GROUP_DIGITS_MAX 20 // as long as any longer one
-struct pii_groups {
-    unsigned n;
-    struct {
-        size_t at, end;
-        unsigned digits;
-        enum pii_gap gap; // before it
-    } p[PII_GROUPS_MAX];
-};
+size_t pii_wide_gap_at(const struct pii_text *t, size_t i, enum pii_gap *out_gap);
 // Length of the gap at i, with which kind it is; 0: none.
-size_t pii_gap_at(const struct pii_text *t, size_t i, enum pii_gap *out_gap);
-void pii_groups_read(const struct pii_text *t, size_t at, struct pii_groups *out);
-// Whether the groups begin with such lengths, the same gap between all.
-bool pii_groups_are(const struct pii_groups *g, const unsigned *lengths, unsigned n);
-// The digits of the first n groups; how many.
-size_t pii_groups_digits(const struct pii_text *t, const struct pii_groups *g, unsigned n, char *out, size_t max);
+static inline size_t pii_gap_at(const struct pii_text *t, size_t i, enum pii_gap *out_gap) {
+    char c = pii_at(t, i);
+    *out_gap = c == ' ' ? PII_SPACE : c == '-' ? PII_DASH : c == '.' ? PII_DOT : PII_NO_GAP;
+    if (*out_gap) return 1;
+    return (unsigned char)c < 0x80 ? 0 : pii_wide_gap_at(t, i, out_gap);
+}
+// Those that begin with a group of so many digits; what stays so until the next call.
+const struct pii_group *pii_groups_at(const struct pii_text *t, size_t at, unsigned digits);
+bool pii_groups_read(const struct pii_text *t, unsigned i);
+// Whether there is such a group, from 0 to PII_GROUPS_MAX - 1, of the present ones; then it is read.
+static inline bool pii_groups_has(const struct pii_text *t, unsigned i) {
+    return t->memo->group + i < t->memo->group_end || pii_groups_read(t, i);
+}
+// Whether they begin with such lengths, the same gap between all.
+bool pii_groups_are(const struct pii_text *t, const unsigned *lengths, unsigned n);
+// The digits of the first n groups, which are read; how many.
+size_t pii_groups_digits(const struct pii_text *t, unsigned n, char *out, size_t max);
 
 bool pii_hit(enum pii_kind kind, enum pii_score score, size_t at, size_t end, struct pii_match *out);
 
-// The forms. `at`: an '@'; the beginning of a word; the beginning of a group of digits.
+// The forms. `at`: an '@'; the beginning of a word; the beginning of a group of digits, where a number may begin.
 bool pii_email_at(const struct pii_text *t, size_t at, struct pii_match *out);
 bool pii_word_form(const struct pii_text *t, size_t at, size_t end, struct pii_match *out);
-bool pii_number_form(const struct pii_text *t, const struct pii_groups *g, struct pii_match *out);
-bool pii_phone_form(const struct pii_text *t, const struct pii_groups *g, struct pii_match *out);
+bool pii_number_form(const struct pii_text *t, const struct pii_group *g, struct pii_match *out);
+bool pii_phone_form(const struct pii_text *t, const struct pii_group *g, struct pii_match *out);
 bool pii_ip4_form(const struct pii_text *t, size_t at, struct pii_match *out);
 bool pii_ip6_form(const struct pii_text *t, size_t at, struct pii_match *out);
 

@@ -3,16 +3,6 @@
 
 #define NEAR_MAX ((size_t)40) // before it
 
-struct near_word {
-    struct str word;
-    enum pii_kind kind;
-};
-static const struct near_word k_words[] = {
-#define NEAR(id, text) {STR_INIT(text), PII_##id},
-#include "govern/pii_near.def"
-#undef NEAR
-};
-
 static const struct str k_others[] = {
     STR_INIT("version"), STR_INIT("ver."), STR_INIT("release"),  STR_INIT("build"),   STR_INIT("rev"),
     STR_INIT("section"), STR_INIT("sec."), STR_INIT("chapter"),  STR_INIT("clause"),  STR_INIT("paragraph"),
@@ -37,13 +27,28 @@ static bool word_begins(const struct pii_text *t, size_t i) {
     return !pii_letter(before) || (pii_upper(t->p[i]) && !pii_upper(before));
 }
 
-bool pii_named(const struct pii_text *t, size_t at, enum pii_kind kind) {
-    for (size_t i = at > NEAR_MAX ? at - NEAR_MAX : 0; i < at; i++) {
-        if (!may_begin(t->p[i]) || !word_begins(t, i)) continue;
-        for (size_t k = 0; k < ARRAY_LEN(k_words); k++)
-            if (k_words[k].kind == kind && is_at(t, i, at, k_words[k].word)) return true;
+// Notes the word that begins at i.
+static void note_word(const struct pii_text *t, size_t i, size_t end) {
+    switch (lower(t->p[i])) {
+    default:
+#define LETTER(c)                                                                                                      \
+    break;                                                                                                             \
+    case c:
+#define NEAR(id, text)                                                                                                 \
+    if (is_at(t, i, end, STR(text))) t->memo->near[PII_##id] = i + 1;
+#include "govern/pii_near.def"
+#undef LETTER
+#undef NEAR
     }
-    return false;
+}
+
+// Each is looked for once: none has a digit in it, so none that begins before one number is whole only before the next.
+bool pii_named(const struct pii_text *t, size_t at, enum pii_kind kind) {
+    struct pii_memo *memo = t->memo;
+    for (size_t i = MAX(memo->near_end, at > NEAR_MAX ? at - NEAR_MAX : 0); i < at; i++)
+        if (may_begin(t->p[i]) && word_begins(t, i)) note_word(t, i, at);
+    memo->near_end = at;
+    return memo->near[kind] && memo->near[kind] - 1 + NEAR_MAX >= at;
 }
 
 // Only the word right before it.

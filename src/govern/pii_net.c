@@ -13,17 +13,35 @@ static bool is_local(char c) { return pii_word(c) || c == '.' || c == '-' || c =
 
 // Countries' domains, after IANA's list of 2026.
 static bool is_country(struct str top) {
-    static const char codes[] =
-        "ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bm bn bo br bs bt bv bw by bz "
-        "ca cc cd cf cg ch ci ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee eg er es et eu fi fj fk fm "
-        "fo fr ga gb gd ge gf gg gh gi gl gm gn gp gq gr gs gt gu gw gy hk hm hn hr ht hu id ie il im in io iq ir is "
-        "it je jm jo jp ke kg kh ki km kn kp kr kw ky kz la lb lc li lk lr ls lt lu lv ly ma mc md me mg mh mk ml mm "
-        "mn mo mp mq mr ms mt mu mv mw mx my mz na nc ne nf ng ni nl no np nr nu nz om pa pe pf pg ph pk pl pm pn pr "
-        "ps pt pw py qa re ro rs ru rw sa sb sc sd se sg sh si sj sk sl sm sn so sr ss st su sv sx sy sz tc td tf tg "
-        "th tj tk tl tm tn to tr tt tv tw tz ua ug uk us uy uz va vc ve vg vi vn vu wf ws ye yt za zm zw ";
-    for (const char *c = codes; *c; c += 3)
-        if (c[0] == (top.p[0] | 0x20) && c[1] == (top.p[1] | 0x20)) return true;
-    return false;
+    // By the first letter, which second ones there are.
+    static const char *const seconds[26] = {"cdefgilmoqrstuwxz",
+                                            "abdefghijmnorstvwyz",
+                                            "acdfghiklmnoruvwxyz",
+                                            "ejkmoz",
+                                            "cegrstu",
+                                            "ijkmor",
+                                            "abdefghilmnpqrstuwy",
+                                            "kmnrtu",
+                                            "delmnoqrst",
+                                            "emop",
+                                            "eghimnprwyz",
+                                            "abcikrstuvy",
+                                            "acdeghklmnopqrstuvwxyz",
+                                            "acefgilopruz",
+                                            "m",
+                                            "aefghklmnrstwy",
+                                            "a",
+                                            "eosuw",
+                                            "abcdeghijklmnorstuvxyz",
+                                            "cdfghjklmnortvwz",
+                                            "agksyz",
+                                            "aceginu",
+                                            "fs",
+                                            "",
+                                            "et",
+                                            "amw"};
+    unsigned first = (unsigned char)(top.p[0] | 0x20) - 'a';
+    return first < ARRAY_LEN(seconds) && strchr(seconds[first], top.p[1] | 0x20);
 }
 
 // What follows the last dot of files' and services' names: logo@2x.png, getty@tty1.service.
@@ -86,6 +104,9 @@ static size_t domain_end(const struct pii_text *t, size_t i) {
 }
 
 bool pii_email_at(const struct pii_text *t, size_t at, struct pii_match *out) {
+    char before = pii_before(t, at), after = pii_at(t, at + 1);
+    if (at <= t->floor || !(is_local(before) || (unsigned char)before >= 0x80)) return false;
+    if (!(pii_alnum(after) || (unsigned char)after >= 0x80)) return false;
     size_t from = local_start(t, at), end = 0;
     if (from == at || at - from > LOCAL_MAX || t->p[at - 1] == '.') return false;
     end = domain_end(t, at + 1);
@@ -115,7 +136,6 @@ static bool is_version(const struct pii_text *t, size_t at) {
 bool pii_ip4_form(const struct pii_text *t, size_t at, struct pii_match *out) {
     unsigned char b[4];
     size_t i = at;
-    if (!pii_wants(t, PII_IP_ADDRESS)) return false;
     for (int part = 0; part < 4; part++) {
         unsigned v = 0;
         size_t from = i;
@@ -124,7 +144,7 @@ bool pii_ip4_form(const struct pii_text *t, size_t at, struct pii_match *out) {
         b[part] = (unsigned char)v;
         if (part < 3 && pii_at(t, i++) != '.') return false;
     }
-    if (!pii_begins(t, at) || !pii_ends(t, i) || is_nobodys(b) || is_version(t, at)) return false;
+    if (!pii_ends(t, i) || is_nobodys(b) || is_version(t, at)) return false;
     if (is_network(t, i, "32")) return false;
     return pii_hit(PII_IP_ADDRESS, PII_BY_FORM, at, i, out);
 }
@@ -134,19 +154,43 @@ static bool is_somebodys(const unsigned char b[16]) {
     return (b[0] & 0xe0) == 0x20 || (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
 }
 
-bool pii_ip6_form(const struct pii_text *t, size_t at, struct pii_match *out) {
+// Where the hexadecimal digits and colons before `at` begin.
+static size_t run_start(const struct pii_text *t, size_t at) {
+    struct pii_memo *memo = t->memo;
+    size_t from = at;
+    while (from && from != memo->run_end && (pii_hex(t->p[from - 1]) || t->p[from - 1] == ':')) from--;
+    if (from != memo->run_end) memo->run_at = from;
+    memo->run_end = at;
+    return memo->run_at;
+}
+
+#define COLONS_MAX 8
+
+static bool ip6_from(const struct pii_text *t, size_t from, struct pii_match *out) {
     struct ip ip;
-    size_t end, colons = 0, from = at;
-    if (pii_before(t, at) != ':' && !(pii_at(t, at + 4) == ':' && pii_hex(pii_at(t, at)))) return false;
-    while (from > t->floor && at - from < IP_TEXT_MAX && (pii_hex(t->p[from - 1]) || t->p[from - 1] == ':')) from--;
-    while (from < at && t->p[from] == ':') from++;
+    size_t end, colons = 0;
+    char first = pii_at(t, from);
+    if (pii_at(t, from + 4) != ':' || !(first == '2' || first == '3' || first == 'f' || first == 'F')) return false;
     for (end = from; end < t->n && end - from < IP_TEXT_MAX + 8; end++) {
         if (!pii_hex(t->p[end]) && t->p[end] != ':' && t->p[end] != '.') break;
         colons += t->p[end] == ':';
+        if (colons > COLONS_MAX && pii_hex(t->p[end])) return false;
     }
     while (end > from && (t->p[end - 1] == '.' || (t->p[end - 1] == ':' && pii_before(t, end - 1) != ':'))) end--;
-    if (colons < 2 || pii_at(t, from + 4) != ':' || !pii_begins(t, from) || !pii_ends(t, end)) return false;
+    if (colons < 2 || !pii_begins(t, from) || !pii_ends(t, end)) return false;
     if (!ip_parse(str_of(t->p + from, end - from), &ip) || !is_somebodys(ip.p)) return false;
     if (is_network(t, end, "128")) return false;
     return pii_hit(PII_IP_ADDRESS, PII_BY_FORM, from, end, out);
+}
+
+bool pii_ip6_form(const struct pii_text *t, size_t at, struct pii_match *out) {
+    if (pii_before(t, at) != ':' && !(pii_at(t, at + 4) == ':' && pii_hex(pii_at(t, at)))) return false;
+    size_t from = MAX(run_start(t, at), t->floor);
+    if (at - from > IP_TEXT_MAX) from = at - IP_TEXT_MAX;
+    while (from < at && t->p[from] == ':') from++;
+    // Each group of one asks for the whole of it; and none has so much before a group.
+    if (t->memo->no_ip6 == from + 1 || at - from >= IP_TEXT_MAX - 1) return false;
+    if (ip6_from(t, from, out)) return true;
+    t->memo->no_ip6 = from + 1;
+    return false;
 }

@@ -86,29 +86,28 @@ bool pii_is_card(struct str d) {
 }
 
 // Of a table of numbers with four digits each, some would pass by chance.
-static bool in_table(const struct pii_text *t, const struct pii_groups *g) {
-    size_t at = g->p[0].at;
-    bool before = at >= 5 && pii_before(t, at) == ' ' && pii_begins(t, at - 5) && pii_digit(t->p[at - 5]) &&
-                  pii_digit(t->p[at - 4]) && pii_digit(t->p[at - 3]) && pii_digit(t->p[at - 2]);
-    return before || (g->n > 5 && g->p[4].digits == 4 && g->p[5].digits == 4);
+static bool in_table(const struct pii_text *t, const struct pii_group *g) {
+    size_t at = g->at;
+    bool before = at >= 5 && pii_before(t, at) == ' ' && pii_digits_at(t, at - 5, 5) == 4 && pii_begins(t, at - 5);
+    return before || (pii_groups_has(t, 5) && g[4].digits == 4 && g[5].digits == 4);
 }
 
-static bool card_of(const struct pii_text *t, const struct pii_groups *g, unsigned n, struct pii_match *out) {
+static bool card_of(const struct pii_text *t, const struct pii_group *g, unsigned n, struct pii_match *out) {
     char d[19];
-    size_t end = g->p[n - 1].end, count = pii_groups_digits(t, g, n, d, sizeof d);
+    size_t end = g[n - 1].end, count = pii_groups_digits(t, n, d, sizeof d);
     if (!count || !pii_ends(t, end) || !pii_is_card(str_of(d, count))) return false;
     // Barcodes look like the short ones that were once given out.
-    if (count == 13 && !pii_named(t, g->p[0].at, PII_CREDIT_CARD)) return false;
-    return pii_hit(PII_CREDIT_CARD, PII_BY_CHECK, g->p[0].at, end, out);
+    if (count == 13 && !pii_named(t, g->at, PII_CREDIT_CARD)) return false;
+    return pii_hit(PII_CREDIT_CARD, PII_BY_CHECK, g->at, end, out);
 }
 
-static bool card_form(const struct pii_text *t, const struct pii_groups *g, struct pii_match *out) {
+static bool card_form(const struct pii_text *t, const struct pii_group *g, struct pii_match *out) {
     static const unsigned fours[] = {4, 4, 4, 4}, amex[] = {4, 6, 5}, diners[] = {4, 6, 4};
-    if (g->p[0].digits >= 13) return g->p[0].digits <= 19 && card_of(t, g, 1, out);
-    if (g->p[0].digits != 4) return false;
-    if (pii_groups_are(g, amex, 3) || pii_groups_are(g, diners, 3)) return card_of(t, g, 3, out);
-    if (!pii_groups_are(g, fours, 4) || in_table(t, g)) return false;
-    bool longer = g->n > 4 && g->p[4].digits <= 3 && g->p[4].gap == g->p[1].gap;
+    if (g->digits >= 13) return g->digits <= 19 && card_of(t, g, 1, out);
+    if (g->digits != 4) return false;
+    if (pii_groups_are(t, amex, 3) || pii_groups_are(t, diners, 3)) return card_of(t, g, 3, out);
+    if (in_table(t, g) || !pii_groups_are(t, fours, 4)) return false;
+    bool longer = pii_groups_has(t, 4) && g[4].digits <= 3 && g[4].gap == g[1].gap;
     return (longer && card_of(t, g, 5, out)) || card_of(t, g, 4, out);
 }
 
@@ -130,15 +129,15 @@ static bool is_itin(const char d[9]) {
     return d[0] == '9' && ((g >= 50 && g <= 65) || (g >= 70 && g <= 88) || (g >= 90 && g <= 92) || g >= 94);
 }
 
-static bool us_form(const struct pii_text *t, const struct pii_groups *g, struct pii_match *out) {
+static bool us_form(const struct pii_text *t, const struct pii_group *g, struct pii_match *out) {
     static const unsigned lengths[] = {3, 2, 4};
     char d[9];
-    bool grouped = pii_groups_are(g, lengths, 3);
+    bool grouped = pii_groups_are(t, lengths, 3);
     unsigned n = grouped ? 3 : 1;
-    if ((!grouped && g->p[0].digits != 9) || pii_groups_digits(t, g, n, d, sizeof d) != 9) return false;
-    bool ssn = is_ssn(d), dashes = grouped && g->p[1].gap == PII_DASH;
+    if ((!grouped && g->digits != 9) || pii_groups_digits(t, n, d, sizeof d) != 9) return false;
+    bool ssn = is_ssn(d), dashes = grouped && g[1].gap == PII_DASH;
     enum pii_kind kind = ssn ? PII_US_SSN : PII_US_ITIN;
-    size_t at = g->p[0].at, end = g->p[n - 1].end;
+    size_t at = g->at, end = g[n - 1].end;
     if (!(ssn || is_itin(d)) || !pii_wants(t, kind) || !pii_ends(t, end)) return false;
     if (!dashes && !pii_named(t, at, kind)) return false;
     return pii_hit(kind, dashes ? PII_BY_FORM : PII_BY_WORD, at, end, out);
@@ -146,37 +145,46 @@ static bool us_form(const struct pii_text *t, const struct pii_groups *g, struct
 
 // --- others ---
 
-static bool nhs_form(const struct pii_text *t, const struct pii_groups *g, struct pii_match *out) {
+static bool nhs_form(const struct pii_text *t, const struct pii_group *g, struct pii_match *out) {
     static const unsigned lengths[] = {3, 3, 4};
     char d[10];
-    bool grouped = pii_groups_are(g, lengths, 3) && g->p[1].gap != PII_DOT;
+    bool grouped = pii_groups_are(t, lengths, 3) && g[1].gap != PII_DOT;
     unsigned n = grouped ? 3 : 1;
-    if ((!grouped && g->p[0].digits != 10) || pii_groups_digits(t, g, n, d, sizeof d) != 10) return false;
-    size_t at = g->p[0].at, end = g->p[n - 1].end;
+    if ((!grouped && g->digits != 10) || pii_groups_digits(t, n, d, sizeof d) != 10) return false;
+    size_t at = g->at, end = g[n - 1].end;
     if (!modulus11(d) || is_one_digit(str_of(d, 10)) || !pii_ends(t, end)) return false;
     // With dashes it is as Americans write telephone numbers.
-    bool own = grouped && g->p[1].gap == PII_SPACE;
+    bool own = grouped && g[1].gap == PII_SPACE;
     return (own || pii_named(t, at, PII_UK_NHS)) && pii_hit(PII_UK_NHS, PII_BY_CHECK, at, end, out);
 }
 
-static bool aadhaar_form(const struct pii_text *t, const struct pii_groups *g, struct pii_match *out) {
+static bool aadhaar_form(const struct pii_text *t, const struct pii_group *g, struct pii_match *out) {
     static const unsigned lengths[] = {4, 4, 4};
     char d[12];
-    bool grouped = pii_groups_are(g, lengths, 3) && g->p[1].gap != PII_DOT;
+    bool grouped = g->digits != 12, own = grouped && !in_table(t, g);
     unsigned n = grouped ? 3 : 1;
-    if ((!grouped && g->p[0].digits != 12) || pii_groups_digits(t, g, n, d, sizeof d) != 12 || d[0] < '2') return false;
-    size_t at = g->p[0].at, end = g->p[n - 1].end;
-    bool more = g->n > n && g->p[n].gap == g->p[1].gap;
-    bool own = grouped && !more && !in_table(t, g);
-    if (is_one_digit(str_of(d, 12)) || !pii_ends(t, end) || !(own || pii_named(t, at, PII_IN_AADHAAR))) return false;
-    return verhoeff(str_of(d, 12)) && pii_hit(PII_IN_AADHAAR, PII_BY_CHECK, at, end, out);
+    if (t->p[g->at] < '2' || (!own && !pii_named(t, g->at, PII_IN_AADHAAR))) return false;
+    if (grouped && !(pii_groups_are(t, lengths, 3) && g[1].gap != PII_DOT)) return false;
+    size_t at = g->at, end = g[n - 1].end;
+    bool more = grouped && pii_groups_has(t, n) && g[n].gap == g[1].gap;
+    if ((more && !pii_named(t, at, PII_IN_AADHAAR)) || !pii_ends(t, end)) return false;
+    pii_groups_digits(t, n, d, sizeof d);
+    return !is_one_digit(str_of(d, 12)) && verhoeff(str_of(d, 12)) &&
+           pii_hit(PII_IN_AADHAAR, PII_BY_CHECK, at, end, out);
 }
 
-bool pii_number_form(const struct pii_text *t, const struct pii_groups *g, struct pii_match *out) {
-    if (!g->n || !pii_begins(t, g->p[0].at)) return false;
-    unsigned us = PII_BIT(PII_US_SSN) | PII_BIT(PII_US_ITIN);
-    if (pii_wants(t, PII_CREDIT_CARD) && card_form(t, g, out)) return true;
-    if ((t->kinds & us) && us_form(t, g, out)) return true;
-    if (pii_wants(t, PII_UK_NHS) && nhs_form(t, g, out)) return true;
-    return pii_wants(t, PII_IN_AADHAAR) && aadhaar_form(t, g, out);
+bool pii_number_form(const struct pii_text *t, const struct pii_group *g, struct pii_match *out) {
+    const unsigned us = PII_BIT(PII_US_SSN) | PII_BIT(PII_US_ITIN);
+    switch (g->digits) {
+    case 3:
+    case 9:
+    case 10:
+        return ((t->kinds & us) && us_form(t, g, out)) || (pii_wants(t, PII_UK_NHS) && nhs_form(t, g, out));
+    case 4:
+    case 12:
+        return (pii_wants(t, PII_CREDIT_CARD) && card_form(t, g, out)) ||
+               (pii_wants(t, PII_IN_AADHAAR) && aadhaar_form(t, g, out));
+    default:
+        return g->digits >= 13 && pii_wants(t, PII_CREDIT_CARD) && card_form(t, g, out);
+    }
 }

@@ -2,11 +2,11 @@
 #include "govern/pii_impl.h"
 
 struct calling {
-    unsigned code;
-    unsigned char least, most; // digits behind it
+    unsigned char least, most; // digits behind it; 0: nobody has it
 };
-static const struct calling k_callings[] = {
-#define CALLING(code, least, most) {code, least, most},
+// By their codes, none of which another one begins with.
+static const struct calling k_callings[1000] = {
+#define CALLING(code, least, most) [code] = {least, most},
 #include "govern/pii_calling.def"
 #undef CALLING
 };
@@ -17,7 +17,7 @@ static const struct calling k_callings[] = {
 struct written {
     char d[DIGITS_MAX];
     unsigned n;
-    size_t end[DIGITS_MAX + 1]; // by how many digits it has then; 0: not between groups
+    unsigned char end[DIGITS_MAX + 1]; // from its beginning on, by how many digits it has then; 0: not between groups
 };
 
 // What stands between two groups at i: one gap, a parenthesis with or without one. 0: it ends here.
@@ -30,23 +30,23 @@ static size_t between(const struct pii_text *t, size_t i) {
     return pii_digit(pii_at(t, i)) ? i - from : 0;
 }
 
-static void read_written(const struct pii_text *t, size_t at, struct written *w) {
+static void read_written(const struct pii_text *t, size_t at, unsigned most, struct written *w) {
+    const size_t from = at;
     memset(w, 0, sizeof *w);
-    while (w->n < DIGITS_MAX && pii_digit(pii_at(t, at))) {
-        w->d[w->n++] = t->p[at++];
-        if (pii_digit(pii_at(t, at))) continue;
-        w->end[w->n] = at;
+    for (unsigned n; w->n < most && (n = pii_digits_at(t, at, most - w->n)); at += between(t, at)) {
+        for (unsigned i = 0; i < n; i++) w->d[w->n++] = t->p[at++];
+        if (pii_digit(pii_at(t, at))) return;
+        w->end[w->n] = (unsigned char)(at - from);
         // The zero that is dialled at home alone: +44 (0)20 …
-        if (w->n > 1 && w->n < 4 && str_starts(str_of(t->p + at, t->n - at), STR(" (0)"))) at += 4;
-        if (w->n > 0 && w->n < 4 && str_starts(str_of(t->p + at, t->n - at), STR("(0)"))) at += 3;
-        if (!pii_digit(pii_at(t, at))) at += between(t, at);
+        if (w->n < 4 && w->n > 1 && str_starts(str_of(t->p + at, t->n - at), STR(" (0)"))) at += 4;
+        if (w->n < 4 && str_starts(str_of(t->p + at, t->n - at), STR("(0)"))) at += 3;
     }
 }
 
 // The longest that has between least and most digits, and ends where a number may.
-static size_t end_of(const struct pii_text *t, const struct written *w, unsigned least, unsigned most) {
+static size_t end_of(const struct pii_text *t, size_t at, const struct written *w, unsigned least, unsigned most) {
     for (unsigned n = MIN(most, (unsigned)DIGITS_MAX - 1); n >= least && n > 0; n--)
-        if (w->end[n] && pii_ends(t, w->end[n])) return w->end[n];
+        if (w->end[n] && pii_ends(t, at + w->end[n])) return at + w->end[n];
     return 0;
 }
 
@@ -57,14 +57,14 @@ static bool is_american(const char d[10]) {
     return area && exchange;
 }
 
-static const struct calling *calling_of(const struct written *w) {
+// The code at the beginning; 0: there is none.
+static unsigned calling_of(const struct written *w) {
     unsigned code = 0;
     for (unsigned n = 0; n < 3 && n < w->n; n++) {
         code = code * 10 + (unsigned)(w->d[n] - '0');
-        for (size_t i = 0; code && i < ARRAY_LEN(k_callings); i++)
-            if (k_callings[i].code == code) return &k_callings[i];
+        if (k_callings[code].most) return code;
     }
-    return NULL;
+    return 0;
 }
 
 static bool plus_form(const struct pii_text *t, size_t at, struct pii_match *out) {
@@ -72,11 +72,10 @@ static bool plus_form(const struct pii_text *t, size_t at, struct pii_match *out
     size_t plus = at - 1;
     char before = pii_before(t, plus);
     if (plus < t->floor || !pii_begins(t, plus) || before == ')' || before == '/' || before == '=') return false;
-    read_written(t, at, &w);
-    const struct calling *c = calling_of(&w);
-    if (!c || (c->code == 1 && (w.n < 11 || !is_american(w.d + 1)))) return false;
-    unsigned code = c->code < 10 ? 1 : c->code < 100 ? 2 : 3;
-    size_t end = end_of(t, &w, code + c->least, code + c->most);
+    read_written(t, at, DIGITS_MAX, &w);
+    unsigned code = calling_of(&w), digits = code < 10 ? 1 : code < 100 ? 2 : 3;
+    if (!code || (code == 1 && (w.n < 11 || !is_american(w.d + 1)))) return false;
+    size_t end = end_of(t, at, &w, digits + k_callings[code].least, digits + k_callings[code].most);
     return end && pii_hit(PII_PHONE, PII_BY_FORM, plus, end, out);
 }
 
@@ -86,24 +85,25 @@ static bool bracket_form(const struct pii_text *t, size_t at, struct pii_match *
     size_t open = at - 1;
     if (open < t->floor || pii_word(pii_before(t, open)) || pii_letter_before(t, open)) return false;
     if (at + 4 > t->n || t->p[at + 3] != ')') return false;
-    read_written(t, at, &w);
-    if (w.n < 10 || !w.end[3] || !w.end[6] || !w.end[10] || !is_american(w.d) || !pii_ends(t, w.end[10])) return false;
-    return pii_hit(PII_PHONE, PII_BY_FORM, open, w.end[10], out);
+    read_written(t, at, 10, &w);
+    if (w.n < 10 || !w.end[3] || !w.end[6] || !w.end[10] || !is_american(w.d) || !pii_ends(t, at + w.end[10]))
+        return false;
+    return pii_hit(PII_PHONE, PII_BY_FORM, open, at + w.end[10], out);
 }
 
 // "212-555-0123", "1-212-555-0123"; with spaces, or nothing between, many numbers are like that.
-static bool american_form(const struct pii_text *t, const struct pii_groups *g, struct pii_match *out) {
+static bool american_form(const struct pii_text *t, const struct pii_group *g, struct pii_match *out) {
     static const unsigned lengths[] = {3, 3, 4}, longer[] = {1, 3, 3, 4};
     char d[11];
-    unsigned skip = g->p[0].digits == 1, n = 3 + skip;
-    bool grouped = skip ? g->n >= 4 && pii_groups_are(g, longer, 4) && t->p[g->p[0].at] == '1'
-                        : g->n >= 3 && g->p[0].digits == lengths[0] && g->p[1].digits == lengths[1] &&
-                              g->p[2].digits == lengths[2] && g->p[2].gap >= g->p[1].gap;
-    if (!grouped && g->p[0].digits != 10) return false;
+    unsigned skip = g->digits == 1, n = 3 + skip;
+    bool grouped = skip ? t->p[g->at] == '1' && pii_groups_are(t, longer, 4)
+                        : g->digits == lengths[0] && pii_groups_has(t, 2) && g[1].digits == lengths[1] &&
+                              g[2].digits == lengths[2] && g[2].gap >= g[1].gap;
+    if (!grouped && g->digits != 10) return false;
     if (!grouped) n = 1, skip = 0;
-    if (pii_groups_digits(t, g, n, d, sizeof d) != 10 + skip || !is_american(d + skip)) return false;
-    size_t at = g->p[0].at, end = g->p[n - 1].end;
-    bool own = grouped && g->p[n - 1].gap != PII_SPACE;
+    if (pii_groups_digits(t, n, d, sizeof d) != 10 + skip || !is_american(d + skip)) return false;
+    size_t at = g->at, end = g[n - 1].end;
+    bool own = grouped && g[n - 1].gap != PII_SPACE;
     if (!pii_ends(t, end) || (!own && !pii_named(t, at, PII_PHONE))) return false;
     return pii_hit(PII_PHONE, own ? PII_BY_FORM : PII_BY_WORD, at, end, out);
 }
@@ -113,16 +113,15 @@ static bool national_form(const struct pii_text *t, size_t at, struct pii_match 
     struct written w;
     bool bracket = pii_before(t, at) == '(' && at - 1 >= t->floor;
     if (pii_at(t, at) != '0' || !pii_named(t, at, PII_PHONE)) return false;
-    read_written(t, at, &w);
-    size_t end = end_of(t, &w, 8, 15);
+    read_written(t, at, DIGITS_MAX, &w);
+    size_t end = end_of(t, at, &w, 8, 15);
     return end && pii_hit(PII_PHONE, PII_BY_WORD, at - bracket, end, out);
 }
 
-bool pii_phone_form(const struct pii_text *t, const struct pii_groups *g, struct pii_match *out) {
-    if (!g->n || !pii_wants(t, PII_PHONE)) return false;
-    size_t at = g->p[0].at;
+bool pii_phone_form(const struct pii_text *t, const struct pii_group *g, struct pii_match *out) {
+    size_t at = g->at;
     char before = pii_before(t, at);
     if (before == '+') return plus_form(t, at, out);
     if (before == '(' && bracket_form(t, at, out)) return true;
-    return pii_begins(t, at) && (american_form(t, g, out) || national_form(t, at, out));
+    return american_form(t, g, out) || national_form(t, at, out);
 }

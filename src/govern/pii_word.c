@@ -3,7 +3,7 @@
 
 // --- IBAN ---
 
-static const struct {
+static const struct iban {
     char country[3];
     unsigned char length;
     const char *form;
@@ -15,38 +15,45 @@ static const struct {
 
 #define IBAN_MAX 34
 
-static bool is_of(char c, char form) { return form == 'n' ? pii_digit(c) : form == 'a' ? pii_upper(c) : pii_alnum(c); }
-
-static bool fits(struct str bban, const char *form) {
-    size_t i = 0;
-    for (const char *f = form; *f; f++) {
-        unsigned n = 0;
-        while (pii_digit(*f)) n = n * 10 + (unsigned)(*f++ - '0');
-        for (unsigned k = 0; k < n; k++, i++)
-            if (i >= bban.n || !is_of(bban.p[i], *f)) return false;
+static const struct iban *iban_of(char first, char second) {
+    size_t from = 0, n = ARRAY_LEN(k_ibans);
+    for (; n > 1; n -= n / 2) {
+        const char *middle = k_ibans[from + n / 2].country;
+        if (middle[0] < first || (middle[0] == first && middle[1] <= second)) from += n / 2;
     }
-    return i == bban.n;
+    return k_ibans[from].country[0] == first && k_ibans[from].country[1] == second ? &k_ibans[from] : NULL;
 }
+
+static bool is_of(char c, char form) { return form == 'n' ? pii_digit(c) : form == 'a' ? pii_upper(c) : pii_alnum(c); }
 
 // ISO 7064 mod 97-10: the first four go to the end, letters are 10 to 35.
 static bool mod97(struct str iban) {
-    unsigned rest = 0;
+    uint64_t rest = 0;
     for (size_t i = 0; i < iban.n; i++) {
-        char c = iban.p[(i + 4) % iban.n];
+        char c = iban.p[i + 4 < iban.n ? i + 4 : i + 4 - iban.n];
         rest = pii_digit(c) ? rest * 10 + (unsigned)(c - '0') : rest * 100 + (unsigned)(c - 'A') + 10;
-        rest %= 97;
+        if (rest > UINT64_MAX / 1000) rest %= 97;
     }
-    return rest == 1;
+    return rest % 97 == 1;
 }
 
-// Takes n characters, in groups of four where the first is one. Where they end; 0: there are not as many.
-static size_t take(const struct pii_text *t, size_t at, size_t n, char out[IBAN_MAX]) {
+// Takes the characters behind the first four as the form says, in groups of four where the first is one. Where they
+// end; 0: they are not like that.
+static size_t take(const struct pii_text *t, size_t at, const char *form, char out[IBAN_MAX - 4]) {
     enum pii_gap gap;
-    bool groups = pii_gap_at(t, at + 4, &gap) > 0;
-    for (size_t i = 0; i < n; i++) {
-        if (groups && i && i % 4 == 0) at += pii_gap_at(t, at, &gap);
-        if (!pii_alnum(pii_at(t, at))) return 0;
-        out[i] = pii_to_upper(t->p[at++]);
+    bool groups = pii_gap_at(t, at, &gap) > 0;
+    size_t n = 0;
+    for (const char *f = form; *f; f++) {
+        size_t end = n;
+        for (unsigned v = 0; end == n; f++) {
+            v = v * 10 + (unsigned)(*f - '0');
+            if (!pii_digit(f[1])) end += v;
+        }
+        for (; n < end; n++) {
+            if (groups && n % 4 == 0) at += pii_gap_at(t, at, &gap);
+            out[n] = pii_to_upper(pii_at(t, at++));
+            if (!is_of(out[n], *f)) return 0;
+        }
     }
     return at;
 }
@@ -55,15 +62,12 @@ static bool iban_form(const struct pii_text *t, size_t at, struct pii_match *out
     char s[IBAN_MAX] = "";
     if (at + 8 > t->n || !pii_letter(t->p[at]) || !pii_letter(t->p[at + 1])) return false;
     if (!pii_digit(t->p[at + 2]) || !pii_digit(t->p[at + 3])) return false;
-    for (size_t k = 0; k < ARRAY_LEN(k_ibans); k++) {
-        if (k_ibans[k].country[0] != pii_to_upper(t->p[at]) || k_ibans[k].country[1] != pii_to_upper(t->p[at + 1]))
-            continue;
-        size_t n = k_ibans[k].length + (size_t)4, end = take(t, at, n, s);
-        if (!end || !pii_ends(t, end)) return false;
-        if (!fits(str_of(s + 4, n - 4), k_ibans[k].form) || !mod97(str_of(s, n))) return false;
-        return pii_hit(PII_IBAN, PII_BY_CHECK, at, end, out);
-    }
-    return false;
+    const struct iban *c = iban_of(pii_to_upper(t->p[at]), pii_to_upper(t->p[at + 1]));
+    if (!c) return false;
+    for (size_t i = 0; i < 4; i++) s[i] = pii_to_upper(t->p[at + i]);
+    size_t end = take(t, at + 4, c->form, s + 4);
+    if (!end || !pii_ends(t, end) || !mod97(str_of(s, c->length + (size_t)4))) return false;
+    return pii_hit(PII_IBAN, PII_BY_CHECK, at, end, out);
 }
 
 // --- numbers of identity ---
@@ -140,9 +144,11 @@ static bool hetu_form(const struct pii_text *t, size_t at, struct pii_match *out
 
 bool pii_word_form(const struct pii_text *t, size_t at, size_t end, struct pii_match *out) {
     struct str s = str_of(t->p + at, end - at);
-    if (pii_wants(t, PII_IBAN) && iban_form(t, at, out)) return true;
-    if (pii_wants(t, PII_FI_HETU) && hetu_form(t, at, out)) return true;
-    if (!pii_ends(t, end)) return false;
+    if (!pii_letter(s.p[0]) && s.n != 6 && s.n != 9 && s.n != 11 && s.n != 16) return false;
+    if (!pii_begins(t, at)) return false;
+    if (pii_letter(s.p[0]) && pii_wants(t, PII_IBAN) && iban_form(t, at, out)) return true;
+    if ((s.n == 6 || s.n == 11) && pii_wants(t, PII_FI_HETU) && hetu_form(t, at, out)) return true;
+    if ((s.n != 9 && s.n != 16) || !pii_ends(t, end)) return false;
     if (pii_wants(t, PII_ES_NIF) && is_nif(s)) return pii_hit(PII_ES_NIF, PII_BY_CHECK, at, end, out);
     if (pii_wants(t, PII_SG_NRIC) && is_nric(s)) return pii_hit(PII_SG_NRIC, PII_BY_CHECK, at, end, out);
     if (pii_wants(t, PII_IT_FISCAL_CODE) && is_fiscal_code(s))

@@ -54,6 +54,7 @@ static void other_bodies(void) {
     gives("text/plain", STR("it is 4111111111111111."), "credit_card in the body");
     gives("", STR("{\"a\":1}\n{\"b\":\"4\\u0031\\u0031\\u0031111111111111\"}\n"), "credit_card in the body");
     gives("", STR("{\"a\":1"), "");
+    gives("", STR("{\"a\":1}\t\r\n \n2 3\n[\n\"\\u0034111111111111111\" \n"), "credit_card in the body");
     gives("", STR("{\"a\":\"4111111111111111\",,"), "credit_card in a"); // as far as it went
     gives("", STR("{]\n4111111111111111"), "credit_card in the body");
     gives("application/x-www-form-urlencoded", STR("a=1&card=4111+1111+1111+1111"), "credit_card in the form data");

@@ -211,6 +211,84 @@ static void surroundings_do_not_matter(void) {
     }
 }
 
+// A scan that begins anew at a word, and so knows nothing of what was before, finds the same next.
+static void begins_anew(struct str text) {
+    struct pii_scan scan = pii_scan_of(text, PII_ALL);
+    struct pii_match m = {.at = 0}, again;
+    size_t from = 0;
+    for (bool found = true; found; from = scan.floor) {
+        found = pii_next(&scan, &m);
+        for (size_t i = from; i < (found ? m.at + 1 : text.n); i++) {
+            if (i && text.p[i - 1] != ' ') continue;
+            struct pii_scan other = pii_scan_of(text, PII_ALL);
+            other.at = i;
+            other.floor = from;
+            bool same = pii_next(&other, &again) == found && (!found || (again.at == m.at && again.n == m.n));
+            CHECK(same && (!found || (again.kind == m.kind && again.score == m.score)));
+            if (!same) printf("from %zu in %.*s\n", i, STR_ARG(text));
+        }
+    }
+}
+
+static void what_was_before_is_not_forgotten(void) {
+    static const char *const pieces[] = {"1",
+                                         "00",
+                                         "4111",
+                                         "4111 1111 1111 1111",
+                                         "212",
+                                         "555",
+                                         "0123",
+                                         "2341 2341 2346",
+                                         "943 476 5919",
+                                         "tel",
+                                         "ssn",
+                                         "aadhaar",
+                                         "card",
+                                         "536 22 1234",
+                                         "-",
+                                         ".",
+                                         ".",
+                                         ":",
+                                         "::",
+                                         ":",
+                                         "2001",
+                                         "db8",
+                                         "fe80",
+                                         "\xc2\xa0",
+                                         "+49",
+                                         "(212)",
+                                         "@",
+                                         "a",
+                                         "12345",
+                                         "030 901820"};
+    uint64_t seed = 815;
+    for (int round = 0; round < 3000; round++) {
+        struct buf text = BUF_INIT(4096);
+        for (size_t n = random_next(&seed) % 60; n; n--) {
+            buf_put(&text, str_c(pieces[random_next(&seed) % ARRAY_LEN(pieces)]));
+            if (random_next(&seed) % 2) buf_putc(&text, ' ');
+        }
+        begins_anew(buf_str(&text));
+        buf_free(&text);
+    }
+}
+
+// One that is out of its place would not be found.
+static void tables_are_in_order(void) {
+    static const char *const countries[] = {
+#define IBAN(country, length, form) country,
+#include "govern/pii_iban.def"
+#undef IBAN
+    };
+    for (size_t i = 1; i < ARRAY_LEN(countries); i++) CHECK(strcmp(countries[i - 1], countries[i]) < 0);
+    const char *letter = "";
+#define LETTER(c) letter = (const char[]){c, '\0'};
+#define NEAR(id, text) CHECK(text[0] == letter[0]);
+#include "govern/pii_near.def"
+#undef LETTER
+#undef NEAR
+}
+
 // Exactly as many bytes as there are, so that a sanitizer sees one too far; and long hostile texts come to an end.
 static void every_beginning_of_a_text(void) {
     static const struct str text =
@@ -242,4 +320,4 @@ static void every_beginning_of_a_text(void) {
 }
 
 TEST_MAIN(emails, cards, accounts, phones, addresses, numbers, others, only_what_is_asked_for,
-          surroundings_do_not_matter, every_beginning_of_a_text)
+          surroundings_do_not_matter, what_was_before_is_not_forgotten, tables_are_in_order, every_beginning_of_a_text)
