@@ -13,8 +13,9 @@
 struct credential {
     const struct conf_provider *provider;
     credential_fetch *fetch;
-    struct mutex fetching; // held while one is fetched: by worker threads alone
-    struct mutex lock;     // for what follows
+    struct mutex lock; // for what follows
+    bool fetching;
+    struct credential_job *behind; // of other loops, which hear of it when that is over
     struct credential_token token;
     uint64_t serial;           // counts the tokens
     uint64_t renew_ns, end_ns; // monotonic
@@ -23,9 +24,12 @@ struct credential {
     struct err err;            // of the last attempt, when again_ns is set
 };
 
-// A loop's wait for a fetch.
+// A loop's wait for a fetch: its own, or another loop's. There is one at a time, that one which does not answer takes
+// no more than one worker thread.
 struct credential_job {
-    struct work work;
+    struct work work; // its own
+    struct task task; // another's is over
+    struct credential_job *behind;
     struct gateway_loop *gl;
     struct runtime *runtime; // keeps the credential
     struct credential *credential;
@@ -56,7 +60,6 @@ bool credential_create(const struct conf_provider *provider, struct credential *
     if (!c) return err_no_memory(err);
     c->provider = provider;
     c->fetch = fetch;
-    mutex_init(&c->fetching);
     mutex_init(&c->lock);
     *out_credential = c;
     return true;
@@ -65,7 +68,6 @@ bool credential_create(const struct conf_provider *provider, struct credential *
 void credential_free(struct credential *c) {
     if (!c) return;
     credential_token_free(&c->token);
-    mutex_free(&c->fetching);
     mutex_free(&c->lock);
     mem_free(c);
 }
@@ -175,11 +177,35 @@ static bool fetched(struct credential *c, struct credential_token *out_token, st
     return false;
 }
 
+// The right to fetch. False: another loop has it, and the job is told when that is done.
+static bool begin(struct credential *c, struct credential_job *job) {
+    mutex_lock(&c->lock);
+    bool mine = !c->fetching;
+    if (!mine) {
+        job->behind = c->behind;
+        c->behind = job;
+    }
+    c->fetching = true;
+    mutex_unlock(&c->lock);
+    return mine;
+}
+
+static void end(struct credential *c) {
+    mutex_lock(&c->lock);
+    c->fetching = false;
+    // Under the lock: whose loop ends meanwhile takes its job back (credential_stop).
+    for (struct credential_job *next, *job = c->behind; job; job = next) {
+        next = job->behind;
+        loop_post(job->gl->loop, &job->task);
+    }
+    c->behind = NULL;
+    mutex_unlock(&c->lock);
+}
+
 static void job_run(struct work *work) {
     struct credential_job *job = CONTAINER_OF(work, struct credential_job, work);
     struct credential *c = job->credential;
     struct credential_token token = {.lifetime_s = 0};
-    mutex_lock(&c->fetching);
     // Another loop's job may have fetched it meanwhile, or found that it can't be.
     if (look(c).due) {
         job->failed = !fetched(c, &token, &job->err);
@@ -189,18 +215,24 @@ static void job_run(struct work *work) {
             keep(c, &token);
         job->fetched = !job->failed;
     }
-    mutex_unlock(&c->fetching);
+    end(c);
 }
 
-static void job_done(struct work *work) {
-    struct credential_job *job = CONTAINER_OF(work, struct credential_job, work);
+static void unlist(struct credential_job *job) {
+    struct credential_job **at = &job->gl->credential_jobs;
+    while (*at != job) at = &(*at)->next;
+    *at = job->next;
+}
+
+static void job_free(struct credential_job *job) {
+    runtime_unref(job->runtime);
+    mem_free(job);
+}
+
+static void job_over(struct credential_job *job) {
     struct gateway_loop *gl = job->gl;
     struct wait_list woken;
-    for (struct credential_job **at = &gl->credential_jobs; *at; at = &(*at)->next)
-        if (*at == job) {
-            *at = job->next;
-            break;
-        }
+    unlist(job);
     if (job->failed)
         log_error(gl->gateway->o.log, LOG_MSG("a provider's credentials could not be fetched"),
                   LOG_STR("provider", job->credential->provider->name), LOG_ERR(&job->err));
@@ -209,8 +241,31 @@ static void job_done(struct work *work) {
                   LOG_STR("provider", job->credential->provider->name));
     wait_move(&job->waiting, &woken);
     for (struct call *call; (call = wait_take(&woken));) pipeline_resume(call);
-    runtime_unref(job->runtime);
-    mem_free(job);
+    job_free(job);
+}
+
+static void job_done(struct work *work) { job_over(CONTAINER_OF(work, struct credential_job, work)); }
+
+static void job_told(struct task *task) { job_over(CONTAINER_OF(task, struct credential_job, task)); }
+
+// Whether nobody has told it, and nobody will.
+static bool take_back(struct credential *c, struct credential_job *job) {
+    mutex_lock(&c->lock);
+    struct credential_job **at = &c->behind;
+    while (*at && *at != job) at = &(*at)->behind;
+    bool found = *at != NULL;
+    if (found) *at = job->behind;
+    mutex_unlock(&c->lock);
+    return found;
+}
+
+void credential_stop(struct gateway_loop *gl) {
+    for (struct credential_job *next, *job = gl->credential_jobs; job; job = next) {
+        next = job->next;
+        if (!take_back(job->credential, job)) continue;
+        unlist(job);
+        job_free(job);
+    }
 }
 
 static struct credential_job *job_start(struct call *call) {
@@ -221,13 +276,14 @@ static struct credential_job *job_start(struct call *call) {
     struct credential_job *job = mem_zalloc(1, sizeof *job);
     if (!job) return NULL;
     *job = (struct credential_job){.work = {.run = job_run, .done = job_done},
+                                   .task = {.fn = job_told},
                                    .gl = gl,
                                    .runtime = runtime_ref(call->runtime),
                                    .credential = c,
                                    .next = gl->credential_jobs};
-    if (!loop_work(gl->loop, &job->work)) {
-        runtime_unref(job->runtime);
-        mem_free(job);
+    if (begin(c, job) && !loop_work(gl->loop, &job->work)) {
+        end(c);
+        job_free(job);
         return NULL;
     }
     gl->credential_jobs = job;

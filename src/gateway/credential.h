@@ -1,8 +1,8 @@
 // A provider's credential that has to be fetched and renewed: an access token, or a key to sign with.
 //
-// Fetched by a worker thread, never twice at once, and anew some minutes before it runs out, while calls go on with the
-// one that still holds; only where none holds, calls wait. Adding a way to fetch one: a file credential_NAME.c with a
-// credential_fetch, and its line in credential_create.
+// Fetched by a worker thread, never twice at once, whatever loops ask for it, and anew some minutes before it runs out,
+// while calls go on with the one that still holds; only where none holds, calls wait. Adding a way to fetch one: a file
+// credential_NAME.c with a credential_fetch, and its line in credential_create.
 //
 // Ownership: the runtime's, one a provider. Thread rule: any thread; a fetch blocks. Errors: those of the fetch; after
 // one, the next attempt waits a second, and calls that come meanwhile fail with the same error.
@@ -16,6 +16,7 @@
 
 struct call;
 struct credential;
+struct gateway_loop;
 
 struct credential_token {
     struct secret text;        // or the secret key, which then has the following two
@@ -34,6 +35,9 @@ credential_fetch credential_fetch_aws;    // a temporary key of a role
 NODISCARD bool credential_create(const struct conf_provider *provider, struct credential **out_credential,
                                  struct err *err);
 void credential_free(struct credential *credential);
+
+// The loop ends: it waits for no other loop's fetch any more. No call may wait for one.
+void credential_stop(struct gateway_loop *gl);
 
 enum credential_state {
     CREDENTIAL_READY, // credential_bearer tells it

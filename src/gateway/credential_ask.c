@@ -38,9 +38,10 @@ void credential_answer_free(struct fetch_answer *answer) {
 
 bool credential_ask(const struct conf_provider *p, struct fetch_request *request, struct fetch_answer *out,
                     struct err *err) {
-    bool near = is_near(request->url);
-    if (near) request->connect_ms = NEAR_CONNECT_MS;
-    if (!near) request->proxy = p->proxy;
+    if (is_near(request->url))
+        request->connect_ms = NEAR_CONNECT_MS;
+    else
+        request->proxy = p->proxy;
     request->tls_ca = p->tls_ca;
     request->no_verify = !p->tls_verify;
     if (!fetch(request, out, err)) return err_wrap(err, "provider \"%.*s\": no credentials", STR_ARG(p->name));

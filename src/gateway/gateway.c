@@ -7,6 +7,7 @@
 #include "gateway/batch_lines.h"
 #include "gateway/catalog.h"
 #include "gateway/clerk.h"
+#include "gateway/credential.h"
 #include "gateway/flight.h"
 #include "gateway/grade.h"
 #include "gateway/health.h"
@@ -132,6 +133,7 @@ void gateway_loop_quiesce(struct gateway_loop *gl) {
     if (gl->catalog) catalog_stop(gl->catalog);
     if (gl->share_timer.loop) timer_stop(&gl->share_timer);
     queue_stop(gl);
+    credential_stop(gl);
     if (gl->gateway->share && loop_index(gl->loop) == 0) quota_share_stop(gl->gateway->share);
     forget_origins(gl);
 }

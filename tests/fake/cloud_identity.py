@@ -43,6 +43,19 @@ class Handler(BaseHTTPRequestHandler):
         cloud.azure.key = 'none at all' if cloud.useless else token
         return {'access_token': token, 'expires_in': lifetime, 'token_type': 'Bearer'}
 
+    def hang(self):
+        """Takes the request, and says nothing, or byte by byte what comes to no end; until it goes on."""
+        cloud = self.server.cloud
+        if cloud.hang == 'slow':
+            self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n')
+        while not cloud.go_on.wait(0.1):
+            try:
+                if cloud.hang == 'slow':
+                    self.wfile.write(b' ')
+            except OSError:
+                break
+        self.close_connection = True
+
     def run(self):
         path, _, query = self.path.partition('?')
         query = dict(urllib.parse.parse_qsl(query))
@@ -50,6 +63,9 @@ class Handler(BaseHTTPRequestHandler):
         form = dict(urllib.parse.parse_qsl(body))
         cloud = self.server.cloud
         cloud.asked.append((self.command, path, query or form))
+        if cloud.hang:
+            self.hang()
+            return
         if cloud.fail:
             self.reply(cloud.fail, {'error': 'invalid_client', 'error_description': 'AADSTS7000215: it was told to fail'})
             return
@@ -109,6 +125,7 @@ class CloudIdentity:
         self.aws, self.azure = aws, azure
         self.lifetime, self.fail, self.role = 3600, 0, 'penstock-role'
         self.useless = False  # what is given is good for nothing
+        self.hang, self.go_on = None, threading.Event()  # 'silent', 'slow': each request, until it goes on
         self.web_token, self.container_token, self.secret = 'web.token.1', 'container-token', 'top~secret&1'
         self.asked, self.count, self.lock = [], 0, threading.Lock()
 
@@ -125,5 +142,6 @@ class CloudIdentity:
         return self
 
     def stop(self):
+        self.go_on.set()
         self.server.shutdown()
         self.server.server_close()

@@ -3,9 +3,10 @@
 # are renewed, and what is said when they can't be had.
 import json
 import os
+import threading
 import time
 
-from harness import Suite, in_parallel, main  # first: it finds the fakes
+from harness import Suite, chat_body, eventually, fake_provider, in_parallel, main  # first: it finds the fakes
 
 from azure_upstream import AzureUpstream
 from bedrock_upstream import BedrockUpstream
@@ -143,6 +144,47 @@ class Identity(Suite):
         self.assertEqual(reply.status, 502, reply)
         self.assertIn('AADSTS7000215: it was told to fail', reply.error()['message'])
         self.assertEqual(server.chat('spare').status, 200)
+
+    def test_one_that_does_not_answer(self):
+        """Nor ends its answer: a call gets an error that says so, another target is asked, and once it is back all is well."""
+        for hang in 'silent', 'slow':
+            self.cloud.hang = hang
+            self.cloud.go_on.clear()
+            server = self.azure(AZURE_POD_IDENTITY_AUTHORITY_HOST=self.cloud.url)
+            reply, spare = in_parallel(2, lambda i: server.post('/v1/chat/completions', chat_body(('m', 'spare')[i]), timeout=60))
+            self.assertEqual(reply.status, 504, reply)
+            self.assertRegex(reply.error()['message'], 'provider "cloud": no credentials: .*(waiting for|reading) the answer')
+            self.assertEqual(spare.header('x-penstock-provider'), 'offline', spare)
+            self.cloud.hang = None
+            self.cloud.go_on.set()
+            self.assertTrue(eventually(lambda: server.chat('m').status == 200), server.log())
+
+    def test_one_that_does_not_answer_delays_no_other_provider(self):
+        """However many event loops wait for it: not even one whose name has to be looked up."""
+        self.cloud.hang = 'silent'
+        other = self.another_fake(host='127.1')  # which is looked up
+        server = self.spawn({'providers': [{'name': 'cloud', 'kind': 'azure', 'base_url': self.cloud.azure.base_url, 'credentials': 'auto'},
+                                           fake_provider(other)],
+                             'models': [{'name': 'm', 'targets': [{'provider': 'cloud', 'model': 'x'}]},
+                                        {'name': 'other', 'targets': [{'provider': 'fake', 'model': 'y'}]}]},
+                            workers=24, env={'AZURE_POD_IDENTITY_AUTHORITY_HOST': self.cloud.url})
+        ended = []
+        waiting = [threading.Thread(target=lambda: ended.append(server.post('/v1/chat/completions', chat_body('m'), timeout=60)))
+                   for _ in range(100)]
+        for t in waiting:
+            t.start()
+        self.assertTrue(eventually(lambda: self.cloud.asked and server.metrics()['penstock_active_requests'] >= 100))
+        replies = in_parallel(40, lambda i: server.chat('other', f'call {i}'))
+        self.assertEqual([r.status for r in replies], [200] * 40, replies[0])
+        self.assertEqual(ended, [], 'they were to wait still')
+        self.assertEqual(len(self.cloud.asked), 1)
+        self.cloud.hang = None
+        self.cloud.go_on.set()
+        for t in waiting:
+            t.join()
+        self.assertEqual({r.status for r in ended}, {502}, ended[0])
+        self.assertTrue(eventually(lambda: server.chat('m').status == 200), server.log())
+        self.assertEqual(self.cloud.count, 1)
 
     def test_wrong_configurations(self):
         for provider, words in (({'kind': 'bedrock', 'region': 'r', 'credentials': 'x'}, 'knows only `auto`'),
