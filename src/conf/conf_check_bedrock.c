@@ -1,6 +1,12 @@
 // What a provider of kind bedrock takes from the environment, and where it is.
 #include "conf/conf_impl.h"
 
+// Source: AWS General Reference, "Service endpoints": regions in China have a domain of their own.
+static struct str url_of(struct opt_bind *b, const char *service, struct str region) {
+    return arena_printf(b->arena, "https://%s.%.*s.amazonaws.com%s", service, STR_ARG(region),
+                        str_starts(region, STR("cn-")) ? ".cn" : "");
+}
+
 // As Amazon's own libraries find it. Source: AWS SDKs and Tools Reference Guide, "Standardized credential providers".
 static void identity_of_container(struct opt_bind *b, const struct conf_provider *p, size_t i,
                                   struct conf_identity *out) {
@@ -21,7 +27,7 @@ static void identity_of_role(struct opt_bind *b, const struct conf_provider *p, 
     conf_variable_text(b, "AWS_ROLE_SESSION_NAME", &out->session);
     if (!out->session.n) out->session = STR("penstock");
     conf_variable_text(b, "AWS_ENDPOINT_URL_STS", &out->url);
-    if (!out->url.n) out->url = arena_printf(b->arena, "https://sts.%.*s.amazonaws.com", STR_ARG(p->region));
+    if (!out->url.n) out->url = url_of(b, "sts", p->region);
 }
 
 // False: the environment names none, and the machine is not to be asked.
@@ -83,6 +89,6 @@ void conf_check_bedrock(struct opt_bind *b, struct conf_provider *p, size_t i) {
         conf_complain(b, CONF_ERROR, p->access_key_id.n ? (void *)&p->access_key_id : (void *)&p->credentials, p,
                       "providers[%zu]: the key \"region\" is missing, and AWS_REGION is not set", i);
     if (p->base_url.n || !p->region.n) return;
-    p->base_url = arena_printf(b->arena, "https://bedrock-runtime.%.*s.amazonaws.com", STR_ARG(p->region));
+    p->base_url = url_of(b, "bedrock-runtime", p->region);
     if (!p->base_url.n) b->failed = true;
 }

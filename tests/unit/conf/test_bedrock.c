@@ -22,6 +22,24 @@ static void keys_of_the_environment(void) {
     done(&w, c);
 }
 
+static void regions_in_china(void) {
+    static const char *const regions[] = {"cn-north-1", "cn-northwest-1"};
+    for (size_t i = 0; i < ARRAY_LEN(regions); i++) {
+        char region[40], base_url[100], sts[100];
+        struct world w = world("providers: [{name: bedrock}]\n");
+        snprintf(region, sizeof region, "AWS_REGION=%s", regions[i]);
+        snprintf(base_url, sizeof base_url, "https://bedrock-runtime.%s.amazonaws.com.cn", regions[i]);
+        snprintf(sts, sizeof sts, "https://sts.%s.amazonaws.com.cn", regions[i]);
+        w.vars[0] = "AWS_WEB_IDENTITY_TOKEN_FILE=/var/run/token";
+        w.vars[1] = "AWS_ROLE_ARN=arn:aws-cn:iam::1:role/r";
+        w.vars[2] = region;
+        struct conf *c = load_good(&w);
+        CHECK_STR(c->providers.p[0].base_url, str_c(base_url));
+        CHECK_STR(c->providers.p[0].identity.url, str_c(sts));
+        done(&w, c);
+    }
+}
+
 static void a_bearer_token_goes_before(void) {
     struct world w = world("providers: [{name: bedrock, region: us-east-1}]\n");
     w.vars[0] = "AWS_ACCESS_KEY_ID=AKID";
@@ -95,5 +113,5 @@ static void what_is_missing_is_said(void) {
     expect_problem(&w, "AWS_BEARER_TOKEN_BEDROCK holds a space");
 }
 
-TEST_MAIN(keys_of_the_environment, a_bearer_token_goes_before, what_is_given_stays, the_role_that_the_environment_names,
-          what_is_missing_is_said)
+TEST_MAIN(keys_of_the_environment, regions_in_china, a_bearer_token_goes_before, what_is_given_stays,
+          the_role_that_the_environment_names, what_is_missing_is_said)
