@@ -549,15 +549,17 @@ static bool is_told(const struct call *call) {
     uint64_t choices = MAX(call->request.choices, (uint64_t)1);
     if (!call->reply_started || call->mode != ANSWER_STREAM || call->continued.pending) return false;
     if (call_translates(call)) return translator_is_done(&call->translation->translator, choices);
-    return call->relay.kind == RELAY_EVENTS && relay_finished(&call->relay) >= choices;
+    return relay_finished(&call->relay) >= choices;
 }
 
 // All was told but that it is over.
 static void end_done(struct call *call) {
-    struct str part = call->dialect->stream_end;
+    struct str part;
     struct err err;
     stop_upstream(call);
-    if (call_translates(call)) {
+    if (!call_translates(call)) {
+        part = relay_end(&call->relay);
+    } else {
         if (!translator_end(&call->translation->translator, &err)) {
             fail_stream(call, &err);
             return;

@@ -130,7 +130,7 @@ static bool element_ends(struct framer *f, char c) {
 static bool between_elements(struct framer *f, char c, struct err *err) {
     if (c == ' ' || c == '\t' || c == '\r' || c == '\n') return true;
     if (!f->begun && c == '[') return f->begun = true;
-    if (f->begun && c == ',' && !f->ended) return true;
+    if (f->begun && c == ',' && !f->ended) return f->comma = true;
     if (f->begun && c == ']' && !f->ended) return f->ended = true;
     return err_set(err, ERR_UPSTREAM_INVALID, "the provider's stream is no JSON array of objects");
 }
@@ -145,6 +145,7 @@ static bool take_array(struct framer *f, struct str all, size_t *out_used, frame
             *out_used = start = i + 1;
             continue;
         }
+        f->comma = false;
         if (!element_ends(f, c)) continue;
         struct frame frame = {.data = str_of(all.p + start, i + 1 - start)};
         *out_used = start = i + 1;
@@ -153,6 +154,8 @@ static bool take_array(struct framer *f, struct str all, size_t *out_used, frame
     f->scanned = all.n - start;
     return true;
 }
+
+bool framer_may_end(const struct framer *f) { return f->begun && !f->ended && !f->comma && f->depth == 0; }
 
 // --- all ---
 

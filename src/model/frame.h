@@ -31,6 +31,7 @@ struct framer {
     struct buf data; // of an event with several data lines
     bool begun;      // past a byte order mark, or within the array
     bool ended;      // the array's end was seen
+    bool comma;      // the last that was seen of the array, but for space
     size_t scanned;  // of rest: what was looked through already
     unsigned depth;  // within an element of an array
     bool in_string, escaped;
@@ -38,6 +39,8 @@ struct framer {
 
 void framer_init(struct framer *f, enum frame_kind kind, size_t max);
 void framer_free(struct framer *f);
+// Of an array: whether its end could follow what was fed.
+bool framer_may_end(const struct framer *f);
 // How many bytes at the front of data are one whole event of server-sent events, blank line included; 0: not one.
 size_t frame_event_len(struct str data);
 // last: no more will come; what has begun and can stand as a frame is given out too.

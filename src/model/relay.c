@@ -86,6 +86,8 @@ static struct str text_after(struct str s, size_t at) {
 }
 
 uint64_t relay_finished(const struct relay *s) {
+    bool array = s->kind == RELAY_FRAMES && s->framer.kind == FRAME_ARRAY;
+    if (s->kind != RELAY_EVENTS && !(array && (s->framer.ended || framer_may_end(&s->framer)))) return 0;
     struct str tail = buf_str(&s->tail), mark = s->dialect->finish_mark;
     uint64_t finished = 0;
     size_t at = 0;
@@ -96,6 +98,11 @@ uint64_t relay_finished(const struct relay *s) {
         at += mark.n;
     }
     return finished;
+}
+
+struct str relay_end(const struct relay *s) {
+    if (s->kind == RELAY_EVENTS) return s->dialect->stream_end;
+    return s->framer.ended ? STR("") : STR("]");
 }
 
 // What is asked of it is asked when a stream ends, so it is not looked for in all that passes.
@@ -161,7 +168,10 @@ bool relay_feed(struct relay *s, struct str data, bool last, struct str out_part
                 struct err *err) {
     *out_count = 0;
     if (s->kind == RELAY_EVENTS) return feed_events(s, data, last, out_parts, out_count, err);
-    if (s->kind == RELAY_FRAMES && !framer_feed(&s->framer, data, last, on_frame, s, err)) return false;
+    if (s->kind == RELAY_FRAMES && !framer_feed(&s->framer, data, last, on_frame, s, err)) {
+        buf_clear(&s->tail); // what it said is not passed on
+        return false;
+    }
     if (data.n) out_parts[(*out_count)++] = data;
     return true;
 }

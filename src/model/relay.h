@@ -45,8 +45,10 @@ void relay_free(struct relay *s);
 // come, so an event that lacks its blank line is given out too. False: an event is larger than max_event.
 NODISCARD bool relay_feed(struct relay *s, struct str data, bool last, struct str out_parts[RELAY_PARTS],
                           size_t *out_count, struct err *err);
-// Of events: how many answers end in what was passed on last.
+// Of events, or an array of which no element has only begun: how many answers end in what was passed on last.
 uint64_t relay_finished(const struct relay *relay);
+// What is to follow it then, for the stream to end as it should.
+struct str relay_end(const struct relay *relay);
 // Asked when nothing more will come: whether the provider has told an error in what was passed on last, and not all
 // answers, `choices` of them, have said how they end. The failure's texts live as long as the relay and the arena.
 NODISCARD bool relay_failed(struct relay *relay, uint64_t choices, struct arena *arena,

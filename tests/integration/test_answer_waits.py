@@ -9,7 +9,15 @@ import time
 from harness import FakeUpstream, Suite, clean_environment, eventually, fake_provider, in_parallel, main, run_cli
 from anthropic_upstream import AnthropicUpstream
 from gemini_upstream import GeminiUpstream
-from test_opening import CLIENTS
+from test_opening import CLIENTS, gemini
+
+
+def array(model, stream):
+    path, body = gemini(model, stream)
+    return path.partition('?')[0], body
+
+
+CLIENTS = {**CLIENTS, 'array': array}
 
 
 def target(model, provider='fake'):
@@ -133,7 +141,8 @@ class Told(Suite):
         return self.server.post(path, json.dumps({**body, **more}).encode())
 
     def test_the_answer_is_whole(self):
-        ends = {'openai': '"finish_reason"', 'anthropic': 'message_stop', 'gemini': 'finishReason', 'responses': 'response.completed'}
+        ends = {'openai': '"finish_reason"', 'anthropic': 'message_stop', 'gemini': 'finishReason', 'array': 'finishReason',
+                'responses': 'response.completed'}
         cases = [(up, how, client, goes_on) for up in self.fakes for how in ('reset', 'still', 'late') for client in ends
                  for goes_on in (0, 1)]
         replies = in_parallel(len(cases), lambda i: self.ask(cases[i][2], '{0}-{1}-{3}'.format(*cases[i])))
@@ -145,6 +154,8 @@ class Told(Suite):
                 self.assertNotIn('"error":{', text.replace(' ', ''))
                 if client == 'openai':
                     self.assertEqual((reply.events()[-1], text.count('[DONE]')), ('[DONE]', 1))
+                if client == 'array':
+                    self.assertEqual(reply.json()[-1]['candidates'][0]['finishReason'], 'STOP')
                 self.assertLessEqual(text.count('"message_stop"'), 1)
                 record = self.record_of(reply.request_id)
                 self.assertEqual((record['status'], record['error'], record['attempts']), (200, None, 1))

@@ -340,6 +340,40 @@ static void test_ends(void) {
     }
 }
 
+// Of an array, too, where its end could follow what has come.
+static void test_ends_of_an_array(void) {
+    static const struct {
+        const char *data;
+        uint64_t finished;
+        const char *end;
+    } cases[] = {
+        {"[{\"candidates\":[{\"content\":{}}]}", 0, "]"},
+        {"[{\"a\":1},\r\n{\"candidates\":[{\"finishReason\":\"STOP\"}]}", 1, "]"},
+        {"[{\"candidates\":[{\"finishReason\":\"STOP\"},{\"finishReason\":\"STOP\"}]}\r\n", 2, "]"},
+        {"[{\"candidates\":[{\"finishReason\":\"STOP\"}]}\n]\n", 1, ""},
+        {"[{\"candidates\":[{\"finishReason\":\"STOP\"}]},", 0, NULL},
+        {"[{\"candidates\":[{\"finishReason\":\"STOP\"}]}, {\"usage", 0, NULL},
+        {"[{\"candidates\":[{\"finishReason\":\"STOP\"}]} x", 0, NULL},
+        {"[", 0, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct str all = str_c(cases[i].data), parts[RELAY_PARTS];
+        for (size_t cut = 0; cut < all.n; cut++) {
+            struct relay s;
+            size_t count;
+            struct err err;
+            relay_init(&s, MAX_EVENT);
+            relay_begin(&s, dialect_get(DIALECT_GEMINI), RELAY_FRAMES, true);
+            REQUIRE(relay_feed(&s, str_head(all, cut), false, parts, &count, &err));
+            bool fed = relay_feed(&s, str_from(all, cut), false, parts, &count, &err);
+            CHECK(fed == !str_ends(all, STR("x")));
+            CHECK_INT(relay_finished(&s), cases[i].finished);
+            if (cases[i].end) CHECK_STR(relay_end(&s), str_c(cases[i].end));
+            relay_free(&s);
+        }
+    }
+}
+
 #define SSE(data) "data: " data "\n\n"
 #define CHUNK SSE("{\"choices\":[{\"delta\":{\"content\":\"say \\\"error\\\"\"},\"finish_reason\":null}]}")
 #define FINISHED SSE("{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}")
@@ -428,5 +462,6 @@ static void test_failed_of_several(void) {
     arena_free(&arena);
 }
 
-TEST_MAIN(test_failed, test_failed_of_several, test_ends, test_every_cut, test_no_blank_line_at_the_end,
-          test_whole_events_only, test_oversized, test_several_usage_events_in_one_read, test_nothing)
+TEST_MAIN(test_failed, test_failed_of_several, test_ends, test_ends_of_an_array, test_every_cut,
+          test_no_blank_line_at_the_end, test_whole_events_only, test_oversized, test_several_usage_events_in_one_read,
+          test_nothing)
