@@ -112,6 +112,7 @@ void board_first_token(struct board_slot *slot, struct board_ticket *ticket, uin
     latency_ewma_add(&slot->first, slot->tuning.latency_half_ns, took, now_ns);
     latency_sketch_add(&slot->first_sketch, slot->tuning.quantile_half_ns, took, now_ns);
     slot->quantiles_new++;
+    breaker_answers(&slot->breaker, &ticket->permit);
     board_publish(slot, now_ns);
     mutex_unlock(&slot->lock);
 }

@@ -3,6 +3,7 @@
 
 #define SECOND UINT64_C(1000000000)
 #define EJECTIONS_MAX 32
+#define PROBE_DOUBLINGS_MAX 3
 
 struct breaker_rules breaker_rules_default(void) {
     return (struct breaker_rules){.window_ns = 10 * SECOND,
@@ -32,6 +33,12 @@ static uint64_t open_time(const struct breaker *b, const struct breaker_rules *r
     t = MIN(t, rules->open_max_ns);
     uint64_t share = MIN(rules->jitter_permille, 1000u), most = t / 1000 * share + t % 1000 * share / 1000;
     return t - (most ? draw % (most + 1) : 0);
+}
+
+// Longer each time: a target whose good answers take longer than probe_ns must not be shut out for ever.
+static uint64_t probe_time(const struct breaker *b, const struct breaker_rules *rules) {
+    unsigned times = b->ejections ? MIN(b->ejections - 1U, PROBE_DOUBLINGS_MAX) : 0;
+    return rules->probe_ns > UINT64_MAX >> (PROBE_DOUBLINGS_MAX + 1) ? rules->probe_ns : rules->probe_ns << times;
 }
 
 // Good behaviour for as long as the longest opening makes up for one opening.
@@ -76,14 +83,21 @@ bool breaker_begin(struct breaker *b, const struct breaker_rules *rules, uint64_
     bool probe = b->state == BREAKER_HALF_OPEN;
     if (probe) {
         b->probes++;
-        b->until_ns = rules->probe_ns ? now_ns + rules->probe_ns : UINT64_MAX;
+        b->until_ns = rules->probe_ns ? now_ns + probe_time(b, rules) : UINT64_MAX;
     }
-    *out_permit = (struct breaker_permit){b->epoch, probe};
+    *out_permit = (struct breaker_permit){.epoch = b->epoch, .probe = probe, .waits = probe};
     return true;
 }
 
 struct breaker_permit breaker_force(const struct breaker *b) {
-    return (struct breaker_permit){b->epoch, false};
+    return (struct breaker_permit){.epoch = b->epoch};
+}
+
+void breaker_answers(struct breaker *b, struct breaker_permit *permit) {
+    if (permit->epoch != b->epoch || !permit->waits) return;
+    INVARIANT(b->probes > 0);
+    permit->waits = false;
+    b->probes--;
 }
 
 static bool too_many(const struct breaker *b, const struct breaker_rules *rules, uint64_t now_ns) {
@@ -103,8 +117,6 @@ static void end_closed(struct breaker *b, const struct breaker_rules *rules, boo
 
 static void end_probe(struct breaker *b, const struct breaker_rules *rules, enum breaker_result result, uint64_t now_ns,
                       uint64_t draw) {
-    INVARIANT(b->probes > 0);
-    b->probes--;
     if (result == BREAKER_FAILURE)
         breaker_open(b, rules, now_ns, draw);
     else if (result == BREAKER_SUCCESS && ++b->successes >= MAX(rules->successes, 1u))
@@ -114,6 +126,7 @@ static void end_probe(struct breaker *b, const struct breaker_rules *rules, enum
 void breaker_end(struct breaker *b, const struct breaker_rules *rules, struct breaker_permit permit,
                  enum breaker_result result, uint64_t now_ns, uint64_t draw) {
     if (permit.epoch != b->epoch) return;
+    breaker_answers(b, &permit);
     if (permit.probe)
         end_probe(b, rules, result, now_ns, draw);
     else if (b->state == BREAKER_CLOSED && result != BREAKER_NEUTRAL)

@@ -14,11 +14,11 @@
 #define BASE UINT64_C(8000) // every state stands at this time
 #define STEP 4              // half of the window
 #define COUNT_CUT 2
-#define EJECTIONS_CUT 2
+#define EJECTIONS_CUT 4
 #define STATES_MAX (1U << 20)
 
 struct attempt {
-    uint8_t probe, stale, forced;
+    uint8_t probe, waits, stale, forced;
 };
 // Without padding, and with all unused bytes zero: compared as bytes.
 struct state {
@@ -26,7 +26,6 @@ struct state {
     uint8_t state, in_row, probes, successes, ejections, n;
     uint8_t good[WINDOW_BUCKETS], bad[WINDOW_BUCKETS]; // by age
     struct attempt attempts[ATTEMPTS_MAX];
-    uint8_t unused[4];
 };
 static_assert(sizeof(struct state) == 40, "no padding");
 
@@ -112,7 +111,7 @@ static void reach(struct explorer *x, const struct world *w) {
 }
 
 static struct breaker_permit permit_of(const struct attempt *a) {
-    return (struct breaker_permit){a->stale ? EPOCH - 1 : EPOCH, a->probe};
+    return (struct breaker_permit){a->stale ? EPOCH - 1 : EPOCH, a->probe, a->waits};
 }
 
 // Marks what was under way when the breaker changed, and checks what must hold of any state.
@@ -120,9 +119,10 @@ static void settle(struct explorer *x, struct world *w, uint8_t before, const st
     size_t live = 0;
     bool changed = w->b.state != before;
     PROMISE(x, changed == (w->b.epoch != EPOCH));
-    for (size_t i = 0; i < w->n && changed; i++) w->attempts[i].stale = true;
+    for (size_t i = 0; i < w->n && changed; i++)
+        w->attempts[i] = (struct attempt){.probe = w->attempts[i].probe, .waits = w->attempts[i].probe, .stale = true};
     if (begun) w->attempts[w->n++] = *begun;
-    for (size_t i = 0; i < w->n; i++) live += w->attempts[i].probe && !w->attempts[i].stale;
+    for (size_t i = 0; i < w->n; i++) live += w->attempts[i].waits && !w->attempts[i].stale;
     PROMISE(x, w->b.probes == live);
     PROMISE(x, live <= x->rules->probes);
     PROMISE(x, w->b.state == BREAKER_HALF_OPEN || live == 0);
@@ -148,7 +148,8 @@ static void try_begin(struct explorer *x, const struct state *s, uint64_t draw) 
     PROMISE(x, !granted || permit.probe == (s->state != BREAKER_CLOSED));
     PROMISE(x, granted || hung || memcmp(&w.b, &before, sizeof before) == 0);
     PROMISE(x, granted || w.b.state == (hung ? BREAKER_OPEN : s->state));
-    struct attempt begun = {.probe = granted && permit.probe};
+    PROMISE(x, !granted || permit.waits == permit.probe);
+    struct attempt begun = {.probe = granted && permit.probe, .waits = granted && permit.waits};
     settle(x, &w, s->state, granted ? &begun : NULL);
     if (granted && permit.probe) PROMISE(x, w.b.probes <= x->rules->probes && w.b.state == BREAKER_HALF_OPEN);
     PROMISE(x, !granted || permit.epoch == w.b.epoch);
@@ -176,6 +177,22 @@ static void try_end(struct explorer *x, const struct state *s, size_t which, enu
         PROMISE(x, w.b.state == want);
     }
     settle(x, &w, before.state, NULL);
+    reach(x, &w);
+}
+
+// What answers makes room for another probe, once, and proves nothing yet.
+static void try_answer(struct explorer *x, const struct state *s, size_t which) {
+    struct world w = world_of(s);
+    struct attempt *a = &w.attempts[which];
+    struct breaker before = w.b;
+    struct breaker_permit permit = permit_of(a);
+    breaker_answers(&w.b, &permit);
+    PROMISE(x, w.b.probes == before.probes - (a->waits && !a->stale));
+    before.probes = w.b.probes;
+    PROMISE(x, memcmp(&w.b, &before, sizeof before) == 0);
+    PROMISE(x, permit.probe == a->probe && permit.waits == (a->waits && a->stale));
+    a->waits = permit.waits;
+    settle(x, &w, s->state, NULL);
     reach(x, &w);
 }
 
@@ -226,6 +243,7 @@ static void expand(struct explorer *x, const struct state *s) {
     for (size_t d = 0; d < ARRAY_LEN(draws); d++) {
         from_outside(x, s, draws[d]);
         if (s->n < x->attempts) try_begin(x, s, draws[d]);
+        for (size_t i = 0; i < s->n; i++) try_answer(x, s, i);
         for (size_t i = 0; i < s->n; i++)
             for (int r = BREAKER_SUCCESS; r <= BREAKER_NEUTRAL; r++) try_end(x, s, i, (enum breaker_result)r, draws[d]);
     }
