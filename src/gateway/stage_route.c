@@ -12,10 +12,27 @@ uint64_t gateway_draw(struct gateway_loop *gl) { // xorshift64* (Marsaglia, Vign
     return *seed * 0x2545f4914f6cdd1dULL;
 }
 
+// For a model that is asked in the place of another, and goes by what that one did not ask for.
+static const struct route_need *need_for(void *arg, struct str name) {
+    struct call *call = arg;
+    struct need *own = call->need;
+    const struct route_need *found = &own->route; // it says at least where the request may go
+    struct str task = need_task(own);
+    struct err ignored;
+    if (need_fill_for(call, name, &ignored)) {
+        if (task.n) call->need->asked_task = task;
+        found = &call->need->route;
+    }
+    call->need = own;
+    return found;
+}
+
 struct route_ask call_route_ask(struct call *call) {
     return (struct route_ask){.table = call->runtime->routes,
                               .tenant = call->tenant,
                               .need = call->need ? &call->need->route : NULL,
+                              .need_for = call->need ? need_for : NULL,
+                              .call = call,
                               .arena = &call->req->arena,
                               .now_ns = clock_mono_ns(),
                               .draw = gateway_draw(call->gl)};
@@ -54,6 +71,8 @@ static bool resolve_canary(struct call *call, struct str name) {
             call->trials.own = call->route.count;
             call->task = need_task(own);
             call->route.stands_for = m ? m->conf : NULL;
+            ask.need = &own->route;
+            ask.need_for = NULL;
             (void)route_fall_back_on(&ask, &call->request.model, 1, &call->route);
             return true;
         }

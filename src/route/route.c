@@ -284,12 +284,14 @@ bool route_fall_back_on(const struct route_ask *ask, const struct str *names, si
     size_t before_them = route->count;
     for (size_t i = 0; i < count && route->count < ROUTE_TARGETS_MAX; i++) {
         struct conf_choice choice;
+        struct route_ask each = *ask;
         if (!conf_tenant_allows(ask->tenant, names[i])) continue;
         if (!conf_resolve(ask->table->conf, ask->tenant, names[i], &choice)) continue;
+        if (ask->need_for) each.need = ask->need_for(ask->call, names[i]);
         if (choice.model)
-            (void)add_targets(ask, &ask->table->models[choice.model->index], false, list, NULL, route);
-        else if (can_stand_in(ask, &choice))
-            route_direct(ask, choice.peer, choice.upstream, &route->targets[route->count++]);
+            (void)add_targets(&each, &ask->table->models[choice.model->index], false, list, NULL, route);
+        else if (can_stand_in(&each, &choice))
+            route_direct(&each, choice.peer, choice.upstream, &route->targets[route->count++]);
     }
     drop_doubles(route, before_them);
     return route->count > before_them;

@@ -36,7 +36,10 @@ struct route {
 struct route_ask {
     const struct route_table *table;
     const struct conf_tenant *tenant; // the caller's level; NULL: the general configuration is its
-    const struct route_need *need;    // NULL: nothing is known of the request
+    const struct route_need *need;    // as far as the model asks; NULL: nothing is known of the request
+    // The same as far as a name asks that takes its place: never NULL. NULL: it is what `need` is.
+    const struct route_need *(*need_for)(void *call, struct str name);
+    void *call; // for need_for
     struct arena *arena;
     uint64_t now_ns, draw; // any random number
     bool look;             // nothing will be sent: nobody's turn is used up, and nobody is tried out

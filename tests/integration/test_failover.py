@@ -46,7 +46,7 @@ def chain(name, *targets, **routing):
     """Asked in this order."""
     targets = [t if isinstance(t, dict) else target(t) for t in targets]
     return {'name': name, 'strategy': 'priority', 'routing': routing,
-            'price': {'input': 1000, 'output': 1000}, 'targets': [{**t, 'priority': i} for i, t in enumerate(targets)]}
+            'price': {'input': 1000, 'output': 1000}, 'targets': [{'priority': i, **t} for i, t in enumerate(targets)]}
 
 
 def no_tls():
@@ -402,6 +402,11 @@ class Fallbacks(Failing):
         chain('full', target('fa', limits={'requests_per_minute': 1}), fallbacks={'rate_limit': ['right-one'], 'general': ['wrong-one']}),
         chain('alone', 'ka;status=500', fallbacks={'general': ['none'], 'rate_limit': ['right-one']}),
         chain('alone-429', 'kb;status=429', fallbacks={'general': ['none'], 'rate_limit': ['right-one']}),
+        chain('blind', 'blind;status=500', fallbacks={'general': ['seeing']}),
+        chain('seeing', target('of-vip', when='user == "vip"'), target('of-session', when='session == "s"'),
+              target('of-many', when='messages > 2'), target('of-hard', when='task == "translate"'), 'of-others'),
+        chain('scattered', 'scattered;status=500', fallbacks={'general': ['kept']}),
+        {**chain('kept', *(target(f'kept-{i}', priority=0) for i in range(4)), affinity='user'), 'strategy': 'sticky'},
     ])
 
     def names(self):
@@ -431,6 +436,29 @@ class Fallbacks(Failing):
     def test_circles(self):
         self.assertEqual(self.server.chat('round').status, 500)
         self.assertEqual(self.names(), ['ra', 'rb'])
+
+    def answers(self, model, *messages, headers=None, **more):
+        """Which target has the last word."""
+        said = [{'role': 'assistant' if i % 2 else 'user', 'content': text} for i, text in enumerate(messages or ['Hello'])]
+        reply = self.server.post('/v1/chat/completions', json.dumps({'model': model, 'messages': said, **more}).encode(), headers=headers)
+        self.assertEqual(reply.status, 200, reply)
+        return self.names()[-1]
+
+    def test_what_a_fallback_asks_of_the_request(self):
+        """Its model goes by more than the first one did."""
+        asked = {'of-vip': {'user': 'vip'}, 'of-session': {'headers': {'x-penstock-session': 's'}},
+                 'of-others': {'user': 'another'}}
+        for model in 'seeing', 'blind':
+            for name, more in asked.items():
+                self.assertEqual(self.answers(model, **more), name, model)
+            self.assertEqual(self.answers(model, 'a', 'b', 'c'), 'of-many', model)
+            self.assertEqual(self.answers(model, 'Translate this sentence into French: the cat sleeps.'), 'of-hard', model)
+
+    def test_who_belongs_to_a_fallbacks_target(self):
+        users = [f'u{i}' for i in range(24)]
+        direct = [self.answers('kept', user=user) for user in users]
+        self.assertEqual(len(set(direct)), 4)
+        self.assertEqual([self.answers('scattered', user=user) for user in users], direct)
 
     def test_none_is_asked_twice(self):
         self.check_answer(self.server.chat('twice'), 2)

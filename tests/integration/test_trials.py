@@ -146,6 +146,19 @@ class Trials(Suite):
             return (self.of('canary', 'hurt-within') or {}).get('state') == 'rolled_back'
         self.assertTrue(eventually(gone, 40, 0.2))
 
+    def test_where_the_model_itself_goes_for_a_canary(self):
+        """By its own conditions, which the canary does not have."""
+        server = self.spawn({'providers': [fake_provider(self.fake)], 'models': [
+            model('broken', 'fake', 'sick;status=500'),
+            {'name': 'sorted', 'strategy': 'priority', 'canary': canary('broken', steps=['1'], every='1h', min_requests=1000000),
+             'targets': [{'provider': 'fake', 'model': 'of-many', 'when': 'messages > 2'}, {'provider': 'fake', 'model': 'of-few'}]}]})
+        few = [{'role': 'user', 'content': 'a'}]
+        for messages, name in (few, 'of-few'), (few + [{'role': 'assistant', 'content': 'b'}] + few, 'of-many'):
+            body = json.dumps({'model': 'sorted', 'messages': messages}).encode()
+            self.assertEqual(server.post('/v1/chat/completions', body).status, 200)
+            self.assertEqual(self.asked()[-1], name)
+        self.assertIn('sick;status=500', self.asked())
+
     def test_what_the_canary_alone_refuses(self):
         """The model takes it: the client sees that, and the canary is worse."""
         def gone():

@@ -311,6 +311,38 @@ static void test_fallbacks_of_whom_it_stands_for(void) {
     routes_close(&w);
 }
 
+static const struct route_need *tagged(void *call, struct str name) {
+    static const struct route_need plain = {.tier = TIER_SIMPLE},
+                                   near = {.tier = TIER_SIMPLE, .tags = {STR_INIT("near")}, .tag_count = 1};
+    ++*(unsigned *)call;
+    return str_eq(name, STR("next")) ? &near : &plain;
+}
+
+// Each by what is known of the request for its own sake.
+static void test_fallbacks_by_their_own_need(void) {
+    struct routes w;
+    struct route r;
+    struct err err;
+    unsigned asked = 0;
+    routes_open(&w,
+                STR(PROVIDERS "models:\n"
+                              "  - name: m\n"
+                              "    routing: {fallbacks: {general: [next, c/z]}}\n"
+                              "    targets: [{provider: a}]\n"
+                              "  - {name: next, targets: [{provider: a, model: far}, {provider: b, tags: [near]}]}\n"));
+    struct route_ask ask = routes_ask(&w, NULL, 0);
+    ask.need_for = tagged;
+    ask.call = &asked;
+    REQUIRE(route_resolve(&ask, STR("m"), &r, NULL, &err));
+    CHECK_INT(asked, 0); // nobody needs it yet
+    CHECK(route_fall_back(&ask, FAILURE_SERVER_ERROR, &r));
+    CHECK_INT(asked, 2);
+    char order[ROUTE_TARGETS_MAX + 1];
+    order_of(&r, order);
+    CHECK_STR(str_c(order), STR("abc"));
+    routes_close(&w);
+}
+
 static bool falls_back(struct routes *w, struct str name, enum failure failure, const char *on) {
     struct route_ask ask = routes_ask(w, NULL, 0);
     struct route r;
@@ -362,4 +394,5 @@ static void test_tags_of_a_providers_name(void) {
 
 TEST_MAIN(test_priorities_and_weights, test_weight_of_nothing, test_many_targets, test_names, test_unknown_names,
           test_tenants, test_only_what_is_in_force, test_keys, test_fallbacks_of_a_tenant,
-          test_fallbacks_of_whom_it_stands_for, test_fallbacks_none, test_tags_of_a_providers_name)
+          test_fallbacks_of_whom_it_stands_for, test_fallbacks_by_their_own_need, test_fallbacks_none,
+          test_tags_of_a_providers_name)
