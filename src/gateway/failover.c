@@ -49,7 +49,7 @@ static void note_refusal(struct failover *f, const struct board_refusal *refusal
 
 bool failover_is_spent(const struct call *call, size_t target) {
     const struct failover *f = &call->failover;
-    return f->queue && (f->spent >> target & 1);
+    return (f->queue && (f->spent >> target & 1)) || call->place.left_out >> target & 1;
 }
 
 // The next target that lets itself be asked, and for which nobody waits who goes first.

@@ -9,7 +9,7 @@
 #include "os/clock.h"
 
 _Static_assert(BOARD_CLASSES == LINE_CLASSES && LINE_CLASSES == QUEUE_LOW + 1, "the classes are the same");
-_Static_assert(ROUTE_TARGETS_MAX <= 32, "a bit for each target");
+_Static_assert(ROUTE_TARGETS_MAX <= LINE_LANES_MAX && LINE_LANES_MAX <= 32, "a bit and a lane for each target");
 
 // --- how important, and how long ---
 
@@ -56,29 +56,66 @@ static uint64_t max_wait_ms(const struct call *call) {
 
 // --- its place ---
 
-// Those who wait for the same targets are one line.
-static uint64_t lane_of(const struct call *call) {
-    uint64_t lane = 0;
-    for (size_t i = 0; i < call->route.count; i++) {
-        const struct route_target *t = &call->route.targets[i];
-        const struct board_slot *slot = t->slot ? t->slot : t->provider_slot;
-        lane += hash_bytes(str_of((const char *)&slot, sizeof slot), 0);
-    }
-    return lane;
+static bool is_limited(const struct conf_rate_limits *l) {
+    return l->requests_per_minute != OPT_UNSET || l->tokens_per_minute != OPT_UNSET || l->concurrency != OPT_UNSET;
 }
 
-static struct line_seat seat_of(struct call *call) {
-    return (struct line_seat){.lane = lane_of(call),
-                              .class = queue_class_of(call),
-                              .key = call->key ? (uint64_t)call->key->id : 0,
-                              .places = (size_t)rules_of(call)->max_length};
+static bool provider_is_limited(const struct conf_provider *p) {
+    bool any = is_limited(&p->limits);
+    for (size_t i = 0; i < p->keys.n; i++) any = any || is_limited(&p->keys.p[i].limits);
+    return any;
+}
+
+// What is waited for: the target where that has limits of its own, else its provider, if that has. Not what a request
+// may be sent to, for clients say that: by fallbacks, tags, regions.
+static const struct board_slot *lane_of(const struct route_target *t) {
+    bool own = t->node && is_limited(&t->node->conf->limits);
+    return t->slot && (own || !provider_is_limited(t->provider)) ? t->slot : t->provider_slot;
+}
+
+struct seat {
+    struct line_seat line;
+    uint32_t targets[LINE_LANES_MAX]; // of each lane, a bit for each
+};
+
+static void seat_add(struct seat *seat, const struct board_slot *lane, size_t target) {
+    size_t i = 0;
+    while (i < seat->line.count && seat->line.lanes[i] != lane) i++;
+    if (i == seat->line.count) {
+        seat->line.lanes[seat->line.count++] = lane;
+        seat->targets[i] = 0;
+    }
+    seat->targets[i] |= 1u << target;
+}
+
+// What has failed by something else is not waited for.
+static void seat_of(struct call *call, struct seat *out) {
+    out->line = (struct line_seat){.class = queue_class_of(call),
+                                   .key = call->key ? (uint64_t)call->key->id : 0,
+                                   .places = (size_t)rules_of(call)->max_length};
+    for (size_t i = 0; i < call->route.count; i++)
+        if (!(call->failover.spent >> i & 1)) seat_add(out, lane_of(&call->route.targets[i]), i);
+}
+
+// Leaves the lanes without a place for it. False: there are no others.
+static bool keep_places(const struct line *line, struct seat *seat) {
+    unsigned places = line_places(line, &seat->line);
+    size_t kept = 0;
+    for (size_t i = 0; i < seat->line.count; i++) {
+        if (!(places >> i & 1)) continue;
+        seat->line.lanes[kept] = seat->line.lanes[i];
+        seat->targets[kept++] = seat->targets[i];
+    }
+    seat->line.count = kept;
+    return kept > 0;
 }
 
 static bool has_place(struct call *call) {
     struct queue_line *ql = &call->gl->gateway->queue;
-    const struct line_seat seat = seat_of(call);
+    struct seat seat;
+    seat_of(call, &seat);
     mutex_lock(&ql->lock);
-    bool out = line_has_place(&ql->line, &seat);
+    bool out = keep_places(&ql->line, &seat);
     mutex_unlock(&ql->lock);
     return out;
 }
@@ -102,18 +139,42 @@ bool queue_yields(struct call *call, const struct route_target *t) {
 }
 
 static bool slot_full(const struct board_slot *slot, uint64_t now) {
-    struct board_view view;
+    struct board_state state;
     if (!slot) return false;
-    board_view(slot, now, &view);
-    return !view.usable && board_is_limit(view.why);
+    board_state(slot, now, &state);
+    return !state.usable && board_is_limit(state.why);
 }
 
-static bool has_room(const struct call *call, uint64_t now) {
+// The first of its targets that has room; their count: none has.
+static size_t first_room(const struct call *call, uint64_t now) {
     for (size_t i = 0; i < call->route.count; i++) {
         const struct route_target *t = &call->route.targets[i];
-        if (!failover_is_spent(call, i) && !slot_full(t->slot, now) && !slot_full(t->provider_slot, now)) return true;
+        if (!failover_is_spent(call, i) && !slot_full(t->slot, now) && !slot_full(t->provider_slot, now)) return i;
     }
+    return call->route.count;
+}
+
+struct room_look {
+    const struct board_slot *lane;
+    uint64_t now;
+    uint64_t blocked; // what none that waits for the same can have; 0: nothing
+};
+
+// Whether its next target is that lane's: where it could also have another one first, that one's turns count.
+static bool may_go(const struct line_item *item, void *arg) {
+    const struct call *call = CONTAINER_OF(item, struct call, place.item);
+    struct room_look *look = arg;
+    if (call->place.wants == look->blocked) return false;
+    size_t i = first_room(call, look->now);
+    if (i < call->route.count && lane_of(&call->route.targets[i]) == look->lane) return true;
+    look->blocked = call->place.wants;
     return false;
+}
+
+// With the line locked. NULL: nobody can have what the lane is for.
+static struct line_item *next_of(const struct line_lane *lane, uint64_t now) {
+    struct room_look look = {.lane = lane->id, .now = now};
+    return slot_full(look.lane, now) ? NULL : line_first(lane, may_go, &look);
 }
 
 // --- what is counted ---
@@ -147,12 +208,13 @@ static void tell_waiting(struct call *call, bool waits) {
     uint64_t now = clock_mono_ns();
     for (size_t i = 0; i < call->route.count; i++) {
         const struct route_target *t = &call->route.targets[i];
+        if (call->place.left_out >> i & 1) continue;
         bool shared = !t->slot || t->provider->keys.n || slot_full(t->provider_slot, now);
         if (waits && t->provider_slot && shared) call->place.whole |= 1u << i;
         if (t->slot) tell(t->slot, call->place.class);
         if (call->place.whole >> i & 1) tell(t->provider_slot, call->place.class);
     }
-    if (!waits) call->place.whole = 0;
+    if (!waits) call->place.whole = call->place.left_out = 0;
 }
 
 static void line_changed(struct queue_line *ql) { atomic_store(&ql->waiting, ql->line.waiting); }
@@ -164,17 +226,11 @@ static void wake(struct gateway_loop *gl) {
 
 // With the line locked.
 static void wake_next(struct queue_line *ql) {
-    for (const struct line_lane *lane = ql->line.lanes; lane; lane = lane->next) wake(line_first(lane)->owner);
-}
-
-// With the line locked.
-static void take_from_line(struct call *call, bool served) {
-    struct queue_line *ql = &call->gl->gateway->queue;
-    if (served)
-        line_serve(&ql->line, &call->place.item);
-    else
-        line_leave(&ql->line, &call->place.item);
-    line_changed(ql);
+    uint64_t now = clock_mono_ns();
+    for (const struct line_lane *lane = ql->line.lanes; lane; lane = lane->next) {
+        const struct line_item *next = next_of(lane, now);
+        if (next) wake(next->owner);
+    }
 }
 
 static void note_out(struct call *call, struct str result) {
@@ -191,7 +247,8 @@ static void out_of_line(struct call *call, struct str result) {
     struct queue_line *ql = &call->gl->gateway->queue;
     if (!call->place.waits) return;
     mutex_lock(&ql->lock);
-    take_from_line(call, false);
+    line_leave(&ql->line, &call->place.item);
+    line_changed(ql);
     mutex_unlock(&ql->lock);
     note_out(call, result);
 }
@@ -220,15 +277,40 @@ static bool refuse_full(struct call *call, struct err *err) {
     return false;
 }
 
+// What tells calls apart that wait for different things.
+static uint64_t wants_of(const struct call *call) {
+    uint64_t out = call->place.left_out + 1;
+    for (size_t i = 0; i < call->route.count; i++) {
+        const struct route_target *t = &call->route.targets[i];
+        const struct board_slot *slot = t->slot ? t->slot : t->provider_slot;
+        out = hash_bytes(str_of((const char *)&slot, sizeof slot), out);
+    }
+    return out ? out : 1;
+}
+
+// With the line locked.
+static bool take_places(struct call *call, const struct seat *seat, uint64_t deadline) {
+    struct queue_line *ql = &call->gl->gateway->queue;
+    struct queue_place *p = &call->place;
+    p->item.entries = ARENA_ARRAY(&call->req->arena, struct line_entry, seat->line.count);
+    if (!p->item.entries) return false;
+    uint32_t waits = 0;
+    for (size_t i = 0; i < seat->line.count; i++) waits |= seat->targets[i];
+    p->left_out = ~waits;
+    p->wants = wants_of(call);
+    p->item.owner = call->gl;
+    if (line_add(&ql->line, &seat->line, deadline, &p->item)) return true;
+    p->left_out = 0;
+    return false;
+}
+
 static bool take_place(struct call *call, uint64_t deadline, struct err *err) {
     struct queue_line *ql = &call->gl->gateway->queue;
-    const struct line_seat seat = seat_of(call);
-    bool any, ok = false;
-    call->place.item.owner = call->gl;
+    struct seat seat;
+    seat_of(call, &seat);
     mutex_lock(&ql->lock);
-    any = line_has_place(&ql->line, &seat);
-    if (any) ok = line_add(&ql->line, &seat, deadline, &call->place.item);
-    if (ok && ql->line.out) wake(ql->line.out->owner);
+    bool any = keep_places(&ql->line, &seat), ok = any && take_places(call, &seat, deadline);
+    for (const struct line_item *out = ok ? ql->line.out : NULL; out; out = out->next_out) wake(out->owner);
     line_changed(ql);
     mutex_unlock(&ql->lock);
     return ok || (any ? err_no_memory(err) : refuse_full(call, err));
@@ -264,24 +346,26 @@ bool queue_join(struct call *call, struct err *err) {
 
 // Board and metrics are all that is touched while the line is locked.
 static bool serve(struct call *call) {
-    if (!has_room(call, clock_mono_ns()) || !failover_take_queued(call)) return false;
-    take_from_line(call, true);
+    struct queue_line *ql = &call->gl->gateway->queue;
+    if (!failover_take_queued(call)) return false;
+    line_serve(&ql->line, &call->place.item, lane_of(&call->route.targets[call->at->target]));
+    line_changed(ql);
     note_out(call, SERVED);
     return true;
 }
 
-// One of each lane at a time, that none takes all there is; others' calls are their loops'.
-static bool serve_round(struct gateway_loop *gl, struct line *line, struct wait_list *served) {
-    bool any = false;
-    for (struct line_lane *lane = line->lanes, *next; lane; lane = next) {
-        next = lane->next; // it goes with its last item
-        struct line_item *first = line_first(lane);
-        struct call *call = CONTAINER_OF(first, struct call, place.item);
-        if (first->owner != gl || !serve(call)) continue;
+// Of the lane that was served longest ago; others' calls are their loops'.
+static bool serve_one(struct gateway_loop *gl, const struct line *line, struct wait_list *served) {
+    uint64_t now = clock_mono_ns();
+    for (const struct line_lane *lane = line->lanes; lane; lane = lane->next) {
+        struct line_item *next = next_of(lane, now);
+        if (!next || next->owner != gl) continue;
+        struct call *call = CONTAINER_OF(next, struct call, place.item);
+        if (!serve(call)) continue;
         wait_add(served, call);
-        any = true;
+        return true;
     }
-    return any;
+    return false;
 }
 
 static void take_turns(struct gateway_loop *gl, struct wait_list *served, struct wait_list *out) {
@@ -294,9 +378,8 @@ static void take_turns(struct gateway_loop *gl, struct wait_list *served, struct
         note_out(call, STR("full"));
         wait_add(out, call);
     }
-    while (serve_round(gl, &ql->line, served)) any = true;
+    while (serve_one(gl, &ql->line, served)) any = true;
     if (any) wake_next(ql); // there may be room for more
-    line_turn(&ql->line);
     mutex_unlock(&ql->lock);
 }
 

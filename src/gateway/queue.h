@@ -50,6 +50,8 @@ struct queue_place {
     bool waits;
     struct timer timer;     // its deadline
     uint32_t whole;         // targets that it waits for as their provider has no room
+    uint32_t left_out;      // those that it does not wait for: they have failed, or all places are taken there
+    uint64_t wants;         // the same for all that wait for the same
     enum queue_ahead ahead; // who goes first
     enum queue_class class;
     bool class_known;

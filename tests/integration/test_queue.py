@@ -19,7 +19,8 @@ class Queues(Suite):
         one = {'concurrency': 1}
         return {
             'providers': [fake_provider(cls.fake), fake_provider(cls.fake, 'whole', limits=one),
-                          fake_provider(cls.fake, 'counted', limits={'requests_per_minute': 3})],
+                          fake_provider(cls.fake, 'counted', limits={'requests_per_minute': 3}),
+                          fake_provider(cls.fake, 'shared', limits=one), fake_provider(cls.fake, 'apart', limits=one)],
             'models': [
                 limited('narrow', 60, {'concurrency': 2}, {'queue': {'max_wait': '15s'}}),
                 limited('slow', 450, one, {'queue': {'max_wait': '15s', 'max_length': 100}}),
@@ -34,6 +35,12 @@ class Queues(Suite):
                 {'name': 'falls-on-wordy', 'strategy': 'priority', 'targets': [
                     {'provider': 'fake', 'model': 'sick;status=500'},
                     {'provider': 'fake', 'model': 'wordy;delay=0', 'limits': {'tokens_per_minute': 3500}}]},
+                *({'name': f'shared-{i}', 'routing': {'queue': {'max_wait': '15s', 'max_length': 6}}, 'targets': [
+                    {'provider': 'shared', 'model': f'shared-{i};delay=100', 'tags': ['a', 'b', 'c'][:i]}]} for i in (1, 2, 3)),
+                {'name': 'either', 'strategy': 'priority', 'routing': {'queue': {'max_wait': '15s', 'max_length': 2}}, 'targets': [
+                    {'provider': name, 'model': 'either;delay=400'} for name in ('shared', 'apart')]},
+                {'name': 'apart', 'routing': {'queue': {'max_wait': '15s', 'max_length': 2}}, 'targets': [
+                    {'provider': 'apart', 'model': 'apart;delay=400'}]},
                 limited('second', 500, one, {'queue': {'max_wait': '15s'}}),
                 limited('minute', 0, {'requests_per_minute': 5}),
                 limited('minute-queued', 0, {'requests_per_minute': 5}, {'queue': {'max_wait': '5s'}}),
@@ -213,6 +220,31 @@ class Queues(Suite):
             self.assertIn('too many', refused.error()['message'])
             self.assertEqual(refused.header('retry-after'), '1')
         self.assertEqual(self.texts(), ['one 0', 'one 1', 'other', 'one 2'])
+
+    def test_no_more_turns_for_other_names(self):
+        """A provider's room is shared evenly, by whatever models, fallbacks and headers a key asks for it."""
+        one, other = (self.server.create_key()['key'] for _ in range(2))
+        ways = [(f'shared-{i}', {'x-penstock-fallbacks': ', '.join(f'shared/f{k};delay=100' for k in range(n)),
+                                 **({'x-penstock-tags': 'a'} if n % 2 else {})}) for i in (1, 2, 3) for n in range(3)]
+        conns = self.in_order(('shared-1', 'first', one), *((model, f'one {i}', one, h) for i, (model, h) in enumerate(ways)),
+                              *(('shared-1', f'other {i}', other) for i in range(2)))
+        statuses = [conn.read().status for conn in conns]
+        served = [text.split()[0] for text in self.texts()]
+        at = served.index('other')
+        self.assertEqual(statuses.count(200), len(self.texts()))
+        self.assertEqual(statuses[-2:], [200, 200])
+        self.assertLessEqual(len(self.texts()), 10, self.texts())  # 6 may wait, and some were served meanwhile
+        self.assertEqual(served[at:at + 3], ['other', 'one', 'other'])
+
+    def test_places_elsewhere(self):
+        """Where one of the targets has no place left, the other is waited for."""
+        one, other = (self.server.create_key()['key'] for _ in range(2))
+        full = self.in_order(('apart', 'apart', one), ('shared/slow;delay=800', 'shared', one), *(('apart', f'{i}', one) for i in range(2)))
+        either = self.in_order(*(('either', f'either {i}', one) for i in range(3)))
+        theirs = self.send('apart', 'theirs', other)
+        self.assertEqual([conn.read().status for conn in (*full, *either)], [200, 200, 200, 429, 200, 200, 429])
+        self.assertEqual(theirs.read().status, 200)
+        self.assertEqual(len(self.fake.seen), 6)
 
     def test_places_of_lower_classes(self):
         high, low = (self.server.create_key(f'tags=priority={p}')['key'] for p in ('high', 'low'))
