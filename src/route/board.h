@@ -49,7 +49,7 @@ struct board_tuning {
     struct limit_rules limits;
     struct quality_rules quality;
     uint64_t slow_start_ns;    // after it came back a target's share grows for so long; 0 = at once
-    uint64_t latency_half_ns;  // of the averages, also while nothing is seen
+    uint64_t latency_half_ns;  // of the averages, also while nothing is seen and no first token awaited
     uint64_t quantile_half_ns; // of the quantiles and of tokens a second
     uint64_t cooldown_ns;      // after a 429 that does not say how long
     uint64_t cooldown_auth_ns; // after credentials were refused
@@ -106,7 +106,7 @@ struct board_view {
     uint32_t in_flight;         // attempts
     uint32_t concurrency;       // 0 = no limit
     float slow_start;           // 0.1..1: multiply a weight by it
-    float first_token_ns, total_ns; // peak-EWMA, fading while nothing is seen; 0 = unknown
+    float first_token_ns, total_ns; // peak-EWMA, fading while no first token is awaited; 0 = unknown
     float error_rate;               // 0..1, of the breaker's window
     uint32_t window_requests;       // that the rate is of
     uint64_t first_token_slow_ns;   // tuning.quantile of them are faster; 0 = too few seen

@@ -43,8 +43,8 @@ struct board_slot {
     struct latency_ewma first, total;
     struct latency_speed speed;
     uint64_t cooldown_ns, back_ns;
-    uint64_t number; // of attempts begun, less those that were not sent
-    uint32_t in_flight;
+    uint64_t number;                  // of attempts begun, less those that were not sent
+    uint32_t in_flight, awaited;      // awaited: those whose first token has not come
     uint32_t checks_good, checks_bad; // in a row
     bool unhealthy;
     uint8_t told;                                        // enum board_why, as last told of

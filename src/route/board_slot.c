@@ -91,6 +91,7 @@ bool board_begin(struct board_slot *slot, uint64_t tokens, unsigned flags, uint6
     if (ok) {
         limit_begin(&slot->limit, tokens, now_ns);
         slot->in_flight++;
+        slot->awaited++;
         slot->totals.begun++;
         *out_ticket = (struct board_ticket){
             .permit = permit, .under_way = true, .begun_ns = now_ns, .tokens = tokens, .number = ++slot->number};
@@ -109,6 +110,7 @@ void board_first_token(struct board_slot *slot, struct board_ticket *ticket, uin
     uint64_t took = past(ticket->begun_ns, now_ns);
     ticket->first_ns = MAX(now_ns, UINT64_C(1));
     mutex_lock(&slot->lock);
+    slot->awaited--;
     latency_ewma_add(&slot->first, slot->tuning.latency_half_ns, took, now_ns);
     latency_sketch_add(&slot->first_sketch, slot->tuning.quantile_half_ns, took, now_ns);
     slot->quantiles_new++;
@@ -122,9 +124,9 @@ void board_first_token(struct board_slot *slot, struct board_ticket *ticket, uin
 static void observe_cut_short(struct board_slot *slot, const struct board_ticket *ticket, uint64_t took,
                               uint64_t now_ns) {
     const struct board_tuning *t = &slot->tuning;
-    latency_ewma_at_least(&slot->total, took, now_ns);
+    latency_ewma_at_least(&slot->total, t->latency_half_ns, took, now_ns);
     if (ticket->first_ns) return;
-    latency_ewma_at_least(&slot->first, took, now_ns);
+    latency_ewma_at_least(&slot->first, t->latency_half_ns, took, now_ns);
     if (took < slot->first_slow_ns) return;
     latency_sketch_add(&slot->first_sketch, t->quantile_half_ns, took, now_ns);
     slot->quantiles_new++;
@@ -214,6 +216,7 @@ void board_end(struct board_slot *slot, struct board_ticket *ticket, const struc
     mutex_lock(&slot->lock);
     INVARIANT(slot->in_flight > 0);
     slot->in_flight--;
+    if (!ticket->first_ns) slot->awaited--;
     if (outcome->unsent) {
         slot->number--;
         limit_cancel(&slot->limit, ticket->tokens, ticket->begun_ns, now_ns);

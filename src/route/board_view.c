@@ -88,7 +88,9 @@ void board_publish(struct board_slot *slot, uint64_t now_ns) {
     struct board_published *p = &slot->seen;
     publish_headroom(slot, now_ns);
     publish_breaker(slot, now_ns);
-    float fade = 1.0F / (float)MAX(slot->tuning.latency_half_ns, UINT64_C(1));
+    // Who lets others wait is not taken for fast again meanwhile: or all would be sent there until the first is
+    // answered.
+    float fade = slot->awaited ? 0 : 1.0F / (float)MAX(slot->tuning.latency_half_ns, UINT64_C(1));
     board_store_float(&p->first_ns, slot->first.value_ns * decay_since(slot->first.at_ns, now_ns, fade));
     board_store_float(&p->total_ns, slot->total.value_ns * decay_since(slot->total.at_ns, now_ns, fade));
     board_store_float(&p->half_lives_per_ns, fade);

@@ -20,8 +20,8 @@ void latency_ewma_add(struct latency_ewma *e, uint64_t half_life_ns, uint64_t sa
     e->at_ns = MAX(e->at_ns, now_ns);
 }
 
-void latency_ewma_at_least(struct latency_ewma *e, uint64_t sample_ns, uint64_t now_ns) {
-    if ((float)sample_ns <= e->value_ns) return;
+void latency_ewma_at_least(struct latency_ewma *e, uint64_t half_life_ns, uint64_t sample_ns, uint64_t now_ns) {
+    if ((float)sample_ns <= e->value_ns * decay_since(e->at_ns, now_ns, per_ns(half_life_ns))) return;
     e->value_ns = (float)sample_ns;
     e->at_ns = MAX(e->at_ns, now_ns);
 }

@@ -14,8 +14,8 @@ struct latency_ewma {
 };
 // After it the value lies between the old value and `sample_ns`; a sample above it becomes the value.
 void latency_ewma_add(struct latency_ewma *e, uint64_t half_life_ns, uint64_t sample_ns, uint64_t now_ns);
-// It took at least so long (given up, timed out): raises only.
-void latency_ewma_at_least(struct latency_ewma *e, uint64_t sample_ns, uint64_t now_ns);
+// It took at least so long (given up, timed out): raises only, from what has faded since.
+void latency_ewma_at_least(struct latency_ewma *e, uint64_t half_life_ns, uint64_t sample_ns, uint64_t now_ns);
 
 // Buckets: eight to an octave from 2^16 ns (66 us) on; what is longer than 2^40 ns
 // (18 minutes) counts as that.

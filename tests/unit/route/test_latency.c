@@ -56,13 +56,18 @@ static void test_ewma(void) {
     CHECK(fabsf(e.value_ns - (float)(500 * MS)) < (float)MS);
     for (uint64_t i = 1; i <= 1000; i++) latency_ewma_add(&e, 10 * SECOND, 100 * MS, T0 + 1 + (1000 + i) * 10 * MS);
     CHECK(fabsf(e.value_ns - (float)(300 * MS)) < (float)(10 * MS));
-    latency_ewma_at_least(&e, 50 * MS, T0 + 30 * SECOND);
+    latency_ewma_at_least(&e, 10 * SECOND, 50 * MS, T0 + 30 * SECOND);
     CHECK(e.value_ns > (float)(250 * MS));
-    latency_ewma_at_least(&e, 2 * SECOND, T0 + 30 * SECOND);
+    latency_ewma_at_least(&e, 10 * SECOND, 2 * SECOND, T0 + 30 * SECOND);
     CHECK(e.value_ns == (float)(2 * SECOND));
     // Time that goes back takes nothing off.
     latency_ewma_add(&e, 10 * SECOND, 1, T0);
     CHECK(e.value_ns == (float)(2 * SECOND));
+    // What has faded meanwhile does not stand in the way.
+    latency_ewma_at_least(&e, 10 * SECOND, 400 * MS, T0 + 50 * SECOND);
+    CHECK(e.value_ns == (float)(2 * SECOND) && e.at_ns == T0 + 30 * SECOND);
+    latency_ewma_at_least(&e, 10 * SECOND, 600 * MS, T0 + 50 * SECOND);
+    CHECK(e.value_ns == (float)(600 * MS) && e.at_ns == T0 + 50 * SECOND);
 }
 
 static int by_value(const void *a, const void *b) {

@@ -479,6 +479,67 @@ static void test_latency(void) {
     routes_close(&w);
 }
 
+struct awaited {
+    struct board_ticket ticket;
+    uint64_t first_ns;
+    size_t at;
+};
+
+// So many requests, five a second, to two targets with such first tokens, or given up after so long. How many of them
+// the second got.
+static size_t second_gets(struct routes *w, size_t requests, uint64_t now_ns, const uint64_t first_ns[2],
+                          uint64_t patience_ns) {
+    static struct awaited list[1000];
+    struct board_refusal refusal;
+    size_t n = 0, got = 0;
+    for (size_t i = 0; i < requests || n; i++, now_ns += 200 * MS) {
+        for (size_t k = 0; k < n;) {
+            struct awaited *a = &list[k];
+            uint64_t end = MIN(a->first_ns, a->ticket.begun_ns + patience_ns);
+            struct board_outcome o = {.failure = end < a->first_ns ? FAILURE_CANCELLED : FAILURE_NONE};
+            if (end > now_ns) {
+                k++;
+                continue;
+            }
+            if (!o.failure) board_first_token(node(w, a->at)->slot, &a->ticket, end);
+            board_end(node(w, a->at)->slot, &a->ticket, &o, end);
+            *a = list[--n];
+        }
+        if (i >= requests) continue;
+        struct awaited *a = &list[n++];
+        a->at = first_of(w, NULL, now_ns, mix(now_ns));
+        a->first_ns = now_ns + first_ns[a->at];
+        REQUIRE(board_begin(node(w, a->at)->slot, 1, 0, now_ns, 1, &a->ticket, &refusal));
+        got += a->at == 1;
+    }
+    return got;
+}
+
+// Who lets others wait gets no more before the first is answered, be it the first of all, or the first for long.
+static void test_latency_of_who_is_awaited(void) {
+    static const uint64_t slow[2] = {20 * MS, 6 * SECOND}, hung[2] = {20 * MS, 3600 * SECOND};
+    static const uint64_t idle[] = {120 * SECOND, 600 * SECOND, 5000 * SECOND};
+    struct routes w;
+    open_with(&w, "    strategy: latency\n", "      - {provider: p, model: a}\n      - {provider: p, model: b}\n");
+    uint64_t now = SECOND;
+    CHECK_INT(second_gets(&w, 30, now, slow, UINT64_MAX / 2), 1);
+    for (size_t i = 0; i < ARRAY_LEN(idle); i++) {
+        now += 20 * SECOND + idle[i];
+        size_t got = second_gets(&w, 30, now, slow, UINT64_MAX / 2);
+        CHECK(got == 1);
+    }
+    // Nor does who never answers look fast, because others give up.
+    now += 5000 * SECOND;
+    size_t got = second_gets(&w, 300, now, hung, 5 * SECOND);
+    CHECK(got >= 1 && got <= 3);
+    // All at once, and nothing is known: as many to each.
+    routes_close(&w);
+    open_with(&w, "    strategy: latency\n", "      - {provider: p, model: a}\n      - {provider: p, model: b}\n");
+    got = second_gets(&w, 300, SECOND, (const uint64_t[2]){100 * SECOND, 100 * SECOND}, 3600 * SECOND);
+    CHECK_INT(got, 150);
+    routes_close(&w);
+}
+
 static void test_least_busy(void) {
     struct routes w;
     open_with(&w, "    strategy: least_busy\n",
@@ -556,4 +617,5 @@ static void test_equal_costs_are_spread(void) {
 TEST_MAIN(test_weights, test_turns, test_turns_of_priorities, test_sticky, test_sticky_weights, test_arms, test_cost,
           test_equal_costs_are_spread, test_quality_within_a_budget, test_balance, test_balance_has_a_floor,
           test_quality_explores, test_explored_is_said, test_a_floor_is_explored, test_equals_are_not_explored,
-          test_who_is_not_explored, test_latency, test_least_busy, test_usage, test_tiers)
+          test_who_is_not_explored, test_latency, test_latency_of_who_is_awaited, test_least_busy, test_usage,
+          test_tiers)
