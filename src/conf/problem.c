@@ -1,6 +1,8 @@
 // Collects configuration problems and shows them with the line at fault.
 #include "conf/problem.h"
 
+#include "conf/conf.h"
+
 #define EXCERPT_MAX 160
 #define MESSAGE_MAX 1024
 #define KEY_MIN 8       // bytes of what may be a key, in a line
@@ -41,6 +43,37 @@ static struct str source_line(struct conf_problems *ps, const struct conf_source
     return part;
 }
 
+static bool name_char(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+static bool is_amount(const struct opt *opt) {
+    return (opt->type <= OPT_DECIMAL || opt->type == OPT_ENUM) && !(opt->flags & OPT_PRIVATE);
+}
+
+// Counts options of the name, and those of them that are numbers or words to choose from.
+static void count_options(const struct opt_table *table, struct str name, unsigned *io_all, unsigned *io_amounts) {
+    for (size_t i = 0; i < table->n; i++) {
+        const struct opt *opt = &table->opts[i];
+        if (opt->sub) count_options(opt->sub, name, io_all, io_amounts);
+        if (!str_eq(name, str_c(opt->name))) continue;
+        ++*io_all;
+        *io_amounts += is_amount(opt);
+    }
+}
+
+// Whether the key before the colon, which goes back to `word` at least, is an option that can hold no secret: it is one
+// nowhere, and takes no text. What takes text may have got somebody's key by mistake.
+static bool holds_no_secret(struct str line, size_t word, size_t colon) {
+    size_t begin = colon, end = colon;
+    unsigned all = 0, amounts = 0;
+    while (end > 0 && (line.p[end - 1] == ' ' || line.p[end - 1] == '"' || line.p[end - 1] == '\'')) end--;
+    for (begin = end; begin > 0 && name_char(line.p[begin - 1]);) begin--;
+    if (begin > word || word >= end) return false;
+    count_options(&conf_table, str_of(line.p + begin, end - begin), &all, &amounts);
+    return all > 0 && all == amounts;
+}
+
 // Where the value after a key that sounds secret begins; line.n when there is none.
 static size_t secret_start(struct str line) {
     static const struct str words[] = {STR_INIT("key"),        STR_INIT("secret"),        STR_INIT("token"),
@@ -52,7 +85,7 @@ static size_t secret_start(struct str line) {
             struct str here = str_head(str_from(line, i), words[w].n);
             if (!str_eq_nocase(here, words[w])) continue;
             size_t colon = i + str_find_char(str_from(line, i), ':');
-            if (colon < line.n) return colon + 1;
+            if (colon < line.n && !holds_no_secret(line, i, colon)) return colon + 1;
         }
     }
     return line.n;
@@ -64,20 +97,16 @@ static bool is_reference(struct str value) {
     return str_starts(value, STR("${")) && str_find_char(value, '}') == value.n - 1;
 }
 
-static bool token_char(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
 // The line with what looks like a vendor's key masked, wherever it stands.
 static struct str mask_keys(struct arena *a, struct str line, size_t shortest) {
     static const struct str prefixes[] = {STR_INIT("sk-"), STR_INIT("ps-"), STR_INIT("gsk_"), STR_INIT("xai-"),
                                           STR_INIT("AIza")};
     struct buf out = BUF_INIT(2 * MESSAGE_MAX);
     for (size_t i = 0; i < line.n;) {
-        bool starts = i == 0 || !token_char(line.p[i - 1]);
+        bool starts = i == 0 || !name_char(line.p[i - 1]);
         size_t end = i, w = 0;
         while (starts && w < ARRAY_LEN(prefixes) && !str_starts(str_from(line, i), prefixes[w])) w++;
-        while (starts && w < ARRAY_LEN(prefixes) && end < line.n && token_char(line.p[end])) end++;
+        while (starts && w < ARRAY_LEN(prefixes) && end < line.n && name_char(line.p[end])) end++;
         if (end > i + shortest)
             buf_lit(&out, "***");
         else
