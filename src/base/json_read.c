@@ -268,16 +268,25 @@ static bool field_fault(const struct json_field *f, struct err *err) {
     return false;
 }
 
+// What it has to be; null, which is as if it were not there, goes without saying.
+static bool kind_fault(const struct json_field *f, enum json_kind kind, struct err *err) {
+    char wanted[80] = "";
+    size_t n = 0;
+    unsigned kinds = f->kinds & ~JSON_OR_NULL ? f->kinds & ~JSON_OR_NULL : f->kinds;
+    for (unsigned i = 0; i < ARRAY_LEN(k_kind_name); i++)
+        if (kinds & JSON_IS(i) && n < sizeof wanted)
+            n += (size_t)snprintf(wanted + n, sizeof wanted - n, "%s%s", n ? " or " : "", k_kind_name[i]);
+    err_set(err, ERR_INVALID_FIELD, "'%.*s' has to be %s, not %s", STR_ARG(f->name), wanted, k_kind_name[kind]);
+    return field_fault(f, err);
+}
+
 static bool field_take(struct json_reader *r, struct json_field *f, struct str key, enum json_kind kind,
                        struct err *err) {
     if (f->found) {
         err_set(err, ERR_INVALID_FIELD, "'%.*s' is given twice", STR_ARG(f->name));
         return field_fault(f, err);
     }
-    if (f->kinds != JSON_IS_ANY && !(f->kinds & JSON_IS(kind))) {
-        err_set(err, ERR_INVALID_FIELD, "'%.*s' may not be %s", STR_ARG(f->name), k_kind_name[kind]);
-        return field_fault(f, err);
-    }
+    if (f->kinds != JSON_IS_ANY && !(f->kinds & JSON_IS(kind))) return kind_fault(f, kind, err);
     if (!json_skip(r, &f->raw)) return json_error(r, err);
     f->found = true;
     f->kind = kind;

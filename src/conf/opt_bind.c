@@ -264,9 +264,11 @@ static bool entries_check(struct opt_bind *b, const struct opt *opt, const struc
 static bool bind_list(struct opt_bind *b, const struct opt *opt, const struct conf_node *node, const struct place *at,
                       void *out) {
     bool texts = opt->type == OPT_STRS;
-    if (node->kind != NODE_LIST)
-        return expected(b, opt, node, at,
-                        texts ? "a list of texts (\"- text\" lines, or [a, b])" : "a list (\"- name: …\" entries)");
+    if (node->kind != NODE_LIST) {
+        char entries[100] = "a list of texts (\"- text\" lines, or [a, b])";
+        if (!texts) snprintf(entries, sizeof entries, "a list (\"- %s: …\" entries)", opt->sub->opts[0].name);
+        return expected(b, opt, node, at, entries);
+    }
     if (!entries_check(b, opt, node, at)) return false;
     size_t size = texts ? sizeof(struct str) : opt->sub->size;
     char *items = node->n ? arena_zalloc(b->arena, size * node->n) : NULL;
@@ -373,14 +375,22 @@ static bool is_misspelt(const struct opt_table *table, const struct conf_node *n
     return false;
 }
 
+#define NAMES_SHOWN 12 // a map of more options says little by their names
+
+static void no_map(struct opt_bind *b, const struct opt_table *table, const struct conf_node *node,
+                   const struct place *at) {
+    struct str found = conf_node_found(node, &b->problems->arena);
+    BUF_AUTO struct buf names = BUF_INIT(1024);
+    for (size_t i = 0; i < table->n && table->n <= NAMES_SHOWN; i++)
+        buf_printf(&names, "%s%s", i == 0 ? " with " : i + 1 == table->n ? " or " : ", ", table->opts[i].name);
+    complain(b, CONF_ERROR, node, at, "expected a map of options (\"name: value\" lines)%.*s, found %.*s",
+             STR_ARG(buf_str(&names)), STR_ARG(found));
+}
+
 static bool bind_table(struct opt_bind *b, const struct opt_table *table, const struct conf_node *node,
                        const struct place *at, void *out) {
     bool usable = !node || node->kind == NODE_MAP;
-    if (!usable) {
-        struct str found = conf_node_found(node, &b->problems->arena);
-        complain(b, CONF_ERROR, node, at, "expected a map of options (\"name: value\" lines), found %.*s",
-                 STR_ARG(found));
-    }
+    if (!usable) no_map(b, table, node, at);
     for (size_t i = 0; i < table->n; i++) {
         const struct opt *opt = &table->opts[i];
         const struct conf_node *value = conf_node_get(node, str_c(opt->name));
