@@ -39,6 +39,9 @@ struct api {
     struct password_hasher *hasher;  // NULL: hashing passwords is not bounded
     struct log *log;                 // NULL
     struct conf *(*conf)(void *ctx); // the configuration in force, with a reference; NULL: there is none
+    // Whose models a row may name: the configuration in force or at hand, with a reference. NULL, or it gives NULL:
+    // nobody knows.
+    struct conf *(*names)(void *ctx);
     // As in host.h; NULL: nobody counts, and what was used of budgets is what the ledger says.
     bool (*budgets)(void *ctx, int64_t tenant, struct quota_list *out_list, bool *out_shared, struct err *err);
     struct model_catalog *(*models)(void *ctx); // likewise; NULL: none

@@ -3,6 +3,7 @@
 #include "admin/api_impl.h"
 
 #include "base/json_write.h"
+#include "conf/conf.h"
 
 static struct entity_value *at(struct entity_row *row, const char *field) {
     return entity_at(&entity_budget, row, field);
@@ -35,8 +36,30 @@ static bool check_thresholds(struct str json, struct err *err) {
     return json_end(&r, err);
 }
 
+// What names nothing would leave the budget to refuse, at the worst moment. A model that goes later does just that.
+static bool check_model(struct api_call *call, struct str name, struct err *err) {
+    const struct api *api = call->api;
+    struct conf *conf = api->names ? api->names(api->ctx) : NULL;
+    struct conf_choice choice;
+    if (!conf) return true;
+    const struct conf_tenant *tenant = conf_tenant_find(conf, call->who.tenant_name);
+    bool known = conf_resolve(conf, tenant, name, &choice), ok = known && !(choice.model && choice.model->chain.n);
+    struct str near = known ? STR_NONE : conf_near_model(conf, tenant, name), shown = str_head(name, 100);
+    if (known && !ok)
+        api_wrong(err, "downgrade_to", "downgrade_to: \"%.*s\" is a chain, which cannot be taken instead",
+                  STR_ARG(shown));
+    else if (!ok)
+        api_wrong(err, "downgrade_to", "downgrade_to: the configuration has no model \"%.*s\"%s%.*s%s", STR_ARG(shown),
+                  near.n ? "; did you mean \"" : "", STR_ARG(near), near.n ? "\"?" : "");
+    conf_unref(conf);
+    return ok;
+}
+
 static bool prepare(struct api_call *call, struct entity_row *row, const struct entity_row *old, struct err *err) {
-    (void)call;
+    struct str model = at(row, "downgrade_to")->s;
+    struct entity_row was = old ? *old : *row; // entity_at takes rows that may be changed
+    bool same = old && str_eq(at(&was, "downgrade_to")->s, model);
+    if (model.n && !same && !check_model(call, model, err)) return false;
     if (!check_thresholds(at(row, "notify_at")->s, err)) return false;
     if (str_eq(at(row, "action")->s, STR("downgrade")) && !at(row, "downgrade_to")->s.n)
         return api_wrong(err, "downgrade_to", "downgrade_to is needed: the model that is taken instead");

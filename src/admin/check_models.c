@@ -27,6 +27,12 @@ static void run_models(struct check_list *l, struct check *c) {
                    STR_ARG(m->base));
         check_advise(c, "penstock models --search NAME");
     }
+    struct str near;
+    if (models_lack_reference(l->conf, models, &near)) {
+        check_note(c, CHECK_WARNING, "usage.reference_model: no price is known of \"%.*s\", so nothing is compared",
+                   STR_ARG(l->conf->usage.reference_model));
+        if (near.n) check_advise(c, "did you mean \"%.*s\"?", STR_ARG(near));
+    }
     model_catalog_unref(models);
 }
 
@@ -36,6 +42,6 @@ void check_add_models(struct check_list *l) {
         check_add(l, CHECK_MODELS, c->file, run_models, NULL, "catalog.file");
     else if (c->url.n)
         check_add(l, CHECK_MODELS, c->url, run_models, NULL, "catalog.url");
-    else if (has_base(l->conf))
+    else if (has_base(l->conf) || l->conf->usage.reference_model.n)
         check_add(l, CHECK_MODELS, STR("built in"), run_models, NULL, "models");
 }

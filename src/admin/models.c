@@ -1,6 +1,8 @@
 // Loads the catalogue of models from its file or address.
 #include "admin/models.h"
 
+#include "base/mem.h"
+#include "model/facts.h"
 #include "net/fetch.h"
 #include "os/file.h"
 
@@ -79,4 +81,17 @@ const struct conf_model *models_without_base(const struct conf *conf, const stru
     for (const struct conf_tenant *t; !m && (t = conf_level_next(conf, &at));)
         m = without_base(t->models.p, t->models.n, models);
     return m;
+}
+
+bool models_lack_reference(const struct conf *conf, const struct model_catalog *models, struct str *out_near) {
+    struct str name = conf->usage.reference_model;
+    *out_near = STR_NONE;
+    if (!name.n || model_reference_price(models, conf).known) return false;
+    *out_near = conf_near_model(conf, NULL, name);
+    size_t n = model_catalog_count(models);
+    struct str *names = out_near->n ? NULL : mem_zalloc(n ? n : 1, sizeof *names);
+    for (size_t i = 0; names && i < n; i++) names[i] = model_catalog_at(models, i)->name;
+    if (names) *out_near = opt_nearest(name, names, n);
+    mem_free(names);
+    return true;
 }

@@ -18,5 +18,8 @@ NODISCARD bool models_at_start(const struct conf *conf, struct model_catalog **o
                                struct err *err);
 // The first model whose `base` is not in the catalogue, or NULL.
 const struct conf_model *models_without_base(const struct conf *conf, const struct model_catalog *models);
+// Whether nothing has a price for `usage.reference_model`, so that nothing is compared. *out_near: the name that is
+// most like it, of models of the configuration and the catalogue; or empty.
+bool models_lack_reference(const struct conf *conf, const struct model_catalog *models, struct str *out_near);
 
 #endif

@@ -4,7 +4,10 @@
 #include "base/json_read.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "cli/commands.h"
 #include "cli/credentials.h"
+#include "conf/conf.h"
+#include "store/config_env.h"
 #include "store/tenant.h"
 
 #define ARENA_MAX ((size_t)1 << 20)
@@ -140,9 +143,28 @@ static bool pull_here(struct api_pieces *pieces, const struct pull *pull, struct
     return ok;
 }
 
+// What a command finds beside it; without a file nobody says what the server has.
+static struct conf *names_here(void *ctx) {
+    const struct cli_args *args = ((const struct cli_api *)ctx)->args;
+    struct str file = cli_config_file(args);
+    struct config_env stores = {0};
+    struct conf_problems problems;
+    struct conf *conf = NULL;
+    if (!file.n) return NULL;
+    struct conf_env env = config_env_system(&stores);
+    env.offline = true;
+    env.profile = cli_value(args, CLI_PROFILE);
+    conf_problems_init(&problems);
+    if (!conf_load(file, &env, &problems, &conf)) conf = NULL;
+    conf_problems_free(&problems);
+    config_env_end(&stores);
+    return conf;
+}
+
 static int call_here(struct cli_api *api, enum http_method method, struct str path, struct str query, struct str body,
                      const struct pull *pull, struct cli_answer *out) {
-    struct api core = {.dir = &api->data.dir, .signer = api->signer, .db = api->data.db};
+    struct api core = {
+        .dir = &api->data.dir, .signer = api->signer, .db = api->data.db, .names = names_here, .ctx = api};
     struct api_request request = {
         .method = method, .path = path, .query = query, .body = body, .tenant = api->tenant, .who = &api->who};
     struct api_reply reply;

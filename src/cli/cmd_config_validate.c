@@ -1,4 +1,5 @@
 // penstock config validate.
+#include "admin/models.h"
 #include "cli/commands.h"
 #include "conf/conf.h"
 #include "store/config_env.h"
@@ -19,12 +20,28 @@ static void put_json(struct buf *out, const struct conf_problems *problems, bool
     if (list.failed) out->failed = true;
 }
 
+// What only the catalogue of models can tell; of one that is not at hand nothing is said.
+static void look_at_models(const struct conf *conf, struct conf_problems *problems) {
+    const struct conf_node *node = conf_node_get(conf_node_get(conf->root, STR("usage")), STR("reference_model"));
+    struct model_catalog *models;
+    struct str near;
+    struct err err;
+    if (!node || !models_load_kept(conf, &models, &err)) return;
+    if (models_lack_reference(conf, models, &near))
+        conf_problem_add(problems, CONF_WARNING, node->source, node->pos,
+                         "usage.reference_model: no price is known of \"%.*s\", so nothing is compared%s%.*s%s",
+                         STR_ARG(conf->usage.reference_model), near.n ? "; did you mean \"" : "", STR_ARG(near),
+                         near.n ? "\"?" : "");
+    model_catalog_unref(models);
+}
+
 static bool validate(const struct cli_args *args, struct conf_env *env, struct str file, struct buf *out) {
     struct conf_problems problems;
     struct conf *conf = NULL;
     BUF_AUTO struct buf faults = BUF_INIT(TEXT_MAX);
     conf_problems_init(&problems);
     bool valid = conf_load(file, env, &problems, &conf);
+    if (valid) look_at_models(conf, &problems);
     if (cli_given(args, CLI_JSON)) {
         put_json(out, &problems, valid, file);
     } else {

@@ -486,6 +486,8 @@ bool conf_pattern_matches(struct str pattern, struct str name);
 // The tenant, or the nearest above it, whose allow_models leaves a model out, by the name it is asked for; NULL when it
 // may be used. tenant NULL: NULL.
 const struct conf_tenant *conf_tenant_refuser(const struct conf_tenant *tenant, struct str model);
+// Of the models that the tenant (NULL: none) can see the one nearest to a name, to be suggested; empty: none is near.
+struct str conf_near_model(const struct conf *c, const struct conf_tenant *tenant, struct str name);
 static inline bool conf_tenant_allows(const struct conf_tenant *tenant, struct str model) {
     return !conf_tenant_refuser(tenant, model);
 }

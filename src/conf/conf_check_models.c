@@ -20,11 +20,9 @@ static size_t names_add(struct str names[CONF_SUGGEST_MAX], size_t n, struct str
 }
 
 // Of those that can be seen from the level.
-struct str conf_nearest_model(const struct opt_bind *b, const struct conf *c, const struct conf_tenant *tenant,
-                              struct str name) {
+struct str conf_near_model(const struct conf *c, const struct conf_tenant *tenant, struct str name) {
     struct str names[CONF_SUGGEST_MAX];
     size_t n = 0;
-    if (!conf_may_suggest(b)) return STR_NONE;
     for (const struct conf_tenant *t = tenant; t; t = t->up) {
         for (size_t i = 0; i < t->models.n; i++) n = names_add(names, n, t->models.p[i].name, STR_NONE);
         for (size_t i = 0; i < t->aliases.n; i++) n = names_add(names, n, t->aliases.p[i].name, name);
@@ -32,6 +30,11 @@ struct str conf_nearest_model(const struct opt_bind *b, const struct conf *c, co
     for (size_t i = 0; i < c->models.n; i++) n = names_add(names, n, c->models.p[i].name, STR_NONE);
     for (size_t i = 0; i < c->aliases.n; i++) n = names_add(names, n, c->aliases.p[i].name, name);
     return opt_nearest(name, names, n);
+}
+
+struct str conf_nearest_model(const struct opt_bind *b, const struct conf *c, const struct conf_tenant *tenant,
+                              struct str name) {
+    return conf_may_suggest(b) ? conf_near_model(c, tenant, name) : STR_NONE;
 }
 
 void conf_index_level(struct opt_bind *b, const struct conf_level *l) {

@@ -35,7 +35,9 @@ static const struct opt usage_opts[] = {
      .help =
          "The model that costs are compared with: what the tokens of each chat would have cost there is kept beside "
          "what they cost. A model as a client would ask for it, or a name of the catalogue (`openai/gpt-5`). Nothing "
-         "is compared when not given.",
+         "is compared when not given, nor where nobody knows a price of it, which `penstock config validate` and the "
+         "log "
+         "tell.",
      .example = "openai/gpt-5"},
     {.name = "export",
      .type = OPT_STRUCT,

@@ -91,18 +91,6 @@ static bool provider_init(struct runtime *rt, struct runtime_provider *rp, const
     return provider_fields(rt, rp, err) && credential_create(p, &rp->credential, err);
 }
 
-// As a client would be answered under that name, else what the catalogue has.
-static struct price reference_price(const struct runtime *rt) {
-    static const struct price unknown = PRICE_UNKNOWN;
-    struct str name = rt->conf->usage.reference_model;
-    struct model_named named;
-    if (!name.n) return unknown;
-    if (model_facts_named(rt->models, rt->conf, NULL, name, &named) && named.facts.price.known)
-        return named.facts.price;
-    const struct model_entry *entry = model_catalog_get(rt->models, name);
-    return entry ? entry->price : unknown;
-}
-
 static bool tried_of(struct runtime_trials *t, struct trials *trials, const struct conf_model *m,
                      const struct conf_tenant *level, struct err *err) {
     return trials_get(trials, TRIAL_CANARY, m, level, &t->canary, err) &&
@@ -129,7 +117,7 @@ bool runtime_create(struct conf *conf, struct model_catalog *models, struct boar
     arena_init(&rt->arena, NULL, 0, (size_t)1 << 20);
     rt->conf = conf_ref(conf);
     rt->models = model_catalog_ref(models);
-    rt->reference = reference_price(rt);
+    rt->reference = model_reference_price(rt->models, rt->conf);
     rt->providers = ARENA_ARRAY(&rt->arena, struct runtime_provider, conf->providers.n);
     bool ok = rt->providers || err_no_memory(err);
     for (size_t i = 0; ok && i < conf->providers.n; i++)

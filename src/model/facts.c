@@ -114,6 +114,16 @@ bool model_facts_named(const struct model_catalog *catalog, const struct conf *c
     return true;
 }
 
+struct price model_reference_price(const struct model_catalog *catalog, const struct conf *conf) {
+    static const struct price unknown = PRICE_UNKNOWN;
+    struct str name = conf->usage.reference_model;
+    struct model_named named;
+    if (!name.n) return unknown;
+    if (model_facts_named(catalog, conf, NULL, name, &named) && named.facts.price.known) return named.facts.price;
+    const struct model_entry *entry = model_catalog_get(catalog, name);
+    return entry ? entry->price : unknown;
+}
+
 bool model_entry_known(const struct model_entry *e) {
     return e->name.n || e->price.known || e->context_window || e->max_output || e->can;
 }

@@ -32,6 +32,8 @@ struct model_named {
 // False: there is no such model, or it has no target.
 bool model_facts_named(const struct model_catalog *catalog, const struct conf *conf, const struct conf_tenant *tenant,
                        struct str name, struct model_named *out_named);
+// Of `usage.reference_model`: as a client would be answered under that name, else what the catalogue has.
+struct price model_reference_price(const struct model_catalog *catalog, const struct conf *conf);
 // Whether there is anything to tell.
 bool model_entry_known(const struct model_entry *entry);
 

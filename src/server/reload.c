@@ -104,6 +104,10 @@ static void tell_bases(struct server *s) {
     if (m)
         log_warn(s->log, LOG_MSG("a model's base is not in the catalogue: nothing is known of it, nor its price"),
                  LOG_STR("model", m->name), LOG_STR("base", m->base));
+    struct str near;
+    if (models_lack_reference(s->setting->conf, s->setting->runtime->models, &near))
+        log_warn(s->log, LOG_MSG("no price is known of usage.reference_model: nothing is compared"),
+                 LOG_STR("model", s->setting->conf->usage.reference_model), LOG_STR("nearest", near));
 }
 
 // --- the switch ---

@@ -220,6 +220,35 @@ class Piped(Files):
         server.stop()
 
 
+class Reference(Files):
+    """A model that costs are compared with, and of which no price is known, compares nothing: that is told."""
+
+    def test_reference_model(self):
+        for name, near in (('openai/gpt-50', 'openai/gpt-5'), ('finee', 'fine'), ('zzzzzzzzz', None)):
+            self.path('penstock.yaml', PIPED + f'usage: {{reference_model: {name}}}\n')
+            done = self.run_here('config', 'validate')
+            self.assertIn('valid', done.stdout)
+            self.assertIn(f'penstock.yaml:6:26: warning: usage.reference_model: no price is known of "{name}"', done.stderr)
+            self.assertEqual('did you mean' in done.stderr, near is not None, done.stderr)
+            if near:
+                self.assertIn(f'did you mean "{near}', done.stderr)
+            tested = self.run_here('config', 'test', code=1).stdout
+            self.assertIn(f'no price is known of "{name}"', tested)
+        priced = PIPED + 'prices: {own/x: {input: 1, output: 2}}\n'
+        for text in (PIPED + 'usage: {reference_model: openai/gpt-5}\n', priced + 'usage: {reference_model: fine}\n', PIPED):
+            self.path('penstock.yaml', text)
+            self.assertEqual(self.run_here('config', 'validate').stderr, '')
+        listen = PIPED.replace('storage: {data: ./data}\n', '')
+        server = Penstock(listen + 'usage: {reference_model: openai/gpt-5}\nlog: {format: json}\n')
+        self.addCleanup(server.remove)
+        server.start()
+        said = 'no price is known of usage.reference_model'
+        self.assertNotIn(said, server.log())
+        server.write_config(listen + 'usage: {reference_model: nosuch}\nlog: {format: json}\n')
+        self.assertTrue(eventually(lambda: said in server.log()))
+        server.stop()
+
+
 class PipedServer(Penstock):
     def command(self):
         piped = [arg if arg != self.config_path else '-' for arg in super().command()]

@@ -327,6 +327,35 @@ class Quotas(Suite):
         b.in_force()
         self.check_error(self.chat(key, server=server), 429, 'rate_limit_exceeded')
 
+    def test_downgrade_is_to_what_is_there(self):
+        server = self.spawn(config(self.fake, passthrough_models=False, models=MODELS + [
+            {'name': 'two-steps', 'chain': [{'name': 's', 'model': 'cheap'}]}]))
+        admin = server.create_key('--admin', '--name', 'ops')['key']
+        fields = {'name': 'dear', 'metric': 'requests', 'period': 'day', 'amount': 0, 'action': 'downgrade'}
+
+        def api(method, path, **more):
+            return server.request(method, '/api/v1/budgets' + path, json.dumps(more).encode(), key=admin)
+
+        for to, said in (('chep', 'no model "chep"; did you mean "cheap"?'), ('nosuch', 'no model "nosuch"'),
+                         ('two-steps', 'is a chain')):
+            reply = api('POST', '', **fields, downgrade_to=to)
+            self.assertEqual((reply.status, reply.json()['field']), (400, 'downgrade_to'))
+            self.assertIn(said, reply.json()['detail'])
+        self.assertEqual(api('POST', '', **fields, downgrade_to='cheap').status, 201)
+        self.assertEqual(api('PATCH', '/dear', downgrade_to='chep').status, 400)
+        # As the command at hand, with a file that says which models there are; without one nobody knows.
+        made = ('budget', 'create', 'name=other', 'metric=requests', 'period=day', 'amount=5', 'action=downgrade')
+        done = server.cli(*made, 'downgrade_to=chep', '--config', server.config_path)
+        self.assertEqual(done.returncode, 2, done)
+        self.assertIn('did you mean "cheap"?', done.stderr)
+        self.assertEqual(server.cli(*made, 'downgrade_to=cheap', '--config', server.config_path).returncode, 0)
+        self.assertEqual(server.cli('budget', 'update', 'other', 'downgrade_to=unknown').returncode, 0)
+        # A model that goes leaves the budget to refuse, and its other fields can be changed.
+        server.write_config(config(self.fake, passthrough_models=False, models=MODELS[:1]))
+        self.assertTrue(eventually(lambda: server.get('/v1/models', key=admin).json()['data'][1:] == []))
+        self.check_error(self.chat(admin, server=server), 429, 'rate_limit_exceeded')
+        self.assertEqual(api('PATCH', '/dear', amount=1).status, 200)
+
     def test_downgrades_that_go_in_circles(self):
         b = self.budgets
         key, number = b.key()
