@@ -49,26 +49,52 @@ static struct board_tuning key_tuning(const struct conf_rate_limits *limits, con
     return t;
 }
 
-static struct board_tuning node_tuning(const struct route_model *m, const struct conf_target *conf) {
-    struct board_tuning t = tuning_of(&m->conf->policy, &conf->limits);
+static struct board_tuning node_tuning(const struct route_node *node) {
+    const struct conf_target *conf = node->conf;
+    struct board_tuning t = tuning_of(&node->model->policy, &conf->limits);
     t.rise = (uint32_t)conf->peer->health_check.rise;
     t.fall = (uint32_t)conf->peer->health_check.fall;
     // Where there is no other, its answer says more than that it was not asked.
-    if (m->conf->targets.n == 1 || conf->peer->keys.n) t.cooldown_ns = t.cooldown_auth_ns = 0;
+    if (node->model->targets.n == 1 || conf->peer->keys.n) t.cooldown_ns = t.cooldown_auth_ns = 0;
     return t;
 }
 
-// Of a model, or, where m is NULL, of all together.
-static void keys_tune(const struct route_table *t, const struct conf_provider *p, const struct route_model *m,
-                      struct board_slot **slots) {
+// Of a target, or, where there is none, of all together; only: there is nothing else that could be asked.
+static void keys_tune(const struct route_table *t, const struct conf_provider *p, const struct conf_target *target,
+                      bool only, struct board_slot **slots) {
     static const struct conf_rate_limits none = {OPT_UNSET, OPT_UNSET, OPT_UNSET};
-    bool last = m && m->conf->targets.n == 1 && p->keys.n == 1;
     for (size_t k = 0; slots && k < p->keys.n; k++) {
-        struct board_tuning tuning = key_tuning(m ? &none : &p->keys.p[k].limits, &t->conf->routing);
+        struct board_tuning tuning = key_tuning(target ? &none : &p->keys.p[k].limits, &t->conf->routing);
         // A key may be refused for one model and taken for others.
-        if (!m || last) tuning.cooldown_ns = tuning.cooldown_auth_ns = 0;
+        if (!target || only) tuning.cooldown_ns = tuning.cooldown_auth_ns = 0;
         board_slot_tune(slots[k], &tuning);
     }
+}
+
+static uint64_t least_known(uint64_t a, uint64_t b) { return !a ? b : !b ? a : MIN(a, b); }
+
+// A target of several models is one: what each of them says of its limits holds. In all else the first model's word
+// does, but that it is left alone only where all of them have others to ask.
+static void join(struct board_tuning *t, const struct board_tuning *other) {
+    t->limits.requests = least_known(t->limits.requests, other->limits.requests);
+    t->limits.tokens = least_known(t->limits.tokens, other->limits.tokens);
+    t->limits.concurrency = (uint32_t)least_known(t->limits.concurrency, other->limits.concurrency);
+    t->cooldown_ns = MIN(t->cooldown_ns, other->cooldown_ns);
+    t->cooldown_auth_ns = MIN(t->cooldown_auth_ns, other->cooldown_auth_ns);
+}
+
+// Tunes the slot that n nodes share.
+static void nodes_tune(const struct route_table *t, struct route_node *const *nodes, size_t n) {
+    const struct conf_target *conf = nodes[0]->conf;
+    struct board_tuning tuning = node_tuning(nodes[0]);
+    bool only = false;
+    for (size_t i = 0; i < n; i++) {
+        const struct board_tuning other = node_tuning(nodes[i]);
+        join(&tuning, &other);
+        only = only || (nodes[i]->model->targets.n == 1 && conf->peer->keys.n == 1);
+    }
+    board_slot_tune(nodes[0]->slot, &tuning);
+    keys_tune(t, conf->peer, conf, only, nodes[0]->keys);
 }
 
 void route_table_tune(const struct route_table *t) {
@@ -76,15 +102,12 @@ void route_table_tune(const struct route_table *t) {
         const struct conf_provider *p = &t->conf->providers.p[i];
         const struct board_tuning tuning = provider_tuning(p, &t->conf->routing);
         board_slot_tune(t->providers[i], &tuning);
-        keys_tune(t, p, NULL, t->keys[i]);
+        keys_tune(t, p, NULL, false, t->keys[i]);
     }
-    for (size_t i = 0; i < t->count; i++)
-        for (size_t k = 0; k < t->models[i].count; k++) {
-            const struct route_node *node = &t->models[i].nodes[k];
-            const struct board_tuning tuning = node_tuning(&t->models[i], node->conf);
-            board_slot_tune(node->slot, &tuning);
-            keys_tune(t, node->conf->peer, &t->models[i], node->keys);
-        }
+    for (size_t from = 0, to; from < t->nodes; from = to) {
+        for (to = from + 1; to < t->nodes && t->by_slot[to]->slot == t->by_slot[from]->slot;) to++;
+        nodes_tune(t, t->by_slot + from, to - from);
+    }
 }
 
 // --- slots ---
@@ -158,8 +181,6 @@ static struct retry_rules hedges_of(const struct conf_hedge *h) {
     return (struct retry_rules){.share_permille = (uint32_t)(h->share / 1000), .burst = 1};
 }
 
-static uint64_t least_known(uint64_t a, uint64_t b) { return !a ? b : !b ? a : MIN(a, b); }
-
 // What holds of all its targets together.
 static void sum_up(struct route_model *m) {
     m->way = prompt_way_of(m->count ? m->nodes[0].conf->model : STR(""));
@@ -223,6 +244,24 @@ static bool models_init(struct route_table *t, struct board *board, uint64_t now
     return true;
 }
 
+static int by_slot(const void *a, const void *b) {
+    const struct route_node *x = *(struct route_node *const *)a, *y = *(struct route_node *const *)b;
+    if (x->slot != y->slot) return x->slot < y->slot ? -1 : 1;
+    if (x->model->index != y->model->index) return x->model->index < y->model->index ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+static bool nodes_sort(struct route_table *t, struct err *err) {
+    size_t n = 0;
+    for (size_t i = 0; i < t->count; i++) n += t->models[i].count;
+    t->by_slot = ARENA_ARRAY(&t->arena, struct route_node *, n);
+    if (!t->by_slot && n) return err_no_memory(err);
+    for (size_t i = 0; i < t->count; i++)
+        for (size_t k = 0; k < t->models[i].count; k++) t->by_slot[t->nodes++] = &t->models[i].nodes[k];
+    if (n) qsort(t->by_slot, n, sizeof(struct route_node *), by_slot);
+    return true;
+}
+
 bool route_table_create(const struct conf *conf, const struct model_catalog *catalog, struct board *board,
                         uint64_t now_ns, struct route_table **out_table, struct err *err) {
     struct route_table *t = mem_zalloc(1, sizeof *t);
@@ -236,7 +275,8 @@ bool route_table_create(const struct conf *conf, const struct model_catalog *cat
     t->providers = ARENA_ARRAY(&t->arena, struct board_slot *, conf->providers.n);
     t->keys = ARENA_ARRAY(&t->arena, struct board_slot **, conf->providers.n);
     bool memory = (t->models || !conf->model_count) && ((t->providers && t->keys) || !conf->providers.n);
-    if ((memory || err_no_memory(err)) && providers_init(t, board, err) && models_init(t, board, now_ns, err)) {
+    if ((memory || err_no_memory(err)) && providers_init(t, board, err) && models_init(t, board, now_ns, err) &&
+        nodes_sort(t, err)) {
         *out_table = t;
         return true;
     }

@@ -56,6 +56,8 @@ struct route_table {
     const struct model_catalog *catalog;
     struct route_model *models; // by conf_model.index
     size_t count;
+    struct route_node **by_slot; // all nodes: those of one slot together, in the configuration's order
+    size_t nodes;
     struct complexity_lexicon lexicon;
     struct board_slot **providers; // by conf_provider.index; what is asked for directly counts here alone
     struct board_slot ***keys;     // likewise, of all that is sent under each of a provider's keys

@@ -217,6 +217,43 @@ static void test_only_what_is_in_force(void) {
     routes_close(&w);
 }
 
+// A target of several models: the smallest of each of its limits holds, for else the first model's word.
+static void test_a_target_of_two_models(void) {
+    static const char *const models[] = {
+        "models: [{name: m, targets: [{provider: a, model: x, limits: {requests_per_minute: 2}}, {provider: b}],\n"
+        "          routing: {breaker: {failures: 1}}},\n"
+        "         {name: n, targets: [{provider: a, model: x, limits: {concurrency: 7}}]}]\n",
+        "models: [{name: m, targets: [{provider: a, model: x, limits: {concurrency: 9}}, {provider: b}],\n"
+        "          routing: {breaker: {failures: 1}}}]\n"
+        "tenants: [{name: t, models: [{name: m, targets: [{provider: a, model: x,\n"
+        "           limits: {concurrency: 7, requests_per_minute: 2}}]}]}]\n"};
+    for (size_t i = 0; i < ARRAY_LEN(models); i++) {
+        struct routes w;
+        struct board_ticket ticket;
+        struct board_refusal refusal;
+        struct buf text = BUF_INIT(1 << 16);
+        buf_printf(&text, PROVIDERS "%s", models[i]);
+        routes_open(&w, buf_str(&text));
+        struct board_slot *slot = w.table->models[0].nodes[0].slot;
+        REQUIRE(slot == w.table->models[1].nodes[0].slot);
+        struct board_view view;
+        board_view(slot, 1000, &view);
+        CHECK_INT(view.concurrency, 7);
+        CHECK(view.requests_room == 2);
+        // One of them has nobody else to ask.
+        struct board_outcome limited = {.failure = FAILURE_RATE_LIMIT}, failed = {.failure = FAILURE_SERVER_ERROR};
+        REQUIRE(board_begin(slot, 1, 0, 1000, 0, &ticket, &refusal));
+        board_end(slot, &ticket, &limited, 1000);
+        REQUIRE(board_begin(slot, 1, 0, 1000, 0, &ticket, &refusal));
+        board_end(slot, &ticket, &failed, 1000);
+        board_view(slot, 1000, &view);
+        CHECK_INT(view.breaker, BREAKER_OPEN);
+        CHECK_INT(view.why, BOARD_REQUESTS);
+        buf_free(&text);
+        routes_close(&w);
+    }
+}
+
 // A target is as its provider's keys are: while none can be used, it goes last and says until when.
 static void test_keys(void) {
     struct routes w;
@@ -393,6 +430,6 @@ static void test_tags_of_a_providers_name(void) {
 }
 
 TEST_MAIN(test_priorities_and_weights, test_weight_of_nothing, test_many_targets, test_names, test_unknown_names,
-          test_tenants, test_only_what_is_in_force, test_keys, test_fallbacks_of_a_tenant,
+          test_tenants, test_only_what_is_in_force, test_a_target_of_two_models, test_keys, test_fallbacks_of_a_tenant,
           test_fallbacks_of_whom_it_stands_for, test_fallbacks_by_their_own_need, test_fallbacks_none,
           test_tags_of_a_providers_name)
