@@ -215,21 +215,9 @@ static bool look_end(struct look *l, struct finding *out, struct err *err) {
 
 bool finding_in_body(const struct finding_in *in, struct arena *arena, struct finding *out_finding, struct err *err) {
     struct look l;
-    look_init(&l, in->kinds, in->body.n, arena);
+    look_init(&l, in->kinds, in->body.n + in->path.n + in->query.n, arena);
     if (in->kinds) look_at_body(&l, in->body, in->content_type);
-    return look_end(&l, out_finding, err);
-}
-
-bool finding_of(struct call *call, unsigned kinds, struct finding *out_finding, struct err *err) {
-    const struct http_req *req = call->req;
-    struct look l;
-    // What it goes on from is in the body that was read, and not in the one that came.
-    struct str body = call->request.body.p ? call->request.body : req->body;
-    look_init(&l, kinds, body.n + req->path.n + req->query.n, &call->req->arena);
-    if (kinds) look_at_body(&l, body, http_field_get(req->fields, req->field_count, STR("content-type")));
-    if (kinds && call->request.operation == OPERATION_PASSTHROUGH) {
-        if (!l.found) look_at_encoded(&l, req->path, "the path");
-        if (!l.found) look_at_encoded(&l, req->query, "the query");
-    }
+    if (in->kinds && !l.found) look_at_encoded(&l, in->path, "the path");
+    if (in->kinds && !l.found) look_at_encoded(&l, in->query, "the query");
     return look_end(&l, out_finding, err);
 }

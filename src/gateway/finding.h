@@ -9,7 +9,7 @@
 #ifndef GATEWAY_FINDING_H
 #define GATEWAY_FINDING_H
 
-#include "gateway/call.h"
+#include "gateway/pipeline.h"
 
 struct finding {
     bool found;
@@ -18,10 +18,14 @@ struct finding {
 
 // kinds: PII_BIT(…) | …; 0 looks at nothing.
 NODISCARD bool finding_of(struct call *call, unsigned kinds, struct finding *out_finding, struct err *err);
+// What a stage does before it asks for it: DONE: it is known, or soon found; WAIT: it is long, and looked at on the
+// worker pool. Sets call->finding. FAIL: no memory.
+enum stage_result finding_ahead(struct call *call, struct err *err);
 
-// Of a body by itself, likewise.
+// Of a body by itself, likewise; any thread.
 struct finding_in {
     struct str body, content_type;
+    struct str path, query; // of what is passed through
     unsigned kinds;
 };
 NODISCARD bool finding_in_body(const struct finding_in *in, struct arena *arena, struct finding *out_finding,

@@ -111,6 +111,8 @@ struct gateway_loop {
     bool refreshing;
     struct wait_list tokenize_waiting; // calls with long texts; the latest goes first
     bool tokenizing;                   // one of them is being counted
+    struct wait_list finding_waiting;  // calls with long texts to be searched for personal data
+    unsigned findings;                 // that are being searched
     struct batch_lines *lines;         // of batches; NULL: none were here yet
     struct native_ask *asks;           // of batches, under way
     struct grade_loop *grades;         // answers that are read and judged; NULL: none were yet

@@ -136,12 +136,28 @@ static bool read_finding(struct call *call, struct route_need *r, struct err *er
     return true;
 }
 
-static bool read_privacy(struct call *call, struct str tags, struct route_need *r, struct err *err) {
-    struct str why = STR(""), odd;
+static struct str tags_of(const struct call *call) {
+    return call->key && call->key->tags.n > 2 ? call->key->tags : STR("");
+}
+
+// Why it is private, whatever is in it; empty: nothing says so.
+static struct str said_private(const struct call *call, struct str *out_odd) {
+    struct str why = STR("");
     if (call->previous && call->previous->private) why = STR("what it goes on from was private");
     if (conf_level_private(call->tenant)) why = STR("the configuration (tenants[].privacy)");
-    if (str_eq_nocase(member(call, tags, STR("privacy")), STR("private"))) why = STR("the key's tag privacy");
-    if (says_private(call->req, &odd)) why = STR("x-penstock-privacy");
+    if (str_eq_nocase(member(call, tags_of(call), STR("privacy")), STR("private"))) why = STR("the key's tag privacy");
+    if (says_private(call->req, out_odd)) why = STR("x-penstock-privacy");
+    return why;
+}
+
+unsigned need_kinds(const struct call *call) {
+    struct str odd;
+    unsigned kinds = conf_level_private_when(call->runtime->conf, call->tenant);
+    return kinds && !said_private(call, &odd).n && !odd.n ? kinds : 0;
+}
+
+static bool read_privacy(struct call *call, struct route_need *r, struct err *err) {
+    struct str odd, why = said_private(call, &odd);
     if (!why.n && odd.n)
         return err_set(err, ERR_INVALID_REQUEST, "x-penstock-privacy is \"private\" or \"none\", not \"%.*s\"",
                        STR_ARG(str_head(odd, 40)));
@@ -167,10 +183,10 @@ static bool check_wishes(const struct call *call, struct err *err) {
 
 static bool read_limits(struct call *call, struct need *need, struct err *err) {
     struct route_need *r = &need->route;
-    struct str tags = call->key && call->key->tags.n > 2 ? call->key->tags : STR("");
-    if (!check_wishes(call, err) || !read_privacy(call, tags, r, err)) return false;
-    return read_regions(call, tags, r, err) && read_list(field(call, STR("x-penstock-tags")), "x-penstock-tags",
-                                                         "fast, good", r->tags, ROUTE_TAGS_MAX, &r->tag_count, err);
+    if (!check_wishes(call, err) || !read_privacy(call, r, err)) return false;
+    return read_regions(call, tags_of(call), r, err) &&
+           read_list(field(call, STR("x-penstock-tags")), "x-penstock-tags", "fast, good", r->tags, ROUTE_TAGS_MAX,
+                     &r->tag_count, err);
 }
 
 static bool put_field(const char *name, const struct str *list, size_t n, struct arena *arena,

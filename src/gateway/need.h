@@ -21,6 +21,9 @@ struct need {
     struct str odd_task; // what its metadata names, and is no task's name: nothing goes by it; empty: none
 };
 
+// The kinds of personal data that need_fill will look for in the call (PII_BIT(…) | …); 0: none, or something else says
+// already that it is private.
+unsigned need_kinds(const struct call *call);
 // Errors: no memory; those of the dialect's reader.
 NODISCARD bool need_fill(struct call *call, struct err *err);
 // The same, and where its model has another one for such tasks, that one becomes the request's. Once: from there it

@@ -3,6 +3,7 @@
 #include "gateway/batch_item.h"
 #include "gateway/batches.h"
 #include "gateway/clerk.h"
+#include "gateway/finding.h"
 #include "gateway/need.h"
 #include "gateway/pipeline.h"
 #include "gateway/store_reply.h"
@@ -278,6 +279,8 @@ static void make_done(struct clerk_job *job) {
 }
 
 enum stage_result stage_batch_make(struct call *call, struct err *err) {
+    enum stage_result ahead = finding_ahead(call, err);
+    if (ahead != STAGE_DONE) return ahead;
     struct batch_job *b = job_new(call, make_run, err);
     if (!b) return STAGE_FAIL;
     b->job.done = make_done;

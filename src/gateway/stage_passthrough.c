@@ -2,6 +2,7 @@
 #include "gateway/pipeline.h"
 
 #include "base/json_read.h"
+#include "gateway/finding.h"
 #include "gateway/need.h"
 #include "gateway/read.h"
 #include "govern/audit_note.h"
@@ -115,6 +116,8 @@ enum stage_result stage_passthrough(struct call *call, struct err *err) {
         err_set(err, ERR_MODEL_NOT_ALLOWED, "the tenant may not use all models of provider \"%.*s\"", STR_ARG(p->name));
         return STAGE_FAIL;
     }
+    enum stage_result ahead = finding_ahead(call, err);
+    if (ahead != STAGE_DONE) return ahead;
     if (!need_fill(call, err)) return STAGE_FAIL;
     const struct route_ask ask = call_route_ask(call);
     if (!filter_provider(p, ask.need)) return route_kept_in(&ask, name, p, err) ? STAGE_DONE : STAGE_FAIL;

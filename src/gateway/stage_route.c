@@ -1,5 +1,6 @@
 // Where it goes: the ordered list of targets for the model asked for.
 #include "gateway/chain.h"
+#include "gateway/finding.h"
 #include "gateway/need.h"
 #include "gateway/pipeline.h"
 #include "os/clock.h"
@@ -104,6 +105,8 @@ bool call_need(struct call *call, struct err *err) {
 }
 
 enum stage_result stage_route(struct call *call, struct err *err) {
+    enum stage_result ahead = finding_ahead(call, err);
+    if (ahead != STAGE_DONE) return ahead;
     if (!call_need(call, err)) return STAGE_FAIL;
     struct str canary = trial_deal(call);
     if (canary.n) {

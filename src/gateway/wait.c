@@ -28,3 +28,11 @@ struct call *wait_take(struct wait_list *list) {
     call->waits_in = NULL;
     return call;
 }
+
+struct call *wait_take_oldest(struct wait_list *list) {
+    struct call *call = list->first;
+    if (!call) return NULL;
+    while (call->next_waiting) call = call->next_waiting;
+    wait_leave(call);
+    return call;
+}
