@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "os/clock.h"
 #include "store/ledger_read.h"
+#include "store/tenant.h"
 
 struct feedback_job {
     struct clerk_job job; // first
@@ -74,8 +75,15 @@ static bool run(struct clerk_job *job, struct sql *db, struct err *err) {
 static void tell_board(const struct call *call, const struct feedback_job *f) {
     const struct score_row *r = &f->row;
     struct board_slot *slot = grade_slot(call->runtime, r->provider, r->upstream_model);
+    // Targets are everybody's: one tenant's word moves them for others only so far.
+    bool shared = r->tenant != TENANT_DEFAULT || call->runtime->conf->tenants.n > 0;
+    float score = (float)r->feedback / 1000;
+    uint64_t now = clock_mono_ns();
     if (!slot || !f->first) return;
-    board_quality_add(slot, grade_task(r->task), (float)r->feedback / 1000, GRADE_WEIGHT_USER, clock_mono_ns());
+    if (shared)
+        board_quality_say(slot, grade_task(r->task), score, GRADE_WEIGHT_USER, (uint64_t)r->tenant, now);
+    else
+        board_quality_add(slot, grade_task(r->task), score, GRADE_WEIGHT_USER, now);
 }
 
 static void done(struct clerk_job *job) {

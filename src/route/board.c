@@ -112,6 +112,7 @@ static void slot_reset(struct board_slot *slot) {
     mutex_lock(&slot->lock);
     memset(&slot->tuning, 0, offsetof(struct board_slot, quality) - offsetof(struct board_slot, tuning));
     for (size_t i = 0; i < BOARD_TASKS_MAX; i++) atom_store_relaxed(&slot->quality[i], 0);
+    for (size_t i = 0; i < VOICES; i++) atom_store_relaxed(&slot->voices[i], 0);
     mutex_unlock(&slot->lock);
     board_slot_tune(slot, &tuning);
 }

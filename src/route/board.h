@@ -179,6 +179,11 @@ size_t board_outliers(struct board_slot *const *slots, size_t n, const struct ou
 
 // task: 1..BOARD_TASKS_MAX - 1, or 0 for none; a task's score also counts for 0, which is all of them.
 void board_quality_add(struct board_slot *slot, unsigned task, float score, float weight, uint64_t now_ns);
+// The same of one of several who share the slot, `who` being any number of theirs: what each has said weighs a
+// sixteenth of all that is known of the task at most, and what is more is not heard.
+#define BOARD_VOICE_SHARE 0.0625F
+void board_quality_say(struct board_slot *slot, unsigned task, float score, float weight, uint64_t who,
+                       uint64_t now_ns);
 float board_quality(const struct board_slot *slot, unsigned task, uint64_t now_ns);
 // How many scores that is known from, those that fade counting less.
 float board_quality_weight(const struct board_slot *slot, unsigned task, uint64_t now_ns);

@@ -31,6 +31,8 @@ struct board_published {
 #define PUBLISHED_UNHEALTHY 8U
 #define PUBLISHED_SHUT 16U
 
+#define VOICES 32 // those whose numbers are equal modulo this have one
+
 struct board_slot {
     _Alignas(64) struct board_published seen;
     _Alignas(64) struct mutex lock; // guards what follows, up to `quality`
@@ -54,6 +56,7 @@ struct board_slot {
     struct board_totals totals;
 
     quality_cell quality[BOARD_TASKS_MAX]; // atomic cells
+    quality_cell voices[VOICES];           // likewise: what each has said, of which only the weight is asked
     uint64_t quality_half_ns;              // likewise
     float quality_prior, quality_prior_weight;
 

@@ -236,6 +236,19 @@ void board_quality_add(struct board_slot *slot, unsigned task, float score, floa
     if (task && task < BOARD_TASKS_MAX) quality_add(&slot->quality[task], &rules, score, weight, now_ns);
 }
 
+// Whoever is one of many is heard as far as its own word stays a small part of what is known, the prior with it: of the
+// task, of which less is known than of the whole.
+void board_quality_say(struct board_slot *slot, unsigned task, float score, float weight, uint64_t who,
+                       uint64_t now_ns) {
+    struct quality_rules rules = quality_rules(slot);
+    quality_cell *voice = &slot->voices[who % VOICES];
+    float all = rules.prior_weight + board_quality_weight(slot, task, now_ns);
+    float part = MIN(weight, all * BOARD_VOICE_SHARE - quality_weight(voice, &rules, now_ns));
+    if (!(part > 0)) return;
+    quality_add(voice, &rules, score, part, now_ns);
+    board_quality_add(slot, task, score, part, now_ns);
+}
+
 // A task of which little is known leans on the whole.
 float board_quality(const struct board_slot *slot, unsigned task, uint64_t now_ns) {
     struct quality_rules rules = quality_rules(slot);

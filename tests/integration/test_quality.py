@@ -195,6 +195,34 @@ class Quality(unittest.TestCase):
         self.assertEqual(reply.body.replace(known.encode(), b''), none.body.replace(b'req_0000000000001', b''))
         self.assertEqual(self.server.request('POST', '/v1/feedback', body, key=self.server.key).status, 200)
 
+    def test_feedback_of_one_tenant_is_a_small_part(self):
+        """What is one tenant's to say does not take a target from the others."""
+        server = Penstock({
+            'providers': [{'name': 'up', 'kind': 'openai', 'base_url': self.up.base_url, 'api_key': 'k'}],
+            'tenants': [{'name': 'loud'}, {'name': 'quiet'}],
+            'prices': {'up/c': {'input': 1, 'output': 1}, 'up/d': {'input': 2, 'output': 2}},
+            'models': [{'name': 'shared', 'strategy': 'cost',
+                        'targets': [{'provider': 'up', 'model': m} for m in 'cd'],
+                        'routing': {'min_quality': 0.6, 'quality': {'share': 0, 'explore': 0}}}]})
+        self.addCleanup(server.remove)
+        server.start()
+        keys = {}
+        for name in ('loud', 'quiet'):
+            server.cli('tenant', 'create', 'name=' + name)
+            keys[name] = server.create_key('--tenant', name, '--name', name)['key']
+
+        def ask(who):
+            body = json.dumps({'model': 'shared', 'messages': [{'role': 'user', 'content': 'Hi'}]}).encode()
+            reply = server.post('/v1/chat/completions', body, key=keys[who])
+            self.assertEqual(reply.status, 200, reply)
+            return reply
+        for _ in range(12):
+            reply = ask('loud')
+            self.assertEqual(reply.header('x-penstock-model'), 'c')
+            body = json.dumps({'request_id': reply.request_id, 'thumb': 'down'}).encode()
+            self.assertEqual(server.request('POST', '/v1/feedback', body, key=keys['loud']).status, 200)
+        self.assertEqual(ask('quiet').header('x-penstock-model'), 'c')
+
     def test_bad_answers_are_held_back(self):
         for said in ('bad', 'refuses', 'loops'):
             self.up.says['e'] = SAYS[said]

@@ -571,20 +571,6 @@ static void test_latency(void) {
     board_free(board);
 }
 
-static void test_quality_of_tasks(void) {
-    struct board *board = board_create();
-    REQUIRE(board);
-    struct board_slot *slot = slot_of(board);
-    CHECK(board_quality(slot, 0, T0) > 0.69F && board_quality(slot, 5, T0) < 0.71F);
-    for (int i = 0; i < 100; i++) board_quality_add(slot, 5, 0.1F, 1, T0);
-    CHECK(board_quality(slot, 5, T0) < 0.2F);
-    // Of another task nothing is known but how it does in general.
-    CHECK(board_quality(slot, 6, T0) == board_quality(slot, 0, T0));
-    CHECK(board_quality(slot, 99, T0) == board_quality(slot, 0, T0));
-    board_quality_add(slot, 99, 0.1F, 1, T0);
-    board_free(board);
-}
-
 static void test_replicas(void) {
     struct board *board = board_create(), *other = board_create();
     REQUIRE(board && other);
@@ -778,5 +764,5 @@ static void test_threads(void) {
 TEST_MAIN(test_names, test_begin_and_end, test_clocks_of_loops, test_slots_are_used_again, test_no_memory,
           test_failures, test_opens_and_comes_back, test_long_answers_come_back, test_probes, test_error_rate,
           test_cooldown, test_limits, test_unsent, test_learns_from_headers, test_learns_of_input_and_output,
-          test_told_of, test_health, test_group, test_latency, test_quality_of_tasks, test_replicas, test_divided,
-          test_parts_of_views, test_threads)
+          test_told_of, test_health, test_group, test_latency, test_replicas, test_divided, test_parts_of_views,
+          test_threads)
