@@ -97,9 +97,11 @@ void record_usage(struct call *call) {
     }
 }
 
-// Chats alone: what else there is, another kind of model answers. The demonstration saves nobody anything.
+// Chats alone: what else there is, another kind of model answers. The demonstration saves nobody anything, nor do
+// shadows and judges, whom nobody would have asked otherwise.
 static bool is_compared(const struct call *call) {
     enum operation op = call->request.operation;
+    if (call->inner && (call->inner->shadow || call->inner->judge)) return false;
     return call->cost_known && call->runtime->reference.known && !call->at->provider->demo &&
            (op == OPERATION_CHAT || op == OPERATION_COMPLETIONS);
 }

@@ -128,7 +128,10 @@ enum stage_result stage_admit(struct call *call, struct err *err) {
     struct admission *a = &call->admission;
     if (call_is_chain(call)) return STAGE_DONE; // its steps are asked, each for itself
     if (!inner_step_admits(call, err)) return STAGE_FAIL;
-    if (!call->gl->seat.quota || flight_is(call) || record_is_free(call)) return STAGE_DONE;
+    if (!call->gl->seat.quota || flight_is(call) || record_is_free(call)) {
+        a->ask = ask_of(call); // of its target's limits
+        return STAGE_DONE;
+    }
     for (;;) {
         if (a->step == ADMIT_NEW && !find_budgets(call)) return STAGE_DONE;
         enum stage_result taken = admit_take(call);

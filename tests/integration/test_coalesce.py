@@ -22,6 +22,8 @@ class Coalesce(Suite):
                                              ('alone', 'x;delay=400', {'routing': {'coalesce': 'off'}}),
                                              ('one', 'x;delay=700', {'routing': {'coalesce_billing': 'one'}}),
                                              ('zero', 'x;delay=700', {'routing': {'coalesce': 'deterministic'}}))]
+        models.append({'name': 'narrow', 'targets': [
+            {'provider': 'fake', 'model': 'x;delay=1500;words=3', 'limits': {'tokens_per_minute': 3000}}]})
         models += [{'name': 'falls', 'targets': [{'provider': 'fake', 'model': 'ill;delay=500;status=500'}],
                     'routing': {'fallbacks': {'general': ['by-team']}}},
                    {'name': 'by-team', 'strategy': 'priority', 'targets': [
@@ -72,6 +74,11 @@ class Coalesce(Suite):
         self.check_shared(replies)
         self.assertEqual({r.header('x-penstock-provider') for r in replies}, {'fake'})
         self.assertTrue(replies[-1].json()['choices'][0]['message']['content'])
+
+    def test_what_it_may_answer_is_held_of_the_minute(self):
+        """As of a request that shares with nobody: with its longest answer."""
+        replies = self.together(6, lambda i: self.request('narrow', f'number {i}', max_tokens=2000))
+        self.assertEqual(sorted(r.status for r in replies), [200] + [429] * 5)
 
     def test_is_counted(self):
         def counted(model):

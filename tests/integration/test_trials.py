@@ -2,7 +2,7 @@
 # Shadows and canaries over HTTP: what is mirrored touches no answer, shares grow, and a worse canary goes by itself.
 import json
 
-from harness import Suite, clean_environment, eventually, fake_provider, main
+from harness import Suite, clean_environment, eventually, fake_provider, in_parallel, main
 
 
 def model(name, to, upstream=None, **more):
@@ -30,12 +30,16 @@ class Trials(Suite):
                 'tenants': [{'name': 'acme', 'models': [
                     model('chatty', 'fake', 'well', canary=canary('rival', steps=['0.5'], every='1h'))]}],
                 'prices': {'fake/well': {'input': 1, 'output': 2}, 'fake/rival': {'input': 100, 'output': 200}},
+                'usage': {'reference_model': 'fake/rival'},
                 'models': [
                     model('rival', 'fake'), broken, model('distant', 'far', 'well'),
                     model('mirrored', 'fake', 'well', shadow=shadow),
                     model('propped', 'fake', 'sick;status=500', shadow=shadow, routing={'fallbacks': {'general': ['distant']}}),
                     model('free', 'fake', 'well', shadow=shadow),
                     model('charged', 'fake', 'well', shadow={**shadow, 'charge': True}),
+                    {'name': 'narrow', 'targets': [
+                        {'provider': 'fake', 'model': 'narrow;delay=1500', 'limits': {'tokens_per_minute': 3000}}]},
+                    model('narrow-behind', 'fake', 'well', shadow={**shadow, 'model': 'narrow'}),
                     model('broken-behind', 'fake', 'well', shadow={**shadow, 'model': 'broken'}),
                     model('private', 'fake', 'well', shadow={**shadow, 'model': 'distant'}),
                     model('ramped', 'fake', 'well', canary=canary('rival', steps=['0.5', '1'])),
@@ -105,6 +109,31 @@ class Trials(Suite):
             return len(own) == 4
         self.assertTrue(eventually(recorded, 20))
         self.assertEqual(sorted(r['endpoint'] for r in own), ['chat', 'chat', 'chat', 'shadow'], own)
+
+    def test_a_shadow_keeps_to_its_targets_minute(self):
+        """With its longest answer, though no budget is asked."""
+        body = json.dumps({'model': 'narrow-behind', 'max_tokens': 2000, 'messages': [{'role': 'user', 'content': 'Hi'}]}).encode()
+        replies = in_parallel(6, lambda _: self.server.post('/v1/chat/completions', body))
+        self.assertEqual([r.status for r in replies], [200] * 6)
+        statuses = []
+
+        def ended():
+            statuses[:] = sorted(r['status'] for r in self.server.usage() if r['model'] == 'narrow' and r['status'])
+            return len(statuses) == 6
+        self.assertTrue(eventually(ended, 20), statuses)
+        self.assertEqual(statuses, [200] + [429] * 5)
+
+    def test_a_shadow_saves_nothing(self):
+        replies = [self.server.chat(name) for name in ('free', 'charged')]
+        made = {r.request_id for r in replies}
+
+        def shadows():
+            return [r for r in self.server.usage() if r['model'] == 'rival' and r['status']]
+        self.assertTrue(eventually(lambda: len(shadows()) >= 2, 20))
+        rows = self.server.cli_json('usage', '--by', 'model')
+        by = {r['model']: r for r in rows}
+        self.assertEqual((by['rival']['reference_usd'], by['rival']['saved_usd']), (0, 0), by['rival'])
+        self.assertGreater(by['free']['reference_usd'], 0)
 
     def test_what_is_private_goes_to_no_shadow_elsewhere(self):
         self.assertEqual(self.server.chat('private', headers={'X-Penstock-Privacy': 'private'}).status, 200)
