@@ -18,7 +18,7 @@ struct migrations {
     size_t n;
     struct str after; // what follows each step, in its transaction; empty = nothing
 };
-#define MIGRATE_STEPS 24 // of this build: schema/steps.def
+#define MIGRATE_STEPS 25 // of this build: schema/steps.def
 
 NODISCARD bool migrate(struct sql *db, struct migrations steps, struct err *err);
 // By the first n steps of this build.

@@ -17,16 +17,19 @@ struct usage_known {
     "tenant_id, key_id, team_id, project_id, owner_kind, owner_id, provider_id, model_id, upstream_model_id, "         \
     "endpoint, status, error_id, tags_id, task_id"
 
-// Which sums go where, by which period.
+// Which sums go where, by which period: from short ones to long ones.
 struct table {
     const char *name, *period;
     enum usage_unit unit;
     bool facets; // or combinations
 };
-static const struct table k_tables[] = {
-    {"usage_hour", "hour", USAGE_UNIT_HOUR, false},      {"usage_day", "day", USAGE_UNIT_DAY, false},
-    {"usage_dekad", "dekad", USAGE_UNIT_DEKAD, false},   {"usage_month", "first_day", USAGE_UNIT_MONTH, false},
-    {"usage_facet_hour", "hour", USAGE_UNIT_HOUR, true}, {"usage_facet_day", "day", USAGE_UNIT_DAY, true}};
+static const struct table k_tables[] = {{"usage_hour", "hour", USAGE_UNIT_HOUR, false},
+                                        {"usage_facet_hour", "hour", USAGE_UNIT_HOUR, true},
+                                        {"usage_six_hours", "six_hours", USAGE_UNIT_SIX_HOURS, false},
+                                        {"usage_day", "day", USAGE_UNIT_DAY, false},
+                                        {"usage_facet_day", "day", USAGE_UNIT_DAY, true},
+                                        {"usage_dekad", "dekad", USAGE_UNIT_DEKAD, false},
+                                        {"usage_month", "first_day", USAGE_UNIT_MONTH, false}};
 
 // Table, period, key, holes for the key, period, key.
 #define ADD_TEXT                                                                                                       \
@@ -191,14 +194,18 @@ static struct usage_sums *sums_of(struct usage_rollup *r, const struct usage_sum
     return map_put(&r->found, key_bytes(&s->key), (void *)r->sums.n) ? s : NULL;
 }
 
+// A sum past the range stays at its end: one hour of one combination will not come near it but by an upstream's lie.
+static int64_t sum_of(int64_t a, int64_t b) {
+    int64_t sum;
+    if (__builtin_add_overflow(a, b, &sum)) return b > 0 ? INT64_MAX : INT64_MIN;
+    return sum;
+}
+
 static bool add_to(struct usage_rollup *r, const struct usage_sums_key *key, const int64_t v[SUM_COUNT], int sign,
                    struct err *err) {
     struct usage_sums *s = sums_of(r, key);
     if (!s) return err_no_memory(err);
-    // A sum past the range stays at its end: one hour of one combination will not come near it but by an upstream's
-    // lie.
-    for (int i = 0; i < SUM_COUNT; i++)
-        if (__builtin_add_overflow(s->v[i], sign * v[i], &s->v[i])) s->v[i] = sign > 0 ? INT64_MAX : INT64_MIN;
+    for (int i = 0; i < SUM_COUNT; i++) s->v[i] = sum_of(s->v[i], sign * v[i]);
     return true;
 }
 
@@ -241,10 +248,11 @@ void usage_rollup_clear(struct usage_rollup *r) {
     r->sums.n = 0;
 }
 
-static int64_t period_of(enum usage_unit unit, int64_t hour) {
-    if (unit == USAGE_UNIT_HOUR) return hour;
-    if (unit == USAGE_UNIT_DAY) return hour / 24;
-    return unit == USAGE_UNIT_DEKAD ? usage_dekad_of_day(hour / 24) : usage_month_of_day(hour / 24);
+// Of one of the next shorter unit.
+static int64_t period_of(enum usage_unit unit, int64_t period) {
+    if (unit == USAGE_UNIT_SIX_HOURS) return period / 6;
+    if (unit == USAGE_UNIT_DAY) return period / 4;
+    return unit == USAGE_UNIT_DEKAD ? usage_dekad_of_day(period) : usage_month_of_day(period);
 }
 
 static bool table_add(struct usage_rollup *r, struct sql *db, const struct table *t, struct err *err) {
@@ -257,8 +265,7 @@ static bool table_add(struct usage_rollup *r, struct sql *db, const struct table
     for (size_t i = 0; i < r->sums.n; i++) {
         const struct usage_sums *s = &r->sums.p[i];
         if (t->facets != (s->key.facet != USAGE_FACET_NONE)) continue;
-        const int64_t keys[] = {
-            s->key.tenant, period_of(t->unit, s->key.hour), s->key.facet, s->key.value, s->key.value2, s->key.failed};
+        const int64_t keys[] = {s->key.tenant, s->key.hour, s->key.facet, s->key.value, s->key.value2, s->key.failed};
         for (int c = 0; c < SUM_COUNT; c++) sql_bind_i64(st, 1 + c, s->v[c]);
         sql_bind_i64(st, SUM_COUNT + 1, keys[0]);
         sql_bind_i64(st, SUM_COUNT + 2, keys[1]);
@@ -279,13 +286,32 @@ static int sums_order(const void *a, const void *b) {
     return 0;
 }
 
+// In the order of the tables' keys, which several writers then lock in the same order.
+static void sums_sort(struct usage_rollup *r) { qsort(r->sums.p, r->sums.n, sizeof *r->sums.p, sums_order); }
+
+// From those of the next shorter unit: a row is written once, however many of its hours the batch has.
+static void sums_lengthen(struct usage_rollup *r, enum usage_unit unit) {
+    struct usage_sums *out = r->sums.p;
+    for (size_t i = 0; i < r->sums.n; i++) r->sums.p[i].key.hour = period_of(unit, r->sums.p[i].key.hour);
+    sums_sort(r);
+    for (size_t i = 1; i < r->sums.n; i++) {
+        const struct usage_sums *s = &r->sums.p[i];
+        if (sums_order(out, s) != 0)
+            *++out = *s;
+        else
+            for (int c = 0; c < SUM_COUNT; c++) out->v[c] = sum_of(out->v[c], s->v[c]);
+    }
+    r->sums.n = (size_t)(out - r->sums.p) + 1;
+}
+
 bool usage_rollup_write(struct usage_rollup *r, struct sql *db, struct err *err) {
     if (!r->sums.n) return true;
     if (!all_facets_add(r, db, err)) return false;
-    // In the order of the tables' keys, which several writers then lock in the same order.
-    qsort(r->sums.p, r->sums.n, sizeof *r->sums.p, sums_order);
-    for (size_t i = 0; i < ARRAY_LEN(k_tables); i++)
+    sums_sort(r);
+    for (size_t i = 0; i < ARRAY_LEN(k_tables); i++) {
+        if (i && k_tables[i].unit != k_tables[i - 1].unit) sums_lengthen(r, k_tables[i].unit);
         if (!table_add(r, db, &k_tables[i], err)) return false;
+    }
     usage_rollup_clear(r);
     return true;
 }

@@ -1,5 +1,5 @@
-// What usage adds up to: the combinations that requests were of (usage_dim), and their sums by hour, day, dekad and
-// month; by hour and day also what each facet of them adds up to alone.
+// What usage adds up to: the combinations that requests were of (usage_dim), and their sums by hour, quarter of a
+// day, day, dekad and month; by hour and day also what each facet of them adds up to alone.
 //
 // The sums of a batch are gathered in memory and added to the tables once, in the transaction that inserts its rows.
 // Ownership: the caller's, until usage_rollup_free. Thread rule: one thread. Units: as in usage.h; an hour is ts
@@ -68,7 +68,9 @@ enum {
 };
 // The columns of the tables' keys, in their order.
 struct usage_sums_key {
-    int64_t tenant, hour, facet;
+    int64_t tenant;
+    int64_t hour; // while they are written: of each table's period
+    int64_t facet;
     int64_t value;          // of USAGE_FACET_NONE: dim_id
     int64_t value2, failed; // of other facets
 };

@@ -243,14 +243,16 @@ static bool tell_planner(struct usage_sql *s, struct err *err) {
                     err);
 }
 
+// In SQLite an INTEGER that is the key is where the row lies; other keys are looked up in an index beside it.
+#define TEMP_TABLES(number)                                                                                            \
+    "CREATE TEMP TABLE IF NOT EXISTS usage_meant (id " number " PRIMARY KEY, tenant_id BIGINT NOT NULL, failed BIGINT" \
+    " NOT NULL); CREATE TEMP TABLE IF NOT EXISTS usage_meant_tenant (tenant_id " number " PRIMARY KEY); DELETE FROM"   \
+    " usage_meant; DELETE FROM usage_meant_tenant"
+
 bool usage_sql_gather(struct usage_sql *s, struct err *err) {
     if (!cut(s, err)) return false;
     // One connection may report more than once.
-    if (!sql_exec(s->db,
-                  STR("CREATE TEMP TABLE IF NOT EXISTS usage_meant (id BIGINT PRIMARY KEY, tenant_id BIGINT NOT NULL,"
-                      " failed BIGINT NOT NULL); CREATE TEMP TABLE IF NOT EXISTS usage_meant_tenant (tenant_id BIGINT"
-                      " PRIMARY KEY); DELETE FROM usage_meant; DELETE FROM usage_meant_tenant"),
-                  err))
+    if (!sql_exec(s->db, sql_is_postgres(s->db) ? STR(TEMP_TABLES("BIGINT")) : STR(TEMP_TABLES("INTEGER")), err))
         return false;
     if (all_meant(s->q)) { // none has to be looked for
         static const struct tally none;
@@ -275,10 +277,10 @@ bool usage_sql_dims(const struct usage_sql *s, struct sql_stmt **out_stmt, struc
 // --- sums ---
 
 size_t usage_sql_parts(const struct usage_sql *s, struct usage_part out[USAGE_PARTS_MAX]) {
-    return usage_range_parts(s->since, s->until, unit_of(s->q), out);
+    return usage_range_parts(s->since, s->until, unit_of(s->q), s->made_of != USAGE_ROWS_FACET, out);
 }
 
-// Facets are not added up by units larger than a day.
+// Facets are not added up by quarters of a day, nor by units larger than one.
 enum usage_rows usage_sql_rows(const struct usage_sql *s, const struct usage_part *part) {
     if (part->unit == USAGE_UNIT_RECORD) return USAGE_ROWS_RECORDS;
     if (s->made_of == USAGE_ROWS_FACET && part->unit > USAGE_UNIT_DAY) return USAGE_ROWS_COMBINATIONS;
@@ -289,6 +291,7 @@ enum usage_rows usage_sql_rows(const struct usage_sql *s, const struct usage_par
 static const struct {
     const char *table, *facets, *period, *hour;
 } k_sums[] = {[USAGE_UNIT_HOUR] = {"usage_hour r", "usage_facet_hour r", "r.hour", ", r.hour"},
+              [USAGE_UNIT_SIX_HOURS] = {"usage_six_hours r", NULL, "r.six_hours", ", r.six_hours * 6"},
               [USAGE_UNIT_DAY] = {"usage_day r", "usage_facet_day r", "r.day", ", r.day * 24"},
               [USAGE_UNIT_DEKAD] = {"usage_dekad r", NULL, "r.dekad", ", r.dekad * 24"},
               [USAGE_UNIT_MONTH] = {"usage_month r", NULL, "r.first_day", ", r.first_day * 24"}};

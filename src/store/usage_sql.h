@@ -1,10 +1,10 @@
 // The SQL of reports over usage: from a query to statements, for records and for sums.
 //
 // First the combinations that the query means are gathered in a temporary table. Sums are then added up by the caller
-// from rows of usage_month, usage_dekad, usage_day, usage_hour and usage itself (usage_range.h), or, of days and hours,
-// from what one facet of them adds up to, where that is the same. Records are looked for in those days and hours that
-// hold some by the sums. Ownership: texts bound are those of the query, which must outlive
-// the statement. Thread rule: the connection's. Errors: those of sql.h.
+// from rows of usage_month, usage_dekad, usage_day, usage_six_hours, usage_hour and usage itself (usage_range.h), or,
+// of days and hours, from what one facet of them adds up to, where that is the same. Records are looked for in those
+// days and hours that hold some by the sums. Ownership: texts bound are those of the query, which must outlive the
+// statement. Thread rule: the connection's. Errors: those of sql.h.
 #ifndef STORE_USAGE_SQL_H
 #define STORE_USAGE_SQL_H
 

@@ -433,7 +433,11 @@ static void test_database_of_before(void) {
         int columns;
     } before[] = {{"name", 2},        {"usage_dim", 15}, {"usage", 17},
                   {"usage_hour", 17}, {"usage_day", 17}, {"usage_month", 17}},
-      made[] = {{"usage_month", 17}, {"usage_dekad", 17}, {"usage_facet_hour", 20}, {"usage_facet_day", 20}};
+      made[] = {{"usage_month", 17},
+                {"usage_dekad", 17},
+                {"usage_six_hours", 17},
+                {"usage_facet_hour", 20},
+                {"usage_facet_day", 20}};
     struct fixture f, old;
     struct err err;
     fixture_make(&f);
