@@ -18,7 +18,7 @@ static void options_set(struct ledger *l, const struct ledger_options *opt) {
     if (!l->opt.queue_max) l->opt.queue_max = 100000;
     if (!l->opt.sync_ms) l->opt.sync_ms = 4;
     if (!l->opt.apply_ms) l->opt.apply_ms = 200;
-    if (!l->opt.apply_batch) l->opt.apply_batch = 12000;
+    if (!l->opt.apply_batch) l->opt.apply_batch = 24000;
 }
 
 uint64_t ledger_ended(const struct ledger *l) {

@@ -36,7 +36,7 @@ struct ledger_options {
     uint64_t queue_max;   // records held in memory when there is no segment; 0 = 100,000
     unsigned sync_ms;     // 0 = 4
     unsigned apply_ms;    // 0 = 200
-    unsigned apply_batch; // 0 = 12,000: apply sooner when so many wait
+    unsigned apply_batch; // 0 = 24,000: apply sooner when so many wait
     void (*on_event)(void *arg, enum ledger_event event, const char *message); // may be NULL
     void *arg;
 };
