@@ -7,6 +7,7 @@
 #include "os/file.h"
 #include "os/thread.h"
 #include "store/sqlite_bulk.h"
+#include "store/sqlite_scan.h"
 
 #include <errno.h>
 #include <sqlite3.h>
@@ -16,6 +17,7 @@ struct sqlite {
     sqlite3 *os;
     struct map statements; // text → struct sqlite_stmt
     struct sqlite_bulk bulk;
+    struct sqlite_scan scan;
     char *path;
 };
 
@@ -247,6 +249,15 @@ static bool sqlite_prepare(struct sql *base, struct str text, struct sql_stmt **
     return true;
 }
 
+static bool sqlite_prepare_scan(struct sql *base, struct str text, unsigned columns, struct sql_stmt **out_stmt,
+                                struct err *err) {
+    struct sqlite *db = of(base);
+    BUF_AUTO struct buf whole = BUF_INIT(text.n + SQL_SCAN_MAX * 16);
+    int rc = sqlite_scan_text(&db->scan, db->os, text, columns, &whole);
+    if (rc) return failed(db, rc, "prepare a statement", err);
+    return sqlite_prepare(base, buf_str(&whole), out_stmt, err);
+}
+
 static void note_bind(struct sqlite_stmt *st, int rc) {
     if (UNLIKELY(rc != SQLITE_OK) && !st->bind_failed) st->bind_failed = rc;
 }
@@ -279,6 +290,16 @@ static bool sqlite_step(struct sql_stmt *base, bool *out_row, struct err *err) {
     sqlite3_reset(st->os);
     st->bind_failed = 0;
     if (ok) *out_row = false;
+    return ok;
+}
+
+static bool sqlite_scan(struct sql_stmt *base, sql_scan_row *each, void *arg, struct err *err) {
+    struct sqlite_stmt *st = stmt_of(base);
+    struct sqlite *db = of(base->db);
+    int rc = st->bind_failed ? st->bind_failed : sqlite_scan_run(&db->scan, st->os, each, arg, err);
+    bool ok = rc == SQLITE_DONE || (db->scan.stopped ? false : failed(db, rc, "run a statement", err));
+    sqlite3_reset(st->os);
+    st->bind_failed = 0;
     return ok;
 }
 
@@ -389,6 +410,8 @@ const struct sql_ops sql_driver_sqlite = {
     .bind_blob = sqlite_bind_blob,
     .bind_null = sqlite_bind_null,
     .step = sqlite_step,
+    .prepare_scan = sqlite_prepare_scan,
+    .scan = sqlite_scan,
     .reset = sqlite_reset,
     .col_is_null = sqlite_col_is_null,
     .col_i64 = sqlite_col_i64,

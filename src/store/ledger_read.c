@@ -221,45 +221,48 @@ static void group_add(struct group *g, const struct usage_sums_row *row, bool fa
     g->row.saved_nano = (int64_t)((uint64_t)g->row.saved_nano + v[SUM_SAVED]);
 }
 
+// The rows of one part of the range.
+struct scanning {
+    struct reading *r;
+    enum usage_rows rows;
+    uint64_t sign;
+};
+
 // What all combinations add up to, or a facet of them: the group stands in the row.
-static bool row_of_all(struct reading *r, struct sql_stmt *st, enum usage_rows rows, uint64_t sign, struct err *err) {
+static bool row_of_all(void *arg, const int64_t *columns, struct err *err) {
+    const struct scanning *s = arg;
+    struct reading *r = s->r;
     bool time = usage_group_is_time(r->q->group);
     struct usage_sums_row row;
-    usage_sql_row(&r->sql, rows, st, &row);
-    struct group *g = group_next(r, time ? period_of(r->q->group, row.hour) : sql_col_i64(st, 0), row.owner_kind);
+    usage_sql_row(&r->sql, s->rows, columns, &row);
+    struct group *g = group_next(r, time ? period_of(r->q->group, row.hour) : columns[0], row.owner_kind);
     if (!g) return err_no_memory(err);
-    group_add(g, &row, row.failed, sign);
-    if (!r->sql.rest || rows != USAGE_ROWS_FACET) return true;
+    group_add(g, &row, row.failed, s->sign);
+    if (!r->sql.rest || s->rows != USAGE_ROWS_FACET) return true;
     struct group *rest = group_of_number(r, 0, 0);
     if (!rest) return err_no_memory(err);
-    group_add(rest, &row, row.failed, 0 - sign);
+    group_add(rest, &row, row.failed, 0 - s->sign);
     return true;
 }
 
-static bool row_of_dim(struct reading *r, struct sql_stmt *st, enum usage_rows rows, uint64_t sign, struct err *err) {
-    const struct dim *d = dim_find(r, sql_col_i64(st, 0));
+static bool row_of_dim(void *arg, const int64_t *columns, struct err *err) {
+    const struct scanning *s = arg;
+    struct reading *r = s->r;
+    const struct dim *d = dim_find(r, columns[0]);
     struct usage_sums_row row;
     if (!d) return true; // not one that is meant, or what all add up to
-    usage_sql_row(&r->sql, rows, st, &row);
+    usage_sql_row(&r->sql, s->rows, columns, &row);
     bool time = usage_group_is_time(r->q->group);
     struct group *g = time ? group_next(r, period_of(r->q->group, row.hour), 0) : &r->groups.p[d->group];
     if (!g) return err_no_memory(err);
-    group_add(g, &row, d->error, sign);
+    group_add(g, &row, d->error, s->sign);
     return true;
 }
 
 static bool part_sum(struct reading *r, const struct usage_part *part, enum usage_rows rows, struct err *err) {
-    struct sql_stmt *st;
-    uint64_t sign = part->sign > 0 ? 1 : UINT64_MAX;
+    struct scanning s = {r, rows, part->sign > 0 ? 1 : UINT64_MAX};
     bool of_all = rows == USAGE_ROWS_ALL || rows == USAGE_ROWS_FACET;
-    if (!usage_sql_sums(&r->sql, part, rows, &st, err)) return false;
-    for (bool row;;) {
-        if (!sql_step(st, &row, err)) return false;
-        if (!row) return true;
-        if ((of_all ? row_of_all : row_of_dim)(r, st, rows, sign, err)) continue;
-        sql_reset(st);
-        return false;
-    }
+    return usage_sql_sums(&r->sql, part, rows, of_all ? row_of_all : row_of_dim, &s, err);
 }
 
 // From here on groups are called by their texts.

@@ -40,14 +40,41 @@ struct sql_scope sql_tenant(struct sql *db, int64_t tenant) {
     return (struct sql_scope){db, tenant};
 }
 
-bool sql_prepare(struct sql_scope scope, struct str text, struct sql_stmt **out_stmt, struct err *err) {
-    const struct sql_ops *ops = scope.db->ops;
+static void enter(struct sql_scope scope, struct str text) {
     bool tenants = scope.tenant != SQL_PLATFORM;
     INVARIANT(!tenants || (str_find(text, STR("tenant_id")) < text.n && str_find(text, STR("?1")) < text.n));
-    if (ops->enter) ops->enter(scope.db, scope.tenant);
-    if (!ops->prepare(scope.db, text, out_stmt, err)) return false;
-    if (tenants) sql_bind_i64(*out_stmt, 1, scope.tenant);
+    if (scope.db->ops->enter) scope.db->ops->enter(scope.db, scope.tenant);
+}
+
+bool sql_prepare(struct sql_scope scope, struct str text, struct sql_stmt **out_stmt, struct err *err) {
+    enter(scope, text);
+    if (!scope.db->ops->prepare(scope.db, text, out_stmt, err)) return false;
+    if (scope.tenant != SQL_PLATFORM) sql_bind_i64(*out_stmt, 1, scope.tenant);
     return true;
+}
+
+bool sql_prepare_scan(struct sql_scope scope, struct str text, unsigned columns, struct sql_stmt **out_stmt,
+                      struct err *err) {
+    const struct sql_ops *ops = scope.db->ops;
+    INVARIANT(columns > 0 && columns <= SQL_SCAN_MAX);
+    if (!ops->prepare_scan) return sql_prepare(scope, text, out_stmt, err);
+    enter(scope, text);
+    if (!ops->prepare_scan(scope.db, text, columns, out_stmt, err)) return false;
+    if (scope.tenant != SQL_PLATFORM) sql_bind_i64(*out_stmt, 1, scope.tenant);
+    return true;
+}
+
+bool sql_scan(struct sql_stmt *st, unsigned columns, sql_scan_row *each, void *arg, struct err *err) {
+    if (st->db->ops->scan) return st->db->ops->scan(st, each, arg, err);
+    for (bool more;;) {
+        int64_t row[SQL_SCAN_MAX];
+        if (!sql_step(st, &more, err)) return false;
+        if (!more) return true;
+        for (unsigned i = 0; i < columns; i++) row[i] = sql_col_i64(st, (int)i);
+        if (each(arg, row, err)) continue;
+        sql_reset(st);
+        return false;
+    }
 }
 
 bool sql_query_i64(struct sql_scope scope, struct str text, int64_t *out_value, struct err *err) {

@@ -56,6 +56,10 @@ struct sql_scope {
     int64_t tenant;
 };
 
+#define SQL_SCAN_MAX 32
+// One row's columns. false ends the scan, with the error that it set.
+typedef bool sql_scan_row(void *arg, const int64_t *row, struct err *err);
+
 struct sql_ops {
     const char *name;
     bool (*accepts)(struct str where); // whether `where` names a database of this driver
@@ -71,6 +75,10 @@ struct sql_ops {
     void (*bind_null)(struct sql_stmt *st, int index);
     bool (*step)(struct sql_stmt *st, bool *out_row, struct err *err);
     void (*reset)(struct sql_stmt *st);
+    // For sql_prepare_scan and sql_scan. NULL: rows are stepped over.
+    bool (*prepare_scan)(struct sql *db, struct str text, unsigned columns, struct sql_stmt **out_stmt,
+                         struct err *err);
+    bool (*scan)(struct sql_stmt *st, sql_scan_row *each, void *arg, struct err *err);
     bool (*col_is_null)(struct sql_stmt *st, int column);
     int64_t (*col_i64)(struct sql_stmt *st, int column);
     struct str (*col_text)(struct sql_stmt *st, int column);
@@ -134,6 +142,13 @@ NODISCARD bool sql_run(struct sql_stmt *st, struct err *err);
 // Prepares and runs a statement without values, and takes the first column of its only row; ERR_NOT_FOUND when there is
 // no row.
 NODISCARD bool sql_query_i64(struct sql_scope scope, struct str text, int64_t *out_value, struct err *err);
+
+// For many rows of numbers, which need not come in an order: as sql_prepare for a SELECT of so many columns, at most
+// SQL_SCAN_MAX, without ORDER BY and GROUP BY. Values are bound as ever; sql_scan then goes over all rows, and resets.
+// No other scan may run on the connection meanwhile.
+NODISCARD bool sql_prepare_scan(struct sql_scope scope, struct str text, unsigned columns, struct sql_stmt **out_stmt,
+                                struct err *err);
+NODISCARD bool sql_scan(struct sql_stmt *st, unsigned columns, sql_scan_row *each, void *arg, struct err *err);
 
 // Columns from 0; slices live until the next step or reset. NULL reads as 0 or the empty slice.
 static inline bool sql_col_is_null(struct sql_stmt *st, int column) { return st->db->ops->col_is_null(st, column); }

@@ -391,9 +391,21 @@ static void put_records(struct usage_text *b, const struct usage_part *part) {
     put_meant(b, "u.dim_id");
 }
 
-bool usage_sql_sums(const struct usage_sql *s, const struct usage_part *part, enum usage_rows rows,
-                    struct sql_stmt **out_stmt, struct err *err) {
+// How many columns there are before those that not all groups have.
+static unsigned sums_end(enum usage_rows rows) {
+    if (rows == USAGE_ROWS_RECORDS) return 12;
+    return (rows == USAGE_ROWS_COMBINATIONS ? 1 : 2) + SUM_COUNT;
+}
+static unsigned columns_of(const struct usage_sql *s, enum usage_rows rows) {
+    bool owner = s->q->group == LEDGER_GROUP_OWNER && (rows == USAGE_ROWS_ALL || rows == USAGE_ROWS_FACET);
+    return sums_end(rows) + (owner || usage_group_is_time(s->q->group));
+}
+
+bool usage_sql_sums(const struct usage_sql *s, const struct usage_part *part, enum usage_rows rows, sql_scan_row *each,
+                    void *arg, struct err *err) {
     struct usage_text b;
+    struct sql_stmt *st;
+    unsigned columns = columns_of(s, rows);
     usage_begin(&b, s);
     if (rows == USAGE_ROWS_RECORDS)
         put_records(&b, part);
@@ -401,35 +413,33 @@ bool usage_sql_sums(const struct usage_sql *s, const struct usage_part *part, en
         put_combinations(&b, part);
     else
         put_added_up(&b, part, rows);
-    return usage_end(&b, out_stmt, err);
+    return usage_end_scan(&b, columns, &st, err) && sql_scan(st, columns, each, arg, err);
 }
 
-static void record_read(struct sql_stmt *st, struct usage_sums_row *out_row) {
-    int64_t *v = out_row->v, flags = sql_col_i64(st, 1);
+static void record_read(const int64_t *columns, struct usage_sums_row *out_row) {
+    int64_t *v = out_row->v, flags = columns[1];
     v[SUM_REQUESTS] = usage_requests((uint64_t)flags);
     v[SUM_UNPRICED] = (flags & USAGE_PRICE_UNKNOWN) != 0;
-    for (int i = 0; i < 8; i++) v[SUM_TOKENS_IN + i] = sql_col_i64(st, 2 + i);
+    for (int i = 0; i < 8; i++) v[SUM_TOKENS_IN + i] = columns[2 + i];
     static_assert(SUM_TTFT == SUM_TOKENS_IN + 7, "tokens, cost and times are in one order");
     v[SUM_LATENCY] *= v[SUM_REQUESTS];
     v[SUM_TTFT_REQUESTS] = v[SUM_TTFT] > 0;
-    v[SUM_ATTEMPTS] = sql_col_i64(st, 10);
-    v[SUM_REFERENCE] = sql_col_i64(st, 11);
+    v[SUM_ATTEMPTS] = columns[10];
+    v[SUM_REFERENCE] = columns[11];
     v[SUM_SAVED] = flags & USAGE_COMPARED ? v[SUM_REFERENCE] - v[SUM_COST] : 0;
 }
 
-void usage_sql_row(const struct usage_sql *s, enum usage_rows rows, struct sql_stmt *st,
+void usage_sql_row(const struct usage_sql *s, enum usage_rows rows, const int64_t *columns,
                    struct usage_sums_row *out_row) {
     bool of_all = rows == USAGE_ROWS_ALL || rows == USAGE_ROWS_FACET;
-    int first = of_all ? 2 : 1, last = first + SUM_COUNT;
-    if (rows == USAGE_ROWS_RECORDS) {
-        record_read(st, out_row);
-        last = 12;
-    } else {
-        for (int i = 0; i < SUM_COUNT; i++) out_row->v[i] = sql_col_i64(st, first + i);
-    }
-    out_row->failed = of_all && sql_col_i64(st, 1) != 0;
-    out_row->hour = usage_group_is_time(s->q->group) ? sql_col_i64(st, last) : 0;
-    out_row->owner_kind = of_all && s->q->group == LEDGER_GROUP_OWNER ? sql_col_i64(st, last) : 0;
+    unsigned last = sums_end(rows);
+    if (rows == USAGE_ROWS_RECORDS)
+        record_read(columns, out_row);
+    else
+        memcpy(out_row->v, columns + last - SUM_COUNT, sizeof out_row->v);
+    out_row->failed = of_all && columns[1] != 0;
+    out_row->hour = usage_group_is_time(s->q->group) ? columns[last] : 0;
+    out_row->owner_kind = of_all && s->q->group == LEDGER_GROUP_OWNER ? columns[last] : 0;
 }
 
 bool usage_sql_text(const struct usage_sql *s, int64_t id, struct arena *arena, struct str *out_text, struct err *err) {

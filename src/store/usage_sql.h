@@ -48,10 +48,10 @@ NODISCARD bool usage_sql_dims(const struct usage_sql *s, struct sql_stmt **out_s
 size_t usage_sql_parts(const struct usage_sql *s, struct usage_part out[USAGE_PARTS_MAX]);
 // What a part's sums are to be of. Beside those of a facet, where there is a rest, also USAGE_ROWS_ALL.
 enum usage_rows usage_sql_rows(const struct usage_sql *s, const struct usage_part *part);
-// What there is in the part. The first column: the combination, which need not be one that the query means; of all and
-// of a facet the group.
+// Goes over what there is in the part. The first column: the combination, which need not be one that the query means;
+// of all and of a facet the group.
 NODISCARD bool usage_sql_sums(const struct usage_sql *s, const struct usage_part *part, enum usage_rows rows,
-                              struct sql_stmt **out_stmt, struct err *err);
+                              sql_scan_row *each, void *arg, struct err *err);
 // The other columns.
 struct usage_sums_row {
     bool failed;        // of all and of a facet
@@ -59,7 +59,7 @@ struct usage_sums_row {
     int64_t owner_kind; // of all and of a facet, LEDGER_GROUP_OWNER
     int64_t v[SUM_COUNT];
 };
-void usage_sql_row(const struct usage_sql *s, enum usage_rows rows, struct sql_stmt *st,
+void usage_sql_row(const struct usage_sql *s, enum usage_rows rows, const int64_t *columns,
                    struct usage_sums_row *out_row);
 
 // The text that a number stands for, in the arena; 0: the empty one.

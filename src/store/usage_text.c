@@ -156,10 +156,13 @@ void usage_put_facet(struct usage_text *b, enum usage_facet facet, bool of_dim) 
     }
 }
 
-bool usage_end(struct usage_text *b, struct sql_stmt **out_stmt, struct err *err) {
+bool usage_end_scan(struct usage_text *b, unsigned columns, struct sql_stmt **out_stmt, struct err *err) {
     struct sql *db = b->s->db;
     struct sql_scope scope = b->q->tenant_id ? sql_tenant(db, (int64_t)b->q->tenant_id) : sql_platform(db);
-    bool ok = b->text.failed ? err_no_memory(err) : sql_prepare(scope, buf_str(&b->text), out_stmt, err);
+    struct str text = buf_str(&b->text);
+    bool ok = b->text.failed ? err_no_memory(err)
+              : columns      ? sql_prepare_scan(scope, text, columns, out_stmt, err)
+                             : sql_prepare(scope, text, out_stmt, err);
     buf_free(&b->text);
     for (int i = 0; ok && i < b->n; i++) {
         if (b->values[i].is_text)
@@ -168,4 +171,8 @@ bool usage_end(struct usage_text *b, struct sql_stmt **out_stmt, struct err *err
             sql_bind_i64(*out_stmt, i + 1, b->values[i].i);
     }
     return ok;
+}
+
+bool usage_end(struct usage_text *b, struct sql_stmt **out_stmt, struct err *err) {
+    return usage_end_scan(b, 0, out_stmt, err);
 }

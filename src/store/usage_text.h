@@ -24,6 +24,8 @@ struct usage_text {
 void usage_begin(struct usage_text *b, const struct usage_sql *s);
 // The statement, with its values bound.
 NODISCARD bool usage_end(struct usage_text *b, struct sql_stmt **out_stmt, struct err *err);
+// The same, of so many columns of numbers, for sql_scan.
+NODISCARD bool usage_end_scan(struct usage_text *b, unsigned columns, struct sql_stmt **out_stmt, struct err *err);
 
 void usage_put(struct usage_text *b, const char *text);
 // The text before it, and a place for the number.

@@ -30,6 +30,16 @@ VALUES = ('x', 'vision', 'ai.example.com', '1', '200', 'true', '2026-01-01T00:00
           'req_0000000000000', 'team/team', 'project/project', 'user/ada@acme.example', 'ada@acme.example', 'role', 'key', 'all')
 
 
+class Rows:
+    """Stands for the function through which the server takes rows of numbers."""
+
+    def step(self, *values):
+        pass
+
+    def finalize(self):
+        return None
+
+
 class Walk:
     """Asks the API everything it can be asked."""
 
@@ -197,6 +207,7 @@ class Sqlite(Walk, Suite):
 
     def faults_in(self, texts):
         db = sqlite3.connect(f'file:{self.server.data}/penstock.db?mode=ro', uri=True)
+        db.create_aggregate('penstock_rows', -1, Rows)
         faults = []
         for text in self.texts:
             if text.startswith('CREATE TEMP'):

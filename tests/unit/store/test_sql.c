@@ -78,6 +78,55 @@ static void test_values(void) {
     sql_close(NULL);
 }
 
+struct scanned {
+    int64_t rows, sum, texts;
+    int64_t last; // the scan ends behind it; 0: never
+};
+static bool on_row(void *arg, const int64_t *row, struct err *e) {
+    struct scanned *s = arg;
+    s->rows++;
+    s->sum += row[0];
+    s->texts += row[1];
+    return row[0] != s->last || err_set(e, ERR_OVERLOADED, "enough");
+}
+
+static void test_scan(void) {
+    struct sql *db = open_db(STR(":memory:"), SQL_CREATE, 0);
+    struct sql_stmt *st;
+    REQUIRE(db && sql_exec(db, MAKE_T, &err));
+    for (int64_t id = 1; id <= 100; id++) REQUIRE(put(db, id, id % 2 ? STR("7") : STR_NONE));
+    // A condition that is looked up for each row is no less one.
+    struct str text = STR("SELECT id, v FROM t WHERE id > ?1 AND EXISTS (SELECT 1 FROM t o WHERE o.id = t.id + 10)");
+    for (int again = 0; again < 2; again++) {
+        struct scanned s = {0};
+        REQUIRE(sql_prepare_scan(sql_platform(db), text, 2, &st, &err));
+        sql_bind_i64(st, 1, 80);
+        CHECK(sql_scan(st, 2, on_row, &s, &err));
+        CHECK_INT(s.rows, 10);
+        CHECK_INT(s.sum, 855);
+        CHECK_INT(s.texts, 5 * 7);
+    }
+    struct scanned none = {0}, some = {.last = 85};
+    REQUIRE(sql_prepare_scan(sql_platform(db), text, 2, &st, &err));
+    sql_bind_i64(st, 1, 90);
+    CHECK(sql_scan(st, 2, on_row, &none, &err));
+    CHECK_INT(none.rows, 0);
+    sql_bind_i64(st, 1, 80);
+    CHECK(!sql_scan(st, 2, on_row, &some, &err) && err.code == ERR_OVERLOADED);
+    CHECK_STR(str_c(err.message), STR("enough"));
+    CHECK_INT(some.rows, 5);
+    CHECK_INT(count(db), 100); // the connection is as before
+    // As many columns as there may be.
+    REQUIRE(sql_prepare_scan(sql_platform(db),
+                             STR("SELECT id, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,"
+                                 " 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 FROM t"),
+                             SQL_SCAN_MAX, &st, &err));
+    CHECK(sql_scan(st, SQL_SCAN_MAX, on_row, &none, &err));
+    CHECK_INT(none.sum, 5050);
+    CHECK(!sql_prepare_scan(sql_platform(db), STR("SELECT x FROM nowhere"), 1, &st, &err));
+    sql_close(db);
+}
+
 static void test_mistakes(void) {
     struct sql *db = open_db(STR(":memory:"), SQL_CREATE, 0);
     struct sql_stmt *st;
@@ -347,5 +396,5 @@ static void test_no_memory(void) {
     CHECK_INT(after.bytes, before.bytes);
 }
 
-TEST_MAIN(visit, test_values, test_mistakes, test_transactions, test_snapshot, test_busy, test_full, test_refused_files,
-          test_damage, test_open_race, test_no_memory, test_locks_stay)
+TEST_MAIN(visit, test_values, test_scan, test_mistakes, test_transactions, test_snapshot, test_busy, test_full,
+          test_refused_files, test_damage, test_open_race, test_no_memory, test_locks_stay)
