@@ -20,8 +20,9 @@ enum { KEYS = 1000, TENANTS = 50, DAYS = 90, ROUNDS = 5, HOURS = DAYS * 24, MODE
 // A range of which both edges are as far from the ends of months, days and hours as can be; in ns after START.
 #define MIDDLE_FROM (15 * 24 * HOUR_NS + 12 * HOUR_NS + HOUR_NS / 2)
 #define MIDDLE_TO (MIDDLE_FROM + 30 * 24 * HOUR_NS)
-// The same, and of days and thirds of months too: the middle of a month's second third to that of another's.
-#define WORST_FROM (14 * 24 * HOUR_NS + 12 * HOUR_NS + HOUR_NS / 2)
+// The same, and of quarters of a day and thirds of months too: the middle of a month's second third to that of
+// another's, half an hour before the middle of the quarter in which most is asked.
+#define WORST_FROM (15 * 24 * HOUR_NS + 14 * HOUR_NS + HOUR_NS / 2)
 #define WORST_MONTH_TO (WORST_FROM + 30 * 24 * HOUR_NS)
 #define WORST_TWO_TO (WORST_FROM + 60 * 24 * HOUR_NS)
 #define RAW_HOURS 25 // whose requests are there one by one
