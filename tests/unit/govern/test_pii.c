@@ -54,8 +54,9 @@ static void emails(void) {
         "<email:m\xc3\xbcller@b\xc3\xbc"
         "cher.example>",
         "<email:x_y-z@sub-domain.example.museum>", "a,<email:b@c.io>;<email:d@e.fr>|<email:f@g.info>",
-        "<email:info@xn--bcher-kva.example>", "\"<email:quoted@example.com>\"", "user=<email:u1@example.com>&x=1",
-        "<email:1234567890@example.com>", "<email:4111111111111111@example.com>", "<email:a@b.example.com>.\n");
+        "<email:a@example.com\xc3\xa9>@b.example.org", "<email:info@xn--bcher-kva.example>",
+        "\"<email:quoted@example.com>\"", "user=<email:u1@example.com>&x=1", "<email:1234567890@example.com>",
+        "<email:4111111111111111@example.com>", "<email:a@b.example.com>.\n");
     ALL("@ada", "ada@", "a@b", "a@localhost", "ada@.com", "ada@example.", "pkg@1.2.3", "left-pad@1.3.0-beta.1",
         "icon@2x.png", "getty@tty1.service", "git@github.com:a/b.git", "@Override", "@app.route('/x')", "a @ b.com",
         "ada@-example.com", "ada@example.c", "ada@example.q9", "x.@example.com", "https://medium.com/@user.name",
