@@ -21,7 +21,7 @@
 #include "base/defs.h"
 
 #define LINE_CLASSES 3
-#define LINE_LANES_MAX 16 // that one waits in
+#define LINE_LANES_MAX 24 // that one waits in
 
 struct line_flow;
 struct line_item;

@@ -6,6 +6,9 @@
 #include "route/filter.h"
 #include "route/unserved.h"
 
+// Places that are left to configured fallbacks.
+#define FALLBACKS_LEFT 4
+
 // --- prices ---
 
 // Whether somebody between the tenant and the level where the model is configured has prices of their own.
@@ -165,15 +168,15 @@ static void bring_first(struct candidate *list, size_t at) {
     list[0].drop = ROUTE_DROP_KEPT;
 }
 
-// Appends a model's targets to a route. How many were added.
-static size_t add_targets(const struct route_ask *ask, struct route_model *m, bool lenient, struct candidate *list,
-                          struct route_trace *trace, struct route *r) {
+// Appends up to `room` of a model's targets to a route. How many were added.
+static size_t add_targets(const struct route_ask *ask, struct route_model *m, bool lenient, size_t room,
+                          struct candidate *list, struct route_trace *trace, struct route *r) {
     static const struct route_need nothing = {.tier = TIER_SIMPLE};
     const struct strategy_ops *ops = strategy_get((enum conf_strategy)m->conf->strategy);
     const struct strategy_in in = {
         .model = m, .need = ask->need ? ask->need : &nothing, .draw = ask->draw, .look = ask->look};
     const struct filter_in filter = {.model = m, .need = ask->need, .now_ns = ask->now_ns, .lenient = lenient};
-    size_t room = ROUTE_TARGETS_MAX - r->count, soft;
+    size_t soft;
     filter_targets(&filter, list);
     weigh(ask, ops, m, trace != NULL, list);
     if (ops->sift && ask->need) ops->sift(&in, list, m->count);
@@ -243,14 +246,14 @@ bool route_resolve(const struct route_ask *ask, struct str name, struct route *o
                        STR_ARG(str_head(name, 100)));
     r->routed = &ask->table->models[choice.model->index];
     r->considered = r->routed->count;
-    if (add_targets(ask, r->routed, false, list, trace, r)) return true;
+    if (add_targets(ask, r->routed, false, ROUTE_OWN_MAX, list, trace, r)) return true;
     bool too_long = true;
     for (size_t i = 0; i < r->routed->count; i++)
         too_long = too_long && (list[i].drop == ROUTE_DROP_CONTEXT || list[i].drop == ROUTE_DROP_WEIGHT);
     if (route_fall_back(ask, too_long ? FAILURE_CONTEXT_WINDOW : FAILURE_NONE, r)) return true;
     r->fallen = false;
     // Before it is refused, those are asked of which nobody knows whether they can.
-    if (!ask->sure && add_targets(ask, r->routed, true, list, trace, r)) return true;
+    if (!ask->sure && add_targets(ask, r->routed, true, ROUTE_OWN_MAX, list, trace, r)) return true;
     return route_unserved(ask, name, r->routed, list, err);
 }
 
@@ -279,22 +282,35 @@ static void drop_doubles(struct route *route, size_t from) {
     route->count = kept;
 }
 
-bool route_fall_back_on(const struct route_ask *ask, const struct str *names, size_t count, struct route *route) {
+// Of the places that are left, as many as leave one to each that may come after.
+static size_t room_before(const struct route *route, size_t later) {
+    size_t left = ROUTE_TARGETS_MAX - route->count;
+    return MIN(left > later ? left - later : 1, (size_t)ROUTE_OWN_MAX);
+}
+
+// later: places that are left to others.
+static bool add_models(const struct route_ask *ask, const struct str *names, size_t count, size_t later,
+                       struct route *route) {
     struct candidate list[ROUTE_NODES_MAX];
     size_t before_them = route->count;
     for (size_t i = 0; i < count && route->count < ROUTE_TARGETS_MAX; i++) {
         struct conf_choice choice;
         struct route_ask each = *ask;
+        size_t from = route->count, room = room_before(route, later + count - i - 1);
         if (!conf_tenant_allows(ask->tenant, names[i])) continue;
         if (!conf_resolve(ask->table->conf, ask->tenant, names[i], &choice)) continue;
         if (ask->need_for) each.need = ask->need_for(ask->call, names[i]);
         if (choice.model)
-            (void)add_targets(&each, &ask->table->models[choice.model->index], false, list, NULL, route);
+            (void)add_targets(&each, &ask->table->models[choice.model->index], false, room, list, NULL, route);
         else if (can_stand_in(&each, &choice))
             route_direct(&each, choice.peer, choice.upstream, &route->targets[route->count++]);
+        drop_doubles(route, from);
     }
-    drop_doubles(route, before_them);
     return route->count > before_them;
+}
+
+bool route_fall_back_on(const struct route_ask *ask, const struct str *names, size_t count, struct route *route) {
+    return add_models(ask, names, count, FALLBACKS_LEFT, route);
 }
 
 bool route_fall_back(const struct route_ask *ask, enum failure failure, struct route *route) {
@@ -313,5 +329,5 @@ bool route_fall_back(const struct route_ask *ask, enum failure failure, struct r
         names = f->rate_limit.p, n = f->rate_limit.n;
     route->fallen = true;
     if (n && str_eq(names[0], STR(CONF_FALLBACK_NONE))) n = 0;
-    return route_fall_back_on(ask, names, n, route);
+    return add_models(ask, names, n, 0, route);
 }

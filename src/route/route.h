@@ -9,7 +9,8 @@
 #include "base/err.h"
 #include "route/strategy.h"
 
-#define ROUTE_TARGETS_MAX 16
+#define ROUTE_TARGETS_MAX 24
+#define ROUTE_OWN_MAX 16 // of one model: there are places for those that are asked in its stead
 
 struct route_target {
     const struct conf_provider *provider;
@@ -58,9 +59,9 @@ struct route_trace {
 NODISCARD bool route_resolve(const struct route_ask *ask, struct str name, struct route *out_route,
                              struct route_trace *trace, struct err *err);
 // Adds the targets that are asked in the place of those that failed so, behind the others; models that the tenant may
-// not use are none. False: there are none. Once a route.
+// not use are none. Each name finds a place, as long as there are any. False: there are none. Once a route.
 bool route_fall_back(const struct route_ask *ask, enum failure failure, struct route *route);
-// The same with names that the client gave; whether it may use them was asked.
+// The same with names that the client gave; whether it may use them was asked. Leaves places for route_fall_back.
 bool route_fall_back_on(const struct route_ask *ask, const struct str *names, size_t count, struct route *route);
 // The configured model that a name stands for; NULL: none.
 struct route_model *route_model_find(const struct route_table *table, const struct conf_tenant *tenant,

@@ -74,7 +74,7 @@ static void test_many_targets(void) {
     struct route r;
     struct err err;
     REQUIRE(resolve(&w, NULL, STR("m"), 7, &r, &err));
-    CHECK_INT(r.count, ROUTE_TARGETS_MAX);
+    CHECK_INT(r.count, ROUTE_OWN_MAX);
     for (size_t i = 0; i < r.count; i++) {
         char want[8];
         snprintf(want, sizeof want, "m%02zu", 39 - i);
@@ -411,6 +411,41 @@ static void test_fallbacks_none(void) {
     routes_close(&w);
 }
 
+static void put_targets(struct buf *text, const char *model, const char *provider) {
+    buf_printf(text, "  - name: %s\n    targets:\n", model);
+    for (int i = 0; i < 20; i++) buf_printf(text, "      - {provider: %s, model: x%d}\n", provider, i);
+}
+
+// However many targets those before have, each fallback has a place; also behind a canary and what it stands for.
+static void test_fallbacks_of_many_targets(void) {
+    struct buf text = BUF_INIT(1 << 16);
+    buf_lit(&text, PROVIDERS "models:\n");
+    put_targets(&text, "m", "a");
+    buf_lit(&text, "    routing: {fallbacks: {general: [many, few]}}\n");
+    put_targets(&text, "many", "b");
+    put_targets(&text, "canary", "b");
+    buf_lit(&text, "  - {name: few, targets: [{provider: c}]}\n");
+    struct routes w;
+    struct route r;
+    struct err err;
+    char order[ROUTE_TARGETS_MAX + 1];
+    routes_open(&w, buf_str(&text));
+    REQUIRE(resolve(&w, NULL, STR("m"), 7, &r, &err));
+    CHECK_INT(r.count, 16);
+    const struct route_ask ask = routes_ask(&w, NULL, 7);
+    CHECK(route_fall_back(&ask, FAILURE_SERVER_ERROR, &r));
+    order_of(&r, order);
+    CHECK_STR(str_c(order), STR("aaaaaaaaaaaaaaaabbbbbbbc"));
+    REQUIRE(resolve(&w, NULL, STR("canary"), 7, &r, &err));
+    CHECK(route_fall_back_on(&ask, &(const struct str){.p = "m", .n = 1}, 1, &r));
+    r.stands_for = w.table->models[0].conf;
+    CHECK(route_fall_back(&ask, FAILURE_SERVER_ERROR, &r));
+    order_of(&r, order);
+    CHECK(str_starts(str_c(order), STR("bbbbbbbbbbbbbbbbaaaa")) && str_ends(str_c(order), STR("c")));
+    buf_free(&text);
+    routes_close(&w);
+}
+
 static void test_tags_of_a_providers_name(void) {
     struct routes w;
     struct route r;
@@ -432,4 +467,4 @@ static void test_tags_of_a_providers_name(void) {
 TEST_MAIN(test_priorities_and_weights, test_weight_of_nothing, test_many_targets, test_names, test_unknown_names,
           test_tenants, test_only_what_is_in_force, test_a_target_of_two_models, test_keys, test_fallbacks_of_a_tenant,
           test_fallbacks_of_whom_it_stands_for, test_fallbacks_by_their_own_need, test_fallbacks_none,
-          test_tags_of_a_providers_name)
+          test_fallbacks_of_many_targets, test_tags_of_a_providers_name)
