@@ -173,7 +173,7 @@ static size_t add_targets(const struct route_ask *ask, struct route_model *m, bo
                           struct candidate *list, struct route_trace *trace, struct route *r) {
     static const struct route_need nothing = {.tier = TIER_SIMPLE};
     const struct strategy_ops *ops = strategy_get((enum conf_strategy)m->conf->strategy);
-    const struct strategy_in in = {
+    struct strategy_in in = {
         .model = m, .need = ask->need ? ask->need : &nothing, .draw = ask->draw, .look = ask->look};
     const struct filter_in filter = {.model = m, .need = ask->need, .now_ns = ask->now_ns, .lenient = lenient};
     size_t soft;
@@ -181,6 +181,7 @@ static size_t add_targets(const struct route_ask *ask, struct route_model *m, bo
     weigh(ask, ops, m, trace != NULL, list);
     if (ops->sift && ask->need) ops->sift(&in, list, m->count);
     size_t kept = part(list, m->count, &soft);
+    in.all = kept == m->count;
     if (kept) rank_groups(ops, &in, list, kept);
     select_first(list, kept, trace ? kept : room);
     order_rest(list + kept, soft);

@@ -33,6 +33,7 @@ struct strategy_in {
     const struct route_need *need;
     uint64_t draw; // random
     bool look;     // turns are not used up
+    bool all;      // of the model's targets none was left out
 };
 
 struct strategy_ops {

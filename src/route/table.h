@@ -45,8 +45,8 @@ struct route_model {
     bool one_priority;        // they have all the same
     const struct condition *conditions[ROUTE_CONDITIONS_MAX]; // each once
     size_t condition_count;
-    uint64_t uses; // CONDITION_USES of all of them
-    _Atomic uint64_t turn;
+    uint64_t uses;                         // CONDITION_USES of all of them
+    _Atomic uint64_t turns, turns_of_some; // of requests that could go to all its targets, and of others
     struct retry_rules retry_rules, hedge_rules;
     struct retry_budget retries, hedges;
 };

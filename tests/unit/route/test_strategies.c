@@ -118,6 +118,31 @@ static void test_turns(void) {
                 (const double[]){7, 2, 1}, 3);
 }
 
+// Two kinds of request that take turns: one may go to all, the other to some. Each spreads over all that it may go to.
+static void test_turns_of_two_kinds(void) {
+    static const char *const weights[] = {"", ", weight: 2"};
+    for (size_t i = 0; i < ARRAY_LEN(weights); i++) {
+        struct routes w;
+        size_t counts[2][4] = {{0}};
+        char targets[400];
+        snprintf(targets, sizeof targets,
+                 "      - {provider: p, model: a, tags: [x]%s}\n      - {provider: p, model: b, tags: [x]}\n"
+                 "      - {provider: p, model: c}\n      - {provider: p, model: d}\n",
+                 weights[i]);
+        open_with(&w, "    strategy: round_robin\n", targets);
+        struct route_need needs[2] = {{.tier = TIER_SIMPLE}, {.tier = TIER_SIMPLE}};
+        needs[1].tags[needs[1].tag_count++] = STR("x");
+        for (uint64_t turn = 0; turn < 4000; turn++) counts[turn % 2][first_of(&w, &needs[turn % 2], 1000, turn)]++;
+        double total = i ? 5 : 4, some = i ? 3 : 2;
+        for (size_t k = 0; k < 4; k++) {
+            double weight = i && !k ? 2 : 1;
+            CHECK(near((double)counts[0][k], 2000 * weight / total, 4));
+            CHECK(near((double)counts[1][k], k < 2 ? 2000 * weight / some : 0, 4));
+        }
+        routes_close(&w);
+    }
+}
+
 // A request is one turn, also where there are further priorities to be ordered for it.
 static void test_turns_of_priorities(void) {
     struct routes w;
@@ -614,8 +639,8 @@ static void test_equal_costs_are_spread(void) {
     }
 }
 
-TEST_MAIN(test_weights, test_turns, test_turns_of_priorities, test_sticky, test_sticky_weights, test_arms, test_cost,
-          test_equal_costs_are_spread, test_quality_within_a_budget, test_balance, test_balance_has_a_floor,
-          test_quality_explores, test_explored_is_said, test_a_floor_is_explored, test_equals_are_not_explored,
-          test_who_is_not_explored, test_latency, test_latency_of_who_is_awaited, test_least_busy, test_usage,
-          test_tiers)
+TEST_MAIN(test_weights, test_turns, test_turns_of_two_kinds, test_turns_of_priorities, test_sticky, test_sticky_weights,
+          test_arms, test_cost, test_equal_costs_are_spread, test_quality_within_a_budget, test_balance,
+          test_balance_has_a_floor, test_quality_explores, test_explored_is_said, test_a_floor_is_explored,
+          test_equals_are_not_explored, test_who_is_not_explored, test_latency, test_latency_of_who_is_awaited,
+          test_least_busy, test_usage, test_tiers)
