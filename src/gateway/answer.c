@@ -9,6 +9,7 @@
 #include "gateway/fan.h"
 #include "gateway/flight.h"
 #include "gateway/hedge.h"
+#include "gateway/held.h"
 #include "gateway/pipeline.h"
 #include "gateway/record.h"
 #include "gateway/reply.h"
@@ -235,6 +236,7 @@ static void refuse(struct call *call, const struct chat_failure *failure, int st
         failover_go(call);
         return;
     }
+    if (held_give(call)) return;
     if (call->reply_started) { // of what another target has begun
         err_set(&err, ERR_UPSTREAM_STATUS, "provider \"%.*s\" answered with status %d", STR_ARG(name), status);
         call_fail(call, &err);
@@ -351,6 +353,7 @@ static void whole_arrived(struct call *call, struct str body) {
     if (!call->usage_known && !any && !call->at->translated && is_refusal(call, body)) return;
     if (grade_holds_back(call, body)) {
         attempt_over(call, NULL);
+        held_keep(call, body);
         failover_go(call);
         return;
     }
@@ -629,6 +632,7 @@ void call_fail(struct call *call, const struct err *given) {
         fail_stream(call, err);
         return;
     }
+    if (held_give(call)) return;
     buf_clear(&call->answer);
     if (call->answer.max < 64 * 1024) call->answer.max = 64 * 1024;
     if (names_support(call, err)) {

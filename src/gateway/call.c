@@ -3,6 +3,7 @@
 
 #include "gateway/admit.h"
 #include "gateway/chain.h"
+#include "gateway/held.h"
 #include "gateway/responses.h"
 #include "gateway/translation.h"
 
@@ -48,6 +49,7 @@ void call_release(struct call *call) {
     translation_free(call);
     responses_free(call);
     grade_free(call);
+    held_free(call);
     call->gl->active--;
 }
 

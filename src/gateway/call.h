@@ -30,6 +30,7 @@ struct clerk_job;
 struct inner_caller;
 struct need;
 struct finding;
+struct held;
 struct rider;
 
 enum answer_mode {
@@ -113,6 +114,7 @@ struct call {
     struct buf answer;
     struct buf content; // of the answer, where it is kept
     struct grade_seen seen;
+    struct held *held;  // an answer for the case that no better one comes; NULL: none
     struct relay relay; // where both speak the same dialect
     bool reply_started, paused, recorded;
     // the record

@@ -237,6 +237,7 @@ bool failover_again(struct call *call, enum failure why) {
     if (why != FAILURE_RATE_LIMIT) f->spent |= 1u << call->at->target;
     if (!own && failure_is_of_request(why)) call->trials.refused = true;
     if ((info->next || (!own && why == FAILURE_BAD_REQUEST)) && find_next(call, why)) return true;
+    if (why == FAILURE_QUALITY || call->held) return false; // there is an answer: nothing better is waited for
     if (why == FAILURE_RATE_LIMIT ? wait_in_queue(call) : info->next && wait_for_others(call)) return true;
     return info->same && may_repeat(call, why) && wait_for_same(call, &f->wait_ns) && may_retry(call);
 }

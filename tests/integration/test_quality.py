@@ -6,7 +6,7 @@ import threading
 import time
 import unittest
 
-from harness import Penstock, clean_environment, eventually, main
+from harness import Penstock, chat_body, clean_environment, eventually, main, request_bytes
 
 SAYS = {'good': 'The sky is blue because the air scatters the light of the sun, and blue light the most.',
         'bad': '', 'refuses': "I'm sorry, but I can't help with that.", 'loops': 'and then ' * 100}
@@ -81,9 +81,13 @@ class Quality(unittest.TestCase):
         cls.up = Upstream()
         cls.addClassCleanup(cls.up.stop)
         first = {'strategy': 'priority', 'retry_on': ['empty', 'refused', 'schema', 'repetition']}
-        config = {'providers': [{'name': 'up', 'kind': 'openai', 'base_url': cls.up.base_url, 'api_key': 'k'}],
+        up = {'kind': 'openai', 'base_url': cls.up.base_url, 'api_key': 'k'}
+        config = {'providers': [{'name': 'up', **up}, {'name': 'narrow', 'limits': {'concurrency': 1}, **up}],
                   'models': [model('best', 'a', 'b'), model('thumbs', 'c', 'd'), model('curious', 'q', 'r', explore=0.5),
                              model('held', 'e', 'f', **first), model('last', 'g', **first),
+                             {'name': 'full', 'strategy': 'priority', 'targets': [{'provider': 'up', 'model': 't'},
+                                                                                  {'provider': 'narrow', 'model': 'busy'}],
+                              'routing': {'queue': {'max_wait': '60s'}, 'quality': {'retry_on': ['refused']}}},
                              model('judged', 'h', strategy='priority', judge={'model': 'grader', 'share': 1}),
                              model('unjudged', 'i', strategy='priority'), model('metered', 'n'),
                              model('scored', 'k', share=1, strategy='priority'),
@@ -240,6 +244,40 @@ class Quality(unittest.TestCase):
         self.scored('e', 5)
         tasks = {r['task']: r['answers'] for r in self.sums(by='task', model='held') if r['faults']['empty']}
         self.assertEqual(set(tasks) & {'', 'translate', 'code'}, {'translate', 'code'}, tasks)
+
+    def given(self, reply, model, attempts):
+        """The answer that was held back first is the client's all the same, and what it pays for."""
+        self.assertEqual((reply.status, reply.header('x-penstock-model')), (200, model), reply)
+        answer = reply.json()
+        said = answer['choices'][0]['message']['content'] if 'choices' in answer else answer['content'][0]['text']
+        self.assertEqual(said, SAYS['refuses'])
+        self.assertEqual(reply.header('x-penstock-attempts', '1'), attempts)
+        record = next(r for r in self.server.usage() if r['request_id'] == reply.request_id)
+        self.assertEqual((record['status'], record['error'], record['upstream_model'], record['output_tokens'], record['attempts']),
+                         (200, None, model, 7, int(attempts)))
+
+    def test_what_was_held_back_is_given_when_nothing_else_comes(self):
+        self.up.says['e'] = SAYS['refuses']
+        self.up.fails.add('f')
+        before = self.scored('e', 1)['answers'] if self.sum_of('e') else 0
+        reply = self.server.chat('held')
+        self.given(reply, 'e', '2')
+        self.assertRegex(reply.header('x-penstock-tried'), r'^up/e 200( \d+ms)?, up/f 503( \d+ms)?$')
+        self.assertEqual(self.scored('e', before + 1)['answers'], before + 1)
+        self.given(self.server.post('/v1/messages', chat_body('held', max_tokens=50)), 'e', '2')
+        self.up.fails.clear()
+        self.assertEqual(self.server.chat('held').header('x-penstock-model'), 'f')
+
+    def test_nobody_waits_for_a_better_one(self):
+        self.up.says['t'] = SAYS['refuses']
+        self.up.wait.clear()
+        with self.server.conn() as conn:
+            conn.send(request_bytes('POST', '/v1/chat/completions', chat_body('narrow/judge'), key=self.server.key))
+            self.assertTrue(eventually(lambda: 'judge' in self.up.models()))
+            self.given(self.server.chat('full'), 't', '1')
+            self.up.wait.set()
+            self.assertEqual(conn.read().status, 200)
+        self.assertNotIn('busy', self.up.models())
 
     def test_schema_is_held_against(self):
         self.up.says.update(e='{"n": "x"}', f='{"n": 1}')
