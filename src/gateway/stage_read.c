@@ -170,5 +170,7 @@ enum stage_result stage_read(struct call *call, struct err *err) {
     read_name(call);
     if (native_is(call, NATIVE_ANSWER)) return STAGE_DONE;    // it was allowed when it was sent
     if (call->inner && call->inner->judge) return STAGE_DONE; // so it is configured
-    return check_model(call, call->request.model, err) && read_fallbacks(call, err) ? STAGE_DONE : STAGE_FAIL;
+    if (!check_model(call, call->request.model, err)) return STAGE_FAIL;
+    if (call->inner && call->inner->shadow) return STAGE_DONE; // the client's fallbacks are for its own answer
+    return read_fallbacks(call, err) ? STAGE_DONE : STAGE_FAIL;
 }

@@ -41,6 +41,7 @@ class Trials(Suite):
                         {'provider': 'fake', 'model': 'narrow;delay=1500', 'limits': {'tokens_per_minute': 3000}}]},
                     model('narrow-behind', 'fake', 'well', shadow={**shadow, 'model': 'narrow'}),
                     model('broken-behind', 'fake', 'well', shadow={**shadow, 'model': 'broken'}),
+                    model('alone-behind', 'fake', 'well', shadow={**shadow, 'model': 'ailing'}), model('ailing', 'fake', 'ailing;status=500'),
                     model('private', 'fake', 'well', shadow={**shadow, 'model': 'distant'}),
                     model('ramped', 'fake', 'well', canary=canary('rival', steps=['0.5', '1'])),
                     model('hurt', 'fake', 'well', canary=canary('broken', steps=['0.5'], every='1h')),
@@ -89,6 +90,17 @@ class Trials(Suite):
             self.assertEqual(self.server.chat('broken-behind').status, 200)
         self.assertTrue(eventually(lambda: self.arms('shadow', 'broken-behind').get('shadow', {}).get('errors') == 5, 20))
         self.assertEqual(self.arms('shadow', 'broken-behind')['base']['errors'], 0)
+
+    def test_a_shadow_asks_nobody_else(self):
+        """Whom the client would rather have is for its own answer."""
+        body = json.loads(chat('alone-behind'))
+        for more, headers in (({'fallbacks': ['free']}, {}), ({}, {'x-penstock-fallbacks': 'free'})):
+            self.fake.reset()
+            data = json.dumps({**body, **more}).encode()
+            self.assertEqual(self.server.post('/v1/chat/completions', data, headers).status, 200)
+            self.assertTrue(eventually(lambda: len(self.asked()) == 2))
+            self.server.chat('distant')
+            self.assertEqual(sorted(self.asked()), ['ailing;status=500', 'well', 'well'])
 
     def test_answers_of_others_are_not_its_quality(self):
         for _ in range(4):
