@@ -39,6 +39,7 @@ static void on_task(struct task *task);
 // What the client said of how its request is to be treated holds for each step.
 static bool take_fields(struct chain *c) {
     static const struct str names[] = {STR_INIT("x-penstock-session"), STR_INIT("x-penstock-strict"),
+                                       STR_INIT("x-penstock-priority"), STR_INIT("x-penstock-max-wait"),
                                        STR_INIT("traceparent")};
     const struct http_req *req = c->call->req;
     static_assert(NEED_FIELDS_MAX + ARRAY_LEN(names) == ARRAY_LEN(c->fields), "room for all");
@@ -64,14 +65,15 @@ static struct chain *chain_new(struct call *call) {
     struct chain *c = mem_zalloc(1, sizeof *c);
     if (!c) return NULL;
     const struct conf_model *m = call->route.model;
-    uint64_t now = clock_mono_ns();
+    uint64_t now = clock_mono_ns(), left = watch_remaining(call);
     c->call = call;
     c->gl = call->gl;
     c->model = m;
     c->caller = (struct inner_caller){
         .ring = call->key ? keyring_ref(call->ring) : NULL, .key = call->key, .origin = STR(""), .step = &c->limits};
     c->cost_known = true;
-    c->end_ns = m->chain_timeout == OPT_UNSET ? UINT64_MAX : now + (uint64_t)m->chain_timeout * NS_PER_MS;
+    if (m->chain_timeout != OPT_UNSET) left = MIN(left, (uint64_t)m->chain_timeout * NS_PER_MS);
+    c->end_ns = left == UINT64_MAX ? left : now + left;
     c->task.fn = on_task;
     timer_init(&c->timer, call->gl->loop, on_time);
     buf_init(&c->asked, ASKED_MAX);

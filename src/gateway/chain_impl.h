@@ -34,7 +34,7 @@ struct chain {
     struct inner_caller caller;  // of all steps
     struct inner_step limits;    // of the one under way
     struct buf asked;            // its body
-    struct http_field fields[6]; // that go along
+    struct http_field fields[8]; // that go along
     size_t field_count;
     int status;
     struct buf body;   // its answer

@@ -52,6 +52,11 @@ class Chain(Suite):
                 {'name': 'late', 'chain': [step('plan', 'slow', timeout='100ms', on_failure='skip'), step('say', 'a')]},
                 {'name': 'too-late', 'chain': [step('plan', 'slow', on_failure='skip'), step('say', 'a')],
                  'chain_timeout': '100ms'},
+                {'name': 'late-in-all', 'chain': [step('plan', 'slow', on_failure='skip'), step('say', 'a')],
+                 'routing': {'timeouts': {'total': '100ms'}}},
+                {'name': 'narrow', 'routing': {'queue': {'max_wait': '60s'}},
+                 'targets': [{'provider': 'fake', 'model': 'n;delay=700', 'limits': {'concurrency': 1}}]},
+                {'name': 'through', 'chain': [step('say', 'narrow')]},
                 {'name': 'drags', 'chain': [step('say', 'dragging', timeout='300ms')]},
                 {'name': 'dear', 'chain': [step('plan', 'a', max_cost=0.0001, on_failure='skip'), step('say', 'b')]},
                 {'name': 'unknown-price', 'chain': [step('plan', 'unpriced', max_cost=1), step('say', 'b')]},
@@ -247,12 +252,30 @@ class Chain(Suite):
         self.assertEqual([(l['status'], l['error']) for l in lines], [(status, 'upstream_timeout')] * times)
 
     def test_time(self):
-        with self.late_steps('slow', 2, 504):
+        with self.late_steps('slow', 3, 504):
             reply = self.server.chat('late')
             self.assertEqual(reply.status, 200, reply)
             self.assertRegex(reply.header('x-penstock-chain'), r'^plan=slow \S+ \d+t failed\(upstream_timeout\); say=a')
             self.check_error(self.server.chat('too-late'), 504, 'upstream_timeout')
+            self.check_error(self.server.chat('late-in-all'), 504, 'upstream_timeout')
         self.fake.wait(lambda: all(s.gone_at for s in self.fake.seen if s.model.startswith('f;')))
+
+    def in_line(self, *requests):
+        """Sent one behind the other, while the first is under way."""
+        conns = []
+        for model, headers in requests:
+            conns.append(self.server.conn())
+            self.addCleanup(conns[-1].close)
+            body = chat_body(model, f'{model} {headers}')
+            conns[-1].send(request_bytes('POST', '/v1/chat/completions', body, headers, key=self.server.key))
+            time.sleep(0.1)
+        return [conn.read() for conn in conns]
+
+    def test_steps_wait_as_the_request_says(self):
+        hurry, less = {'x-penstock-max-wait': '100ms'}, {'x-penstock-priority': 'low'}
+        replies = self.in_line(('narrow', {}), ('through', hurry), ('through', less), ('narrow', {}))
+        self.assertEqual([r.status for r in replies], [200, 429, 200, 200])
+        self.assertEqual(self.texts(), ['narrow {}', 'narrow {}', f'through {less}'])
 
     def test_time_within_a_stream(self):
         with self.late_steps('dragging', 1, 200):  # as its head said
