@@ -69,9 +69,12 @@ static void on_time(struct timer *timer) {
     struct attempt *first = call->at, *rival = other(call->at);
     struct board_refusal refusal;
     if (call->mode != ANSWER_NONE || call->reply_started || !eligible(call) || yields(call)) return;
-    if (!retry_budget_take(&m->hedges, &m->hedge_rules, clock_mono_ns())) return;
     attempt_reset(rival);
     if (!attempt_take(rival, f->next, &refusal)) return;
+    if (!retry_budget_take(&m->hedges, &m->hedge_rules, clock_mono_ns())) { // last: nothing is taken of it in vain
+        attempt_end(rival, FAILURE_CANCELLED);
+        return;
+    }
     f->next++;
     rival->hedge = true;
     call->at = rival; // what follows speaks of this one
@@ -87,7 +90,7 @@ static void on_time(struct timer *timer) {
 
 void hedge_arm(struct call *call) {
     struct route_model *m = call->route.routed;
-    if (!m || !m->conf->policy.hedge.share || call->attempts != 1) return;
+    if (!m || !m->conf->policy.hedge.share || m->conf->policy.retry.attempts < 2 || call->attempts != 1) return;
     retry_budget_call(&m->hedges, &m->hedge_rules);
     if (!eligible(call)) return;
     uint64_t ms = delay_ms(call, &m->conf->policy.hedge);
@@ -127,6 +130,7 @@ bool hedge_lost(struct attempt *a, enum failure why, const char *error, int stat
     struct failover *f = &call->failover;
     if (!f->rival) return false;
     f->why = why;
+    if (why != FAILURE_RATE_LIMIT) f->spent |= 1u << a->target;
     f->rival = NULL;
     call->at = other(a);
     settle(a, why, error, status);

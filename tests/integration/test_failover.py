@@ -529,6 +529,10 @@ class Hedges(Failing):
         chain('both', 'badly;delay=300;status=500', 'badly2;status=503', WHOLE, hedge={'share': 1, 'after': '50ms'}),
         chain('none', 'none;delay=200', 'never', hedge={'share': 0, 'after': '50ms'}),
         chain('capped', 'capped;delay=100', 'other-one', hedge={'share': 0.1, 'after': '10ms'}),
+        chain('once', 'once;delay=300', 'not-asked', hedge={'share': 1, 'after': '50ms'}, retry={'attempts': 1}),
+        chain('lost', 'lost;delay=200;status=500', 'told;delay=400;status=429;retry_after=1', queue={'max_wait': '10s'},
+              hedge={'share': 1, 'after': '50ms'}, retry={'attempts': 3}),
+        chain('saves', 'saves;delay=800', 'full;delay=1000', hedge={'share': 0.01, 'after': '400ms'}), chain('fills', 'full;delay=1000'),
         chain('left', 'left;delay=20000', 'left2;delay=20000', hedge={'share': 1, 'after': '50ms'}),
     ])
 
@@ -567,6 +571,28 @@ class Hedges(Failing):
             self.assertEqual(self.server.chat('capped').status, 200)
         extra = sum(s.model == 'other-one' for s in self.fake.seen)
         self.assertTrue(1 <= extra <= 3, extra)
+
+    def asked(self, model):
+        return sum(s.model.split(';')[0] == model for s in self.fake.seen)
+
+    def test_attempts_are_not_exceeded(self):
+        self.check_answer(self.server.chat('once'), 1)
+        self.assertEqual(self.asked('not-asked'), 0)
+
+    def test_who_has_failed_beside_another_is_not_asked_again(self):
+        self.assertEqual(self.server.chat('lost').status, 429)
+        self.assertEqual([self.asked('lost'), self.asked('told')], [1, 2])
+
+    def test_nothing_of_the_share_is_taken_in_vain(self):
+        """One may be sent at first, and is when there is room for it."""
+        with self.server.conn() as first, self.server.conn() as other:
+            for conn, model in ((first, 'saves'), (other, 'fills')):
+                conn.send(request_bytes('POST', '/v1/chat/completions', chat_body(model), key=self.server.key))
+                self.assertTrue(self.fake.wait(lambda: self.asked('full' if model == 'fills' else model)))
+            self.check_answer(first.read(), 1)
+            self.check_answer(other.read(), 1)
+        self.check_answer(self.server.chat('saves'), 2)
+        self.check_answer(self.server.chat('saves'), 1)
 
     def test_client_leaves(self):
         with self.server.conn() as c:
