@@ -106,7 +106,10 @@ static void on_head(struct http_inner *inner, int status, const struct http_fiel
     const struct http_field own = {STR("content-type"), STR("text/event-stream")};
     c->before = c->all;
     c->taking = c->streaming = true;
-    (void)answer_head(c->call, 200, &own, 1);
+    if (answer_head(c->call, 200, &own, 1)) {
+        answer_begin(c->call); // the step's call has waited as long as heads are held back
+        http_reply_flush(c->call->req);
+    }
     c->taking = false;
 }
 

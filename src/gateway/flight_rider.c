@@ -316,6 +316,14 @@ static bool send_piece(struct rider *r, const struct look *seen) {
     return !r->full;
 }
 
+// Its head is held back no longer, though nothing has come behind it yet.
+static void begin_reply(struct rider *r) {
+    struct call *call = r->call;
+    take_head(call, r->flight);
+    reply_head(call, call->status, r->flight->head.type, HTTP_LENGTH_UNKNOWN);
+    http_reply_flush(call->req);
+}
+
 static void pump(struct rider *r) {
     struct look seen;
     for (;;) {
@@ -330,7 +338,12 @@ static void pump(struct rider *r) {
             finish(r, &seen);
             return;
         }
-        if (seen.at_once || !seen.count || !send_piece(r, &seen)) return;
+        if (seen.at_once) return;
+        if (!seen.count) {
+            if (!r->call->reply_started) begin_reply(r);
+            return;
+        }
+        if (!send_piece(r, &seen)) return;
     }
 }
 

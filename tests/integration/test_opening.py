@@ -66,6 +66,8 @@ class Openings(Suite):
                         {'provider': up, 'model': f'm-{client}-{wait};early=hang;prelude'}, SECOND],
                     'routing': {'timeouts': {'first_token': wait} if wait != 'none' else {}}}
                    for up in cls.fakes for client in CLIENTS for wait in ('200ms', 'none')]
+        models += [{'name': 'shared', 'targets': [{'provider': 'openai', 'model': 'm;early=hang'}], 'routing': {'coalesce': 'all'}},
+                   {'name': 'chained', 'chain': [{'name': 'say', 'model': 'openai-openai-silent-none', 'prompt': '{{input}}'}]}]
         return {'providers': providers, 'models': models, 'auth': {'required': False}, 'log': {'level': 'debug', 'format': 'json'}}
 
     def ask(self, client, model, stream):
@@ -118,11 +120,12 @@ class Openings(Suite):
 
     def test_the_head_comes_all_the_same(self):
         """A client is told after a while that there is somebody, though nothing is said."""
-        asked = [(up, client) for up in self.fakes for client in self.clients_of(up)]
+        asked = [(f'{up}-{client}-silent-none', client) for up in self.fakes for client in self.clients_of(up)]
+        asked += [(model, client) for model in ('shared', 'chained') for client in ('openai', 'openai', 'anthropic')]
 
         def head(i):
-            up, client = asked[i]
-            path, body = CLIENTS[client](f'{up}-{client}-silent-none', True)
+            model, client = asked[i]
+            path, body = CLIENTS[client](model, True)
             began = time.monotonic()
             with self.server.conn(timeout=18) as conn:
                 conn.send(request_bytes('POST', path, json.dumps(body).encode(), key=self.server.key))
