@@ -88,6 +88,44 @@ static bool take_key(struct attempt *a, const struct route_target *t, const stru
     }
 }
 
+// What it holds: places for tickets, of which those without a slot are left out.
+#define HELD_MAX 4
+struct held {
+    struct board_slot *slot;
+    struct board_ticket *ticket;
+};
+
+static size_t held_of(struct attempt *a, const struct route_target *t, struct held out[HELD_MAX]) {
+    size_t n = 0;
+    if (t->provider_slot) out[n++] = (struct held){t->provider_slot, &a->provider_ticket};
+    if (t->slot) out[n++] = (struct held){t->slot, &a->ticket};
+    if (a->keyed) out[n++] = (struct held){a->call->runtime->routes->keys[t->provider->index][a->key], &a->key_ticket};
+    if (a->keyed && t->node) out[n++] = (struct held){t->node->keys[a->key], &a->model_key};
+    return n;
+}
+
+// Each piece of a long list is a request to its provider. False: nothing is held any more.
+static bool take_pieces(struct attempt *a, const struct route_target *t, uint64_t now,
+                        struct board_refusal *out_refusal) {
+    struct held held[HELD_MAX];
+    size_t pieces = fan_pieces(a->call, t->provider), n = pieces > 1 ? held_of(a, t, held) : 0;
+    for (size_t i = 0; i < n; i++) {
+        if (board_more(held[i].slot, held[i].ticket, (uint32_t)(pieces - 1), now, out_refusal)) continue;
+        for (size_t k = n; k-- > 0;) board_end(held[k].slot, held[k].ticket, &k_not_begun, now);
+        return false;
+    }
+    return true;
+}
+
+bool attempt_widen(struct attempt *a) {
+    struct held held[HELD_MAX];
+    size_t n = held_of(a, &a->call->route.targets[a->target], held);
+    uint64_t now = clock_mono_ns();
+    for (size_t i = 0; i < n; i++)
+        if (!board_widen(held[i].slot, held[i].ticket, now)) return false;
+    return true;
+}
+
 bool attempt_take(struct attempt *a, size_t target, struct board_refusal *out_refusal) {
     struct call *call = a->call;
     const struct route_target *t = &call->route.targets[target];
@@ -103,6 +141,7 @@ bool attempt_take(struct attempt *a, size_t target, struct board_refusal *out_re
         if (t->provider_slot) board_end(t->provider_slot, &a->provider_ticket, &k_not_begun, w.now);
         return false;
     }
+    if (!take_pieces(a, t, w.now, out_refusal)) return false;
     a->taken = true;
     a->target = target;
     a->provider = &call->runtime->providers[t->provider->index];

@@ -56,6 +56,8 @@ void attempt_release(struct attempt *a);
 NODISCARD bool attempt_take(struct attempt *a, size_t target, struct board_refusal *out_refusal);
 // The target that `failed` was refused at, under another of its provider's keys. False: there is none.
 NODISCARD bool attempt_take_key(struct attempt *a, const struct attempt *failed);
+// Takes one further place for it, wherever it has one: to send a piece of it beside another. False: there is none.
+NODISCARD bool attempt_widen(struct attempt *a);
 // Its first token has come.
 void attempt_first(struct attempt *a);
 // It has failed so: the board learns of it now, and what it held at its target is free. Then attempt_end.

@@ -121,9 +121,10 @@ static bool nobody(struct call *call, struct err *err) {
     const struct failover *f = &call->failover;
     struct str name = str_head(call->request.model, 100);
     if (f->refused == BOARD_TOO_LARGE)
-        return err_set(err, ERR_BODY_TOO_LARGE,
-                       "the request has more tokens than any target of \"%.*s\" may be sent in a minute",
-                       STR_ARG(name));
+        return err_set(
+            err, ERR_BODY_TOO_LARGE,
+            "the request has more tokens, or is more requests, than any target of \"%.*s\" may be sent in a minute",
+            STR_ARG(name));
     (void)refused(call, err);
     err->retry_s = retry_seconds(f, clock_mono_ns());
     return false;

@@ -6,6 +6,7 @@
 #include "gateway/record.h"
 #include "gateway/send.h"
 #include "gateway/translation.h"
+#include "model/provider.h"
 #include "net/http1_parse.h"
 #include "os/clock.h"
 
@@ -28,6 +29,13 @@ struct fan {
     size_t count, sent, done;
     size_t bytes; // of all answers so far
 };
+
+size_t fan_pieces(const struct call *call, const struct conf_provider *provider) {
+    if (call->request.operation != OPERATION_EMBEDDINGS || provider->kind == PROVIDER_DEMO) return 1;
+    const struct embed_ops *ops = dialect_get(provider_dialect(provider))->embed;
+    if (!ops || call->request.inputs <= ops->max_inputs) return 1;
+    return (size_t)((call->request.inputs + ops->max_inputs - 1) / ops->max_inputs);
+}
 
 bool fan_write(struct call *call, const struct chat_target *target, struct chat_report *report, struct err *err) {
     const struct embed_ops *ops = call->at->upstream->embed;
@@ -196,6 +204,7 @@ static bool send_next(struct fan *fan, struct err *err) {
 bool fan_send(struct call *call, struct err *err) {
     struct fan *fan = call->at->fan;
     while (fan->sent < fan->count && fan->sent < FAN_PARALLEL) {
+        if (fan->sent && !attempt_widen(call->at)) break; // the next goes when one of these has ended
         if (send_next(fan, err)) continue;
         fan_cancel(call->at);
         return false;

@@ -8,8 +8,10 @@
 
 #include "gateway/call.h"
 
-#define FAN_PARALLEL 8 // pieces under way at once
+#define FAN_PARALLEL 8 // pieces under way at once, as far as the target has places for them
 
+// How many calls the call would be to that provider; 1: it is not split.
+size_t fan_pieces(const struct call *call, const struct conf_provider *provider);
 // Splits call->translation->embed and writes the pieces.
 NODISCARD bool fan_write(struct call *call, const struct chat_target *target, struct chat_report *report,
                          struct err *err);

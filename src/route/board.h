@@ -75,7 +75,7 @@ enum board_why {
     BOARD_CONCURRENCY, // as many calls as it may have
     BOARD_REQUESTS,    // the minute's requests are used up
     BOARD_TOKENS,      // the minute's tokens
-    BOARD_TOO_LARGE,   // more tokens than a minute ever has
+    BOARD_TOO_LARGE,   // more tokens, or requests, than a minute ever has
     BOARD_REDIS_AWAY,  // its limits are shared, with nobody to ask, and then nothing is to begin
     BOARD_WHY_COUNT
 };
@@ -134,6 +134,7 @@ struct board_ticket {
     struct breaker_permit permit;
     bool under_way; // begun and not ended; board_end of one that is not does nothing
     uint64_t begun_ns, first_ns, tokens, number;
+    uint32_t more, places; // requests and places beside the first
 };
 
 struct board_refusal {
@@ -147,6 +148,11 @@ enum board_begin_flags {
 // tokens: estimate of input and output. draw: for the breaker's jitter.
 NODISCARD bool board_begin(struct board_slot *slot, uint64_t tokens, unsigned flags, uint64_t now_ns, uint64_t draw,
                            struct board_ticket *out_ticket, struct board_refusal *out_refusal);
+// For a call that is several to its provider: counts so many further requests, all or none. Before anything is sent.
+NODISCARD bool board_more(struct board_slot *slot, struct board_ticket *ticket, uint32_t requests, uint64_t now_ns,
+                          struct board_refusal *out_refusal);
+// Takes one further place of the calls at a time, until board_end. False: there is none.
+NODISCARD bool board_widen(struct board_slot *slot, struct board_ticket *ticket, uint64_t now_ns);
 // The first byte of the answer's content; later calls for the same ticket change nothing.
 void board_first_token(struct board_slot *slot, struct board_ticket *ticket, uint64_t now_ns);
 

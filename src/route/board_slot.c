@@ -103,6 +103,30 @@ bool board_begin(struct board_slot *slot, uint64_t tokens, unsigned flags, uint6
     return ok;
 }
 
+bool board_more(struct board_slot *slot, struct board_ticket *ticket, uint32_t requests, uint64_t now_ns,
+                struct board_refusal *out_refusal) {
+    uint64_t when;
+    mutex_lock(&slot->lock);
+    bool ok = limit_more(&slot->limit, &slot->tuning.limits, requests, now_ns, &when);
+    if (ok)
+        ticket->more += requests;
+    else
+        slot->totals.refused++;
+    board_publish(slot, now_ns);
+    mutex_unlock(&slot->lock);
+    return ok || refuse(out_refusal, when == UINT64_MAX ? BOARD_TOO_LARGE : BOARD_REQUESTS, when);
+}
+
+bool board_widen(struct board_slot *slot, struct board_ticket *ticket, uint64_t now_ns) {
+    mutex_lock(&slot->lock);
+    bool ok = limit_widen(&slot->limit, &slot->tuning.limits);
+    ticket->places += ok;
+    slot->in_flight += ok;
+    board_publish(slot, now_ns);
+    mutex_unlock(&slot->lock);
+    return ok;
+}
+
 static uint64_t past(uint64_t then_ns, uint64_t now_ns) { return now_ns > then_ns ? now_ns - then_ns : 0; }
 
 void board_first_token(struct board_slot *slot, struct board_ticket *ticket, uint64_t now_ns) {
@@ -214,12 +238,14 @@ void board_end(struct board_slot *slot, struct board_ticket *ticket, const struc
     ticket->under_way = false;
     uint64_t used = outcome->tokens_known ? MIN(outcome->tokens, TOKENS_MAX) : ticket->tokens;
     mutex_lock(&slot->lock);
-    INVARIANT(slot->in_flight > 0);
-    slot->in_flight--;
+    INVARIANT(slot->in_flight > ticket->places);
+    slot->in_flight -= 1 + ticket->places;
+    limit_narrow(&slot->limit, ticket->places);
     if (!ticket->first_ns) slot->awaited--;
     if (outcome->unsent) {
         slot->number--;
         limit_cancel(&slot->limit, ticket->tokens, ticket->begun_ns, now_ns);
+        limit_fewer(&slot->limit, ticket->more, ticket->begun_ns);
     } else {
         limit_end(&slot->limit, ticket->tokens, used, now_ns);
     }

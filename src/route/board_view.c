@@ -18,7 +18,7 @@ static const struct why *why_info(enum board_why why) {
         [BOARD_CONCURRENCY] = {STR_INIT("concurrency"), STR_INIT("as many calls as it may have are under way")},
         [BOARD_REQUESTS] = {STR_INIT("requests"), STR_INIT("the requests that it may have a minute are used up")},
         [BOARD_TOKENS] = {STR_INIT("tokens"), STR_INIT("the tokens that it may have a minute are used up")},
-        [BOARD_TOO_LARGE] = {STR_INIT("too_large"), STR_INIT("it may not have as many tokens in a minute")},
+        [BOARD_TOO_LARGE] = {STR_INIT("too_large"), STR_INIT("it may not have as much in a minute")},
         [BOARD_REDIS_AWAY] =
             {STR_INIT("redis_away"),
              STR_INIT("its limits are shared over Redis, which does not answer (routing.on_redis_failure: closed)")},

@@ -120,6 +120,38 @@ void limit_cancel(struct limit *l, uint64_t tokens, uint64_t begun_ns, uint64_t 
     if (begun_ns >= l->said_tokens.at_ns) l->said_tokens.remaining += (double)tokens;
 }
 
+bool limit_more(struct limit *l, const struct limit_rules *rules, uint32_t requests, uint64_t now_ns,
+                uint64_t *out_when) {
+    forward(l, now_ns);
+    *out_when = UINT64_MAX;
+    if (rules->requests && l->requests + requests > rules->requests) {
+        // Its first one is booked already.
+        if ((uint64_t)requests + 1 <= rules->requests)
+            *out_when = freed_at(l, l->step_requests, l->requests + requests - rules->requests);
+        return false;
+    }
+    if (said_no(&l->said_requests, requests, now_ns, out_when)) return false;
+    book(&l->step_requests[l->newest % LIMIT_STEPS], &l->requests, requests);
+    l->said_requests.remaining -= requests;
+    return true;
+}
+
+void limit_fewer(struct limit *l, uint32_t requests, uint64_t begun_ns) {
+    for (uint32_t i = 0; i < requests; i++) unbook_request(l, begun_ns);
+    l->said_requests.remaining += requests;
+}
+
+bool limit_widen(struct limit *l, const struct limit_rules *rules) {
+    if (rules->concurrency && l->running >= rules->concurrency) return false;
+    l->running++;
+    return true;
+}
+
+void limit_narrow(struct limit *l, uint32_t places) {
+    INVARIANT(l->running >= places);
+    l->running -= places;
+}
+
 void limit_learn(struct limit *l, enum limit_kind kind, double remaining, double limit, uint64_t reset_in_ns,
                  uint64_t now_ns) {
     struct limit_learned *s = kind == LIMIT_OF_TOKENS ? &l->said_tokens : &l->said_requests;

@@ -60,6 +60,16 @@ void limit_end(struct limit *l, uint64_t tokens, uint64_t used, uint64_t now_ns)
 // The same of a call that was begun then and never sent: it counts for nothing.
 void limit_cancel(struct limit *l, uint64_t tokens, uint64_t begun_ns, uint64_t now_ns);
 
+// Books so many further requests of a call that was begun, all or none. False: there is no room for them; *out_when as
+// above.
+bool limit_more(struct limit *l, const struct limit_rules *rules, uint32_t requests, uint64_t now_ns,
+                uint64_t *out_when);
+// Of a call that was never sent.
+void limit_fewer(struct limit *l, uint32_t requests, uint64_t begun_ns);
+// One further place for a call that was begun. False: there is none. limit_narrow gives back so many.
+bool limit_widen(struct limit *l, const struct limit_rules *rules);
+void limit_narrow(struct limit *l, uint32_t places);
+
 enum limit_kind {
     LIMIT_OF_REQUESTS,
     LIMIT_OF_TOKENS,

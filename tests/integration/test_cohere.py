@@ -22,7 +22,10 @@ class Cohere(Suite):
     def config(cls):
         return {'providers': [{'name': 'co', 'kind': 'cohere', 'base_url': cls.cohere.base_url, 'api_key': 'co-fake'},
                               fake_provider(cls.fake), {'name': 'offline', 'kind': 'demo'}],
-                'models': [{'name': 'ranker', 'targets': [{'provider': 'co', 'model': 'rerank-v3.5'}]},
+                'models': [{'name': 'few', 'targets': [{'provider': 'co', 'model': 'embed', 'limits': {'requests_per_minute': 7}}]},
+                           {'name': 'slow', 'targets': [
+                               {'provider': 'co', 'model': 'embed;delay=150', 'limits': {'concurrency': 2}}]},
+                           {'name': 'ranker', 'targets': [{'provider': 'co', 'model': 'rerank-v3.5'}]},
                            {'name': 'either',
                             'targets': [{'provider': 'co', 'model': 'embed-v4.0', 'priority': 0},
                                         {'provider': 'fake', 'model': 'text-embedding-3-small', 'priority': 1}]}],
@@ -98,6 +101,22 @@ class Cohere(Suite):
         for model in 'command-a;error_event', 'command-a;fault=close':
             reply = self.server.post('/v1/chat/completions', chat_body('co/' + model, stream=True))
             self.assertIn('"error"', reply.body.decode(), reply)
+
+    def test_pieces_are_requests_of_the_minute(self):
+        def ask(pieces):
+            return self.ask('/v1/embeddings', model='few', input=['counted'] * 96 * pieces)
+        self.check_error(ask(8), 413, 'request_too_large')  # no minute has as many
+        self.assertEqual(self.cohere.find('counted'), [])
+        self.assertEqual([ask(4).status, ask(4).status, ask(3).status, ask(1).status], [200, 429, 200, 429])
+        self.assertEqual(len(self.cohere.find('counted')), 7)
+
+    def test_pieces_are_calls_at_a_time(self):
+        self.assertEqual(self.ask('/v1/embeddings', model='slow', input=['at a time'] * 96 * 6).status, 200)
+        at = [s.at for s in self.cohere.find('at a time')]
+        self.assertEqual(len(at), 6)
+        for i in range(2, 6):  # two have to end before
+            self.assertGreaterEqual(at[i] - at[i - 2], 0.15)
+        self.assertEqual(self.ask('/v1/embeddings', model='slow', input=['x']).status, 200)  # all places are free again
 
     def test_embeddings_go_in_pieces_of_96(self):
         texts = ['x' * (i % 7) for i in range(200)]

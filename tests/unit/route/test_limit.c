@@ -256,5 +256,34 @@ static void test_headroom(void) {
     CHECK(h.limit == 1000 && h.room == 250);
 }
 
-TEST_MAIN(test_no_minute_holds_more, test_use_of_the_limit, test_when, test_refusals, test_learned, test_cancelled,
-          test_headroom)
+// A call that is several requests is counted as so many, or not at all.
+static void test_more(void) {
+    const struct limit_rules rules = {.requests = 5, .concurrency = 3};
+    struct limit l = {0};
+    uint64_t when;
+    CHECK(limit_ask(&l, &rules, 1, T0, &when) == LIMIT_ROOM);
+    limit_begin(&l, 1, T0);
+    CHECK(!limit_more(&l, &rules, 5, T0, &when) && when == UINT64_MAX); // six are more than any minute has
+    CHECK(limit_more(&l, &rules, 3, T0, &when));
+    CHECK(!limit_more(&l, &rules, 2, T0, &when) && when > T0 + MINUTE && when < T0 + 2 * MINUTE);
+    CHECK(limit_ask(&l, &rules, 1, T0, &when) == LIMIT_ROOM); // what did not fit was not booked
+    limit_begin(&l, 1, T0);
+    CHECK(limit_ask(&l, &rules, 1, T0, &when) == LIMIT_REQUESTS);
+    CHECK(limit_widen(&l, &rules));
+    CHECK(!limit_widen(&l, &rules)); // two calls have three places
+    CHECK(limit_ask(&l, &rules, 1, T0 + 2 * MINUTE, &when) == LIMIT_CONCURRENCY);
+    limit_narrow(&l, 1);
+    limit_cancel(&l, 1, T0, T0);
+    limit_fewer(&l, 3, T0);
+    CHECK(limit_more(&l, &rules, 4, T0, &when));
+    limit_end(&l, 1, 1, T0);
+    CHECK_INT(l.running, 0);
+    // What its provider said counts, too.
+    limit_learn(&l, LIMIT_OF_REQUESTS, 2, 10, 30 * SECOND, T0 + 9 * MINUTE);
+    limit_begin(&l, 1, T0 + 9 * MINUTE);
+    CHECK(!limit_more(&l, &rules, 2, T0 + 9 * MINUTE, &when) && when < UINT64_MAX);
+    CHECK(limit_more(&l, &rules, 1, T0 + 9 * MINUTE, &when));
+}
+
+TEST_MAIN(test_more, test_no_minute_holds_more, test_use_of_the_limit, test_when, test_refusals, test_learned,
+          test_cancelled, test_headroom)
