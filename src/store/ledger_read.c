@@ -350,13 +350,13 @@ static bool record_sum(struct reading *r, const struct usage_record *rec, bool m
     sum->tokens_cache_write += sign * rec->tokens_cache_write;
     sum->tokens_out += sign * rec->tokens_out;
     sum->tokens_reasoning += sign * rec->tokens_reasoning;
-    sum->cost_nano += minus ? -rec->cost_nano : rec->cost_nano;
+    sum->cost_nano = (int64_t)((uint64_t)sum->cost_nano + sign * (uint64_t)rec->cost_nano);
     g->latency += requests * rec->latency_us;
     g->ttft += sign * rec->ttft_us;
     g->ttft_requests += sign * (rec->ttft_us > 0);
     sum->attempts += sign * rec->attempts;
-    sum->reference_nano += minus ? -rec->reference_nano : rec->reference_nano;
-    g->row.saved_nano += minus ? -usage_saved(rec) : usage_saved(rec);
+    sum->reference_nano = (int64_t)((uint64_t)sum->reference_nano + sign * (uint64_t)rec->reference_nano);
+    g->row.saved_nano = (int64_t)((uint64_t)g->row.saved_nano + sign * (uint64_t)usage_saved(rec));
     return true;
 }
 

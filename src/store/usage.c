@@ -66,6 +66,7 @@ static char *put_wide(char *p, uint64_t v) {
 }
 
 static char *put_count(char *p, uint64_t v) { return put_u64(p, MIN(v, USAGE_COUNT_MAX)); }
+static char *put_tokens(char *p, uint64_t v) { return put_u64(p, MIN(v, USAGE_TOKENS_MAX)); }
 
 // Zigzag: small numbers of either sign are short.
 static uint64_t zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
@@ -91,11 +92,11 @@ size_t usage_encode(const struct usage_record *rec, char *out) {
     p = put_u64(p, rec->endpoint);
     p = put_u64(p, MIN((unsigned)rec->status, 999U));
     p = put_u64(p, rec->flags);
-    p = put_count(p, rec->tokens_in);
-    p = put_count(p, rec->tokens_cached);
-    p = put_count(p, rec->tokens_cache_write);
-    p = put_count(p, rec->tokens_out);
-    p = put_count(p, rec->tokens_reasoning);
+    p = put_tokens(p, rec->tokens_in);
+    p = put_tokens(p, rec->tokens_cached);
+    p = put_tokens(p, rec->tokens_cache_write);
+    p = put_tokens(p, rec->tokens_out);
+    p = put_tokens(p, rec->tokens_reasoning);
     p = put_money(p, rec->cost_nano);
     p = put_count(p, rec->latency_us);
     p = put_count(p, rec->ttft_us);
@@ -167,9 +168,12 @@ static int64_t get_i64(struct reader *r) {
     return (int64_t)((v >> 1) ^ (0 - (v & 1)));
 }
 
+// As much as there ever was in a record.
+#define COST_READ_MAX ((int64_t)1 << 50)
+
 static int64_t get_money(struct reader *r) {
     int64_t v = get_i64(r);
-    r->bad |= v > USAGE_COST_MAX || v < -USAGE_COST_MAX;
+    r->bad |= v > COST_READ_MAX || v < -COST_READ_MAX;
     return v;
 }
 

@@ -90,9 +90,11 @@ static inline int64_t usage_saved(const struct usage_record *rec) {
 // No record's encoding is longer.
 #define USAGE_ENCODED_MAX (24 * 10 + 6 * (2 + USAGE_NAME_MAX))
 
-// Larger counts and durations are stored as this, so that no upstream's lie makes a sum overflow; a cost likewise.
+// Larger counts and durations are stored as this, so that no upstream's lie makes a sum overflow: of tokens two billion
+// records fit into one, of money half a million (and then it stays as it is, see usage_rollup.c).
 #define USAGE_COUNT_MAX ((uint64_t)1 << 40)
-#define USAGE_COST_MAX ((int64_t)1 << 50)
+#define USAGE_TOKENS_MAX ((uint64_t)1 << 32)
+#define USAGE_COST_MAX ((int64_t)1 << 44)
 
 // Writes the record to out, which has at least USAGE_ENCODED_MAX bytes; returns the length. id must be in its range.
 size_t usage_encode(const struct usage_record *rec, char *out);

@@ -31,22 +31,24 @@ static const struct table k_tables[] = {{"usage_hour", "hour", USAGE_UNIT_HOUR, 
                                         {"usage_dekad", "dekad", USAGE_UNIT_DEKAD, false},
                                         {"usage_month", "first_day", USAGE_UNIT_MONTH, false}};
 
+// Sums of money stay within half of the range, at whose end a provider's lies may bring them: there they stay, where a
+// database would refuse the sum, and with it all that comes after.
+#define SUM_MAX (INT64_MAX / 2)
+#define SUM_MAX_TEXT "4611686018427387903"
+#define ADDED(column) column " = s." column " + excluded." column
+#define ADDED_MONEY(column)                                                                                            \
+    column " = CASE WHEN s." column " > " SUM_MAX_TEXT " - excluded." column " THEN " SUM_MAX_TEXT " WHEN s." column   \
+           " < -" SUM_MAX_TEXT " - excluded." column " THEN -" SUM_MAX_TEXT " ELSE s." column " + excluded." column    \
+           " END"
+
 // Table, period, key, holes for the key, period, key.
-#define ADD_TEXT                                                                                                       \
-    "INSERT INTO %s AS s (requests, unpriced, tokens_in, tokens_cached, tokens_cache_write, tokens_out,"               \
-    " tokens_reasoning, cost_nano, latency_us, ttft_us, ttft_requests, attempts, reference_nano, saved_nano,"          \
-    " tenant_id, %s, %s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, %s)"           \
-    " ON CONFLICT (tenant_id, %s, %s) DO UPDATE SET requests = s.requests + excluded.requests,"                        \
-    " unpriced = s.unpriced + excluded.unpriced, tokens_in = s.tokens_in + excluded.tokens_in,"                        \
-    " tokens_cached = s.tokens_cached + excluded.tokens_cached,"                                                       \
-    " tokens_cache_write = s.tokens_cache_write + excluded.tokens_cache_write,"                                        \
-    " tokens_out = s.tokens_out + excluded.tokens_out,"                                                                \
-    " tokens_reasoning = s.tokens_reasoning + excluded.tokens_reasoning,"                                              \
-    " cost_nano = s.cost_nano + excluded.cost_nano, latency_us = s.latency_us + excluded.latency_us,"                  \
-    " ttft_us = s.ttft_us + excluded.ttft_us, ttft_requests = s.ttft_requests + excluded.ttft_requests,"               \
-    " attempts = s.attempts + excluded.attempts, reference_nano = s.reference_nano + excluded.reference_nano,"         \
-    " saved_nano = s.saved_nano + excluded.saved_nano"
-#define ADD_TEXT_MAX 2048
+#define ADD_TEXT                                                                                                                                                                                                         \
+    "INSERT INTO %s AS s (requests, unpriced, tokens_in, tokens_cached, tokens_cache_write, tokens_out,"                                                                                                                 \
+    " tokens_reasoning, cost_nano, latency_us, ttft_us, ttft_requests, attempts, reference_nano, saved_nano,"                                                                                                            \
+    " tenant_id, %s, %s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, %s)"                                                                                                             \
+    " ON CONFLICT (tenant_id, %s, %s) DO UPDATE SET " ADDED("requests") ", " ADDED("unpriced") ", " ADDED("tokens_in") ", " ADDED("tokens_cached") ", " ADDED("tokens_cache_write") ", " ADDED("tokens_out") ", " ADDED( \
+        "tokens_reasoning") ", " ADDED_MONEY("cost_nano") ", " ADDED("latency_us") ", " ADDED("ttft_us") ", " ADDED("ttft_requests") ", " ADDED("attempts") ", " ADDED_MONEY("reference_nano") ", " ADDED_MONEY("saved_nano")
+#define ADD_TEXT_MAX 3072
 
 // Which columns of a combination make each facet; DIM_COUNT: none. optional: not stored where they are 0.
 static const struct {
@@ -194,11 +196,10 @@ static struct usage_sums *sums_of(struct usage_rollup *r, const struct usage_sum
     return map_put(&r->found, key_bytes(&s->key), (void *)r->sums.n) ? s : NULL;
 }
 
-// A sum past the range stays at its end: one hour of one combination will not come near it but by an upstream's lie.
 static int64_t sum_of(int64_t a, int64_t b) {
     int64_t sum;
-    if (__builtin_add_overflow(a, b, &sum)) return b > 0 ? INT64_MAX : INT64_MIN;
-    return sum;
+    if (__builtin_add_overflow(a, b, &sum)) return b > 0 ? SUM_MAX : -SUM_MAX;
+    return MAX(MIN(sum, SUM_MAX), -SUM_MAX);
 }
 
 static bool add_to(struct usage_rollup *r, const struct usage_sums_key *key, const int64_t v[SUM_COUNT], int sign,

@@ -8,30 +8,23 @@
     " latency_us, ttft_us, ttft_requests, attempts, reference_nano, saved_nano"
 #define IS_FAILED "d.status >= 400 OR d.error_id <> 0"
 
-// "a=b" to %"a":"b"%, with what LIKE would read as a pattern escaped; JSON's own escapes are those of the writer. What
-// is too long is no tag of any request.
-static void put_tag_pattern(struct buf *out, struct str tag) {
+// "a=b" to "a":"b"; JSON's own escapes are those of the writer. What is too long is no tag of any request.
+static void put_tag(struct buf *out, struct str tag) {
     size_t at = str_find(tag, STR("="));
-    struct str parts[2] = {str_head(tag, at), str_from(tag, MIN(at + 1, tag.n))};
-    buf_putc(out, '%');
-    for (int i = 0; i < 2; i++) {
-        buf_put(out, i ? STR(":\"") : STR("\""));
-        for (size_t k = 0; k < parts[i].n; k++) {
-            char c = parts[i].p[k];
-            if (c == '%' || c == '_' || c == '^') buf_putc(out, '^');
-            buf_putc(out, c);
-        }
-        buf_putc(out, '"');
-    }
-    buf_putc(out, '%');
+    buf_putc(out, '"');
+    buf_put(out, str_head(tag, at));
+    buf_put(out, STR("\":\""));
+    buf_put(out, str_from(tag, MIN(at + 1, tag.n)));
+    buf_putc(out, '"');
 }
 
 void usage_sql_init(struct usage_sql *s, struct sql *db, const struct ledger_query *q) {
-    BUF_AUTO struct buf pattern = BUF_INIT(sizeof s->tag);
+    BUF_AUTO struct buf tag = BUF_INIT(sizeof s->tag);
     *s = (struct usage_sql){.db = db, .q = q};
-    put_tag_pattern(&pattern, q->tag);
-    s->tag_n = pattern.failed ? 0 : pattern.n;
-    if (s->tag_n) memcpy(s->tag, pattern.p, s->tag_n);
+    put_tag(&tag, q->tag);
+    if (tag.failed) buf_clear(&tag), buf_putc(&tag, '\n'); // which is in no request's JSON
+    s->tag_n = tag.n;
+    memcpy(s->tag, tag.p, s->tag_n);
 }
 
 static bool by_record(const struct ledger_query *q) { return q->min_cost_nano || q->min_latency_us || q->request_id; }

@@ -22,11 +22,11 @@ enum usage_rows {
     USAGE_ROWS_RECORDS
 };
 
-#define USAGE_TAG_PATTERN_MAX 1100
+#define USAGE_TAG_MAX 600
 struct usage_sql {
     struct sql *db;
     const struct ledger_query *q;
-    char tag[USAGE_TAG_PATTERN_MAX]; // what q->tag looks like in the JSON of tags, as LIKE has it
+    char tag[USAGE_TAG_MAX]; // what q->tag looks like in the JSON of tags
     size_t tag_n;
     int64_t since, until; // of sums: the query's range, cut to what there is
     enum { USAGE_MEANT_MOST, USAGE_MEANT_SOME, USAGE_MEANT_FEW } meant;  // how many of all combinations the query means

@@ -152,7 +152,11 @@ void usage_put_facet(struct usage_text *b, enum usage_facet facet, bool of_dim) 
     if (is_of(facet, USAGE_FACET_TAGS) && q->tag.n) {
         usage_put(b, " AND ");
         usage_put(b, c->tags);
-        put_text(b, " IN (SELECT id FROM name WHERE text LIKE ", str_of(b->s->tag, b->s->tag_n), " ESCAPE '^')");
+        // LIKE would not tell small letters from capitals in SQLite.
+        put_text(b,
+                 sql_is_postgres(b->s->db) ? " IN (SELECT id FROM name WHERE strpos(text, "
+                                           : " IN (SELECT id FROM name WHERE instr(text, ",
+                 str_of(b->s->tag, b->s->tag_n), ") > 0)");
     }
 }
 

@@ -105,7 +105,7 @@ static void test_limits(void) {
     size_t n = usage_encode(&big, out);
     CHECK(n <= USAGE_ENCODED_MAX);
     REQUIRE(usage_decode(str_of(out, n), &got));
-    CHECK_INT(got.tokens_in, USAGE_COUNT_MAX);
+    CHECK_INT(got.tokens_in, USAGE_TOKENS_MAX);
     CHECK_INT(got.latency_us, USAGE_COUNT_MAX);
     CHECK_INT(got.cost_nano, -USAGE_COST_MAX);
     CHECK_INT(got.reference_nano, USAGE_COST_MAX);

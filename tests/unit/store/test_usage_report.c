@@ -19,7 +19,8 @@ static uint64_t roll(uint64_t n) {
 static const struct str models[] = {STR_INIT("small"), STR_INIT("large"), STR_INIT("huge")};
 static const struct str providers[] = {STR_INIT("one"), STR_INIT("two")};
 static const struct str tags[] = {STR_INIT(""), STR_INIT("{\"env\":\"prod\"}"),
-                                  STR_INIT("{\"env\":\"test\",\"app\":\"a_b\"}")};
+                                  STR_INIT("{\"env\":\"test\",\"app\":\"a_b\"}"),
+                                  STR_INIT("{\"env\":\"PROD\",\"app\":\"axb\"}")};
 
 static const struct str tasks[] = {STR_INIT(""), STR_INIT("code"), STR_INIT("summarise")};
 
@@ -42,7 +43,7 @@ static struct usage_record random_record(uint64_t id) {
                                .model = models[roll(3)],
                                .upstream_model = models[roll(3)],
                                .error = failed && roll(2) ? STR("upstream_timeout") : STR_NONE,
-                               .tags = tags[roll(3)],
+                               .tags = tags[roll(ARRAY_LEN(tags))],
                                .endpoint = (uint16_t)(1 + roll(2)),
                                .status = failed ? 500 : 200,
                                .flags = roll(5) ? 0 : USAGE_PRICE_UNKNOWN,
