@@ -122,7 +122,7 @@ static void test_full_disk(void) {
     struct ledger_health h = fixture_health(l);
     CHECK(h.disk_full);
     CHECK(atom_load(&f.events[LEDGER_DISK_FULL]) >= 1);
-    if (h.dropped) WAIT_FOR(atom_load(&f.events[LEDGER_DROPPED]) == 1);
+    if (h.dropped) WAIT_FOR(atom_load(&f.events[LEDGER_DROPPED]) >= 1);
     limit_files(RLIM_INFINITY);
     WAIT_FOR(fixture_health(l).pending == 0);
     h = fixture_health(l);
@@ -158,7 +158,7 @@ static void test_queue_bound(void) {
     CHECK(lost > 0);
     CHECK_INT(fixture_health(l).dropped, lost);
     CHECK(fixture_health(l).queued <= 100);
-    WAIT_FOR(atom_load(&f.events[LEDGER_DROPPED]) == 1);
+    WAIT_FOR(atom_load(&f.events[LEDGER_DROPPED]) >= 1); // again after a pause
     limit_files(RLIM_INFINITY);
     ledger_close(l, 20000);
     CHECK_INT(fixture_query(&f, "SELECT count(*) FROM record"), 5000 - (int64_t)lost);
