@@ -59,8 +59,8 @@ void ledger_close(struct ledger *ledger, unsigned wait_ms);
 // i < writers.
 struct ledger_writer *ledger_writer(struct ledger *ledger, unsigned i);
 
-// Before the upstream call: id, tenant, key, ts, endpoint, model, provider are what matters. Without a segment to write
-// to it is not kept: LEDGER_LOST.
+// Before the upstream call: id, tenant, key, ts, endpoint, model, provider are what matters. Without a segment that has
+// room for it and for its end it is not kept: LEDGER_LOST.
 enum ledger_result ledger_begin(struct ledger_writer *w, const struct usage_record *rec);
 // Before the answer's last byte leaves, with or without a ledger_begin before.
 enum ledger_result ledger_end(struct ledger_writer *w, const struct usage_record *rec);

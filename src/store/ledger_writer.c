@@ -3,6 +3,7 @@
 #include "store/ledger_internal.h"
 
 #define BEGINS_PER_LOOK 256
+#define ROOM_OF_TWO (2 * USAGE_ENCODED_MAX + WAL_RECORD_HEADER_SIZE)
 
 void ledger_kick(struct ledger *l) {
     mutex_lock(&l->m);
@@ -49,7 +50,17 @@ static inline bool append(struct ledger_writer *w, enum wal_type type, const str
     return true;
 }
 
+// While there is no other segment, the last of this one is for the ENDs, which matter more.
+static inline bool has_room_to_begin(const struct ledger_writer *w) {
+    return LIKELY(!w->current || wal_reserve(w->current->wal, ROOM_OF_TWO)) ||
+           __atomic_load_n(&w->spare, __ATOMIC_ACQUIRE);
+}
+
 enum ledger_result ledger_begin(struct ledger_writer *w, const struct usage_record *rec) {
+    if (UNLIKELY(!has_room_to_begin(w))) {
+        rouse_if_asleep(w->ledger);
+        return LEDGER_LOST;
+    }
     if (UNLIKELY(!append(w, WAL_BEGIN, rec))) return LEDGER_LOST;
     // A BEGIN alone need not reach the disk: it matters to a process that is killed, and the page cache outlives that.
     // But many of them use up the segment, and the next one must be ready by then.

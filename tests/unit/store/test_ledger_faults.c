@@ -94,6 +94,31 @@ static void test_full_database(void) {
     CHECK_INT(fixture_query(&f, FIXTURE_WRONG), 0);
 }
 
+// The disk is full once a segment and its spare are there: what is left of them is for records of ends.
+static void test_the_last_room_is_for_ends(void) {
+    struct fixture f;
+    fixture_make(&f);
+    struct ledger *l = fixture_open(&f);
+    struct ledger_writer *w = ledger_writer(l, 0);
+    ends_make(w, 1, 2);
+    limit_files(8192);
+    unsigned both = 0, end_only = 0;
+    enum ledger_result end = LEDGER_KEPT;
+    for (uint64_t id = 2; end == LEDGER_KEPT && id < 3000; id++) {
+        struct usage_record rec = fixture_record(id);
+        bool begun = ledger_begin(w, &rec) == LEDGER_KEPT;
+        end = ledger_end(w, &rec);
+        CHECK(!begun || end == LEDGER_KEPT);
+        if (end == LEDGER_KEPT) begun ? both++ : end_only++;
+    }
+    CHECK_INT(end, LEDGER_QUEUED);
+    CHECK(both > 10 && end_only > 0);
+    limit_files(RLIM_INFINITY);
+    ledger_close(l, 20000);
+    CHECK_INT(fixture_query(&f, FIXTURE_WRONG), 0);
+    CHECK_INT(fixture_query(&f, "SELECT count(*) FROM record"), both + end_only + 2);
+}
+
 static void count_outcome(void *arg, bool ok) {
     uint64_t *n = arg;
     atom_add(&n[ok], 1);
@@ -252,5 +277,6 @@ static void ignore_sigxfsz(void) {
     CHECK(true);
 }
 
-TEST_MAIN(ignore_sigxfsz, test_locked_database, test_locked_over_a_whole_run, test_full_database, test_full_disk,
-          test_queue_bound, test_missing_database, test_threads, test_no_memory)
+TEST_MAIN(ignore_sigxfsz, test_locked_database, test_locked_over_a_whole_run, test_full_database,
+          test_the_last_room_is_for_ends, test_full_disk, test_queue_bound, test_missing_database, test_threads,
+          test_no_memory)
