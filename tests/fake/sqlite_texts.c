@@ -1,11 +1,12 @@
 // Loaded into a server before SQLite: writes each SQL text that is run, once, to the file that SQLITE_TEXTS names, NUL
-// after NUL. After the file was emptied, texts are written anew.
+// after NUL. After the file was emptied, by someone who held its lock (flock), texts are written anew.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,6 +41,7 @@ static void note(const char *text) {
     struct stat info;
     uint64_t h = hash_of(text);
     pthread_mutex_lock(&lock);
+    if (flock(file, LOCK_EX) < 0) abort();
     if (fstat(file, &info) == 0 && info.st_size == 0) memset(seen, 0, sizeof seen);
     size_t at = h % PLACES;
     while (seen[at] && seen[at] != h) at = (at + 1) % PLACES;
@@ -47,6 +49,7 @@ static void note(const char *text) {
         seen[at] = h;
         if (write(file, text, strlen(text) + 1) < 0) abort();
     }
+    if (flock(file, LOCK_UN) < 0) abort();
     pthread_mutex_unlock(&lock);
 }
 

@@ -4,6 +4,7 @@ asked with each of its parameters, filters with each order, and whatever SQL the
 
 The statements are seen by a library that stands before SQLite's own in the server (tests/fake/sqlite_texts.c), or in the
 log of PostgreSQL, so none can be forgotten here."""
+import fcntl
 import os
 import re
 import shutil
@@ -200,7 +201,9 @@ class Sqlite(Walk, Suite):
         cls.extra_env = {'LD_PRELOAD': library, 'SQLITE_TEXTS': texts}
         super().setUpClass()
         cls.prepare()
-        os.truncate(texts, 0)
+        with open(texts, 'ab') as f:
+            fcntl.flock(f, fcntl.LOCK_EX)  # else a text on its way would stand in the empty file
+            f.truncate(0)
         cls.walk_all()
         with open(texts, 'rb') as f:
             cls.texts = sorted({text.strip() for text in f.read().decode().split('\0')} - {''})
