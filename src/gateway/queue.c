@@ -145,12 +145,19 @@ static bool slot_full(const struct board_slot *slot, uint64_t now) {
     return !state.usable && board_is_limit(state.why);
 }
 
+// Of a provider with several keys none may be free for it, though they are for others.
+static bool target_full(const struct route_target *t, uint64_t now) {
+    struct board_state state;
+    if (slot_full(t->provider_slot, now)) return true;
+    if (!t->node) return slot_full(t->slot, now);
+    route_node_state(t->node, now, &state);
+    return !state.usable && board_is_limit(state.why);
+}
+
 // The first of its targets that has room; their count: none has.
 static size_t first_room(const struct call *call, uint64_t now) {
-    for (size_t i = 0; i < call->route.count; i++) {
-        const struct route_target *t = &call->route.targets[i];
-        if (!failover_is_spent(call, i) && !slot_full(t->slot, now) && !slot_full(t->provider_slot, now)) return i;
-    }
+    for (size_t i = 0; i < call->route.count; i++)
+        if (!failover_is_spent(call, i) && !target_full(&call->route.targets[i], now)) return i;
     return call->route.count;
 }
 

@@ -4,7 +4,7 @@ import collections
 import json
 import signal
 
-from harness import Suite, chat_body, clean_environment, eventually, fake_provider, in_parallel, main, run_cli
+from harness import Suite, chat_body, clean_environment, eventually, fake_provider, in_parallel, main, request_bytes, run_cli
 
 
 def provider(fake, name, *keys, **more):
@@ -26,6 +26,7 @@ class Keys(Suite):
             provider(fake, 'all-bad', ('bad', {}), ('worse', {})),
             provider(fake, 'both-bad', ('bad', {}), ('worse', {})),
             provider(fake, 'limited', ('one', minute), ('two', minute)),
+            provider(fake, 'queued', ('one', {'limits': {'concurrency': 4}}), ('two', {'limits': {'concurrency': 4}})),
             fake_provider(fake, 'other'),
         ]
         models = [{'name': p['name'], 'targets': [{'provider': p['name'], 'model': p['name']}]} for p in providers]
@@ -33,6 +34,8 @@ class Keys(Suite):
             {'provider': 'all-bad', 'model': 'm', 'priority': 0}, {'provider': 'other', 'model': 'm', 'priority': 1}]})
         models.append({**models[-1], 'name': 'both-with-other', 'targets': [
             {'provider': 'both-bad', 'model': 'm', 'priority': 0}, {'provider': 'other', 'model': 'm', 'priority': 1}]})
+        models += [{'name': name, 'routing': {'queue': {'max_wait': '15s'}}, 'targets': [{'provider': 'queued', 'model': model}]}
+                   for name, model in (('told', 'told;status=429;retry_after=3'), ('free', 'free'))]
         return {'providers': providers, 'models': models, 'log': {'level': 'debug', 'format': 'json'},
                 'auth': {'required': False}}
 
@@ -103,6 +106,16 @@ class Keys(Suite):
         self.assertEqual(self.used(), {'one': 3, 'two': 3})
         for refused in (r for r in replies if r.status == 429):
             self.assertIn(int(refused.header('retry-after')), range(50, 63))
+
+    def test_who_waits_for_keys_holds_up_no_other_model(self):
+        """Both keys are left alone for one model, and not for the other."""
+        waits = self.server.conn(timeout=60)
+        self.addCleanup(waits.close)
+        waits.send(request_bytes('POST', '/v1/chat/completions', chat_body('told')))
+        length = 'penstock_queue_length{class="normal"}'
+        self.assertTrue(eventually(lambda: self.server.metrics().get(length) == 1))
+        self.assertEqual(self.chat('free').status, 200)
+        self.assertEqual([seen.json['model'].split(';')[0] for seen in self.fake.seen], ['told', 'told', 'free'])
 
     def test_passthrough_by_name(self):
         """What is asked for by its provider's name takes turns of keys, too."""
