@@ -262,6 +262,7 @@ static unsigned file_by_task(struct call *call, struct score_row *row) {
 
 bool grade_holds_back(struct call *call, struct str body) {
     if (!is_scored(call) || call->upstream_status != 200 || !rules_of(call)->retry_set) return false;
+    if (call->request.stream) return false; // it came whole, but is told as a stream, which is not kept
     struct board_slot *slot = call->route.targets[call->at->target].slot;
     struct arena arena;
     arena_init(&arena, NULL, 0, CHECK_ARENA_MAX);

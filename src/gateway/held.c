@@ -24,8 +24,7 @@ void held_free(struct call *call) {
 void held_keep(struct call *call, struct str body) {
     const struct attempt *a = call->at;
     held_free(call);
-    // What would be told as a stream is not kept.
-    struct held *h = call->request.stream ? NULL : arena_alloc(&call->req->arena, sizeof *h);
+    struct held *h = arena_alloc(&call->req->arena, sizeof *h);
     if (!h) return;
     *h = (struct held){.of = {.target = a->target,
                               .provider = a->provider,

@@ -16,7 +16,7 @@ class Upstream:
     """Says what it is told to, model by model."""
 
     def __init__(self):
-        self.says, self.asked, self.wait, self.ends, self.fails = {}, [], threading.Event(), {}, set()
+        self.says, self.asked, self.wait, self.ends, self.fails, self.whole = {}, [], threading.Event(), {}, set(), set()
         self.wait.set()
         upstream = self
 
@@ -36,7 +36,7 @@ class Upstream:
             def answer(self, body, text):
                 usage = {'prompt_tokens': 5, 'completion_tokens': 7, 'total_tokens': 12}
                 base = {'id': 'c', 'created': 1, 'model': body['model']}
-                if body.get('stream'):
+                if body.get('stream') and body['model'] not in upstream.whole:
                     pieces = [{'delta': {'role': 'assistant', 'content': text}}, {'delta': {}, 'finish_reason': 'stop'}]
                     events = [{**base, 'object': 'chat.completion.chunk', 'choices': [{'index': 0, **p}]} for p in pieces]
                     data = ''.join(f'data: {json.dumps(e)}\n\n' for e in events) + 'data: [DONE]\n\n'
@@ -104,6 +104,7 @@ class Quality(unittest.TestCase):
         self.up.says.clear()
         self.up.ends.clear()
         self.up.fails.clear()
+        self.up.whole.clear()
 
     def sums(self, **query):
         text = '&'.join(f'{k}={v}' for k, v in query.items())
@@ -291,6 +292,17 @@ class Quality(unittest.TestCase):
         self.assertEqual(self.server.chat('held', stream=True).header('x-penstock-model'), 'e')
         reply = self.server.chat('last')
         self.assertEqual(reply.json()['choices'][0]['message']['content'], SAYS['refuses'])
+
+    def test_streams_that_come_whole_are_not_lost(self):
+        """The provider does not stream though it is asked to, and nobody else has an answer."""
+        self.up.says['e'] = SAYS['refuses']
+        self.up.whole.add('e')
+        self.up.fails.add('f')
+        for path, body in (('/v1/chat/completions', chat_body('held', stream=True)),
+                           ('/v1/messages', chat_body('held', stream=True, max_tokens=50))):
+            reply = self.server.post(path, body)
+            self.assertEqual((reply.status, reply.header('x-penstock-model')), (200, 'e'), reply)
+            self.assertIn(SAYS['refuses'], reply.body.decode())
 
     def test_length_and_language_are_scored(self):
         """Answer by answer: what each is worth is in the sums."""
