@@ -209,6 +209,15 @@ static void count_refused(const struct call *call, struct str reason) {
 
 // --- in and out ---
 
+// Whether what it waits for is what other targets of the provider need as well.
+static bool waits_with_others(const struct call *call, const struct route_target *t, uint64_t now) {
+    struct board_slot *const *keys = call->runtime->routes->keys[t->provider->index];
+    bool out = !t->slot || slot_full(t->provider_slot, now);
+    for (size_t k = 0; k < t->provider->keys.n && !out; k++)
+        out = t->provider->keys.p[k].weight && slot_full(keys[k], now);
+    return out;
+}
+
 // Tells the board, so that others do not take what it waits for.
 static void tell_waiting(struct call *call, bool waits) {
     void (*tell)(struct board_slot *, unsigned) = waits ? board_wait : board_wait_over;
@@ -216,8 +225,7 @@ static void tell_waiting(struct call *call, bool waits) {
     for (size_t i = 0; i < call->route.count; i++) {
         const struct route_target *t = &call->route.targets[i];
         if (call->place.left_out >> i & 1) continue;
-        bool shared = !t->slot || t->provider->keys.n || slot_full(t->provider_slot, now);
-        if (waits && t->provider_slot && shared) call->place.whole |= 1u << i;
+        if (waits && t->provider_slot && waits_with_others(call, t, now)) call->place.whole |= 1u << i;
         if (t->slot) tell(t->slot, call->place.class);
         if (call->place.whole >> i & 1) tell(t->provider_slot, call->place.class);
     }

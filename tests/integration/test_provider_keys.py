@@ -34,8 +34,9 @@ class Keys(Suite):
             {'provider': 'all-bad', 'model': 'm', 'priority': 0}, {'provider': 'other', 'model': 'm', 'priority': 1}]})
         models.append({**models[-1], 'name': 'both-with-other', 'targets': [
             {'provider': 'both-bad', 'model': 'm', 'priority': 0}, {'provider': 'other', 'model': 'm', 'priority': 1}]})
-        models += [{'name': name, 'routing': {'queue': {'max_wait': '15s'}}, 'targets': [{'provider': 'queued', 'model': model}]}
-                   for name, model in (('told', 'told;status=429;retry_after=3'), ('free', 'free'))]
+        models += [{'name': name, 'routing': {'queue': {'max_wait': wait}}, 'targets': [{'provider': 'queued', 'model': model}]}
+                   for name, model, wait in (('told', 'told;status=429;retry_after=3', '15s'), ('free', 'free', '15s'),
+                                             ('hasty', 'hasty', '0s'))]
         return {'providers': providers, 'models': models, 'log': {'level': 'debug', 'format': 'json'},
                 'auth': {'required': False}}
 
@@ -114,8 +115,8 @@ class Keys(Suite):
         waits.send(request_bytes('POST', '/v1/chat/completions', chat_body('told')))
         length = 'penstock_queue_length{class="normal"}'
         self.assertTrue(eventually(lambda: self.server.metrics().get(length) == 1))
-        self.assertEqual(self.chat('free').status, 200)
-        self.assertEqual([seen.json['model'].split(';')[0] for seen in self.fake.seen], ['told', 'told', 'free'])
+        self.assertEqual([self.chat(model).status for model in ('hasty', 'free')], [200, 200])
+        self.assertEqual([seen.json['model'].split(';')[0] for seen in self.fake.seen], ['told', 'told', 'hasty', 'free'])
 
     def test_passthrough_by_name(self):
         """What is asked for by its provider's name takes turns of keys, too."""
