@@ -293,10 +293,10 @@ static bool sqlite_step(struct sql_stmt *base, bool *out_row, struct err *err) {
     return ok;
 }
 
-static bool sqlite_scan(struct sql_stmt *base, sql_scan_row *each, void *arg, struct err *err) {
+static bool sqlite_scan(struct sql_stmt *base, const struct sql_scan *scan, struct err *err) {
     struct sqlite_stmt *st = stmt_of(base);
     struct sqlite *db = of(base->db);
-    int rc = st->bind_failed ? st->bind_failed : sqlite_scan_run(&db->scan, st->os, each, arg, err);
+    int rc = st->bind_failed ? st->bind_failed : sqlite_scan_run(&db->scan, st->os, scan, err);
     bool ok = rc == SQLITE_DONE || (db->scan.stopped ? false : failed(db, rc, "run a statement", err));
     sqlite3_reset(st->os);
     st->bind_failed = 0;

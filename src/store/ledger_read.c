@@ -259,10 +259,13 @@ static bool row_of_dim(void *arg, const int64_t *columns, struct err *err) {
     return true;
 }
 
+static bool wants_dim(void *arg, int64_t id) { return dim_find(((const struct scanning *)arg)->r, id) != NULL; }
+
 static bool part_sum(struct reading *r, const struct usage_part *part, enum usage_rows rows, struct err *err) {
     struct scanning s = {r, rows, part->sign > 0 ? 1 : UINT64_MAX};
     bool of_all = rows == USAGE_ROWS_ALL || rows == USAGE_ROWS_FACET;
-    return usage_sql_sums(&r->sql, part, rows, of_all ? row_of_all : row_of_dim, &s, err);
+    const struct sql_scan scan = {of_all ? row_of_all : row_of_dim, wants_dim, &s};
+    return usage_sql_sums(&r->sql, part, rows, &scan, err);
 }
 
 // From here on groups are called by their texts.

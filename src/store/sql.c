@@ -64,14 +64,14 @@ bool sql_prepare_scan(struct sql_scope scope, struct str text, unsigned columns,
     return true;
 }
 
-bool sql_scan(struct sql_stmt *st, unsigned columns, sql_scan_row *each, void *arg, struct err *err) {
-    if (st->db->ops->scan) return st->db->ops->scan(st, each, arg, err);
+bool sql_scan(struct sql_stmt *st, unsigned columns, const struct sql_scan *scan, struct err *err) {
+    if (st->db->ops->scan) return st->db->ops->scan(st, scan, err);
     for (bool more;;) {
         int64_t row[SQL_SCAN_MAX];
         if (!sql_step(st, &more, err)) return false;
         if (!more) return true;
         for (unsigned i = 0; i < columns; i++) row[i] = sql_col_i64(st, (int)i);
-        if (each(arg, row, err)) continue;
+        if (scan->each(scan->arg, row, err)) continue;
         sql_reset(st);
         return false;
     }

@@ -57,8 +57,14 @@ struct sql_scope {
 };
 
 #define SQL_SCAN_MAX 32
-// One row's columns. false ends the scan, with the error that it set.
-typedef bool sql_scan_row(void *arg, const int64_t *row, struct err *err);
+// Takes the rows of numbers that a statement finds.
+struct sql_scan {
+    // One row's columns. false ends the scan, with the error that it set.
+    bool (*each)(void *arg, const int64_t *row, struct err *err);
+    bool (*wants)(void *arg, int64_t number); // what SQL_SCAN_WANTS(column) asks; NULL: no statement does
+    void *arg;
+};
+#define SQL_SCAN_WANTS "penstock_wants"
 
 struct sql_ops {
     const char *name;
@@ -78,7 +84,7 @@ struct sql_ops {
     // For sql_prepare_scan and sql_scan. NULL: rows are stepped over.
     bool (*prepare_scan)(struct sql *db, struct str text, unsigned columns, struct sql_stmt **out_stmt,
                          struct err *err);
-    bool (*scan)(struct sql_stmt *st, sql_scan_row *each, void *arg, struct err *err);
+    bool (*scan)(struct sql_stmt *st, const struct sql_scan *scan, struct err *err);
     bool (*col_is_null)(struct sql_stmt *st, int column);
     int64_t (*col_i64)(struct sql_stmt *st, int column);
     struct str (*col_text)(struct sql_stmt *st, int column);
@@ -148,7 +154,9 @@ NODISCARD bool sql_query_i64(struct sql_scope scope, struct str text, int64_t *o
 // No other scan may run on the connection meanwhile.
 NODISCARD bool sql_prepare_scan(struct sql_scope scope, struct str text, unsigned columns, struct sql_stmt **out_stmt,
                                 struct err *err);
-NODISCARD bool sql_scan(struct sql_stmt *st, unsigned columns, sql_scan_row *each, void *arg, struct err *err);
+NODISCARD bool sql_scan(struct sql_stmt *st, unsigned columns, const struct sql_scan *scan, struct err *err);
+// Whether a condition of such a statement may be SQL_SCAN_WANTS(column), which costs less than to look it up.
+static inline bool sql_scan_asks(const struct sql *db) { return db->ops->scan != NULL; }
 
 // Columns from 0; slices live until the next step or reset. NULL reads as 0 or the empty slice.
 static inline bool sql_col_is_null(struct sql_stmt *st, int column) { return st->db->ops->col_is_null(st, column); }

@@ -8,12 +8,17 @@ static void row_take(sqlite3_context *context, int n, sqlite3_value **values) {
     struct sqlite_scan *scan = sqlite3_user_data(context);
     int64_t row[SQL_SCAN_MAX];
     for (int i = 0; i < n; i++) row[i] = sqlite3_value_int64(values[i]);
-    if (scan->each(scan->arg, row, scan->err)) return;
+    if (scan->of.each(scan->of.arg, row, scan->err)) return;
     scan->stopped = true;
     sqlite3_result_error_code(context, SQLITE_ABORT);
 }
 
 static void rows_end(sqlite3_context *context UNUSED) {}
+
+static void row_wants(sqlite3_context *context, int n UNUSED, sqlite3_value **values) {
+    const struct sqlite_scan *scan = sqlite3_user_data(context);
+    sqlite3_result_int(context, !scan->of.wants || scan->of.wants(scan->of.arg, sqlite3_value_int64(values[0])));
+}
 
 static void put_names(struct buf *out, unsigned columns) {
     char digits[24];
@@ -27,6 +32,9 @@ int sqlite_scan_text(struct sqlite_scan *scan, sqlite3 *db, struct str text, uns
     if (!scan->made) {
         int rc = sqlite3_create_function_v2(db, FUNCTION, -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, scan, NULL, row_take,
                                             rows_end, NULL);
+        if (!rc)
+            rc = sqlite3_create_function_v2(db, SQL_SCAN_WANTS, 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, scan, row_wants,
+                                            NULL, NULL, NULL);
         if (rc) return rc;
         scan->made = true;
     }
@@ -40,9 +48,9 @@ int sqlite_scan_text(struct sqlite_scan *scan, sqlite3 *db, struct str text, uns
     return out->failed ? SQLITE_NOMEM : SQLITE_OK;
 }
 
-int sqlite_scan_run(struct sqlite_scan *scan, sqlite3_stmt *st, sql_scan_row *each, void *arg, struct err *err) {
+int sqlite_scan_run(struct sqlite_scan *scan, sqlite3_stmt *st, const struct sql_scan *of, struct err *err) {
     int rc;
-    *scan = (struct sqlite_scan){.made = scan->made, .each = each, .arg = arg, .err = err};
+    *scan = (struct sqlite_scan){.made = scan->made, .of = *of, .err = err};
     do {
         rc = sqlite3_step(st);
     } while (rc == SQLITE_ROW);

@@ -1,4 +1,5 @@
-// Rows of numbers from SQLite, handed over from within the statement: by an aggregate function that adds nothing up.
+// Rows of numbers from SQLite, handed over from within the statement: by an aggregate function that adds nothing up,
+// and by a function that says which rows there is any use of.
 //
 // Reading each column of each row through the library's functions costs more than finding the row. Ownership: the
 // state is the caller's, and must stay where it is until the connection is closed. Thread rule: the connection's.
@@ -12,16 +13,16 @@
 #include <sqlite3.h>
 
 struct sqlite_scan {
-    bool made; // the function
-    sql_scan_row *each;
-    void *arg;
+    bool made; // the functions
+    struct sql_scan of;
     struct err *err;
     bool stopped; // by `each`
 };
 
-// Makes the function, unless it is there, and puts the statement around a SELECT of so many columns into the buffer.
+// Makes the functions, unless they are there, and puts the statement around a SELECT of so many columns into the
+// buffer.
 int sqlite_scan_text(struct sqlite_scan *scan, sqlite3 *db, struct str text, unsigned columns, struct buf *out);
 // SQLITE_DONE, or what went wrong; with scan->stopped `each` has set the error.
-int sqlite_scan_run(struct sqlite_scan *scan, sqlite3_stmt *st, sql_scan_row *each, void *arg, struct err *err);
+int sqlite_scan_run(struct sqlite_scan *scan, sqlite3_stmt *st, const struct sql_scan *of, struct err *err);
 
 #endif

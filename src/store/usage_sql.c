@@ -293,8 +293,14 @@ static const struct {
 static void put_meant(struct usage_text *b, const char *column) {
     if (b->s->meant == USAGE_MEANT_MOST) return;
     usage_put(b, " AND ");
-    usage_put(b, column);
-    usage_put(b, " IN (SELECT id FROM usage_meant)");
+    if (sql_scan_asks(b->s->db)) {
+        usage_put(b, SQL_SCAN_WANTS "(");
+        usage_put(b, column);
+        usage_put(b, ")");
+    } else {
+        usage_put(b, column);
+        usage_put(b, " IN (SELECT id FROM usage_meant)");
+    }
 }
 
 static void put_periods(struct usage_text *b, const struct usage_part *part) {
@@ -394,8 +400,8 @@ static unsigned columns_of(const struct usage_sql *s, enum usage_rows rows) {
     return sums_end(rows) + (owner || usage_group_is_time(s->q->group));
 }
 
-bool usage_sql_sums(const struct usage_sql *s, const struct usage_part *part, enum usage_rows rows, sql_scan_row *each,
-                    void *arg, struct err *err) {
+bool usage_sql_sums(const struct usage_sql *s, const struct usage_part *part, enum usage_rows rows,
+                    const struct sql_scan *scan, struct err *err) {
     struct usage_text b;
     struct sql_stmt *st;
     unsigned columns = columns_of(s, rows);
@@ -406,7 +412,7 @@ bool usage_sql_sums(const struct usage_sql *s, const struct usage_part *part, en
         put_combinations(&b, part);
     else
         put_added_up(&b, part, rows);
-    return usage_end_scan(&b, columns, &st, err) && sql_scan(st, columns, each, arg, err);
+    return usage_end_scan(&b, columns, &st, err) && sql_scan(st, columns, scan, err);
 }
 
 static void record_read(const int64_t *columns, struct usage_sums_row *out_row) {

@@ -51,7 +51,7 @@ enum usage_rows usage_sql_rows(const struct usage_sql *s, const struct usage_par
 // Goes over what there is in the part. The first column: the combination, which need not be one that the query means;
 // of all and of a facet the group.
 NODISCARD bool usage_sql_sums(const struct usage_sql *s, const struct usage_part *part, enum usage_rows rows,
-                              sql_scan_row *each, void *arg, struct err *err);
+                              const struct sql_scan *scan, struct err *err);
 // The other columns.
 struct usage_sums_row {
     bool failed;        // of all and of a facet

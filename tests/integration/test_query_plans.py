@@ -211,6 +211,7 @@ class Sqlite(Walk, Suite):
     def faults_in(self, texts):
         db = sqlite3.connect(f'file:{self.server.data}/penstock.db?mode=ro', uri=True)
         db.create_aggregate('penstock_rows', -1, Rows)
+        db.create_function('penstock_wants', 1, bool)
         faults = []
         for text in self.texts:
             if text.startswith('CREATE TEMP'):

@@ -102,7 +102,9 @@ static inline int64_t fixture_query(const struct fixture *f, const char *text) {
     int64_t v = -1;
     struct sql *db = fixture_db(f);
     REQUIRE(sql_exec(db, STR(FIXTURE_VIEW), &err));
-    REQUIRE(sql_query_i64(sql_platform(db), str_c(text), &v, &err));
+    bool ok = sql_query_i64(sql_platform(db), str_c(text), &v, &err);
+    if (!ok) fprintf(stderr, "%s: %s\n", text, err.message);
+    REQUIRE(ok);
     sql_close(db);
     return v;
 }

@@ -79,6 +79,7 @@ static void test_values(void) {
 }
 
 struct scanned {
+    int asked;
     int64_t rows, sum, texts;
     int64_t last; // the scan ends behind it; 0: never
 };
@@ -88,6 +89,31 @@ static bool on_row(void *arg, const int64_t *row, struct err *e) {
     s->sum += row[0];
     s->texts += row[1];
     return row[0] != s->last || err_set(e, ERR_OVERLOADED, "enough");
+}
+
+static bool is_odd(void *arg, int64_t number) {
+    ((struct scanned *)arg)->asked++;
+    return number % 2 != 0;
+}
+
+// What says which rows are wanted is asked of those alone that the other conditions let pass.
+static void test_scan_wants(void) {
+    struct sql *db = open_db(STR(":memory:"), SQL_CREATE, 0);
+    struct sql_stmt *st;
+    REQUIRE(db && sql_exec(db, MAKE_T, &err));
+    for (int64_t id = 1; id <= 100; id++) REQUIRE(put(db, id, STR("1")));
+    if (sql_scan_asks(db)) {
+        struct scanned s = {0};
+        struct str text = STR("SELECT id, v FROM t WHERE id > 80 AND " SQL_SCAN_WANTS "(id)");
+        REQUIRE(sql_prepare_scan(sql_platform(db), text, 2, &st, &err));
+        CHECK(sql_scan(st, 2, &(struct sql_scan){on_row, is_odd, &s}, &err));
+        CHECK_INT(s.asked, 20);
+        CHECK_INT(s.rows, 10);
+        CHECK_INT(s.sum, 900);
+        CHECK(sql_scan(st, 2, &(struct sql_scan){on_row, NULL, &s}, &err));
+        CHECK_INT(s.rows, 30);
+    }
+    sql_close(db);
 }
 
 static void test_scan(void) {
@@ -101,7 +127,7 @@ static void test_scan(void) {
         struct scanned s = {0};
         REQUIRE(sql_prepare_scan(sql_platform(db), text, 2, &st, &err));
         sql_bind_i64(st, 1, 80);
-        CHECK(sql_scan(st, 2, on_row, &s, &err));
+        CHECK(sql_scan(st, 2, &(struct sql_scan){on_row, NULL, &s}, &err));
         CHECK_INT(s.rows, 10);
         CHECK_INT(s.sum, 855);
         CHECK_INT(s.texts, 5 * 7);
@@ -109,10 +135,10 @@ static void test_scan(void) {
     struct scanned none = {0}, some = {.last = 85};
     REQUIRE(sql_prepare_scan(sql_platform(db), text, 2, &st, &err));
     sql_bind_i64(st, 1, 90);
-    CHECK(sql_scan(st, 2, on_row, &none, &err));
+    CHECK(sql_scan(st, 2, &(struct sql_scan){on_row, NULL, &none}, &err));
     CHECK_INT(none.rows, 0);
     sql_bind_i64(st, 1, 80);
-    CHECK(!sql_scan(st, 2, on_row, &some, &err) && err.code == ERR_OVERLOADED);
+    CHECK(!sql_scan(st, 2, &(struct sql_scan){on_row, NULL, &some}, &err) && err.code == ERR_OVERLOADED);
     CHECK_STR(str_c(err.message), STR("enough"));
     CHECK_INT(some.rows, 5);
     CHECK_INT(count(db), 100); // the connection is as before
@@ -121,7 +147,7 @@ static void test_scan(void) {
                              STR("SELECT id, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,"
                                  " 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 FROM t"),
                              SQL_SCAN_MAX, &st, &err));
-    CHECK(sql_scan(st, SQL_SCAN_MAX, on_row, &none, &err));
+    CHECK(sql_scan(st, SQL_SCAN_MAX, &(struct sql_scan){on_row, NULL, &none}, &err));
     CHECK_INT(none.sum, 5050);
     CHECK(!sql_prepare_scan(sql_platform(db), STR("SELECT x FROM nowhere"), 1, &st, &err));
     sql_close(db);
@@ -396,5 +422,5 @@ static void test_no_memory(void) {
     CHECK_INT(after.bytes, before.bytes);
 }
 
-TEST_MAIN(visit, test_values, test_scan, test_mistakes, test_transactions, test_snapshot, test_busy, test_full,
-          test_refused_files, test_damage, test_open_race, test_no_memory, test_locks_stay)
+TEST_MAIN(visit, test_values, test_scan, test_scan_wants, test_mistakes, test_transactions, test_snapshot, test_busy,
+          test_full, test_refused_files, test_damage, test_open_race, test_no_memory, test_locks_stay)
