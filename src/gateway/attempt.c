@@ -121,8 +121,11 @@ bool attempt_widen(struct attempt *a) {
     struct held held[HELD_MAX];
     size_t n = held_of(a, &a->call->route.targets[a->target], held);
     uint64_t now = clock_mono_ns();
-    for (size_t i = 0; i < n; i++)
-        if (!board_widen(held[i].slot, held[i].ticket, now)) return false;
+    for (size_t i = 0; i < n; i++) {
+        if (board_widen(held[i].slot, held[i].ticket, now)) continue;
+        while (i-- > 0) board_narrow(held[i].slot, held[i].ticket, now);
+        return false;
+    }
     return true;
 }
 

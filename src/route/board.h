@@ -153,6 +153,8 @@ NODISCARD bool board_more(struct board_slot *slot, struct board_ticket *ticket, 
                           struct board_refusal *out_refusal);
 // Takes one further place of the calls at a time, until board_end. False: there is none.
 NODISCARD bool board_widen(struct board_slot *slot, struct board_ticket *ticket, uint64_t now_ns);
+// Gives one of those back before.
+void board_narrow(struct board_slot *slot, struct board_ticket *ticket, uint64_t now_ns);
 // The first byte of the answer's content; later calls for the same ticket change nothing.
 void board_first_token(struct board_slot *slot, struct board_ticket *ticket, uint64_t now_ns);
 

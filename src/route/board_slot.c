@@ -127,6 +127,16 @@ bool board_widen(struct board_slot *slot, struct board_ticket *ticket, uint64_t 
     return ok;
 }
 
+void board_narrow(struct board_slot *slot, struct board_ticket *ticket, uint64_t now_ns) {
+    INVARIANT(ticket->places > 0);
+    mutex_lock(&slot->lock);
+    limit_narrow(&slot->limit, 1);
+    ticket->places--;
+    slot->in_flight--;
+    board_publish(slot, now_ns);
+    mutex_unlock(&slot->lock);
+}
+
 static uint64_t past(uint64_t then_ns, uint64_t now_ns) { return now_ns > then_ns ? now_ns - then_ns : 0; }
 
 void board_first_token(struct board_slot *slot, struct board_ticket *ticket, uint64_t now_ns) {

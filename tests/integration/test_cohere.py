@@ -2,7 +2,7 @@
 # Cohere behind Penstock: chats for clients of other dialects, embeddings in pieces, rerankings in both shapes.
 import json
 
-from harness import Suite, chat_body, fake_provider, main  # first: it finds the fakes
+from harness import Suite, chat_body, eventually, fake_provider, main, request_bytes  # first: it finds the fakes
 
 from cohere_upstream import CohereUpstream
 
@@ -20,11 +20,14 @@ class Cohere(Suite):
 
     @classmethod
     def config(cls):
-        return {'providers': [{'name': 'co', 'kind': 'cohere', 'base_url': cls.cohere.base_url, 'api_key': 'co-fake'},
+        cohere = {'kind': 'cohere', 'base_url': cls.cohere.base_url, 'api_key': 'co-fake'}
+        return {'providers': [{'name': 'co', **cohere}, {'name': 'pair', 'limits': {'concurrency': 2}, **cohere},
                               fake_provider(cls.fake), {'name': 'offline', 'kind': 'demo'}],
                 'models': [{'name': 'few', 'targets': [{'provider': 'co', 'model': 'embed', 'limits': {'requests_per_minute': 7}}]},
                            {'name': 'slow', 'targets': [
                                {'provider': 'co', 'model': 'embed;delay=150', 'limits': {'concurrency': 2}}]},
+                           {'name': 'single', 'targets': [
+                               {'provider': 'pair', 'model': 'embed;delay=400', 'limits': {'concurrency': 1}}]},
                            {'name': 'ranker', 'targets': [{'provider': 'co', 'model': 'rerank-v3.5'}]},
                            {'name': 'either',
                             'targets': [{'provider': 'co', 'model': 'embed-v4.0', 'priority': 0},
@@ -117,6 +120,16 @@ class Cohere(Suite):
         for i in range(2, 6):  # two have to end before
             self.assertGreaterEqual(at[i] - at[i - 2], 0.15)
         self.assertEqual(self.ask('/v1/embeddings', model='slow', input=['x']).status, 200)  # all places are free again
+
+    def test_pieces_hold_no_place_that_they_cannot_use(self):
+        """Where the target has one place, its provider's other one is for others."""
+        conn = self.server.conn()
+        self.addCleanup(conn.close)
+        body = json.dumps({'model': 'single', 'input': ['one by one'] * 96 * 3}).encode()
+        conn.send(request_bytes('POST', '/v1/embeddings', body, key=self.server.key))
+        self.assertTrue(eventually(lambda: self.cohere.find('one by one')))
+        self.assertEqual(self.ask('/v1/embeddings', model='pair/embed', input=['x']).status, 200)
+        self.assertEqual(conn.read().status, 200)
 
     def test_embeddings_go_in_pieces_of_96(self):
         texts = ['x' * (i % 7) for i in range(200)]
