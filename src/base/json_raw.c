@@ -135,12 +135,11 @@ bool json_string_text(struct str raw, struct arena *arena, struct str *out_text)
     return true;
 }
 
-bool json_string_eq(struct str raw, struct str text) {
+bool json_string_equals(struct str raw, struct str text) {
     if (!is_string(raw)) return false;
     struct str rest = body_of(raw), piece;
     // Every escape is longer than what it stands for, and at most six times as long.
     if (rest.n < text.n || rest.n / 6 > text.n) return false;
-    if (text.n && rest.p[0] != text.p[0] && rest.p[0] != '\\') return false; // the usual case
     if (rest.n == text.n && !str_eq(rest, text)) return false;
     bool plain = str_find_char(rest, '\\') == rest.n;
     if (plain || rest.n == text.n) return plain && rest.n == text.n;

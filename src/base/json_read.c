@@ -12,8 +12,15 @@ static const char *const k_kind_name[] = {
 
 static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
-static void space(struct json_reader *r) {
+// Indented text apart, there is none or one.
+static void pass_space(struct json_reader *r) {
+    if (!is_space(*r->at)) return;
+    r->at++;
     if (r->at < r->end && is_space(*r->at)) r->at += r->ops->space(r->at, (size_t)(r->end - r->at));
+}
+
+static inline void space(struct json_reader *r) {
+    if (r->at < r->end && (unsigned char)*r->at <= ' ') pass_space(r);
 }
 
 static bool refuse(struct json_reader *r, const char *what, const char *at) {
@@ -44,29 +51,20 @@ void json_reader_init(struct json_reader *r, struct str input, unsigned max_dept
     space(r);
 }
 
-// The kind a value's first byte announces; false when no value starts so.
-static bool kind_of(char c, enum json_kind *out_kind) {
-    switch (c) {
-    case '{':
-        *out_kind = JSON_OBJECT;
-        return true;
-    case '[':
-        *out_kind = JSON_ARRAY;
-        return true;
-    case '"':
-        *out_kind = JSON_STRING;
-        return true;
-    case 't':
-    case 'f':
-        *out_kind = JSON_BOOL;
-        return true;
-    case 'n':
-        *out_kind = JSON_NULL;
-        return true;
-    default:
-        *out_kind = JSON_NUMBER;
-        return c == '-' || (c >= '0' && c <= '9');
-    }
+// The kind that a value's first byte announces, and one; 0 when no value starts so.
+static const unsigned char k_kind_of[256] = {
+    ['{'] = JSON_OBJECT + 1, ['['] = JSON_ARRAY + 1,  ['"'] = JSON_STRING + 1, ['t'] = JSON_BOOL + 1,
+    ['f'] = JSON_BOOL + 1,   ['n'] = JSON_NULL + 1,   ['-'] = JSON_NUMBER + 1, ['0'] = JSON_NUMBER + 1,
+    ['1'] = JSON_NUMBER + 1, ['2'] = JSON_NUMBER + 1, ['3'] = JSON_NUMBER + 1, ['4'] = JSON_NUMBER + 1,
+    ['5'] = JSON_NUMBER + 1, ['6'] = JSON_NUMBER + 1, ['7'] = JSON_NUMBER + 1, ['8'] = JSON_NUMBER + 1,
+    ['9'] = JSON_NUMBER + 1,
+};
+
+static inline bool kind_here(struct json_reader *r, enum json_kind *out_kind) {
+    unsigned kind = r->at < r->end ? k_kind_of[(unsigned char)*r->at] : 0;
+    if (!kind) return refuse(r, "expected a value", r->at);
+    *out_kind = (enum json_kind)(kind - 1);
+    return true;
 }
 
 static bool at_value(struct json_reader *r) {
@@ -76,13 +74,7 @@ static bool at_value(struct json_reader *r) {
     return r->at < r->end || refuse(r, "expected a value", r->at);
 }
 
-bool json_peek(struct json_reader *r, enum json_kind *out_kind) {
-    enum json_kind kind;
-    if (!at_value(r)) return false;
-    if (!kind_of(*r->at, &kind)) return refuse(r, "expected a value", r->at);
-    *out_kind = kind;
-    return true;
-}
+bool json_peek(struct json_reader *r, enum json_kind *out_kind) { return at_value(r) && kind_here(r, out_kind); }
 
 bool json_skip(struct json_reader *r, struct str *out_raw) {
     if (!at_value(r)) return false;
@@ -204,17 +196,15 @@ bool json_member(struct json_reader *r, struct str *out_key, enum json_kind *out
     r->at++;
     space(r);
     r->pending = true;
-    enum json_kind kind;
-    if (!json_peek(r, &kind)) return false;
+    if (!kind_here(r, out_kind)) return false;
     *out_key = key;
-    *out_kind = kind;
     return true;
 }
 
 bool json_element(struct json_reader *r, enum json_kind *out_kind) {
     if (!item_next(r, false)) return false;
     r->pending = true;
-    return json_peek(r, out_kind);
+    return kind_here(r, out_kind);
 }
 
 bool json_leave(struct json_reader *r) {

@@ -128,8 +128,12 @@ NODISCARD bool json_string_borrow(struct str raw, struct str *out_text);
 NODISCARD bool json_string_decode(struct str raw, struct buf *out);
 // Borrowed where there are no escapes, else decoded into the arena. False when raw is no string or memory is short.
 NODISCARD bool json_string_text(struct str raw, struct arena *arena, struct str *out_text);
-// Whether the decoded string equals text; no copy is made.
-bool json_string_eq(struct str raw, struct str text);
+// Whether the decoded string equals text; no copy is made. Mostly length or first byte tell that it does not.
+bool json_string_equals(struct str raw, struct str text);
+static inline bool json_string_eq(struct str raw, struct str text) {
+    if (raw.n < text.n + 2 || (text.n && raw.p[1] != text.p[0] && raw.p[1] != '\\')) return false;
+    return json_string_equals(raw, text);
+}
 // How many bytes the decoded text has; 0 for what is no string.
 size_t json_string_len(struct str raw);
 
