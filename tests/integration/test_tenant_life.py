@@ -129,9 +129,11 @@ class Deletion(Life):
         foreign = self.call('POST', 'grants', {'principal': user['id'], 'role': 'viewer'}, 201, X_Penstock_Tenant='beta').json()
         tenant = self.call('GET', 'tenants/acme', status=200).json()
         number, left = self.id_of('acme'), self.id_of('beta')
+        # What is used of budgets is saved every ten seconds.
+        self.assertTrue(eventually(lambda: self.count('budget_use', 'acme') and self.count('budget_use', 'beta'), 30))
         before = self.all_counts(number)
         for table in ('app_user', 'api_key', 'usage', 'usage_dim', 'usage_hour', 'content_log', 'audit_event', 'data_key',
-                      'sealed_secret', 'idempotency', 'budget', 'team_member', 'access_grant', 'role', 'project'):
+                      'sealed_secret', 'idempotency', 'budget', 'budget_use', 'team_member', 'access_grant', 'role', 'project'):
             self.assertGreater(before[table], 0, table)
 
         wish = {'confirm': 'acme', 'reason': 'contract ended'}
