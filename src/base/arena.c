@@ -57,9 +57,12 @@ void *arena_alloc_slow(struct arena *a, size_t n) {
     block->next = a->head;
     a->head = block;
     a->held += cap;
-    char *p = (char *)block + sizeof *block;
-    a->next = p + ((n + 15) & ~(size_t)15);
-    a->end = (char *)block + cap;
+    char *p = (char *)block + sizeof *block, *next = p + ((n + 15) & ~(size_t)15), *end = (char *)block + cap;
+    // What is left of the block before goes on being used while that is more.
+    if (end - next >= a->end - a->next) {
+        a->next = next;
+        a->end = end;
+    }
     return p;
 }
 

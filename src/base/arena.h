@@ -13,7 +13,7 @@
 struct arena_block;
 struct arena {
     struct arena_block *head;
-    char *next, *end;  // free space in the head block
+    char *next, *end;  // free space in one of them
     struct pool *pool; // NULL = straight from base/mem
     size_t held, max;  // bytes in blocks, and their limit
     size_t block_size;

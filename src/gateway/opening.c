@@ -1,6 +1,7 @@
 // The beginning of a stream, until its first event.
 #include "gateway/opening.h"
 
+#include "base/mem.h"
 #include "base/scan.h"
 #include "gateway/answer.h"
 #include "gateway/hedge.h"
@@ -16,8 +17,7 @@ struct opening {
     const struct dialect_ops *dialect;
     struct arena *arena;
     struct framer framer;
-    void *decoder; // NULL: the dialect has none
-    bool decoding; // it is in use
+    void *decoder; // made when an event first needs it, as few do; NULL: none has
     struct chat_sink sink;
     struct buf early;
     bool told, begun, failed;
@@ -83,7 +83,7 @@ static void look(struct opening *o, const struct frame *frame) {
     struct err ignored;
     o->begun = is_content(o, frame->data);
     if (o->begun) return;
-    if (!o->decoder) {
+    if (!o->dialect->decode) {
         struct str data = str_trim(frame->data);
         struct chat_failure failure;
         if (!data.n || str_eq(data, STR("[DONE]"))) return;
@@ -93,9 +93,8 @@ static void look(struct opening *o, const struct frame *frame) {
     }
     if (is_prelude(o->dialect, frame->event)) return;
     if (o->dialect->only_speaker && o->dialect->only_speaker(frame->data)) return;
-    if (!o->decoding) o->dialect->decoder_init(o->decoder);
-    o->decoding = true;
-    if (!o->dialect->decode(o->decoder, frame, &o->sink, &ignored)) o->told = true;
+    if (!o->decoder && (o->decoder = mem_alloc(o->dialect->decoder_size))) o->dialect->decoder_init(o->decoder);
+    if (!o->decoder || !o->dialect->decode(o->decoder, frame, &o->sink, &ignored)) o->told = true;
     // Of events that have names, one that nobody here knows is an event all the same.
     o->begun = o->told || (frame->event.n && o->dialect->prelude[0].n);
 }
@@ -114,6 +113,7 @@ void opening_free(struct attempt *a) {
     if (!o) return;
     a->opening = NULL;
     timer_stop(&o->timer);
+    mem_free(o->decoder);
     framer_free(&o->framer);
     buf_free(&o->early);
 }
@@ -128,7 +128,7 @@ static void failed(struct attempt *a) {
 
 // Some tell how an answer ended when the stream does.
 static bool says_at_end(struct opening *o) {
-    if (o->decoding && o->dialect->decode_end) o->dialect->decode_end(o->decoder, &o->sink);
+    if (o->decoder && o->dialect->decode_end) o->dialect->decode_end(o->decoder, &o->sink);
     return o->told;
 }
 
@@ -204,16 +204,15 @@ bool opening_begin(struct attempt *a, int status, const struct http_field *field
     if (!text || !call->request.stream || status >= 300 || !answer_is_framed(a, fields, count, &frames)) return false;
     struct arena *arena = &call->req->arena;
     struct opening *o = arena_alloc(arena, sizeof *o);
-    void *decoder = a->upstream->decode ? arena_alloc(arena, a->upstream->decoder_size) : NULL;
-    if (!o || (a->upstream->decode && !decoder)) return false; // it goes through as it comes
+    if (!o) return false; // it goes through as it comes
     o->attempt = a;
     o->status = status;
     o->passed_count = answer_fields(call, fields, count, o->passed);
     o->dialect = a->upstream;
     o->arena = arena;
-    o->decoder = decoder;
+    o->decoder = NULL;
     o->sink.take = take;
-    o->decoding = o->told = o->begun = o->failed = false;
+    o->told = o->begun = o->failed = false;
     framer_init(&o->framer, frames, (size_t)call->runtime->conf->limits.max_event);
     buf_init(&o->early, OPENING_MAX + (4 << 20));
     a->opening = o;

@@ -80,4 +80,22 @@ static void blocks_go_back_to_the_pool(void) {
     pool_free(&pool);
 }
 
-TEST_MAIN(allocations_are_aligned_and_apart, the_cap_holds, no_memory_is_null, copies_text, blocks_go_back_to_the_pool)
+static void a_large_piece_leaves_the_rest_in_use(void) {
+    struct arena a;
+    arena_init(&a, NULL, 4096, SIZE_MAX);
+    char *first = arena_alloc(&a, 100), *large = arena_alloc(&a, 8000);
+    REQUIRE(first && large);
+    size_t held = a.held;
+    char *next = arena_alloc(&a, 2000);
+    CHECK(next > first && next - first < 4096);
+    CHECK_INT(a.held, held);
+    // Of a new block of which more is left, that is used.
+    REQUIRE(arena_alloc(&a, 3000) != NULL);
+    CHECK_INT(a.held, held + 4096);
+    REQUIRE(arena_alloc(&a, 1000) != NULL);
+    CHECK_INT(a.held, held + 4096);
+    arena_free(&a);
+}
+
+TEST_MAIN(allocations_are_aligned_and_apart, the_cap_holds, no_memory_is_null, copies_text,
+          a_large_piece_leaves_the_rest_in_use, blocks_go_back_to_the_pool)
