@@ -46,14 +46,13 @@ static void kept_forget(struct keeper *k, int64_t tenant) {
 
 // --- wrapping ---
 
-bool keeper_wrap(struct keeper *k, int64_t tenant, const struct keeper_row *row,
+bool keeper_wrap(struct keeper *k, const struct keeper_proof *proof, int64_t tenant, const struct keeper_row *row,
                  const unsigned char key[KEEPER_KEY_SIZE], struct buf *out, int64_t *out_generation, struct err *err) {
     unsigned char label[MASTER_LABEL_SIZE];
     keeper_label(tenant, row, label);
     mutex_lock(&k->asking);
+    bool ok = (!proof || keeper_ensure(k, proof, err)) && (!k->master || master_wrap(k->master, label, key, out, err));
     *out_generation = k->generation;
-    // None is in hand after other settings came: the caller looks for it then, as for one that is no longer in force.
-    bool ok = !k->master || master_wrap(k->master, label, key, out, err);
     mutex_unlock(&k->asking);
     return ok;
 }
@@ -66,16 +65,20 @@ static bool kept_get(struct keeper *k, int64_t tenant, const struct keeper_row *
     return there;
 }
 
-static bool unwrap_now(struct keeper *k, int64_t tenant, const struct keeper_row *row, struct str wrapped,
-                       unsigned char out_key[KEEPER_KEY_SIZE], struct err *err) {
+// proof: finds the master key in force first; NULL: asks the one at hand. *out_asked: the generation of the one asked;
+// 0 when there was none.
+static bool unwrap_now(struct keeper *k, const struct keeper_proof *proof, int64_t tenant, const struct keeper_row *row,
+                       struct str wrapped, int64_t *out_asked, unsigned char out_key[KEEPER_KEY_SIZE],
+                       struct err *err) {
     unsigned char label[MASTER_LABEL_SIZE];
+    *out_asked = 0;
     if (kept_get(k, tenant, row, out_key)) return true;
     keeper_label(tenant, row, label);
     mutex_lock(&k->asking);
     bool ok = kept_get(k, tenant, row, out_key); // by whoever asked before
-    if (!ok) {
-        ok = k->master ? master_unwrap(k->master, label, wrapped, out_key, err)
-                       : err_set(err, ERR_STORE, "the master key is not open");
+    if (!ok && (!proof || keeper_ensure(k, proof, err))) {
+        *out_asked = k->generation;
+        ok = k->master && master_unwrap(k->master, label, wrapped, out_key, err);
         mutex_lock(&k->lock);
         if (ok) kept_add(k, tenant, row, out_key);
         mutex_unlock(&k->lock);
@@ -86,14 +89,21 @@ static bool unwrap_now(struct keeper *k, int64_t tenant, const struct keeper_row
 
 bool keeper_unwrap(struct keeper *k, struct sql *db, int64_t tenant, const struct keeper_row *row, struct str wrapped,
                    unsigned char out_key[KEEPER_KEY_SIZE], struct err *err) {
-    bool changed;
-    if (unwrap_now(k, tenant, row, wrapped, out_key, err)) return true;
-    if (err->code == ERR_NO_MEMORY) return false;
-    // It may have been wrapped anew meanwhile, with another master key.
-    struct err why = *err;
-    if (!keeper_refresh(k, db, &changed, err)) return false;
-    if (changed && unwrap_now(k, tenant, row, wrapped, out_key, err)) return true;
-    if (!changed) *err = why;
+    int64_t asked;
+    if (unwrap_now(k, NULL, tenant, row, wrapped, &asked, out_key, err)) return true;
+    if (asked && err->code == ERR_NO_MEMORY) return false;
+    // Other settings may have come, or the key may have been wrapped anew with another master key. Which one is in
+    // force is found and asked in one go, so that nothing comes between.
+    struct err why = {0};
+    if (asked) why = *err;
+    CLEANUP(keeper_proof_free) struct keeper_proof proof = {.check = BUF_INIT(KEEPER_WRAPPED_BUF)};
+    if (!keeper_proof_read(db, &proof, err)) return false;
+    if (asked == proof.generation)
+        *err = why;
+    else if (unwrap_now(k, &proof, tenant, row, wrapped, &asked, out_key, err))
+        return true;
+    else if (!asked)
+        return false; // what is wrong with the master key, not with this one
     return err_wrap(err, "the data key of tenant %lld, version %lld", (long long)tenant, (long long)row->version);
 }
 
@@ -138,7 +148,18 @@ static bool key_read(struct keeper *k, struct sql_scope scope, struct str purpos
     struct keeper_row row = {.purpose = purpose, .version = version};
     if (!row_read(scope, &row, &wrapped, out_there, err)) return false;
     if (!*out_there) return true;
-    if (!keeper_unwrap(k, scope.db, scope.tenant, &row, buf_str(&wrapped), out_key->key, err)) return false;
+    if (!keeper_unwrap(k, scope.db, scope.tenant, &row, buf_str(&wrapped), out_key->key, err)) {
+        // Read before the master key was changed, asked after it?
+        BUF_AUTO struct buf again = BUF_INIT(KEEPER_WRAPPED_BUF);
+        struct err why = *err;
+        if (!row_read(scope, &row, &again, out_there, err)) return false;
+        if (!*out_there) return true;
+        if (str_eq(buf_str(&again), buf_str(&wrapped))) {
+            *err = why;
+            return false;
+        }
+        if (!keeper_unwrap(k, scope.db, scope.tenant, &row, buf_str(&again), out_key->key, err)) return false;
+    }
     out_key->version = row.version;
     memcpy(out_key->id, row.id, KEEPER_ID_SIZE);
     return true;
@@ -163,9 +184,9 @@ bool keeper_insert(struct sql *db, int64_t tenant, const struct keeper_row *row,
 
 // --- making ---
 
-// One try; *out_done is false when the master key was changed meanwhile.
-static bool make_once(struct keeper *k, struct sql_scope scope, int64_t version, bool rekeying, bool *out_done,
-                      struct err *err) {
+// One try; *out_done is false when the master key was changed meanwhile, or is another than the one at hand.
+static bool make_once(struct keeper *k, const struct keeper_proof *proof, struct sql_scope scope, int64_t version,
+                      bool rekeying, bool *out_done, struct err *err) {
     struct keeper_row row = {.purpose = PURPOSE_SEAL, .version = version};
     unsigned char key[KEEPER_KEY_SIZE];
     BUF_AUTO struct buf wrapped = BUF_INIT(KEEPER_WRAPPED_BUF);
@@ -173,7 +194,7 @@ static bool make_once(struct keeper *k, struct sql_scope scope, int64_t version,
     bool own = !scope.db->ops->in_transaction(scope.db), same = false;
     rand_bytes(row.id, sizeof row.id);
     rand_bytes(key, sizeof key);
-    bool ok = keeper_wrap(k, scope.tenant, &row, key, &wrapped, &generation, err);
+    bool ok = keeper_wrap(k, proof, scope.tenant, &row, key, &wrapped, &generation, err);
     secret_wipe(key, sizeof key);
     if (!ok || (own && !sql_begin(scope.db, err))) return false;
     ok = keeper_hold(scope.db, generation, &same, err);
@@ -186,11 +207,13 @@ static bool make_once(struct keeper *k, struct sql_scope scope, int64_t version,
 
 static bool make(struct keeper *k, struct sql_scope scope, int64_t version, bool rekeying, struct err *err) {
     if (version > KEEPER_VERSION_MAX) return err_set(err, ERR_STORE, "the tenant has had too many data keys");
+    CLEANUP(keeper_proof_free) struct keeper_proof proof = {.check = BUF_INIT(KEEPER_WRAPPED_BUF)};
     for (int i = 0; i < MAKE_TRIES; i++) {
-        bool done, changed;
-        if (!make_once(k, scope, version, rekeying, &done, err)) return false;
+        bool done;
+        if (!make_once(k, i ? &proof : NULL, scope, version, rekeying, &done, err)) return false;
         if (done) return true;
-        if (!keeper_refresh(k, scope.db, &changed, err)) return false;
+        buf_clear(&proof.check);
+        if (!keeper_proof_read(scope.db, &proof, err)) return false;
     }
     return err_set(err, ERR_STORE_BUSY, "the master key is being changed");
 }
@@ -356,28 +379,30 @@ void keeper_free(struct keeper *k) {
 }
 
 static bool prove_or_found(struct keeper *k, struct sql *db, struct err *err) {
-    BUF_AUTO struct buf check = BUF_INIT(KEEPER_WRAPPED_BUF);
-    int64_t generation;
+    CLEANUP(keeper_proof_free) struct keeper_proof proof = {.check = BUF_INIT(KEEPER_WRAPPED_BUF)};
     bool there;
-    if (!keeper_master_row(db, &generation, &check, &there, err)) return false;
+    if (!keeper_master_row(db, &proof.generation, &proof.check, &there, err)) return false;
     if (!there) {
         if (!sql_begin(db, err)) return false;
         // Again, now that nobody else makes it.
-        bool ok = keeper_master_row(db, &generation, &check, &there, err) && (there || keeper_found(k, db, err)) &&
-                  sql_commit(db, err);
+        bool ok = keeper_master_row(db, &proof.generation, &proof.check, &there, err) &&
+                  (there || keeper_found(k, db, err)) && sql_commit(db, err);
         if (!ok) {
             sql_rollback(db);
             if (err->code != ERR_STORE_BUSY) return false; // otherwise another server was first
         }
-        buf_clear(&check);
+        buf_clear(&proof.check);
         struct err why = *err;
-        if (!keeper_master_row(db, &generation, &check, &there, err)) return false;
+        if (!keeper_master_row(db, &proof.generation, &proof.check, &there, err)) return false;
         if (!there) {
             *err = why;
             return false;
         }
     }
-    return keeper_prove(k, generation, buf_str(&check), err);
+    mutex_lock(&k->asking);
+    bool ok = keeper_prove(k, &proof, err);
+    mutex_unlock(&k->asking);
+    return ok;
 }
 
 bool keeper_open(struct keeper *k, struct sql *db, struct err *err) {

@@ -61,16 +61,27 @@ NODISCARD bool keeper_file(const struct keeper *k, struct buf *out_path, struct 
 // The database's row of the master key; *out_there: there is one.
 NODISCARD bool keeper_master_row(struct sql *db, int64_t *out_generation, struct buf *out_check, bool *out_there,
                                  struct err *err);
+// What the database knows the master key in force by.
+struct keeper_proof {
+    int64_t generation;
+    struct buf check;
+};
+static inline void keeper_proof_free(struct keeper_proof *p) { buf_free(&p->check); }
+// Into an empty one.
+NODISCARD bool keeper_proof_read(struct sql *db, struct keeper_proof *out_proof, struct err *err);
+// Finds which of the configured master keys it is and takes it. Under `asking`.
+NODISCARD bool keeper_prove(struct keeper *k, const struct keeper_proof *proof, struct err *err);
+// The same, unless it is the one at hand. Under `asking`.
+NODISCARD bool keeper_ensure(struct keeper *k, const struct keeper_proof *proof, struct err *err);
 // This one is in force from now on. Under `asking`.
 void keeper_take(struct keeper *k, struct master *master, int64_t generation);
-// Finds which of the configured master keys is in force and takes it. Not under the locks.
-NODISCARD bool keeper_prove(struct keeper *k, int64_t generation, struct str check, struct err *err);
-// As above, when the database's generation is not ours. *out_changed says whether it was.
-NODISCARD bool keeper_refresh(struct keeper *k, struct sql *db, bool *out_changed, struct err *err);
-// Wraps with the master key in force; appends. *out_generation: the one it is of.
-NODISCARD bool keeper_wrap(struct keeper *k, int64_t tenant, const struct keeper_row *row,
-                           const unsigned char key[KEEPER_KEY_SIZE], struct buf *out_wrapped, int64_t *out_generation,
-                           struct err *err);
+// keeper_ensure with what the database says now. Not under the locks.
+NODISCARD bool keeper_refresh(struct keeper *k, struct sql *db, struct err *err);
+// Wraps with the master key in force, found first where a proof says so; appends. *out_generation: the one it is of; 0
+// when there was no proof and none was at hand, which it is not after other settings came: nothing was appended.
+NODISCARD bool keeper_wrap(struct keeper *k, const struct keeper_proof *proof, int64_t tenant,
+                           const struct keeper_row *row, const unsigned char key[KEEPER_KEY_SIZE],
+                           struct buf *out_wrapped, int64_t *out_generation, struct err *err);
 NODISCARD bool keeper_unwrap(struct keeper *k, struct sql *db, int64_t tenant, const struct keeper_row *row,
                              struct str wrapped, unsigned char out_key[KEEPER_KEY_SIZE], struct err *err);
 // A fresh database's master key, or an early one's: within a transaction.

@@ -151,33 +151,39 @@ void keeper_take(struct keeper *k, struct master *master, int64_t generation) {
     mutex_unlock(&k->lock);
 }
 
-bool keeper_prove(struct keeper *k, int64_t generation, struct str check, struct err *err) {
+bool keeper_proof_read(struct sql *db, struct keeper_proof *out_proof, struct err *err) {
+    bool there;
+    if (!keeper_master_row(db, &out_proof->generation, &out_proof->check, &there, err)) return false;
+    return there || err_set(err, ERR_STORE, "the database lacks the row of its master key");
+}
+
+bool keeper_prove(struct keeper *k, const struct keeper_proof *proof, struct err *err) {
     struct master *master = NULL;
     char name[MASTER_NAME_MAX];
-    mutex_lock(&k->asking);
-    bool ok = find(k, check, &master, err);
-    if (ok) keeper_take(k, master, generation);
-    master_name(&k->now, name);
-    mutex_unlock(&k->asking);
-    if (ok) return true;
+    if (find(k, buf_str(&proof->check), &master, err)) {
+        keeper_take(k, master, proof->generation);
+        return true;
+    }
     // Only who was asked elsewhere can be away; what is at hand is right or wrong.
     struct err why = *err;
+    master_name(&k->now, name);
     return err_set(err, why.code,
                    "storage.master_key (%s) does not open this database: set the right key, or restore it (\"file\": "
                    "secret.key) from the database's backup: %s",
                    name, why.message);
 }
 
-bool keeper_refresh(struct keeper *k, struct sql *db, bool *out_changed, struct err *err) {
-    BUF_AUTO struct buf check = BUF_INIT(KEEPER_WRAPPED_BUF);
-    int64_t generation;
-    bool there;
-    if (!keeper_master_row(db, &generation, &check, &there, err)) return false;
-    if (!there) return err_set(err, ERR_STORE, "the database lacks the row of its master key");
-    mutex_lock(&k->lock);
-    *out_changed = generation != k->generation;
-    mutex_unlock(&k->lock);
-    return !*out_changed || keeper_prove(k, generation, buf_str(&check), err);
+bool keeper_ensure(struct keeper *k, const struct keeper_proof *proof, struct err *err) {
+    return k->generation == proof->generation || keeper_prove(k, proof, err);
+}
+
+bool keeper_refresh(struct keeper *k, struct sql *db, struct err *err) {
+    CLEANUP(keeper_proof_free) struct keeper_proof proof = {.check = BUF_INIT(KEEPER_WRAPPED_BUF)};
+    if (!keeper_proof_read(db, &proof, err)) return false;
+    mutex_lock(&k->asking);
+    bool ok = keeper_ensure(k, &proof, err);
+    mutex_unlock(&k->asking);
+    return ok;
 }
 
 bool keeper_hold(struct sql *db, int64_t generation, bool *out_same, struct err *err) {
@@ -250,7 +256,7 @@ static bool insert_wrapped(struct keeper *k, struct sql *db, struct str purpose,
     struct keeper_row row = {.purpose = purpose, .version = 1};
     int64_t generation;
     rand_bytes(row.id, sizeof row.id);
-    return keeper_wrap(k, TENANT_DEFAULT, &row, key, &wrapped, &generation, err) &&
+    return keeper_wrap(k, NULL, TENANT_DEFAULT, &row, key, &wrapped, &generation, err) &&
            (wrapped.n || err_set(err, ERR_STORE_BUSY, "the master key is being changed")) &&
            keeper_insert(db, TENANT_DEFAULT, &row, buf_str(&wrapped), clock_unix_ns(), false, err);
 }
@@ -297,7 +303,7 @@ static bool make_first(struct keeper *k, struct sql *db, bool early, struct err 
     struct conf_master_key settings;
     int64_t generation;
     return open_first(k, early, &settings, err) &&
-           keeper_wrap(k, 0, KEEPER_CHECK_ROW, zeros, &check, &generation, err) &&
+           keeper_wrap(k, NULL, 0, KEEPER_CHECK_ROW, zeros, &check, &generation, err) &&
            keeper_check_put(db, &settings, 1, buf_str(&check), err);
 }
 

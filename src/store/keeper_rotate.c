@@ -241,10 +241,9 @@ bool keeper_rotate_master(struct keeper *k, struct sql *db, bool fresh, int64_t 
     struct file_lock lock;
     BUF_AUTO struct buf name = BUF_INIT(PATH_MAX_BYTES);
     struct change c = {0};
-    bool changed;
     path_join(&name, k->data, STR("master.lock"));
     if (name.failed) return err_no_memory(err);
-    if (!keeper_refresh(k, db, &changed, err)) return false;
+    if (!keeper_refresh(k, db, err)) return false;
     if (!file_lock_take(buf_str(&name), false, &lock, err))
         return err_wrap(err, "the master key is being changed by another command");
     c.generation = k->generation;

@@ -5,6 +5,7 @@
 #include "store/keeper.h"
 #include "store/sealed.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -440,38 +441,52 @@ static void test_rotate_next(void) {
     close_data();
 }
 
-// One keeper, many connections; and settings that come meanwhile. The counters of CHECK are the main thread's.
-static void worker(void *arg) {
-    const int64_t *which = arg;
+// One keeper, many connections; other settings and other master keys come all the while. The counters of CHECK are the
+// main thread's.
+#define TENANTS 48
+struct worker {
+    int64_t first;
+    struct thread thread;
+};
+static atomic_int working;
+static void work(void *arg) {
+    const struct worker *w = arg;
     struct err why;
     struct sql *mine;
     INVARIANT(datadir_open_db(&dir, 20000, &mine, &why));
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < TENANTS; i++) {
         BUF_AUTO struct buf sealed = BUF_INIT(1000), text = BUF_INIT(1000);
-        struct sql_scope scope = sql_tenant(mine, 1 + (*which + i) % 4);
+        struct sql_scope scope = sql_tenant(mine, 1 + (w->first + i) % TENANTS);
         bool ok = seal(scope, &dir, STR("p"), STR("l"), STR("text"), &sealed, &why) &&
                   unseal(scope, &dir, STR("p"), STR("l"), buf_str(&sealed), &text, &why);
         if (!ok) fprintf(stderr, "%s\n", why.message);
         INVARIANT(ok && str_eq(buf_str(&text), STR("text")));
     }
     sql_close(mine);
+    atomic_fetch_sub(&working, 1);
 }
 
 static void test_threads(void) {
-    struct thread threads[4];
-    int64_t which[4] = {0, 1, 2, 3};
+    struct worker workers[4];
+    int64_t count;
     plain();
     open_data("threads");
-    for (int i = 0; i < 3; i++) {
+    for (int i = 1; i < TENANTS; i++) {
         char name[16];
         snprintf(name, sizeof name, "t%d", i);
-        tenant(name);
+        CHECK_INT(tenant(name), i + 1);
     }
-    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
-        REQUIRE(thread_start(&threads[i], "worker", 0, worker, &which[i], &err));
-    for (int i = 0; i < 20; i++) CHECK(keeper_configure(dir.keeper, &storage, NULL, &err));
-    for (size_t i = 0; i < ARRAY_LEN(threads); i++) thread_join(&threads[i]);
-    CHECK_INT(number("SELECT count(*) FROM data_key WHERE purpose = 'seal'"), 4);
+    atomic_store(&working, (int)ARRAY_LEN(workers));
+    for (size_t i = 0; i < ARRAY_LEN(workers); i++) {
+        workers[i].first = (int64_t)i * TENANTS / 8;
+        REQUIRE(thread_start(&workers[i].thread, "worker", 0, work, &workers[i], &err));
+    }
+    for (int i = 0; atomic_load(&working) > 0; i++) {
+        CHECK(keeper_configure(dir.keeper, &storage, NULL, &err));
+        if (i % 50 == 20) CHECK(keeper_rotate_master(dir.keeper, db, true, &count, &err));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(workers); i++) thread_join(&workers[i].thread);
+    CHECK_INT(number("SELECT count(*) FROM data_key WHERE purpose = 'seal'"), TENANTS);
     close_data();
 }
 
