@@ -6,11 +6,14 @@
 
 #define READ_MAX ((size_t)1 << 20) // of one call's data beside the rest
 #define TAIL_MAX ((size_t)2048)    // holds the event that tells the end, usage and what else follows it
+#define FAILED_MIN (TAIL_MAX / 2)  // of smaller errors the tail has all, whatever else ends the stream
+#define FAILED_MAX ((size_t)64 * 1024)
 
 void relay_init(struct relay *s, size_t max_event) {
     *s = (struct relay){.max_event = max_event};
     buf_init(&s->rest, max_event + READ_MAX);
     buf_init(&s->tail, TAIL_MAX);
+    buf_init(&s->failed, FAILED_MAX);
 }
 
 void relay_begin(struct relay *s, const struct dialect_ops *dialect, enum relay_kind kind, bool array) {
@@ -24,6 +27,7 @@ void relay_begin(struct relay *s, const struct dialect_ops *dialect, enum relay_
 void relay_free(struct relay *s) {
     buf_free(&s->rest);
     buf_free(&s->tail);
+    buf_free(&s->failed);
     if (s->framing) framer_free(&s->framer);
     s->framing = false;
 }
@@ -112,12 +116,96 @@ static void keep_tail(struct relay *s, struct str events) {
     buf_put(&s->tail, end);
 }
 
+// --- an error of the provider's ---
+
+struct look {
+    const struct dialect_ops *dialect;
+    struct chat_sink sink;
+    void *decoder; // NULL: the dialect has none
+    struct arena *arena;
+    struct chat_failure *out;
+    bool failed;
+};
+
+static struct str kept(struct arena *arena, struct str text) {
+    struct str copy = arena_str(arena, text);
+    return copy.p ? copy : STR("");
+}
+
+static void take(struct chat_sink *sink, const struct chat_event *e) {
+    struct look *l = CONTAINER_OF(sink, struct look, sink);
+    if (e->kind != CHAT_FAIL || l->failed) return;
+    l->failed = true;
+    *l->out = *e->failure;
+    l->out->message = kept(l->arena, e->failure->message);
+    l->out->code = kept(l->arena, e->failure->code);
+    l->out->type = kept(l->arena, e->failure->type);
+    l->out->param = kept(l->arena, e->failure->param);
+}
+
+// Each is read as if it were the first: what came before it is not known. What cannot be read so tells no error.
+static bool look_at(void *arg, const struct frame *frame, struct err *err) {
+    struct look *l = arg;
+    if (!l->decoder) {
+        l->failed = l->dialect->read_failure(frame->data, 200, l->arena, l->out);
+        return !l->failed;
+    }
+    l->dialect->decoder_init(l->decoder);
+    (void)l->dialect->decode(l->decoder, frame, &l->sink, err);
+    return !l->failed;
+}
+
+// Whether one of these frames tells an error.
+static bool tells_failure(const struct relay *s, struct str frames, struct arena *arena,
+                          struct chat_failure *out_failure) {
+    const struct dialect_ops *dialect = s->dialect;
+    struct look l = {.dialect = dialect, .sink.take = take, .arena = arena, .out = out_failure};
+    struct framer framer;
+    struct err ignored;
+    if (dialect->decode && !(l.decoder = arena_alloc(arena, dialect->decoder_size))) return false;
+    if (s->kind == RELAY_FRAMES) {
+        const struct frame frame = {.event = STR(""), .data = frames};
+        (void)look_at(&l, &frame, &ignored);
+        return l.failed;
+    }
+    framer_init(&framer, FRAME_SSE, FAILED_MAX);
+    bool all = framer_feed(&framer, frames, true, look_at, &l, &ignored);
+    framer_free(&framer);
+    return !all && l.failed;
+}
+
+// Nothing is kept of what tells no error, so streams that are well have no memory for it.
+static void keep_failure(struct relay *s, struct str frame) {
+    struct arena arena;
+    struct chat_failure ignored;
+    if (frame.n <= FAILED_MIN || frame.n > FAILED_MAX || scan_find(frame, STR("error")) == frame.n) return;
+    arena_init(&arena, NULL, 0, FAILED_MAX * 4);
+    if (tells_failure(s, frame, &arena, &ignored)) {
+        buf_clear(&s->failed);
+        buf_put(&s->failed, frame);
+    }
+    arena_free(&arena);
+}
+
+static void keep_failures(struct relay *s, struct str events) {
+    if (events.n <= FAILED_MIN || scan_find(events, STR("error")) == events.n) return;
+    while (events.n) {
+        size_t n = frame_event_len(events);
+        struct str event = n ? str_head(events, n) : events;
+        keep_failure(s, event);
+        events = str_from(events, event.n);
+    }
+}
+
+// --- passing on ---
+
 // Looks through whole events for usage; what is to be taken out is left out of the parts.
 static void pass_events(struct relay *s, struct str events, struct str out_parts[RELAY_PARTS], size_t *out_count) {
     struct str mark = s->dialect->usage_mark; // without its first quote: that byte is everywhere in JSON
     size_t n = 0, from = 0;
     s->events += count_events(events);
     keep_tail(s, events);
+    keep_failures(s, events);
     for (;;) {
         size_t at = from + scan_find(str_from(events, from), mark);
         if (at >= events.n) break;
@@ -160,6 +248,7 @@ static bool on_frame(void *arg, const struct frame *frame, struct err *err) {
     s->events++;
     buf_clear(&s->tail);
     if (frame->data.n <= TAIL_MAX) buf_put(&s->tail, frame->data);
+    keep_failure(s, frame->data);
     if (s->dialect->usage_of(frame->data, &s->usage)) s->has_usage = true;
     return true;
 }
@@ -176,60 +265,9 @@ bool relay_feed(struct relay *s, struct str data, bool last, struct str out_part
     return true;
 }
 
-// --- an error of the provider's ---
-
-struct look {
-    const struct dialect_ops *dialect;
-    struct chat_sink sink;
-    void *decoder; // NULL: the dialect has none
-    struct arena *arena;
-    struct chat_failure *out;
-    bool failed;
-};
-
-static struct str kept(struct arena *arena, struct str text) {
-    struct str copy = arena_str(arena, text);
-    return copy.p ? copy : STR("");
-}
-
-static void take(struct chat_sink *sink, const struct chat_event *e) {
-    struct look *l = CONTAINER_OF(sink, struct look, sink);
-    if (e->kind != CHAT_FAIL || l->failed) return;
-    l->failed = true;
-    *l->out = *e->failure;
-    l->out->message = kept(l->arena, e->failure->message);
-    l->out->code = kept(l->arena, e->failure->code);
-    l->out->type = kept(l->arena, e->failure->type);
-    l->out->param = kept(l->arena, e->failure->param);
-}
-
-// Each is read as if it were the first: what came before it is not known. What cannot be read so tells no error.
-static bool look_at(void *arg, const struct frame *frame, struct err *err) {
-    struct look *l = arg;
-    if (!l->decoder) {
-        l->failed = l->dialect->read_failure(frame->data, 200, l->arena, l->out);
-        return !l->failed;
-    }
-    l->dialect->decoder_init(l->decoder);
-    (void)l->dialect->decode(l->decoder, frame, &l->sink, err);
-    return !l->failed;
-}
-
 bool relay_failed(struct relay *s, uint64_t choices, struct arena *arena, struct chat_failure *out_failure) {
-    const struct dialect_ops *dialect = s->dialect;
-    bool whole = dialect->finish_mark.n ? relay_finished(s) >= choices : s->has_usage;
-    struct look l = {.dialect = dialect, .sink.take = take, .arena = arena, .out = out_failure};
-    struct framer framer;
-    struct err ignored;
-    if (whole || s->kind == RELAY_BYTES || !s->tail.n) return false;
-    if (dialect->decode && !(l.decoder = arena_alloc(arena, dialect->decoder_size))) return false;
-    if (s->kind == RELAY_FRAMES) {
-        const struct frame frame = {.event = STR(""), .data = buf_str(&s->tail)};
-        (void)look_at(&l, &frame, &ignored);
-        return l.failed;
-    }
-    framer_init(&framer, FRAME_SSE, TAIL_MAX);
-    bool all = framer_feed(&framer, buf_str(&s->tail), true, look_at, &l, &ignored);
-    framer_free(&framer);
-    return !all && l.failed;
+    bool whole = s->dialect->finish_mark.n ? relay_finished(s) >= choices : s->has_usage;
+    if (whole || s->kind == RELAY_BYTES) return false;
+    return (s->tail.n && tells_failure(s, buf_str(&s->tail), arena, out_failure)) ||
+           (s->failed.n && tells_failure(s, buf_str(&s->failed), arena, out_failure));
 }

@@ -23,16 +23,17 @@ enum relay_kind {
 struct relay {
     const struct dialect_ops *dialect;
     enum relay_kind kind;
-    struct buf rest; // the start of an event
-    size_t given;    // bytes of `rest` that the last call gave out
-    size_t max_event;
     bool strip_usage; // take the usage event out
     bool has_usage;   // usage was seen
+    bool framing;     // framer is in use
+    struct buf rest;  // the start of an event
+    size_t given;     // bytes of `rest` that the last call gave out
+    size_t max_event;
     struct usage usage;
-    uint64_t events; // data lines, or frames, seen
-    struct buf tail; // what was passed on last, of frames the last one: it may say how the answer ends
+    uint64_t events;   // data lines, or frames, seen
+    struct buf tail;   // what was passed on last, of frames the last one: it may say how the answer ends
+    struct buf failed; // the last event that tells an error, of those that the tail may have no room for
     struct framer framer;
-    bool framing; // framer is in use
 };
 
 #define RELAY_PARTS 6
@@ -49,8 +50,9 @@ NODISCARD bool relay_feed(struct relay *s, struct str data, bool last, struct st
 uint64_t relay_finished(const struct relay *relay);
 // What is to follow it then, for the stream to end as it should.
 struct str relay_end(const struct relay *relay);
-// Asked when nothing more will come: whether the provider has told an error in what was passed on last, and not all
-// answers, `choices` of them, have said how they end. The failure's texts live as long as the relay and the arena.
+// Asked when nothing more will come: whether the provider has told an error in what was passed on last, or in an event
+// of up to 64 KiB that was too large for that, and not all answers, `choices` of them, have said how they end. The
+// failure's texts live as long as the relay and the arena.
 NODISCARD bool relay_failed(struct relay *relay, uint64_t choices, struct arena *arena,
                             struct chat_failure *out_failure);
 

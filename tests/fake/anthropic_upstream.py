@@ -289,7 +289,7 @@ class AnthropicAnswer(Answer):
 
     def early_error(self, kind):
         name = {'overloaded': 'overloaded_error', 'limit': 'rate_limit_error', 'invalid': 'invalid_request_error'}[kind]
-        return {'type': 'error', 'error': {'type': name, 'message': f'The fake says: {kind}'}}
+        return {'type': 'error', 'error': {'type': name, 'message': self.said(f'The fake says: {kind}')}}
 
     def early_event(self, kind):
         return self.event('error', self.early_error(kind))
@@ -396,7 +396,7 @@ class AnthropicAnswer(Answer):
         for k, piece in enumerate(pieces):
             self.tell('content_block_delta', {'index': i, 'delta': {'type': delta[0], delta[1]: piece}})
             if self.plan.has('error_event') and k == 1:
-                self.tell('error', {'error': {'type': 'overloaded_error', 'message': 'Overloaded'}})
+                self.tell('error', {'error': {'type': 'overloaded_error', 'message': self.said('Overloaded')}})
                 return False
             if self.plan.text('fault') and self.plan.text('when') == 'body' and k == 1:
                 self.fail(self.plan.text('fault'))

@@ -238,7 +238,7 @@ class GeminiAnswer(Answer):
     def early_error(self, kind):
         code, status = {'overloaded': (503, 'UNAVAILABLE'), 'limit': (429, 'RESOURCE_EXHAUSTED'),
                         'invalid': (400, 'INVALID_ARGUMENT')}[kind]
-        return {'error': {'code': code, 'message': f'The fake says: {kind}', 'status': status}}
+        return {'error': {'code': code, 'message': self.said(f'The fake says: {kind}'), 'status': status}}
 
     def early_prelude(self):
         return b': PROCESSING\n\n'
@@ -359,7 +359,8 @@ class GeminiAnswer(Answer):
             if self.plan.has('block'):
                 break
             if self.plan.has('error_event') and i == 1:
-                self.data(self.event({'error': {'code': 503, 'message': 'The model is overloaded.', 'status': 'UNAVAILABLE'}}))
+                message = self.said('The model is overloaded.')
+                self.data(self.event({'error': {'code': 503, 'message': message, 'status': 'UNAVAILABLE'}}))
                 self.finish(None)
                 return
             if self.plan.text('fault') and self.plan.text('when') == 'body' and i == 1:

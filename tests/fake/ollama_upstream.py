@@ -85,7 +85,7 @@ class OllamaAnswer(Answer):
             self.problem(400, str(e))
 
     def early_error(self, kind):
-        return {'error': f'The fake says: {kind}'}
+        return {'error': self.said(f'The fake says: {kind}')}
 
     def early_event(self, kind):
         return json.dumps(self.early_error(kind)).encode() + b'\n'
@@ -154,7 +154,7 @@ class OllamaAnswer(Answer):
             return
         for n, piece in enumerate(self.pieces()):
             if n == 2 and self.plan.has('error_line'):
-                self.data(b'{"error":"The fake broke off"}\n')
+                self.data(json.dumps({'error': self.said('The fake broke off')}).encode() + b'\n')
                 self.end()
                 return
             if n == 2 and self.plan.text('fault') == 'close':

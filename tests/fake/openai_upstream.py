@@ -13,7 +13,7 @@
 #   usage=trailing|null|always|none      how a stream tells its token counts
 #   write=N             pieces of N bytes    eol=crlf    comments    multiline    nodone    error_event
 #   torn                it is reset within an event that comes after its last one
-#   error_event_at=N    after N events
+#   error_event_at=N    after N events           long=N      what its error says is N bytes longer
 #   words=N size=BYTES  of an answer         tools: calls a tool    parallel: calls it twice, interleaved
 #   tools=N: calls N times, with other arguments each; interleaved: the pieces of these in turns
 #   reasoning=MEMBER: thinks aloud first    picture: makes one    strict: refuses what OpenAI refuses of members
@@ -304,11 +304,14 @@ class Answer:
 
     # --- an error in place of an answer, or before a stream's first event ---
 
+    def said(self, message):
+        return message + '!' * self.plan.number('long')
+
     def early_error(self, kind):
         types = {'overloaded': ('server_error', 503), 'limit': ('rate_limit_error', 429),
                  'invalid': ('invalid_request_error', None)}
         param = self.seen.header('authorization') if self.plan.has('echo') else None
-        return {'error': {'message': f'The fake says: {kind}', 'type': types[kind][0], 'param': param, 'code': types[kind][1]}}
+        return {'error': {'message': self.said(f'The fake says: {kind}'), 'type': types[kind][0], 'param': param, 'code': types[kind][1]}}
 
     def early_event(self, kind):
         return self.event(self.early_error(kind))
@@ -549,7 +552,7 @@ class Answer:
             if fault and when == 'body' and sent >= max(2, plan.number('events', 4) // 2):
                 self.fail(fault)
             if (plan.has('error_event') and sent == 2) or sent == plan.number('error_event_at', -1):
-                self.data(self.event({'error': {'message': 'The fake broke off', 'type': 'server_error', 'param': None,
+                self.data(self.event({'error': {'message': self.said('The fake broke off'), 'type': 'server_error', 'param': None,
                                                 'code': 'fake_broke'}}))
                 self.end()
                 return

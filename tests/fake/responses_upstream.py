@@ -165,7 +165,7 @@ class ResponsesAnswer(Answer):
                             'output_tokens': counts[1], 'output_tokens_details': {'reasoning_tokens': counts[3]},
                             'total_tokens': counts[0] + counts[1]}
         return {'id': f'resp_fake{self.made:04x}', 'object': 'response', 'created_at': 1700000000, 'status': status,
-                'background': False, 'error': {'code': 'server_error', 'message': 'The fake failed'} if status == 'failed' else None,
+                'background': False, 'error': {'code': 'server_error', 'message': self.said('The fake failed')} if status == 'failed' else None,
                 'incomplete_details': {'reason': 'max_output_tokens'} if status == 'incomplete' else None,
                 'instructions': asked.get('instructions'), 'max_output_tokens': asked.get('max_output_tokens'),
                 'model': Plan(self.seen.model).name + '-2025', 'output': output, 'parallel_tool_calls': True,

@@ -37,6 +37,9 @@ def ollama(model, stream):
 
 CLIENTS = {f.__name__: f for f in (openai, anthropic, responses, gemini, ollama)}
 SECOND = {'provider': 'openai', 'model': 'well'}
+LONG = 20000  # of an error's words
+LATE = {'ollama': 'error_line', 'responses': 'failed'}
+BROKEN = {'failures': 2, 'open': '1h', 'max_open': '1h'}
 
 
 class Openings(Suite):
@@ -66,6 +69,10 @@ class Openings(Suite):
                         {'provider': up, 'model': f'm-{client}-{wait};early=hang;prelude'}, SECOND],
                     'routing': {'timeouts': {'first_token': wait} if wait != 'none' else {}}}
                    for up in cls.fakes for client in CLIENTS for wait in ('200ms', 'none')]
+        models += [{'name': f'{up}-{client}-long-{when}', 'strategy': 'priority', 'routing': {'breaker': BROKEN},
+                    'targets': [{'provider': up, 'model': f'l-{client}-{when};write=1000;long={LONG};{option}'}, SECOND]}
+                   for up in cls.fakes for client in CLIENTS
+                   for when, option in (('early', 'early=overloaded;prelude'), ('late', LATE.get(up, 'error_event')))]
         models += [{'name': 'shared', 'targets': [{'provider': 'openai', 'model': 'm;early=hang'}], 'routing': {'coalesce': 'all'}},
                    {'name': 'chained', 'chain': [{'name': 'say', 'model': 'openai-openai-silent-none', 'prompt': '{{input}}'}]}]
         return {'providers': providers, 'models': models, 'auth': {'required': False}, 'log': {'level': 'debug', 'format': 'json'}}
@@ -107,6 +114,25 @@ class Openings(Suite):
         for kind in KINDS.values():
             name = f'penstock_failovers_total{{reason="{kind}"}}'
             self.assertGreaterEqual(after[name] - before.get(name, 0), 16)
+
+    def test_a_long_error_that_comes_first(self):
+        for up in self.fakes:
+            for client in self.clients_of(up):
+                with self.subTest(up, client=client):
+                    self.check_next(client, f'{up}-{client}-long-early', True)
+
+    def test_a_long_error_that_comes_later(self):
+        """The client is told; it counts for the breaker, which opens with the second."""
+        for up in self.fakes:
+            for client in self.clients_of(up):
+                with self.subTest(up, client=client):
+                    for _ in range(2):
+                        reply = self.ask(client, f'{up}-{client}-long-late', True)
+                        self.assertEqual((reply.status, reply.header('x-penstock-provider')), (200, up), reply)
+                        self.assertIn('!' * LONG, reply.body.decode())
+                        self.assertEqual(self.record_of(reply.request_id)['error'], 'upstream_error')
+                    reply = self.ask(client, f'{up}-{client}-long-late', True)
+                    self.assertEqual((reply.status, reply.header('x-penstock-provider')), (200, 'openai'), reply)
 
     def test_the_next_target_when_nothing_follows(self):
         """Neither the head nor what comes before an answer is its first token."""

@@ -462,6 +462,95 @@ static void test_failed_of_several(void) {
     arena_free(&arena);
 }
 
-TEST_MAIN(test_failed, test_failed_of_several, test_ends, test_ends_of_an_array, test_every_cut,
-          test_no_blank_line_at_the_end, test_whole_events_only, test_oversized, test_several_usage_events_in_one_read,
-          test_nothing)
+// However long its message, and wherever the stream is cut: what follows it may be as much as all that is kept of a
+// stream's end.
+static void test_failed_large(void) {
+    static const struct {
+        enum dialect dialect;
+        enum relay_kind kind;
+        bool array;
+        enum chat_failure_kind what;
+        const char *before, *begin, *end, *after;
+    } cases[] = {
+        {DIALECT_OPENAI, RELAY_EVENTS, false, CHAT_FAIL_OVERLOADED, CHUNK, "data: {\"error\":{\"message\":\"",
+         "\",\"code\":503}}\n\n", SSE("[DONE]")},
+        {DIALECT_OPENAI, RELAY_EVENTS, false, CHAT_FAIL_RATE_LIMIT, CHUNK,
+         "event: error\r\ndata: {\"type\":\"rate_limit_error\",\"message\":\"", "\"}\r\n\r\n", ""},
+        {DIALECT_ANTHROPIC, RELAY_EVENTS, false, CHAT_FAIL_OVERLOADED, CLAUDE,
+         "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"", "\"}}\n\n",
+         ""},
+        {DIALECT_GEMINI, RELAY_EVENTS, false, CHAT_FAIL_OVERLOADED,
+         SSE("{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}"), "data: {\"error\":{\"message\":\"",
+         "\",\"code\":503,\"status\":\"UNAVAILABLE\"}}\n\n", ""},
+        {DIALECT_GEMINI, RELAY_FRAMES, true, CHAT_FAIL_OVERLOADED,
+         "[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]},\n", "{\"error\":{\"message\":\"",
+         "\",\"code\":503,\"status\":\"UNAVAILABLE\"}}", "]"},
+        {DIALECT_OLLAMA, RELAY_FRAMES, false, CHAT_FAIL_SERVER, "{\"message\":{\"content\":\"a\"},\"done\":false}\n",
+         "{\"error\":\"", "\"}\n", ""},
+        {DIALECT_RESPONSES, RELAY_EVENTS, false, CHAT_FAIL_SERVER, "",
+         "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"status\":\"failed\","
+         "\"error\":{\"code\":\"server_error\",\"message\":\"no\"},\"instructions\":\"",
+         "\"}}\n\n", ""},
+    };
+    static const size_t sizes[] = {900, 1000, 1100, 1900, 2000, 2100, 5000, 60000};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
+            struct buf text = BUF_INIT((size_t)1 << 17);
+            buf_put(&text, str_c(cases[i].before));
+            buf_put(&text, str_c(cases[i].begin));
+            for (size_t n = 0; n < sizes[k]; n++) buf_putc(&text, (char)('a' + n % 26));
+            buf_put(&text, str_c(cases[i].end));
+            buf_put(&text, str_c(cases[i].after));
+            for (size_t cut = 0; cut <= text.n; cut += sizes[k] > 5000 ? 997 : 1) {
+                struct relay s;
+                struct arena arena;
+                struct chat_failure failure = {0};
+                size_t count;
+                struct str parts[RELAY_PARTS], all = buf_str(&text);
+                struct err err;
+                arena_init(&arena, NULL, 4096, 1 << 20);
+                relay_init(&s, (size_t)1 << 17);
+                relay_begin(&s, dialect_get(cases[i].dialect), cases[i].kind, cases[i].array);
+                REQUIRE(relay_feed(&s, str_head(all, cut), false, parts, &count, &err));
+                REQUIRE(relay_feed(&s, str_from(all, cut), true, parts, &count, &err));
+                bool failed = relay_failed(&s, 1, &arena, &failure) && failure.kind == cases[i].what;
+                if (!failed) fprintf(stderr, "case %zu of %zu bytes, cut at %zu\n", i, sizes[k], cut);
+                REQUIRE(failed);
+                relay_free(&s);
+                arena_free(&arena);
+            }
+            buf_free(&text);
+        }
+    }
+}
+
+// Large events that tell no error keep nothing, even where they say "error"; nor does what is larger than any error.
+static void test_large_without_failure(void) {
+    static const char *const k_open[] = {"data: {\"choices\":[{\"delta\":{\"content\":\"error ",
+                                         "data: {\"choices\":[],\"error\":null,\"x\":\"",
+                                         "data: {\"error\":{\"message\":\""};
+    static const char *const k_close[] = {"\"}}]}\n\n", "\"}\n\n", "\"}}\n\n"};
+    for (size_t i = 0; i < ARRAY_LEN(k_open); i++) {
+        struct relay s;
+        struct arena arena;
+        struct chat_failure failure;
+        struct buf text = BUF_INIT((size_t)1 << 20), out = BUF_INIT((size_t)1 << 20);
+        arena_init(&arena, NULL, 4096, 1 << 20);
+        buf_put(&text, str_c(k_open[i]));
+        for (size_t n = 0; n < (i == 2 ? (size_t)200000 : (size_t)10000); n++) buf_putc(&text, 'x');
+        buf_put(&text, str_c(k_close[i]));
+        relay_init(&s, (size_t)1 << 20);
+        relay_begin(&s, dialect_get(DIALECT_OPENAI), RELAY_EVENTS, false);
+        CHECK(feed(&s, buf_str(&text), true, &out));
+        CHECK_INT(s.failed.cap, 0);
+        CHECK(!relay_failed(&s, 1, &arena, &failure));
+        buf_free(&text);
+        buf_free(&out);
+        relay_free(&s);
+        arena_free(&arena);
+    }
+}
+
+TEST_MAIN(test_failed, test_failed_large, test_large_without_failure, test_failed_of_several, test_ends,
+          test_ends_of_an_array, test_every_cut, test_no_blank_line_at_the_end, test_whole_events_only, test_oversized,
+          test_several_usage_events_in_one_read, test_nothing)
