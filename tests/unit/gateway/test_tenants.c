@@ -4,10 +4,10 @@
     "  - name: acme\n"                                                                                                 \
     "    allow_models: [own, m, only-a]\n"                                                                             \
     "    limits: {max_body: 1KiB, max_response: 2KiB}\n"                                                               \
-    "    timeouts: {first_byte: 30ms}\n"                                                                               \
     "    branding: {support: help@example.com}\n"                                                                      \
     "    models: [{name: own, targets: [{provider: b, model: acme-upstream}]}]\n"                                      \
-    "  - {name: open}\n"
+    "  - {name: open}\n"                                                                                               \
+    "  - {name: brisk, timeouts: {first_byte: 30ms}}\n"
 #include "gateway_rig.h"
 
 #define CHAT "/v1/chat/completions"
@@ -106,10 +106,11 @@ static void refusals(struct wire *w) {
 static void calls(struct wire *w) {
     struct rig *rig = rig_of(w);
     struct rig_answer a;
-    char acme[KEY_TEXT_LEN + 1], open[KEY_TEXT_LEN + 1];
+    char acme[KEY_TEXT_LEN + 1], open[KEY_TEXT_LEN + 1], brisk[KEY_TEXT_LEN + 1];
     rig_answer_init(&a);
     make_key(rig, "acme", acme);
     make_key(rig, "open", open);
+    make_key(rig, "brisk", brisk);
     int fd = send_as(w, acme, "POST", CHAT, STR("{\"model\":\"own\"," MESSAGES "}"));
     upstream(rig->b, strlen(GOOD), "\"acme-upstream\"");
     finish(fd, &a, 200);
@@ -125,7 +126,7 @@ static void calls(struct wire *w) {
         finish(fd, &a, 200);
         CHECK_INT(a.body.n, size);
     }
-    fd = send_as(w, acme, "POST", CHAT, STR("{\"model\":\"only-a\"," MESSAGES "}"));
+    fd = send_as(w, brisk, "POST", CHAT, STR("{\"model\":\"only-a\"," MESSAGES "}"));
     upstream(rig->a, 0, "only-a");
     finish(fd, &a, 504);
     CHECK(says(&a, "timeouts.first_byte"));
