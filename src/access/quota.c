@@ -154,7 +154,7 @@ void quota_refuse(const struct quota_grant *grant, unsigned i, uint64_t used, st
     int64_t end = (int64_t)atom_load_relaxed(&w->end);
     uint64_t cap = atom_load_relaxed(&w->cap);
     *out_refusal = (struct quota_refusal){.budget = p->budget,
-                                          .used = used + atom_load_relaxed(&w->beyond),
+                                          .used = MAX(used, quota_window_used(w) + atom_load_relaxed(&w->beyond)),
                                           .asked = p->amount,
                                           .resets_at = end == INT64_MAX ? 0 : end,
                                           .by_cap = cap < p->budget->limit && used <= p->budget->limit &&
@@ -180,11 +180,11 @@ bool quota_take(struct quota_grant *grant, struct str model, struct quota_refusa
             part_add(p, p->amount);
             continue;
         }
-        uint64_t limit = MIN(p->budget->limit, atom_load_relaxed(&w->cap)), used = atom_load_relaxed(&w->used);
+        uint64_t limit = MIN(p->budget->limit, atom_load_relaxed(&w->cap)), used = quota_window_used(w);
         // Looked at first, so that requests at the limit write nothing; others may add at the same time, so after, too.
         bool fits = p->amount <= limit && used <= limit - p->amount;
         if (fits) {
-            used = atom_add_relaxed(&w->used, p->amount) - p->amount;
+            used = quota_window_counts(w, atom_add_relaxed(&w->used, p->amount) - p->amount);
             fits = used <= limit - p->amount;
             if (UNLIKELY(!fits)) atom_add_relaxed(&w->used, 0 - p->amount);
         }

@@ -153,7 +153,8 @@ uint64_t quota_part_shown(const struct quota_part *part);
 #define QUOTA_NO_CAP UINT64_MAX
 void quota_cap(const struct quota_part *part, uint64_t cap);
 
-// What all nodes together have used of the part's window, this node's requests counted in: it counts on from there.
+// What all nodes together have used of the part's window, this node's requests counted in: it counts on from there,
+// save calls at once, of which it counts its own.
 void quota_sync(const struct quota_part *part, uint64_t used);
 // What all nodes together have used and reserved, as of a moment ago: it is only shown and told, nothing counts on.
 // With a cap, what goes beyond this node's own is what others have used.

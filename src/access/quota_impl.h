@@ -32,6 +32,16 @@ static inline uint64_t quota_window_settled(const struct quota_window *w) {
     return MAX(atom_load_relaxed(&w->settled), atom_load_relaxed(&w->all_used));
 }
 
+// `used` as it counts. Of all nodes it was heard (quota_sync) as of a moment when less was under way, or from one that
+// had forgotten what was: then more is given back than was in it, and what this node has settled is used all the same.
+static inline uint64_t quota_window_counts(const struct quota_window *w, uint64_t used) {
+    uint64_t settled = atom_load_relaxed(&w->settled);
+    return (int64_t)(used - settled) < 0 ? settled : used;
+}
+static inline uint64_t quota_window_used(const struct quota_window *w) {
+    return quota_window_counts(w, atom_load_relaxed(&w->used));
+}
+
 struct quota_counter {
     uint64_t refs;
     uint64_t number;  // of the current window, at number % QUOTA_WINDOWS

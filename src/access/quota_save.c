@@ -41,7 +41,7 @@ static unsigned reached(const struct quota_budget *b, uint64_t used, bool refuse
 
 static void look_at_once(struct saving *s, struct due *d, struct quota_window *w) {
     uint64_t hour = (uint64_t)(s->now_ns / HOUR_NS), was = atom_load_relaxed(&w->told);
-    d->use.used = MAX(atom_load_relaxed(&w->used), atom_load_relaxed(&w->all_reserved));
+    d->use.used = MAX(quota_window_used(w), atom_load_relaxed(&w->all_reserved));
     d->use.period_start = (int64_t)hour * HOUR_NS;
     d->end = d->use.period_start + HOUR_NS;
     d->use.told = reached(d->budget, d->use.used, __atomic_exchange_n(&w->refused, 0, __ATOMIC_RELAXED) != 0);

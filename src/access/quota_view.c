@@ -10,7 +10,7 @@ static struct quota_window *window_of(const struct quota_part *part) {
 bool quota_part_state(const struct quota_part *part, struct quota_state *out_state) {
     const struct quota_window *w = window_of(part);
     if (!w) return false;
-    uint64_t used = atom_load_relaxed(&w->used), settled = atom_load_relaxed(&w->settled);
+    uint64_t used = quota_window_used(w), settled = atom_load_relaxed(&w->settled);
     *out_state = (struct quota_state){.start = (int64_t)atom_load_relaxed(&w->start),
                                       .end = (int64_t)atom_load_relaxed(&w->end),
                                       .limit = part->budget->limit,
@@ -24,7 +24,7 @@ bool quota_part_state(const struct quota_part *part, struct quota_state *out_sta
 
 uint64_t quota_part_shown(const struct quota_part *part) {
     const struct quota_window *w = window_of(part);
-    return w ? atom_load_relaxed(&w->used) + atom_load_relaxed(&w->beyond) : 0;
+    return w ? quota_window_used(w) + atom_load_relaxed(&w->beyond) : 0;
 }
 
 void quota_cap(const struct quota_part *part, uint64_t cap) {
@@ -35,6 +35,12 @@ void quota_cap(const struct quota_part *part, uint64_t cap) {
 void quota_sync(const struct quota_part *part, uint64_t used) {
     struct quota_window *w = window_of(part);
     if (!w) return;
+    // What others have under way ends without a word when they cannot be heard any more: it is shown, not held.
+    if (part->budget->metric == BUDGET_CONCURRENCY) {
+        uint64_t own = quota_window_used(w);
+        atom_store_relaxed(&w->beyond, used > own ? used - own : 0);
+        return;
+    }
     atom_store_relaxed(&w->used, used);
     atom_store_relaxed(&w->beyond, 0);
 }

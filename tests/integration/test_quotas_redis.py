@@ -122,6 +122,47 @@ class Exact(Nodes):
         statuses = [self.chat(0).status for _ in range(6)]
         self.assertEqual(statuses.count(200), 10 - used, statuses)
 
+    def crawl(self, server, n):
+        conns = [self.servers[server].conn() for _ in range(n)]
+        for conn in conns:
+            conn.send(request_bytes('POST', '/v1/chat/completions', chat_body('crawling'), key=self.keys[server]))
+        return conns
+
+    def test_places_of_others_are_not_held_for_ever(self):
+        # What other servers have under way ends without a word while Redis is away.
+        self.launch([('at once', 'tenant', 0, 'concurrency', 'total', 2)], n=2)
+        conns = self.crawl(0, 2)
+        self.assertTrue(eventually(lambda: self.redis.counters() and self.only()['r'] == 2))
+        self.assertEqual(self.chat(1).status, 429)
+        self.addCleanup(self.redis.start)
+        self.redis.kill()
+        self.assertTrue(eventually(lambda: not self.is_up(self.servers[1])))
+        for conn in conns:
+            conn.reset()
+        self.assertEqual(self.chat(1).status, 200)
+        own = self.crawl(1, 2)  # its own take places all the same
+        self.assertTrue(eventually(lambda: self.chat(1).status == 429))
+        for conn in own:
+            conn.reset()
+        self.assertTrue(eventually(lambda: self.chat(1).status == 200))
+
+    def test_redis_that_has_lost_what_is_under_way(self):
+        self.launch([('at once', 'tenant', 0, 'concurrency', 'total', 3), ('tokens', 'tenant', 0, 'tokens', 'day', 10 ** 6)],
+                    n=1)
+        conns = self.crawl(0, 2)
+        self.assertTrue(eventually(lambda: 2 in [c['r'] for c in self.redis.counters().values()]))
+        self.redis.kill()
+        self.assertTrue(eventually(lambda: not self.is_up(self.servers[0])))
+        self.redis.start()
+        self.assertTrue(eventually(lambda: self.is_up(self.servers[0])))
+        self.assertEqual(self.chat(0).status, 200)
+        self.addCleanup(self.redis.start)
+        self.redis.kill()
+        self.assertTrue(eventually(lambda: not self.is_up(self.servers[0])))
+        for conn in conns:
+            conn.reset()  # more is given back than Redis knew of
+        self.assertEqual([self.chat(0).status for _ in range(3)], [200] * 3)
+
     def away(self, on_failure):
         self.launch([('calls', 'tenant', 0, 'requests', 'day', 3)], n=1,
                     quota={'on_failure': on_failure, 'redis_timeout': '50ms'})

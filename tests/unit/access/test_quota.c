@@ -415,5 +415,59 @@ static void test_cap(void) {
     sql_close(db);
 }
 
+// What all have used is heard of another moment than what is given back of it.
+static void test_heard_less(void) {
+    struct sql *db = rig_open("less.db");
+    struct quota_seat seat;
+    struct quota_grant g[3];
+    struct quota_refusal r;
+    struct quota_state state;
+    struct quota_subject s = subject();
+    rig_budget(db, 1, "tenant", "0", "tokens", "day", 1000, "");
+    struct quota *q = rig_load(db, T0);
+    quota_seat_init(&seat, q);
+    for (int i = 0; i < 3; i++) CHECK(quota_reserve(&seat, &s, &k_one, T0, &g[i], &r));
+    quota_sync(&g[0].parts[0], 100);
+    for (int i = 0; i < 3; i++) quota_settle(&g[i], &(struct quota_ask){.requests = 1, .tokens = 20});
+    REQUIRE(quota_part_state(&g[0].parts[0], &state));
+    CHECK(state.used == 60 && state.settled == 60);
+    CHECK_INT(quota_part_shown(&g[0].parts[0]), 60);
+    for (int i = 0; i < 3; i++) quota_close(&g[i]);
+    CHECK_INT(granted(&seat, s, T0, 20), 9);
+    quota_seat_free(&seat);
+    quota_free(q);
+    sql_close(db);
+}
+
+static void test_heard_at_once(void) {
+    struct sql *db = rig_open("heard_at_once.db");
+    struct quota_seat seat;
+    struct quota_grant g, own;
+    struct quota_refusal r;
+    struct quota_subject s = subject();
+    rig_budget(db, 1, "tenant", "0", "concurrency", "total", 2, "");
+    struct quota *q = rig_load(db, T0);
+    quota_seat_init(&seat, q);
+    CHECK(quota_reserve(&seat, &s, &k_one, T0, &own, &r));
+    quota_sync(&own.parts[0], 2); // another node has one, and ends it without a word
+    CHECK_INT(quota_part_shown(&own.parts[0]), 2);
+    quota_refuse(&own, 0, 2, &r);
+    CHECK_INT(r.used, 2);
+    CHECK(quota_reserve(&seat, &s, &k_one, T0, &g, &r));
+    quota_close(&g);
+    quota_sync(&own.parts[0], 1); // one that knows nothing of this node's
+    CHECK_INT(quota_part_shown(&own.parts[0]), 1);
+    quota_settle(&own, &k_one);
+    quota_close(&own);
+    CHECK(quota_reserve(&seat, &s, &k_one, T0, &g, &r));
+    CHECK(quota_reserve(&seat, &s, &k_one, T0, &own, &r));
+    quota_close(&g);
+    quota_close(&own);
+    quota_seat_free(&seat);
+    quota_free(q);
+    sql_close(db);
+}
+
 TEST_MAIN(test_scopes, test_service_account, test_periods, test_settle, test_refund, test_late, test_clock_put_back,
-          test_actions, test_replacement, test_damage, test_too_many, test_none, test_cap)
+          test_actions, test_replacement, test_damage, test_too_many, test_none, test_cap, test_heard_less,
+          test_heard_at_once)
