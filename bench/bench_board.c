@@ -26,9 +26,9 @@ static double attempts(struct board_slot *const *slots, uint64_t *now_ns) {
         struct board_refusal refusal;
         struct board_slot *slot = slots[r % SLOTS];
         uint64_t now = *now_ns += 100000;
-        if (!board_begin(slot, 500, 0, now, (uint64_t)r, &ticket, &refusal)) continue;
+        if (!board_begin(slot, limit_tokens(500, 0), 0, now, (uint64_t)r, &ticket, &refusal)) continue;
         board_first_token(slot, &ticket, now + 200000000);
-        struct board_outcome out = {.tokens_known = true, .tokens = 400, .output_tokens = 200};
+        struct board_outcome out = {.tokens_known = true, .input_tokens = 200, .output_tokens = 200};
         board_end(slot, &ticket, &out, now + 900000000);
     }
     return (double)(clock_mono_ns() - from) / ROUNDS;

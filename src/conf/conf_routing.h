@@ -34,7 +34,7 @@ enum conf_calls { CALLS_INHERIT, CALLS_ANY, CALLS_PRIVATE };       // what reque
 
 // What a provider, or one of its models, takes at most; OPT_UNSET where nothing is said.
 struct conf_rate_limits {
-    int64_t requests_per_minute, tokens_per_minute, concurrency;
+    int64_t requests_per_minute, tokens_per_minute, input_tokens_per_minute, output_tokens_per_minute, concurrency;
 };
 
 struct conf_retry {

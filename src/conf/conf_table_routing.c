@@ -304,6 +304,11 @@ const struct opt_table model_routing_table =
 static const struct opt rate_limit_opts[] = {
     LIMIT(requests_per_minute, "How many requests it is sent within any minute."),
     LIMIT(tokens_per_minute, "How many tokens, of prompts and answers, within any minute."),
+    LIMIT(
+        input_tokens_per_minute,
+        "How many tokens of prompts, within any minute; not those that a provider spoken to in Anthropic's dialect has "
+        "read from its prompt cache."),
+    LIMIT(output_tokens_per_minute, "How many tokens of answers, within any minute."),
     LIMIT(concurrency, "How many requests are under way there at a time."),
 };
 const struct opt_table rate_limit_table =

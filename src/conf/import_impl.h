@@ -18,7 +18,7 @@ struct draft_target {
     size_t provider;
     struct str model;
     int64_t weight, priority;
-    int64_t requests, tokens, concurrency; // its limits; 0 = none
+    int64_t requests, tokens, input_tokens, output_tokens, concurrency; // its limits; 0 = none
 };
 struct draft_model {
     struct str name;

@@ -388,6 +388,8 @@ static void target_add(struct litellm *l, const struct entry *e, size_t provider
     if (!count_of(e->params, "order", IMPORT_PRIORITY_MAX, &t.priority)) t.priority = 0;
     if (!count_of(e->params, "rpm", INT32_MAX, &t.requests)) t.requests = 0;
     if (!count_of(e->params, "tpm", INT32_MAX, &t.tokens)) t.tokens = 0;
+    if (!count_of(e->params, "itpm", INT32_MAX, &t.input_tokens)) t.input_tokens = 0;
+    if (!count_of(e->params, "otpm", INT32_MAX, &t.output_tokens)) t.output_tokens = 0;
     if (!count_of(e->params, "max_parallel_requests", INT32_MAX, &t.concurrency)) t.concurrency = 0;
     import_target(im, import_model(im, e->name), t);
 }
@@ -456,11 +458,11 @@ static void entry_read(struct litellm *l, const struct conf_node *node, size_t i
     import_rest(im, e.params, e.params_path,
                 known
                     ? "model custom_llm_provider api_key api_base base_url organization headers extra_headers timeout "
-                      "weight order rpm tpm max_parallel_requests input_cost_per_token output_cost_per_token "
+                      "weight order rpm tpm itpm otpm max_parallel_requests input_cost_per_token output_cost_per_token "
                       "cache_read_input_token_cost "
                       "cache_creation_input_token_cost litellm_credential_name"
                     : "model custom_llm_provider api_key api_base base_url organization headers extra_headers timeout "
-                      "weight order rpm tpm max_parallel_requests input_cost_per_token output_cost_per_token "
+                      "weight order rpm tpm itpm otpm max_parallel_requests input_cost_per_token output_cost_per_token "
                       "cache_read_input_token_cost "
                       "cache_creation_input_token_cost",
                 param_lacks, ARRAY_LEN(param_lacks));

@@ -74,9 +74,12 @@ static void put_target(const struct importer *im, struct buf *out, const struct 
     if (!str_eq(t->model, m->name)) put_pair(out, "        ", "model", t->model);
     if (t->weight != 1) buf_printf(out, "        weight: %lld\n", (long long)t->weight);
     if (t->priority) buf_printf(out, "        priority: %lld\n", (long long)t->priority);
-    if (t->requests || t->tokens || t->concurrency) buf_lit(out, "        limits:\n");
+    if (t->requests || t->tokens || t->input_tokens || t->output_tokens || t->concurrency)
+        buf_lit(out, "        limits:\n");
     if (t->requests) buf_printf(out, "          requests_per_minute: %lld\n", (long long)t->requests);
     if (t->tokens) buf_printf(out, "          tokens_per_minute: %lld\n", (long long)t->tokens);
+    if (t->input_tokens) buf_printf(out, "          input_tokens_per_minute: %lld\n", (long long)t->input_tokens);
+    if (t->output_tokens) buf_printf(out, "          output_tokens_per_minute: %lld\n", (long long)t->output_tokens);
     if (t->concurrency) buf_printf(out, "          concurrency: %lld\n", (long long)t->concurrency);
 }
 

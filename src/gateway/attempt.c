@@ -29,15 +29,20 @@ void attempt_release(struct attempt *a) {
 
 // --- the board ---
 
-static uint64_t tokens_of(const struct call *call) {
-    return call->admission.ask.tokens ? call->admission.ask.tokens : model_request_estimate(&call->request);
+// What counting tokens is admitted with is nothing, and nothing comes back from it.
+static struct limit_tokens tokens_of(const struct call *call) {
+    uint64_t input = model_request_estimate(&call->request), all = call->admission.ask.tokens;
+    struct limit_tokens tokens = limit_tokens(input, all > input ? all - input : 0);
+    tokens.expected_output = MIN(tokens.output, estimate_length(&call->gl->estimates, &call->request, tokens.output));
+    return tokens;
 }
 
 static const struct board_outcome k_not_begun = {.failure = FAILURE_CANCELLED, .unsent = true};
 
 // What is asked of the board for one attempt.
 struct wish {
-    uint64_t tokens, now, draw;
+    struct limit_tokens tokens;
+    uint64_t now, draw;
     unsigned flags;
 };
 
@@ -172,7 +177,8 @@ static void tell_board(struct attempt *a, enum failure why) {
     const struct board_outcome o = {.failure = why,
                                     .unsent = !a->sent_ns,
                                     .tokens_known = counted,
-                                    .tokens = counted ? call->usage.prompt + call->usage.output : 0,
+                                    .input_tokens = counted ? call->usage.prompt : 0,
+                                    .cached_tokens = counted ? call->usage.cached : 0,
                                     .output_tokens = counted ? call->usage.output : 0,
                                     .rate = &a->rate,
                                     .draw = gateway_draw(call->gl)};

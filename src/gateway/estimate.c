@@ -8,7 +8,10 @@ static uint64_t tag_of(struct str model) { return hash_bytes(model, 0x70656e7374
 
 uint64_t estimate_output(const struct estimates *e, const struct model_request *request, uint64_t otherwise) {
     if (request->operation == OPERATION_EMBEDDINGS) return 0;
-    if (request->max_output) return request->max_output;
+    return request->max_output ? request->max_output : estimate_length(e, request, otherwise);
+}
+
+uint64_t estimate_length(const struct estimates *e, const struct model_request *request, uint64_t otherwise) {
     uint64_t tag = tag_of(request->model), i = tag / 2 % ESTIMATE_SLOTS;
     if (e->slots[i].tag != tag) return otherwise;
     return (e->slots[i].mean + SIXTEENTHS - 1) / SIXTEENTHS;

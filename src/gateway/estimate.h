@@ -20,6 +20,8 @@ struct estimates {
 // What the request sets as its limit; else how long that model's answers have been on average, `otherwise` before there
 // were any. Embeddings: 0.
 uint64_t estimate_output(const struct estimates *e, const struct model_request *request, uint64_t otherwise);
+// How long that model's answers have been on average, whatever the request allows.
+uint64_t estimate_length(const struct estimates *e, const struct model_request *request, uint64_t otherwise);
 // An answer of the model had so many tokens.
 void estimate_learn(struct estimates *e, struct str model, uint64_t output);
 

@@ -110,8 +110,10 @@ static bool refused(struct call *call, struct err *err) {
     struct str name = str_head(call->request.model, 100);
     bool limit = board_is_limit(f->refused);
     if (limit && f->refused != BOARD_REDIS_AWAY)
-        return err_set(err, ERR_RATE_LIMITED, "all targets of \"%.*s\" are at their limits; try again soon",
-                       STR_ARG(name));
+        return err_set(
+            err, ERR_RATE_LIMITED,
+            "all targets of \"%.*s\" are at their limits; of the first to have room again: %.*s; try again soon",
+            STR_ARG(name), STR_ARG(board_why_words(f->refused)));
     return err_set(err, limit ? ERR_RATE_LIMITED : ERR_OVERLOADED,
                    "no target of \"%.*s\" can be asked at the moment: %.*s; try again soon", STR_ARG(name),
                    STR_ARG(board_why_words(f->refused)));
@@ -121,10 +123,10 @@ static bool nobody(struct call *call, struct err *err) {
     const struct failover *f = &call->failover;
     struct str name = str_head(call->request.model, 100);
     if (f->refused == BOARD_TOO_LARGE)
-        return err_set(
-            err, ERR_BODY_TOO_LARGE,
-            "the request has more tokens, or is more requests, than any target of \"%.*s\" may be sent in a minute",
-            STR_ARG(name));
+        return err_set(err, ERR_BODY_TOO_LARGE,
+                       "the request has more tokens of input or output, or is more requests, than any target of "
+                       "\"%.*s\" may be sent in a minute",
+                       STR_ARG(name));
     (void)refused(call, err);
     err->retry_s = retry_seconds(f, clock_mono_ns());
     return false;

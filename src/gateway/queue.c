@@ -57,7 +57,9 @@ static uint64_t max_wait_ms(const struct call *call) {
 // --- its place ---
 
 static bool is_limited(const struct conf_rate_limits *l) {
-    return l->requests_per_minute != OPT_UNSET || l->tokens_per_minute != OPT_UNSET || l->concurrency != OPT_UNSET;
+    return l->requests_per_minute != OPT_UNSET || l->tokens_per_minute != OPT_UNSET ||
+           l->input_tokens_per_minute != OPT_UNSET || l->output_tokens_per_minute != OPT_UNSET ||
+           l->concurrency != OPT_UNSET;
 }
 
 static bool provider_is_limited(const struct conf_provider *p) {
@@ -277,8 +279,11 @@ static void on_late(struct timer *timer) {
     out_of_line(call, STR("late"));
     uint64_t ms = call->place.waited_ns / NS_PER_MS;
     count_refused(call, STR("late"));
-    err_set(&err, ERR_RATE_LIMITED, "all targets of \"%.*s\" were at their limits for %llu ms; try again soon",
-            STR_ARG(str_head(call->request.model, 100)), (unsigned long long)ms);
+    err_set(&err, ERR_RATE_LIMITED,
+            "all targets of \"%.*s\" were at their limits for %llu ms; of the first to have room again: %.*s; try "
+            "again soon",
+            STR_ARG(str_head(call->request.model, 100)), (unsigned long long)ms,
+            STR_ARG(board_why_words(call->failover.refused)));
     err.retry_s = at > now && at - now < RATE_MAX_NS ? (unsigned)((at - now + NS_PER_SEC - 1) / NS_PER_SEC) : 1;
     call_fail(call, &err);
 }

@@ -75,8 +75,10 @@ enum board_why {
     BOARD_CONCURRENCY, // as many calls as it may have
     BOARD_REQUESTS,    // the minute's requests are used up
     BOARD_TOKENS,      // the minute's tokens
-    BOARD_TOO_LARGE,   // more tokens, or requests, than a minute ever has
-    BOARD_REDIS_AWAY,  // its limits are shared, with nobody to ask, and then nothing is to begin
+    BOARD_INPUT_TOKENS,
+    BOARD_OUTPUT_TOKENS,
+    BOARD_TOO_LARGE,  // more tokens, or requests, than a minute ever has
+    BOARD_REDIS_AWAY, // its limits are shared, with nobody to ask, and then nothing is to begin
     BOARD_WHY_COUNT
 };
 // "open", "cooldown", …: for programs.
@@ -85,8 +87,8 @@ struct str board_why_text(enum board_why why);
 struct str board_why_words(enum board_why why);
 // Nothing is wrong with it: there will be room.
 static inline bool board_is_limit(enum board_why why) {
-    return why == BOARD_CONCURRENCY || why == BOARD_REQUESTS || why == BOARD_TOKENS || why == BOARD_COOLDOWN ||
-           why == BOARD_REDIS_AWAY;
+    return why == BOARD_CONCURRENCY || why == BOARD_REQUESTS || why == BOARD_TOKENS || why == BOARD_INPUT_TOKENS ||
+           why == BOARD_OUTPUT_TOKENS || why == BOARD_COOLDOWN || why == BOARD_REDIS_AWAY;
 }
 // It has failed: asked all the same (BOARD_FORCE) when nothing else is left.
 static inline bool board_is_sick(enum board_why why) {
@@ -111,9 +113,9 @@ struct board_view {
     uint32_t window_requests;       // that the rate is of
     uint64_t first_token_slow_ns;   // tuning.quantile of them are faster; 0 = too few seen
     uint64_t total_slow_ns;
-    float tokens_second;                // output, mean; 0 = unknown
-    float requests_share, tokens_share; // of a minute that is free, 0..1; 1 when there is no limit
-    float requests_room, tokens_room;   // likewise absolute; -1 when there is no limit
+    float tokens_second;      // output, mean; 0 = unknown
+    float share[LIMIT_KINDS]; // of a minute that is free, 0..1; 1 when there is no limit
+    float room[LIMIT_KINDS];  // likewise absolute; -1 when there is no limit
 };
 void board_view(const struct board_slot *slot, uint64_t now_ns, struct board_view *out);
 // What choosing asks of every target; the rest of the view only where somebody wants it.
@@ -125,6 +127,7 @@ struct board_state {
 };
 void board_state(const struct board_slot *slot, uint64_t now_ns, struct board_state *out);
 float board_first_token_ns(const struct board_slot *slot, uint64_t now_ns);
+// The least that is free of its tokens, of input and of output.
 float board_tokens_share(const struct board_slot *slot, uint64_t now_ns);
 // Of the targets of one model: when more than max_out_permille are unusable for their health (unhealthy, open,
 // probing), those become usable with `panic`; begin them with BOARD_FORCE. Whether it is so.
@@ -133,7 +136,8 @@ bool board_panic(struct board_view *views, size_t n, const struct outlier_rules 
 struct board_ticket {
     struct breaker_permit permit;
     bool under_way; // begun and not ended; board_end of one that is not does nothing
-    uint64_t begun_ns, first_ns, tokens, number;
+    uint64_t begun_ns, first_ns, number;
+    struct limit_tokens tokens;
     uint32_t more, places; // requests and places beside the first
 };
 
@@ -145,9 +149,9 @@ struct board_refusal {
 enum board_begin_flags {
     BOARD_FORCE = 1, // past health and breaker (panic), not past cooldown and limits
 };
-// tokens: estimate of input and output. draw: for the breaker's jitter.
-NODISCARD bool board_begin(struct board_slot *slot, uint64_t tokens, unsigned flags, uint64_t now_ns, uint64_t draw,
-                           struct board_ticket *out_ticket, struct board_refusal *out_refusal);
+// tokens: an estimate. draw: for the breaker's jitter.
+NODISCARD bool board_begin(struct board_slot *slot, struct limit_tokens tokens, unsigned flags, uint64_t now_ns,
+                           uint64_t draw, struct board_ticket *out_ticket, struct board_refusal *out_refusal);
 // For a call that is several to its provider: counts so many further requests, all or none. Before anything is sent.
 NODISCARD bool board_more(struct board_slot *slot, struct board_ticket *ticket, uint32_t requests, uint64_t now_ns,
                           struct board_refusal *out_refusal);
@@ -162,8 +166,9 @@ struct board_outcome {
     enum failure failure;
     bool unsent;                     // it counts in no limit, nor, when cancelled, as an attempt
     bool tokens_known;               // else what was estimated counts as used
-    uint64_t tokens;                 // input and output, really used
-    uint64_t output_tokens;          // for tokens a second; 0 = unknown
+    uint64_t input_tokens;           // really used
+    uint64_t cached_tokens;          // the part of them that came from the provider's prompt cache
+    uint64_t output_tokens;          // also for tokens a second; 0 = unknown
     const struct rate_headers *rate; // or NULL
     uint64_t draw;
 };

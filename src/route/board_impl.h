@@ -14,17 +14,15 @@ struct board_published {
     uint32_t in_flight, concurrency;
     uint32_t state; // enum breaker_state | PUBLISHED_…
     uint32_t window_requests;
-    uint64_t until_ns;               // of the breaker
-    uint64_t cooldown_ns;            // until
-    uint64_t back_ns;                // when it came back; 0 = has not been away
-    uint64_t rate_end_ns;            // when the window that errors were counted in is over
-    uint64_t at_ns;                  // that headroom and averages are of
-    uint64_t requests_ns, tokens_ns; // when there is room for one more
+    uint64_t until_ns;    // of the breaker
+    uint64_t cooldown_ns; // until
+    uint64_t back_ns;     // when it came back; 0 = has not been away
+    uint64_t rate_end_ns; // when the window that errors were counted in is over
+    uint64_t at_ns;       // that headroom and averages are of
     uint64_t first_slow_ns, total_slow_ns;
     float first_ns, total_ns, half_lives_per_ns;
     float error_rate, tokens_second, slow_per_ns;
-    float requests_room, requests_limit, requests_per_ns;
-    float tokens_room, tokens_limit, tokens_per_ns;
+    struct limit_headroom headroom[LIMIT_KINDS];
 };
 #define PUBLISHED_STATE 3U
 #define PUBLISHED_PROBES_FREE 4U
@@ -74,7 +72,9 @@ struct board_slot {
 
 // With the lock held. It has limits of which nobody can be asked how much is left, and is to keep them all the same.
 static inline bool board_shut(const struct board_slot *slot) {
-    return slot->closed && (slot->stated.requests || slot->stated.tokens || slot->stated.concurrency);
+    bool any = slot->stated.concurrency;
+    for (int kind = 0; kind < LIMIT_KINDS; kind++) any = any || slot->stated.minute[kind];
+    return slot->closed && any;
 }
 
 static inline float board_load_float(const float *cell) {

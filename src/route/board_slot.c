@@ -14,9 +14,10 @@ static uint64_t part_of(uint64_t limit, uint32_t servers) {
 // This server's part; never nothing, so many servers may together go a little beyond a small limit.
 static struct limit_rules divided(const struct board_slot *slot) {
     const struct limit_rules *l = &slot->stated;
-    return (struct limit_rules){.requests = part_of(l->requests, slot->servers),
-                                .tokens = part_of(l->tokens, slot->servers),
-                                .concurrency = (uint32_t)part_of(l->concurrency, slot->servers)};
+    struct limit_rules part = {.concurrency = (uint32_t)part_of(l->concurrency, slot->servers),
+                               .cached_free = l->cached_free};
+    for (int kind = 0; kind < LIMIT_KINDS; kind++) part.minute[kind] = part_of(l->minute[kind], slot->servers);
+    return part;
 }
 
 void board_slot_divide(struct board_slot *slot, uint32_t servers, bool closed) {
@@ -51,11 +52,13 @@ static bool refuse(struct board_refusal *out, enum board_why why, uint64_t retry
     return false;
 }
 
-static bool may_begin(struct board_slot *slot, uint64_t tokens, unsigned flags, uint64_t now_ns,
+static bool may_begin(struct board_slot *slot, const struct limit_tokens *tokens, unsigned flags, uint64_t now_ns,
                       struct board_refusal *out) {
     static const enum board_why whys[] = {[LIMIT_CONCURRENCY] = BOARD_CONCURRENCY,
                                           [LIMIT_REQUESTS] = BOARD_REQUESTS,
                                           [LIMIT_TOKENS] = BOARD_TOKENS,
+                                          [LIMIT_INPUT_TOKENS] = BOARD_INPUT_TOKENS,
+                                          [LIMIT_OUTPUT_TOKENS] = BOARD_OUTPUT_TOKENS,
                                           [LIMIT_TOO_LARGE] = BOARD_TOO_LARGE};
     uint64_t when;
     bool force = flags & BOARD_FORCE;
@@ -81,15 +84,15 @@ static bool pass_breaker(struct board_slot *slot, unsigned flags, uint64_t now_n
     return refuse(out, b->state == BREAKER_OPEN ? BOARD_OPEN : BOARD_PROBING, b->until_ns);
 }
 
-bool board_begin(struct board_slot *slot, uint64_t tokens, unsigned flags, uint64_t now_ns, uint64_t draw,
+bool board_begin(struct board_slot *slot, struct limit_tokens tokens, unsigned flags, uint64_t now_ns, uint64_t draw,
                  struct board_ticket *out_ticket, struct board_refusal *out_refusal) {
     struct breaker_permit permit;
-    tokens = MIN(tokens, TOKENS_MAX);
+    for (int kind = 0; kind < LIMIT_TOKEN_KINDS; kind++) tokens.of[kind] = MIN(tokens.of[kind], TOKENS_MAX);
     mutex_lock(&slot->lock);
-    bool ok = may_begin(slot, tokens, flags, now_ns, out_refusal) &&
+    bool ok = may_begin(slot, &tokens, flags, now_ns, out_refusal) &&
               pass_breaker(slot, flags, now_ns, draw, &permit, out_refusal);
     if (ok) {
-        limit_begin(&slot->limit, tokens, now_ns);
+        limit_begin(&slot->limit, &tokens, now_ns);
         slot->in_flight++;
         slot->awaited++;
         slot->totals.begun++;
@@ -215,15 +218,17 @@ static void cool_after(struct board_slot *slot, const struct board_outcome *outc
 
 static void learn(struct board_slot *slot, const struct board_ticket *ticket, const struct rate_headers *rate,
                   uint64_t now_ns) {
-    const struct rate_counter *requests = &rate->of[RATE_OF_REQUESTS];
-    struct rate_counter tokens;
+    static const enum limit_kind kinds[RATE_OF_COUNT] = {[RATE_OF_REQUESTS] = LIMIT_OF_REQUESTS,
+                                                         [RATE_OF_TOKENS] = LIMIT_OF_TOKENS,
+                                                         [RATE_OF_INPUT] = LIMIT_OF_INPUT_TOKENS,
+                                                         [RATE_OF_OUTPUT] = LIMIT_OF_OUTPUT_TOKENS};
     double since = slot->number > ticket->number ? (double)(slot->number - ticket->number) : 0;
-    if (requests->has_remaining && requests->has_reset)
-        limit_learn(&slot->limit, LIMIT_OF_REQUESTS, (double)requests->remaining - since,
-                    requests->has_limit ? (double)requests->limit : 0, requests->reset_ns, now_ns);
-    if (rate_headers_tokens(rate, &tokens))
-        limit_learn(&slot->limit, LIMIT_OF_TOKENS, (double)tokens.remaining,
-                    tokens.has_limit ? (double)tokens.limit : 0, tokens.reset_ns, now_ns);
+    for (int of = 0; of < RATE_OF_COUNT; of++) {
+        const struct rate_counter *c = &rate->of[of];
+        if (!rate_headers_told(rate, (enum rate_of)of)) continue;
+        limit_learn(&slot->limit, kinds[of], (double)c->remaining - (of == RATE_OF_REQUESTS ? since : 0),
+                    c->has_limit ? (double)c->limit : 0, c->reset_ns, now_ns);
+    }
 }
 
 static enum breaker_result result_of(enum failure failure) {
@@ -241,12 +246,21 @@ static void end_breaker(struct board_slot *slot, const struct board_ticket *tick
     if (b->state == BREAKER_CLOSED) slot->back_ns = MAX(now_ns, UINT64_C(1));
 }
 
+// What it counts for in the limits.
+static struct limit_tokens used_of(const struct board_slot *slot, const struct board_ticket *ticket,
+                                   const struct board_outcome *outcome) {
+    if (!outcome->tokens_known) return ticket->tokens;
+    uint64_t input = MIN(outcome->input_tokens, TOKENS_MAX), output = MIN(outcome->output_tokens, TOKENS_MAX);
+    struct limit_tokens used = limit_tokens(input, output);
+    if (slot->tuning.limits.cached_free) used.input -= MIN(outcome->cached_tokens, input);
+    return used;
+}
+
 void board_end(struct board_slot *slot, struct board_ticket *ticket, const struct board_outcome *outcome,
                uint64_t now_ns) {
     INVARIANT((unsigned)outcome->failure < FAILURE_COUNT);
     if (!ticket->under_way) return;
     ticket->under_way = false;
-    uint64_t used = outcome->tokens_known ? MIN(outcome->tokens, TOKENS_MAX) : ticket->tokens;
     mutex_lock(&slot->lock);
     INVARIANT(slot->in_flight > ticket->places);
     slot->in_flight -= 1 + ticket->places;
@@ -254,10 +268,11 @@ void board_end(struct board_slot *slot, struct board_ticket *ticket, const struc
     if (!ticket->first_ns) slot->awaited--;
     if (outcome->unsent) {
         slot->number--;
-        limit_cancel(&slot->limit, ticket->tokens, ticket->begun_ns, now_ns);
+        limit_cancel(&slot->limit, &ticket->tokens, ticket->begun_ns, now_ns);
         limit_fewer(&slot->limit, ticket->more, ticket->begun_ns);
     } else {
-        limit_end(&slot->limit, ticket->tokens, used, now_ns);
+        const struct limit_tokens used = used_of(slot, ticket, outcome);
+        limit_end(&slot->limit, &ticket->tokens, &used, now_ns);
     }
     if (outcome->unsent && outcome->failure == FAILURE_CANCELLED)
         slot->totals.begun--;

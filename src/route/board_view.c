@@ -18,6 +18,10 @@ static const struct why *why_info(enum board_why why) {
         [BOARD_CONCURRENCY] = {STR_INIT("concurrency"), STR_INIT("as many calls as it may have are under way")},
         [BOARD_REQUESTS] = {STR_INIT("requests"), STR_INIT("the requests that it may have a minute are used up")},
         [BOARD_TOKENS] = {STR_INIT("tokens"), STR_INIT("the tokens that it may have a minute are used up")},
+        [BOARD_INPUT_TOKENS] = {STR_INIT("input_tokens"),
+                                STR_INIT("the input tokens that it may have a minute are used up")},
+        [BOARD_OUTPUT_TOKENS] = {STR_INIT("output_tokens"),
+                                 STR_INIT("the output tokens that it may have a minute are used up")},
         [BOARD_TOO_LARGE] = {STR_INIT("too_large"), STR_INIT("it may not have as much in a minute")},
         [BOARD_REDIS_AWAY] =
             {STR_INIT("redis_away"),
@@ -39,29 +43,28 @@ static void store32(uint32_t *cell, uint32_t v) { __atomic_store_n(cell, v, __AT
 static uint64_t load(const uint64_t *cell) { return atom_load_relaxed(cell); }
 static uint32_t load32(const uint32_t *cell) { return __atomic_load_n(cell, __ATOMIC_RELAXED); }
 
-static uint64_t well_from(const struct board_slot *slot, uint64_t requests_ns, uint64_t tokens_ns) {
+static uint64_t well_from(const struct board_slot *slot, uint64_t room_ns) {
     uint32_t most = slot->tuning.limits.concurrency;
     bool busy = most && slot->in_flight >= most;
     if (slot->unhealthy || busy || board_shut(slot) || slot->breaker.state != BREAKER_CLOSED) return UINT64_MAX;
     uint64_t started = slot->back_ns ? slot->back_ns + slot->tuning.slow_start_ns : 0;
-    return MAX(MAX(slot->cooldown_ns, started), MAX(requests_ns, tokens_ns));
+    return MAX(MAX(slot->cooldown_ns, started), room_ns);
 }
 
 static void publish_headroom(struct board_slot *slot, uint64_t now_ns) {
     struct board_published *p = &slot->seen;
-    struct limit_headroom requests, tokens;
-    limit_headroom(&slot->limit, &slot->tuning.limits, LIMIT_OF_REQUESTS, now_ns, &requests);
-    limit_headroom(&slot->limit, &slot->tuning.limits, LIMIT_OF_TOKENS, now_ns, &tokens);
+    uint64_t room_ns = 0;
     store(&p->at_ns, now_ns);
-    store(&p->requests_ns, requests.usable_ns);
-    store(&p->tokens_ns, tokens.usable_ns);
-    store(&p->well_from_ns, well_from(slot, requests.usable_ns, tokens.usable_ns));
-    board_store_float(&p->requests_room, requests.room);
-    board_store_float(&p->requests_limit, requests.limit);
-    board_store_float(&p->requests_per_ns, requests.per_ns);
-    board_store_float(&p->tokens_room, tokens.room);
-    board_store_float(&p->tokens_limit, tokens.limit);
-    board_store_float(&p->tokens_per_ns, tokens.per_ns);
+    for (int kind = 0; kind < LIMIT_KINDS; kind++) {
+        struct limit_headroom h, *seen = &p->headroom[kind];
+        limit_headroom(&slot->limit, &slot->tuning.limits, (enum limit_kind)kind, now_ns, &h);
+        room_ns = MAX(room_ns, h.usable_ns);
+        store(&seen->usable_ns, h.usable_ns);
+        board_store_float(&seen->room, h.room);
+        board_store_float(&seen->limit, h.limit);
+        board_store_float(&seen->per_ns, h.per_ns);
+    }
+    store(&p->well_from_ns, well_from(slot, room_ns));
     store32(&p->in_flight, slot->in_flight);
     store32(&p->concurrency, slot->tuning.limits.concurrency);
 }
@@ -99,25 +102,20 @@ void board_publish(struct board_slot *slot, uint64_t now_ns) {
     board_store_float(&p->tokens_second, latency_speed_mean(&slot->speed));
 }
 
-static void view_room(float room, float limit, float per_ns, float past, float *out_room, float *out_share) {
+static void view_room(const struct limit_headroom *seen, float past, float *out_room, float *out_share) {
+    float limit = board_load_float(&seen->limit);
     *out_room = -1;
     *out_share = 1;
     if (limit <= 0) return;
-    float now = room + per_ns * past;
+    float now = board_load_float(&seen->room) + board_load_float(&seen->per_ns) * past;
     now = now < limit ? now : limit;
     *out_room = now;
     *out_share = now / limit;
 }
 
-static void view_tokens(const struct board_published *p, float past, float *out_room, float *out_share) {
-    view_room(board_load_float(&p->tokens_room), board_load_float(&p->tokens_limit),
-              board_load_float(&p->tokens_per_ns), past, out_room, out_share);
-}
-
 static void view_headroom(const struct board_published *p, float past, struct board_view *out) {
-    view_room(board_load_float(&p->requests_room), board_load_float(&p->requests_limit),
-              board_load_float(&p->requests_per_ns), past, &out->requests_room, &out->requests_share);
-    view_tokens(p, past, &out->tokens_room, &out->tokens_share);
+    for (int kind = 0; kind < LIMIT_KINDS; kind++)
+        view_room(&p->headroom[kind], past, &out->room[kind], &out->share[kind]);
     out->in_flight = load32(&p->in_flight);
     out->concurrency = load32(&p->concurrency);
 }
@@ -128,9 +126,25 @@ static void no(struct board_view *out, enum board_why why, uint64_t retry_at_ns)
     out->retry_at_ns = retry_at_ns;
 }
 
+// What its minute has no room for now; else BOARD_USABLE.
+static enum board_why lacking(const struct board_published *p, uint64_t now_ns, uint64_t *out_when) {
+    static const enum board_why whys[] = {[LIMIT_OF_REQUESTS] = BOARD_REQUESTS,
+                                          [LIMIT_OF_TOKENS] = BOARD_TOKENS,
+                                          [LIMIT_OF_INPUT_TOKENS] = BOARD_INPUT_TOKENS,
+                                          [LIMIT_OF_OUTPUT_TOKENS] = BOARD_OUTPUT_TOKENS};
+    static const enum limit_kind order[] = {LIMIT_OF_REQUESTS, LIMIT_OF_TOKENS, LIMIT_OF_INPUT_TOKENS,
+                                            LIMIT_OF_OUTPUT_TOKENS};
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        *out_when = load(&p->headroom[order[i]].usable_ns);
+        if (now_ns < *out_when) return whys[order[i]];
+    }
+    return BOARD_USABLE;
+}
+
 // The first reason in the order in which board_begin asks.
 static void view_usable(const struct board_published *p, uint32_t state, uint64_t now_ns, struct board_view *out) {
-    uint64_t until = load(&p->until_ns), requests = load(&p->requests_ns), tokens = load(&p->tokens_ns);
+    uint64_t until = load(&p->until_ns), room_at;
+    enum board_why lacks = lacking(p, now_ns, &room_at);
     out->usable = true;
     out->why = BOARD_USABLE;
     out->retry_at_ns = now_ns;
@@ -143,10 +157,8 @@ static void view_usable(const struct board_published *p, uint32_t state, uint64_
         no(out, BOARD_REDIS_AWAY, UINT64_MAX);
     else if (out->concurrency && out->in_flight >= out->concurrency)
         no(out, BOARD_CONCURRENCY, UINT64_MAX);
-    else if (now_ns < requests)
-        no(out, BOARD_REQUESTS, requests);
-    else if (now_ns < tokens)
-        no(out, BOARD_TOKENS, tokens);
+    else if (lacks != BOARD_USABLE)
+        no(out, lacks, room_at);
     else if (out->breaker == BREAKER_OPEN && now_ns < until)
         no(out, BOARD_OPEN, until);
     // One whose probes hang for too long is decided by the next attempt that asks.
@@ -209,9 +221,12 @@ float board_first_token_ns(const struct board_slot *slot, uint64_t now_ns) {
 
 float board_tokens_share(const struct board_slot *slot, uint64_t now_ns) {
     const struct board_published *p = &slot->seen;
-    float room, share;
-    view_tokens(p, past_of(p, now_ns), &room, &share);
-    return share;
+    float room, share, least = 1, past = past_of(p, now_ns);
+    for (int kind = 0; kind < LIMIT_TOKEN_KINDS; kind++) {
+        view_room(&p->headroom[kind], past, &room, &share);
+        least = MIN(least, share);
+    }
+    return least;
 }
 
 static bool is_sick(const struct board_view *v) { return !v->usable && board_is_sick(v->why); }

@@ -238,6 +238,10 @@ static void put_ms(struct json_writer *w, struct str name, double ns) {
         json_put_member_null(w, name);
 }
 
+static void put_free(struct json_writer *w, struct str name, const struct board_view *v, enum limit_kind kind) {
+    json_put_member_fixed(w, name, (int64_t)((double)v->share[kind] * 1000), 3);
+}
+
 // How it does: nothing was looked at for those that cannot serve it whatever their state.
 static void put_view(struct json_writer *w, const struct route_explained *e, const struct candidate *c) {
     const struct board_view *v = view_of(e, c);
@@ -246,8 +250,10 @@ static void put_view(struct json_writer *w, const struct route_explained *e, con
     json_put_member_str(w, STR("breaker"), breaker_text(v->breaker));
     json_put_member_u64(w, STR("in_flight"), v->in_flight);
     json_put_member_fixed(w, STR("error_rate"), (int64_t)((double)v->error_rate * 1000), 3);
-    json_put_member_fixed(w, STR("requests_free"), (int64_t)((double)v->requests_share * 1000), 3);
-    json_put_member_fixed(w, STR("tokens_free"), (int64_t)((double)v->tokens_share * 1000), 3);
+    put_free(w, STR("requests_free"), v, LIMIT_OF_REQUESTS);
+    put_free(w, STR("tokens_free"), v, LIMIT_OF_TOKENS);
+    put_free(w, STR("input_tokens_free"), v, LIMIT_OF_INPUT_TOKENS);
+    put_free(w, STR("output_tokens_free"), v, LIMIT_OF_OUTPUT_TOKENS);
 }
 
 static void put_weighed(struct json_writer *w, const struct candidate *c) {

@@ -5,34 +5,41 @@
 
 #define LEARNED_MAX_NS (UINT64_C(600) * 1000000000)
 
+_Static_assert(offsetof(struct limit_rules, requests) == sizeof(uint64_t) * LIMIT_OF_REQUESTS, "one name, one number");
+
+static void forward_minute(struct limit_minute *m, uint64_t newest, uint64_t step) {
+    if (step - newest >= LIMIT_STEPS) {
+        memset(m->step, 0, sizeof m->step);
+        m->sum = 0;
+        return;
+    }
+    while (newest < step) {
+        uint32_t *oldest = &m->step[++newest % LIMIT_STEPS];
+        m->sum -= *oldest;
+        *oldest = 0;
+    }
+}
+
 static void forward(struct limit *l, uint64_t now_ns) {
     uint64_t step = now_ns / LIMIT_STEP_NS;
     if (step <= l->newest) return;
-    if (step - l->newest >= LIMIT_STEPS) {
-        memset(l->step_requests, 0, sizeof l->step_requests);
-        memset(l->step_tokens, 0, sizeof l->step_tokens);
-        l->requests = l->tokens = 0;
-        l->newest = step;
-    }
-    while (l->newest < step) {
-        size_t i = (size_t)(++l->newest % LIMIT_STEPS);
-        l->requests -= l->step_requests[i];
-        l->tokens -= l->step_tokens[i];
-        l->step_requests[i] = l->step_tokens[i] = 0;
-    }
+    for (int kind = 0; kind < LIMIT_KINDS; kind++) forward_minute(&l->of[kind], l->newest, step);
+    l->newest = step;
 }
 
-static void book(uint32_t *step, uint64_t *sum, uint64_t n) {
+static void book(struct limit *l, int kind, uint64_t n) {
+    struct limit_minute *m = &l->of[kind];
+    uint32_t *step = &m->step[l->newest % LIMIT_STEPS];
     uint32_t fits = (uint32_t)MIN(n, (uint64_t)(UINT32_MAX - *step));
     *step += fits;
-    *sum += fits;
+    m->sum += fits;
 }
 
 // When the steps that hold `excess` in all will have left, oldest first; all of them if they do not hold so much.
-static uint64_t freed_at(const struct limit *l, const uint32_t *steps, uint64_t excess) {
+static uint64_t freed_at(const struct limit *l, int kind, uint64_t excess) {
     uint64_t first = l->newest >= LIMIT_STEPS - 1 ? l->newest - (LIMIT_STEPS - 1) : 0, step = first;
     for (uint64_t freed = 0; step <= l->newest; step++) {
-        freed += steps[step % LIMIT_STEPS];
+        freed += l->of[kind].step[step % LIMIT_STEPS];
         if (freed >= excess) break;
     }
     return (MIN(step, l->newest) + LIMIT_STEPS) * LIMIT_STEP_NS;
@@ -62,41 +69,76 @@ static bool said_no(const struct limit_learned *s, double need, uint64_t now_ns,
     return true;
 }
 
-enum limit_answer limit_ask(struct limit *l, const struct limit_rules *rules, uint64_t tokens, uint64_t now_ns,
-                            uint64_t *out_when) {
+// What of a call cannot be known before it is answered asks for no more than there ever is: how long the answer gets,
+// of a prompt what is cached.
+static bool is_vague(const struct limit_rules *rules, int kind) {
+    return kind == LIMIT_OF_OUTPUT_TOKENS || (kind == LIMIT_OF_INPUT_TOKENS && rules->cached_free);
+}
+
+static uint64_t need_of(const struct limit_rules *rules, const struct limit_tokens *tokens, int kind) {
+    if (kind == LIMIT_OF_REQUESTS) return 1;
+    return is_vague(rules, kind) ? MIN(tokens->of[kind], rules->minute[kind]) : tokens->of[kind];
+}
+
+static double said_part(const struct limit_tokens *tokens, int kind) {
+    return kind == LIMIT_OF_REQUESTS
+               ? 1
+               : (double)(kind == LIMIT_OF_OUTPUT_TOKENS ? tokens->expected_output : tokens->of[kind]);
+}
+
+static double need_said(const struct limit *l, const struct limit_rules *rules, const struct limit_tokens *tokens,
+                        int kind) {
+    double need = said_part(tokens, kind), limit = l->of[kind].said.limit;
+    return is_vague(rules, kind) && limit > 0 ? MIN(need, limit) : need;
+}
+
+enum limit_answer limit_ask(struct limit *l, const struct limit_rules *rules, const struct limit_tokens *tokens,
+                            uint64_t now_ns, uint64_t *out_when) {
+    static const struct {
+        enum limit_kind kind;
+        enum limit_answer answer;
+    } order[] = {{LIMIT_OF_REQUESTS, LIMIT_REQUESTS},
+                 {LIMIT_OF_TOKENS, LIMIT_TOKENS},
+                 {LIMIT_OF_INPUT_TOKENS, LIMIT_INPUT_TOKENS},
+                 {LIMIT_OF_OUTPUT_TOKENS, LIMIT_OUTPUT_TOKENS}};
     forward(l, now_ns);
     *out_when = UINT64_MAX;
-    if (rules->tokens && tokens > rules->tokens) return LIMIT_TOO_LARGE;
+    for (int kind = 0; kind < LIMIT_TOKEN_KINDS; kind++)
+        if (rules->minute[kind] && need_of(rules, tokens, kind) > rules->minute[kind]) return LIMIT_TOO_LARGE;
     if (rules->concurrency && l->running >= rules->concurrency) return LIMIT_CONCURRENCY;
-    if (rules->requests && l->requests >= rules->requests) {
-        *out_when = freed_at(l, l->step_requests, l->requests - rules->requests + 1);
-        return LIMIT_REQUESTS;
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        const struct limit_minute *m = &l->of[order[i].kind];
+        uint64_t most = rules->minute[order[i].kind], need = need_of(rules, tokens, order[i].kind);
+        if (!most || m->sum + m->held <= most - need) continue;
+        *out_when = freed_at(l, order[i].kind, m->sum + m->held - (most - need));
+        return order[i].answer;
     }
-    if (rules->tokens && l->tokens + l->held > rules->tokens - tokens) {
-        *out_when = freed_at(l, l->step_tokens, l->tokens + l->held - (rules->tokens - tokens));
-        return LIMIT_TOKENS;
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        double need = need_said(l, rules, tokens, order[i].kind);
+        need = MAX(need, order[i].kind == LIMIT_OF_TOKENS ? 1.0 : 0);
+        if (said_no(&l->of[order[i].kind].said, need, now_ns, out_when)) return order[i].answer;
     }
-    if (said_no(&l->said_requests, 1, now_ns, out_when)) return LIMIT_REQUESTS;
-    if (said_no(&l->said_tokens, (double)MAX(tokens, UINT64_C(1)), now_ns, out_when)) return LIMIT_TOKENS;
     *out_when = now_ns;
     return LIMIT_ROOM;
 }
 
-void limit_begin(struct limit *l, uint64_t tokens, uint64_t now_ns) {
+void limit_begin(struct limit *l, const struct limit_tokens *tokens, uint64_t now_ns) {
     forward(l, now_ns);
-    book(&l->step_requests[l->newest % LIMIT_STEPS], &l->requests, 1);
-    l->held += tokens;
+    book(l, LIMIT_OF_REQUESTS, 1);
     l->running++;
-    l->said_requests.remaining -= 1;
-    l->said_tokens.remaining -= (double)tokens;
+    for (int kind = 0; kind < LIMIT_TOKEN_KINDS; kind++) l->of[kind].held += tokens->of[kind];
+    for (int kind = 0; kind < LIMIT_KINDS; kind++) l->of[kind].said.remaining -= said_part(tokens, kind);
 }
 
-void limit_end(struct limit *l, uint64_t tokens, uint64_t used, uint64_t now_ns) {
-    INVARIANT(l->running > 0 && l->held >= tokens);
+void limit_end(struct limit *l, const struct limit_tokens *tokens, const struct limit_tokens *used, uint64_t now_ns) {
+    INVARIANT(l->running > 0);
     forward(l, now_ns);
     l->running--;
-    l->held -= tokens;
-    book(&l->step_tokens[l->newest % LIMIT_STEPS], &l->tokens, used);
+    for (int kind = 0; kind < LIMIT_TOKEN_KINDS; kind++) {
+        INVARIANT(l->of[kind].held >= tokens->of[kind]);
+        l->of[kind].held -= tokens->of[kind];
+        book(l, kind, used->of[kind]);
+    }
 }
 
 // Its request is in the step of then, or a later one where time had gone back: the first that has any is taken, for
@@ -105,40 +147,44 @@ static void unbook_request(struct limit *l, uint64_t begun_ns) {
     uint64_t first = begun_ns / LIMIT_STEP_NS;
     if (l->newest >= LIMIT_STEPS && first <= l->newest - LIMIT_STEPS) return; // it counts no more
     for (uint64_t step = first; step <= l->newest; step++) {
-        uint32_t *count = &l->step_requests[step % LIMIT_STEPS];
+        uint32_t *count = &l->of[LIMIT_OF_REQUESTS].step[step % LIMIT_STEPS];
         if (!*count) continue;
         --*count;
-        l->requests--;
+        l->of[LIMIT_OF_REQUESTS].sum--;
         return;
     }
 }
 
-void limit_cancel(struct limit *l, uint64_t tokens, uint64_t begun_ns, uint64_t now_ns) {
-    limit_end(l, tokens, 0, now_ns);
+void limit_cancel(struct limit *l, const struct limit_tokens *tokens, uint64_t begun_ns, uint64_t now_ns) {
+    static const struct limit_tokens none = {.total = 0};
+    limit_end(l, tokens, &none, now_ns);
     unbook_request(l, begun_ns);
-    l->said_requests.remaining += 1; // what was said since has had it taken off, too
-    if (begun_ns >= l->said_tokens.at_ns) l->said_tokens.remaining += (double)tokens;
+    for (int kind = 0; kind < LIMIT_KINDS; kind++)
+        // Of requests, what was said since has had it taken off, too.
+        if (kind == LIMIT_OF_REQUESTS || begun_ns >= l->of[kind].said.at_ns)
+            l->of[kind].said.remaining += said_part(tokens, kind);
 }
 
 bool limit_more(struct limit *l, const struct limit_rules *rules, uint32_t requests, uint64_t now_ns,
                 uint64_t *out_when) {
+    struct limit_minute *m = &l->of[LIMIT_OF_REQUESTS];
     forward(l, now_ns);
     *out_when = UINT64_MAX;
-    if (rules->requests && l->requests + requests > rules->requests) {
+    if (rules->requests && m->sum + requests > rules->requests) {
         // Its first one is booked already.
         if ((uint64_t)requests + 1 <= rules->requests)
-            *out_when = freed_at(l, l->step_requests, l->requests + requests - rules->requests);
+            *out_when = freed_at(l, LIMIT_OF_REQUESTS, m->sum + requests - rules->requests);
         return false;
     }
-    if (said_no(&l->said_requests, requests, now_ns, out_when)) return false;
-    book(&l->step_requests[l->newest % LIMIT_STEPS], &l->requests, requests);
-    l->said_requests.remaining -= requests;
+    if (said_no(&m->said, requests, now_ns, out_when)) return false;
+    book(l, LIMIT_OF_REQUESTS, requests);
+    m->said.remaining -= requests;
     return true;
 }
 
 void limit_fewer(struct limit *l, uint32_t requests, uint64_t begun_ns) {
     for (uint32_t i = 0; i < requests; i++) unbook_request(l, begun_ns);
-    l->said_requests.remaining += requests;
+    l->of[LIMIT_OF_REQUESTS].said.remaining += requests;
 }
 
 bool limit_widen(struct limit *l, const struct limit_rules *rules) {
@@ -154,7 +200,7 @@ void limit_narrow(struct limit *l, uint32_t places) {
 
 void limit_learn(struct limit *l, enum limit_kind kind, double remaining, double limit, uint64_t reset_in_ns,
                  uint64_t now_ns) {
-    struct limit_learned *s = kind == LIMIT_OF_TOKENS ? &l->said_tokens : &l->said_requests;
+    struct limit_learned *s = &l->of[kind].said;
     if (now_ns < s->at_ns && s->known) return;
     uint64_t reset = MIN(reset_in_ns, LEARNED_MAX_NS);
     *s = (struct limit_learned){remaining, limit, now_ns, now_ns + reset, reset > 0};
@@ -162,19 +208,18 @@ void limit_learn(struct limit *l, enum limit_kind kind, double remaining, double
 
 static void headroom_ruled(struct limit *l, uint64_t limit, enum limit_kind kind, uint64_t now_ns,
                            struct limit_headroom *out) {
-    const uint32_t *steps = kind == LIMIT_OF_TOKENS ? l->step_tokens : l->step_requests;
-    uint64_t used = kind == LIMIT_OF_TOKENS ? l->tokens + l->held : l->requests;
+    uint64_t used = l->of[kind].sum + l->of[kind].held;
     uint64_t all_free = (l->newest + LIMIT_STEPS) * LIMIT_STEP_NS;
     out->limit = (float)limit;
     out->room = used >= limit ? 0 : (float)(limit - used);
     out->per_ns = used ? (out->limit - out->room) / (float)(all_free - MIN(now_ns, all_free - 1)) : 0;
-    out->usable_ns = used >= limit ? freed_at(l, steps, used - limit + 1) : 0;
+    out->usable_ns = used >= limit ? freed_at(l, kind, used - limit + 1) : 0;
 }
 
 void limit_headroom(struct limit *l, const struct limit_rules *rules, enum limit_kind kind, uint64_t now_ns,
                     struct limit_headroom *out) {
-    const struct limit_learned *s = kind == LIMIT_OF_TOKENS ? &l->said_tokens : &l->said_requests;
-    uint64_t limit = kind == LIMIT_OF_TOKENS ? rules->tokens : rules->requests;
+    const struct limit_learned *s = &l->of[kind].said;
+    uint64_t limit = rules->minute[kind];
     *out = (struct limit_headroom){0};
     forward(l, now_ns);
     if (limit) headroom_ruled(l, limit, kind, now_ns, out);

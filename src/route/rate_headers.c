@@ -217,22 +217,12 @@ bool rate_headers_read(struct rate_headers *h, const struct http_field *fields, 
 
 static bool is_told(const struct rate_counter *c) { return c->has_remaining && c->has_reset; }
 
-static uint64_t sum_of(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
-
-bool rate_headers_tokens(const struct rate_headers *h, struct rate_counter *out) {
-    const struct rate_counter *all = &h->of[RATE_OF_TOKENS], *in = &h->of[RATE_OF_INPUT], *o = &h->of[RATE_OF_OUTPUT];
-    if (is_told(all))
-        *out = *all;
-    else if (is_told(in) && is_told(o))
-        *out = (struct rate_counter){.limit = sum_of(in->limit, o->limit),
-                                     .remaining = sum_of(in->remaining, o->remaining),
-                                     .reset_ns = MAX(in->reset_ns, o->reset_ns),
-                                     .has_limit = in->has_limit && o->has_limit,
-                                     .has_remaining = true,
-                                     .has_reset = true};
-    else
-        return false;
-    return true;
+bool rate_headers_told(const struct rate_headers *h, enum rate_of of) {
+    const struct rate_counter *all = &h->of[RATE_OF_TOKENS], *in = &h->of[RATE_OF_INPUT], *out = &h->of[RATE_OF_OUTPUT];
+    if (!is_told(&h->of[of])) return false;
+    // Of Anthropic it is the sum of both, unless a workspace has less.
+    bool apart = is_told(in) && is_told(out) && in->has_limit && out->has_limit && all->has_limit;
+    return of != RATE_OF_TOKENS || !apart || all->limit < out->limit || all->limit - out->limit < in->limit;
 }
 
 uint64_t rate_headers_wait(const struct rate_headers *h) {

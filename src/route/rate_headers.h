@@ -33,9 +33,9 @@ struct rate_headers {
 bool rate_headers_add(struct rate_headers *h, struct str name, struct str value, int64_t unix_ns);
 // All of an answer's fields; whether any was of use.
 bool rate_headers_read(struct rate_headers *h, const struct http_field *fields, size_t count, int64_t unix_ns);
-// What is left of input and output together, as it was told or as the sum of both; with its reset. One of them alone is
-// no measure of a whole request. False: it was not told.
-bool rate_headers_tokens(const struct rate_headers *h, struct rate_counter *out);
+// Whether it was told how much is left of it and until when. Input and output together were not where that says no more
+// than each of them.
+bool rate_headers_told(const struct rate_headers *h, enum rate_of of);
 // How long to stay away after a 429: Retry-After, else the reset of a counter that has nothing left, else 0.
 uint64_t rate_headers_wait(const struct rate_headers *h);
 

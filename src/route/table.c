@@ -9,18 +9,24 @@
 
 // --- tuning ---
 
-static struct limit_rules limits_of(const struct conf_rate_limits *l) {
-    return (struct limit_rules){
-        .requests = l->requests_per_minute == OPT_UNSET ? 0 : (uint64_t)l->requests_per_minute,
-        .tokens = l->tokens_per_minute == OPT_UNSET ? 0 : (uint64_t)l->tokens_per_minute,
-        .concurrency = l->concurrency == OPT_UNSET ? 0 : (uint32_t)MIN(l->concurrency, (int64_t)UINT32_MAX)};
+static uint64_t limit_of(int64_t stated) { return stated == OPT_UNSET ? 0 : (uint64_t)stated; }
+
+// Anthropic does not count what it has read from its prompt cache as input.
+static struct limit_rules limits_of(const struct conf_rate_limits *l, const struct conf_provider *p) {
+    return (struct limit_rules){.requests = limit_of(l->requests_per_minute),
+                                .tokens = limit_of(l->tokens_per_minute),
+                                .input_tokens = limit_of(l->input_tokens_per_minute),
+                                .output_tokens = limit_of(l->output_tokens_per_minute),
+                                .concurrency = (uint32_t)MIN(limit_of(l->concurrency), (uint64_t)UINT32_MAX),
+                                .cached_free = provider_dialect(p) == DIALECT_ANTHROPIC};
 }
 
-static struct board_tuning tuning_of(const struct conf_routing *policy, const struct conf_rate_limits *limits) {
+static struct board_tuning tuning_of(const struct conf_routing *policy, const struct conf_rate_limits *limits,
+                                     const struct conf_provider *p) {
     struct board_tuning t = board_tuning_default();
     const struct conf_breaker *b = &policy->breaker;
     t.quantile = (float)policy->hedge.quantile / 1e6F;
-    t.limits = limits_of(limits);
+    t.limits = limits_of(limits, p);
     t.slow_start_ns = (uint64_t)b->slow_start * NS_PER_MS;
     t.breaker.consecutive = (uint32_t)b->failures;
     t.breaker.error_permille = (uint32_t)(b->error_rate / 1000);
@@ -34,7 +40,7 @@ static struct board_tuning tuning_of(const struct conf_routing *policy, const st
 
 // A provider as a whole has limits and a concurrency; what fails is one of its models.
 static struct board_tuning provider_tuning(const struct conf_provider *p, const struct conf_routing *general) {
-    struct board_tuning t = tuning_of(general, &p->limits);
+    struct board_tuning t = tuning_of(general, &p->limits, p);
     t.cooldown_ns = t.cooldown_auth_ns = 0;
     t.breaker.consecutive = 0;
     t.breaker.error_permille = 0;
@@ -42,8 +48,9 @@ static struct board_tuning provider_tuning(const struct conf_provider *p, const 
 }
 
 // A key is never sick: it has limits, and is left alone when it is refused or told to wait.
-static struct board_tuning key_tuning(const struct conf_rate_limits *limits, const struct conf_routing *general) {
-    struct board_tuning t = tuning_of(general, limits);
+static struct board_tuning key_tuning(const struct conf_rate_limits *limits, const struct conf_provider *p,
+                                      const struct conf_routing *general) {
+    struct board_tuning t = tuning_of(general, limits, p);
     t.breaker.consecutive = 0;
     t.breaker.error_permille = 0;
     return t;
@@ -51,7 +58,7 @@ static struct board_tuning key_tuning(const struct conf_rate_limits *limits, con
 
 static struct board_tuning node_tuning(const struct route_node *node) {
     const struct conf_target *conf = node->conf;
-    struct board_tuning t = tuning_of(&node->model->policy, &conf->limits);
+    struct board_tuning t = tuning_of(&node->model->policy, &conf->limits, conf->peer);
     t.rise = (uint32_t)conf->peer->health_check.rise;
     t.fall = (uint32_t)conf->peer->health_check.fall;
     // Where there is no other, its answer says more than that it was not asked.
@@ -62,9 +69,9 @@ static struct board_tuning node_tuning(const struct route_node *node) {
 // Of a target, or, where there is none, of all together; only: there is nothing else that could be asked.
 static void keys_tune(const struct route_table *t, const struct conf_provider *p, const struct conf_target *target,
                       bool only, struct board_slot **slots) {
-    static const struct conf_rate_limits none = {OPT_UNSET, OPT_UNSET, OPT_UNSET};
+    static const struct conf_rate_limits none = {OPT_UNSET, OPT_UNSET, OPT_UNSET, OPT_UNSET, OPT_UNSET};
     for (size_t k = 0; slots && k < p->keys.n; k++) {
-        struct board_tuning tuning = key_tuning(target ? &none : &p->keys.p[k].limits, &t->conf->routing);
+        struct board_tuning tuning = key_tuning(target ? &none : &p->keys.p[k].limits, p, &t->conf->routing);
         // A key may be refused for one model and taken for others.
         if (!target || only) tuning.cooldown_ns = tuning.cooldown_auth_ns = 0;
         board_slot_tune(slots[k], &tuning);
@@ -76,8 +83,8 @@ static uint64_t least_known(uint64_t a, uint64_t b) { return !a ? b : !b ? a : M
 // A target of several models is one: what each of them says of its limits holds. In all else the first model's word
 // does, but that it is left alone only where all of them have others to ask.
 static void join(struct board_tuning *t, const struct board_tuning *other) {
-    t->limits.requests = least_known(t->limits.requests, other->limits.requests);
-    t->limits.tokens = least_known(t->limits.tokens, other->limits.tokens);
+    for (int kind = 0; kind < LIMIT_KINDS; kind++)
+        t->limits.minute[kind] = least_known(t->limits.minute[kind], other->limits.minute[kind]);
     t->limits.concurrency = (uint32_t)least_known(t->limits.concurrency, other->limits.concurrency);
     t->cooldown_ns = MIN(t->cooldown_ns, other->cooldown_ns);
     t->cooldown_auth_ns = MIN(t->cooldown_auth_ns, other->cooldown_auth_ns);

@@ -166,13 +166,22 @@ static void put_until(struct json_writer *w, const struct board_view *v, uint64_
     json_put_member_str(w, STR("until"), str_of(text, sizeof text));
 }
 
+static void put_room(struct json_writer *w, struct str name, const struct board_view *v, enum limit_kind kind,
+                     float *least) {
+    put_known(w, name, rounded((double)v->room[kind], 1), v->room[kind] >= 0);
+    *least = MIN(*least, v->share[kind]);
+}
+
 static void put_headroom(struct json_writer *w, const struct board_view *v) {
+    float least = 1;
     json_put_member_object(w, STR("headroom"));
-    put_known(w, STR("requests"), rounded((double)v->requests_room, 1), v->requests_room >= 0);
-    put_known(w, STR("tokens"), rounded((double)v->tokens_room, 1), v->tokens_room >= 0);
+    put_room(w, STR("requests"), v, LIMIT_OF_REQUESTS, &least);
+    put_room(w, STR("tokens"), v, LIMIT_OF_TOKENS, &least);
+    put_room(w, STR("input_tokens"), v, LIMIT_OF_INPUT_TOKENS, &least);
+    put_room(w, STR("output_tokens"), v, LIMIT_OF_OUTPUT_TOKENS, &least);
     put_known(w, STR("concurrency"), v->concurrency > v->in_flight ? (double)(v->concurrency - v->in_flight) : 0,
               v->concurrency);
-    json_put_member_double(w, STR("share"), share(MIN(v->requests_share, v->tokens_share)));
+    json_put_member_double(w, STR("share"), share(least));
     json_put_object_end(w);
 }
 

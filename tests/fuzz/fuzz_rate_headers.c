@@ -6,9 +6,8 @@ static void check(const struct rate_headers *h) {
     INVARIANT(h->retry_after_ns <= RATE_MAX_NS);
     INVARIANT(h->has_retry_after || h->retry_after_ns == 0);
     INVARIANT(rate_headers_wait(h) <= RATE_MAX_NS);
-    struct rate_counter tokens;
-    if (rate_headers_tokens(h, &tokens))
-        INVARIANT(tokens.has_remaining && tokens.has_reset && tokens.reset_ns <= RATE_MAX_NS);
+    for (int i = 0; i < RATE_OF_COUNT; i++)
+        if (rate_headers_told(h, (enum rate_of)i)) INVARIANT(h->of[i].has_remaining && h->of[i].has_reset);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

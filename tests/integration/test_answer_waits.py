@@ -199,7 +199,8 @@ class Targets(Suite):
         self.assertEqual((well['state'], well['why'], well['until'], well['breaker'], well['healthy'], well['in_flight']),
                          ('usable', None, None, 'closed', True, 0))
         self.assertGreater(well['first_token_ms'], 0)
-        self.assertEqual(well['headroom'], {'requests': None, 'tokens': None, 'concurrency': None, 'share': 1})
+        self.assertEqual(well['headroom'], {'requests': None, 'tokens': None, 'input_tokens': None,
+                                           'output_tokens': None, 'concurrency': None, 'share': 1})
         self.assertEqual(well['totals']['failures'], {})
         self.assertGreaterEqual(targets['fake', 'a;status=500']['totals']['failures']['server_error'], 1)
         self.assertRegex(table, r'PROVIDER +MODEL +STATE')

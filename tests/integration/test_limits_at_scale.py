@@ -16,7 +16,7 @@ from recorder import Answer, Stage, completion
 
 FULL = os.environ.get('PENSTOCK_TEST_SCALE') == 'full'
 SECONDS = 75 if FULL else 3
-RPM, OTHER_RPM, TPM, QUEUED = 60, 40, 6000, 20
+RPM, OTHER_RPM, TPM, ITPM, OTPM, QUEUED = 60, 40, 6000, 3400, 1500, 20
 TEXT = 'The sky is blue because the air scatters the light of the sun, and blue light the most. '  # 21 tokens
 PAUSE = 4 if FULL else 1
 
@@ -27,6 +27,15 @@ def counted(up, request):
     prompt, output = 10 + 21 * (len(body['messages'][0]['content']) // len(TEXT)), body.get('max_tokens', 5)
     up.log.append((request.at, prompt + output))
     return Answer(completion(prompt=prompt, output=output), delay=0.02)
+
+
+def apart(up, request):
+    """Notes its input and its output each by itself."""
+    answer = counted(up, request)
+    at, tokens = up.log[-1]
+    up.outputs.append((at, request.json['max_tokens']))
+    up.log[-1] = (at, tokens - up.outputs[-1][1])
+    return answer
 
 
 def strict(up, request):
@@ -54,17 +63,20 @@ class Limits(unittest.TestCase):
     def setUpClass(cls):
         cls.stage = Stage()
         cls.addClassCleanup(cls.stage.close)
-        answers = {'requests': counted, 'others': counted, 'tokens': counted, 'queued': counted, 'strict': strict}
+        answers = {'requests': counted, 'others': counted, 'tokens': counted, 'queued': counted, 'strict': strict,
+                   'apart': apart}
         cls.ups = {name: cls.stage.upstream(name, answer) for name, answer in answers.items()}
+        cls.ups['apart'].outputs = []
         cls.ups['strict'].closed_until, cls.ups['strict'].pauses = 0, 0
         limits = {'requests': {'requests_per_minute': RPM}, 'others': {'requests_per_minute': OTHER_RPM},
+                  'apart': {'input_tokens_per_minute': ITPM, 'output_tokens_per_minute': OTPM},
                   'tokens': {'tokens_per_minute': TPM}, 'queued': {'requests_per_minute': RPM}}
 
         def model(name, *targets, **routing):
             return {'name': name, 'targets': [{'provider': t, 'model': 'm', 'limits': limits.get(t, {})} for t in targets],
                     'routing': {'retry': {'attempts': 1}, **routing}}
         cls.server = Penstock({'providers': [up.provider() for up in cls.ups.values()], 'log': {'level': 'error'}, 'models': [
-            model('two', 'requests', 'others'), model('tokens', 'tokens'), model('strict', 'strict'),
+            model('two', 'requests', 'others'), model('tokens', 'tokens'), model('strict', 'strict'), model('apart', 'apart'),
             model('queued', 'queued', queue={'max_wait': '70s', 'max_length': QUEUED})]}, workers=1)
         cls.addClassCleanup(cls.server.remove)
         cls.server.start()
@@ -99,11 +111,13 @@ class Limits(unittest.TestCase):
         return threading.Thread(target=one, daemon=True), when
 
     def test_no_minute_has_more(self):
-        seen = {name: collections.Counter() for name in ('two', 'tokens', 'strict')}
+        seen = {name: collections.Counter() for name in ('two', 'tokens', 'strict', 'apart')}
         sizes = [self.request('tokens', n, max_tokens=m) for n, m in ((1, 20), (5, 100), (12, 7), (2, 300), (20, 50))]
         queued = []
         queue, when = self.burst(queued)
         threads = [self.steady([self.request('two')], seen['two'], clients=8), self.steady(sizes, seen['tokens']),
+                   self.steady([self.request('apart', n, max_tokens=m) for n, m in ((1, 20), (5, 100), (12, 7), (2, 300), (20, 50))],
+                               seen['apart']),
                    # One by one: none is under way while it is told to wait.
                    self.steady([self.request('strict')], seen['strict'], clients=1)]
         for t in [queue, *threads]:
@@ -112,18 +126,21 @@ class Limits(unittest.TestCase):
             t.join(SECONDS + 60)
         if FULL:
             queue.join(60)
-        most = {name: fullest_minute(up.log, name == 'tokens') for name, up in self.ups.items()}
+        most = {name: fullest_minute(up.log, name in ('tokens', 'apart')) for name, up in self.ups.items()}
+        most['output'] = fullest_minute(self.ups['apart'].outputs, True)
         told = {name: len(up.log) for name, up in self.ups.items()}
         print(f'  limits: {SECONDS} s; the fullest minute has {most["requests"]} of {RPM} and {most["others"]} of {OTHER_RPM} requests, '
-              f'{most["tokens"]} of {TPM} tokens, behind a queue {most["queued"]} of {RPM}; calls {told}; '
+              f'{most["tokens"]} of {TPM} tokens, {most["apart"]} of {ITPM} of input and '
+              f'{most["output"]} of {OTPM} of output, behind a queue {most["queued"]} of {RPM}; calls {told}; '
               f'asked: {({k: dict(v) for k, v in seen.items()})}', flush=True)
-        for name, limit in (('requests', RPM), ('others', OTHER_RPM), ('tokens', TPM), ('queued', RPM)):
+        for name, limit in (('requests', RPM), ('others', OTHER_RPM), ('tokens', TPM), ('queued', RPM),
+                            ('apart', ITPM), ('output', OTPM)):
             self.assertLessEqual(most[name], limit, name)
             self.assertGreater(most[name], 0.8 * limit, f'{name}: the limit is not used')
         # What asks to be left alone is.
         self.assertEqual(self.ups['strict'].violations, [])
         self.assertGreater(self.ups['strict'].pauses, 1)
-        self.assertEqual(set(seen['two']) | set(seen['tokens']) | set(seen['strict']), {200, 429})
+        self.assertEqual(set(seen['two']) | set(seen['tokens']) | set(seen['strict']) | set(seen['apart']), {200, 429})
         # Of 200 at once so many were sent, so many wait and the others were refused at once.
         if FULL:
             self.assertEqual(collections.Counter(r.status for r in queued), {200: RPM + QUEUED, 429: 200 - RPM - QUEUED})

@@ -191,7 +191,9 @@ static void as_json(void) {
 #define OF_RATES                                                                                                       \
     "input: 1, output: 1, cached_input: 1, cache_write: 1, cache_write_1h: 1, reasoning: 1, audio_input: 1,\n"         \
     "    audio_output: 1"
-#define OF_LIMITS "limits: {requests_per_minute: 5, tokens_per_minute: 5, concurrency: 5}"
+#define OF_LIMITS                                                                                                      \
+    "limits: {requests_per_minute: 5, tokens_per_minute: 5, input_tokens_per_minute: 5, output_tokens_per_minute: 5, " \
+    "concurrency: 5}"
 #define OF_ROUTING                                                                                                     \
     "routing: {retry: {attempts: 2, same_target: 1, base: 1s, max: 2s, share: 0.5}, "                                  \
     "hedge: {share: 0.1, after: 1s, quantile: 0.9}, breaker: {failures: 3, error_rate: 0.2, min_requests: 5, "         \

@@ -25,7 +25,8 @@ static bool agree(const struct board_slot *slot, uint64_t now_ns, const struct b
     float first_token_ns = board_first_token_ns(slot, now_ns), tokens_share = board_tokens_share(slot, now_ns);
     return s.usable == v->usable && s.why == v->why && s.in_flight == v->in_flight &&
            fabsf(s.slow_start - v->slow_start) < 1e-5F && fabsf(first_token_ns - v->first_token_ns) <= 0 &&
-           fabsf(tokens_share - v->tokens_share) <= 0;
+           fabsf(tokens_share - MIN(MIN(v->share[LIMIT_OF_TOKENS], v->share[LIMIT_OF_INPUT_TOKENS]),
+                                    v->share[LIMIT_OF_OUTPUT_TOKENS])) <= 0;
 }
 
 static struct board_view view_at(const struct board_slot *slot, uint64_t now_ns) {
@@ -40,7 +41,7 @@ static struct board_view view_at(const struct board_slot *slot, uint64_t now_ns)
 static bool attempt(struct board_slot *slot, enum failure failure, uint64_t from_ns, uint64_t to_ns) {
     struct board_ticket ticket;
     struct board_refusal refusal;
-    if (!board_begin(slot, 100, 0, from_ns, 0, &ticket, &refusal)) return false;
+    if (!board_begin(slot, limit_tokens(100, 0), 0, from_ns, 0, &ticket, &refusal)) return false;
     board_end(slot, &ticket, &(struct board_outcome){.failure = failure}, to_ns);
     return true;
 }
@@ -83,16 +84,18 @@ static void test_begin_and_end(void) {
     struct board_slot *slot = slot_of(board);
     struct board_view v = view_at(slot, T0);
     CHECK(v.usable && v.healthy && !v.probe && !v.panic && v.why == BOARD_USABLE);
-    CHECK(v.first_token_ns == 0 && v.slow_start == 1 && v.requests_share == 1 && v.requests_room == -1);
+    CHECK(v.first_token_ns == 0 && v.slow_start == 1 && v.share[LIMIT_OF_REQUESTS] == 1 &&
+          v.room[LIMIT_OF_REQUESTS] == -1);
     struct board_ticket ticket;
     struct board_refusal refusal;
-    REQUIRE(board_begin(slot, 100, 0, T0, 0, &ticket, &refusal));
+    REQUIRE(board_begin(slot, limit_tokens(100, 0), 0, T0, 0, &ticket, &refusal));
     CHECK_INT(view_at(slot, T0).in_flight, 1);
     board_first_token(slot, &ticket, T0 + 200 * MS);
     board_first_token(slot, &ticket, T0 + 900 * MS);
     v = view_at(slot, T0 + 200 * MS);
     CHECK(v.first_token_ns > 199.0F * (float)MS && v.first_token_ns < 201.0F * (float)MS);
-    struct board_outcome good = {.failure = FAILURE_NONE, .tokens_known = true, .tokens = 50, .output_tokens = 40};
+    struct board_outcome good = {
+        .failure = FAILURE_NONE, .tokens_known = true, .input_tokens = 10, .output_tokens = 40};
     board_end(slot, &ticket, &good, T0 + 1200 * MS);
     board_end(slot, &ticket, &good, T0 + 1200 * MS);
     v = view_at(slot, T0 + 1200 * MS);
@@ -197,9 +200,9 @@ static void test_opens_and_comes_back(void) {
     struct board_slot *slot = slot_of(board);
     struct board_ticket late, probe, second;
     struct board_refusal refusal;
-    REQUIRE(board_begin(slot, 1, 0, T0, 0, &late, &refusal));
+    REQUIRE(board_begin(slot, limit_tokens(1, 0), 0, T0, 0, &late, &refusal));
     for (int i = 0; i < 5; i++) CHECK(attempt(slot, FAILURE_SERVER_ERROR, T0, T0));
-    CHECK(!board_begin(slot, 1, 0, T0 + SECOND, 0, &probe, &refusal));
+    CHECK(!board_begin(slot, limit_tokens(1, 0), 0, T0 + SECOND, 0, &probe, &refusal));
     CHECK_INT(refusal.why, BOARD_OPEN);
     CHECK_INT(refusal.retry_at_ns, T0 + 5 * SECOND);
     CHECK(view_at(slot, T0 + SECOND).error_rate == 1);
@@ -208,12 +211,12 @@ static void test_opens_and_comes_back(void) {
     CHECK_INT(view_at(slot, T0 + 2 * SECOND).breaker, BREAKER_OPEN);
     struct board_view v = view_at(slot, T0 + 5 * SECOND);
     CHECK(v.usable && v.probe);
-    REQUIRE(board_begin(slot, 1, 0, T0 + 5 * SECOND, 0, &probe, &refusal));
-    CHECK(!board_begin(slot, 1, 0, T0 + 5 * SECOND, 0, &second, &refusal));
+    REQUIRE(board_begin(slot, limit_tokens(1, 0), 0, T0 + 5 * SECOND, 0, &probe, &refusal));
+    CHECK(!board_begin(slot, limit_tokens(1, 0), 0, T0 + 5 * SECOND, 0, &second, &refusal));
     CHECK_INT(refusal.why, BOARD_PROBING);
     CHECK_INT(view_at(slot, T0 + 5 * SECOND).why, BOARD_PROBING);
     // Past the breaker, and without effect on it.
-    REQUIRE(board_begin(slot, 1, BOARD_FORCE, T0 + 5 * SECOND, 0, &second, &refusal));
+    REQUIRE(board_begin(slot, limit_tokens(1, 0), BOARD_FORCE, T0 + 5 * SECOND, 0, &second, &refusal));
     board_end(slot, &second, &(struct board_outcome){.failure = FAILURE_CONNECT}, T0 + 5 * SECOND);
     board_end(slot, &probe, &(struct board_outcome){.failure = FAILURE_NONE}, T0 + 6 * SECOND);
     CHECK(attempt(slot, FAILURE_NONE, T0 + 6 * SECOND, T0 + 7 * SECOND));
@@ -247,7 +250,7 @@ static unsigned back_after(uint64_t took_ns, bool streams) {
         for (size_t i = over; i < n && streams; i++) board_first_token(slot, &run[i], now);
         for (; over < n && ends[over] <= now; over++)
             board_end(slot, &run[over], &(struct board_outcome){.failure = FAILURE_NONE}, now);
-        if (!board_begin(slot, 1, 0, now, 0, &run[n], &refusal)) continue;
+        if (!board_begin(slot, limit_tokens(1, 0), 0, now, 0, &run[n], &refusal)) continue;
         ends[n++] = now + took_ns;
     }
     board_free(board);
@@ -272,19 +275,19 @@ static void test_probes(void) {
     struct board_ticket hung, first, second;
     struct board_refusal refusal;
     for (int i = 0; i < 5; i++) CHECK(attempt(slot, FAILURE_SERVER_ERROR, T0, T0));
-    REQUIRE(board_begin(slot, 1, 0, T0 + 5 * SECOND, 0, &hung, &refusal));
-    CHECK(!board_begin(slot, 1, 0, T0 + 64 * SECOND, 0, &first, &refusal));
+    REQUIRE(board_begin(slot, limit_tokens(1, 0), 0, T0 + 5 * SECOND, 0, &hung, &refusal));
+    CHECK(!board_begin(slot, limit_tokens(1, 0), 0, T0 + 64 * SECOND, 0, &first, &refusal));
     CHECK_INT(refusal.why, BOARD_PROBING);
-    CHECK(!board_begin(slot, 1, 0, T0 + 65 * SECOND, 0, &first, &refusal));
+    CHECK(!board_begin(slot, limit_tokens(1, 0), 0, T0 + 65 * SECOND, 0, &first, &refusal));
     CHECK_INT(refusal.why, BOARD_OPEN);
     CHECK_INT(refusal.retry_at_ns, T0 + 75 * SECOND);
     board_first_token(slot, &hung, T0 + 70 * SECOND);
     CHECK_INT(view_at(slot, T0 + 70 * SECOND).why, BOARD_OPEN);
-    REQUIRE(board_begin(slot, 1, 0, T0 + 75 * SECOND, 0, &first, &refusal));
-    CHECK(!board_begin(slot, 1, 0, T0 + 76 * SECOND, 0, &second, &refusal));
+    REQUIRE(board_begin(slot, limit_tokens(1, 0), 0, T0 + 75 * SECOND, 0, &first, &refusal));
+    CHECK(!board_begin(slot, limit_tokens(1, 0), 0, T0 + 76 * SECOND, 0, &second, &refusal));
     board_first_token(slot, &first, T0 + 76 * SECOND);
     CHECK(view_at(slot, T0 + 76 * SECOND).probe);
-    REQUIRE(board_begin(slot, 1, 0, T0 + 76 * SECOND, 0, &second, &refusal));
+    REQUIRE(board_begin(slot, limit_tokens(1, 0), 0, T0 + 76 * SECOND, 0, &second, &refusal));
     board_end(slot, &second, &(struct board_outcome){.failure = FAILURE_NONE}, T0 + 77 * SECOND);
     board_end(slot, &first, &(struct board_outcome){.failure = FAILURE_SERVER_ERROR}, T0 + 78 * SECOND);
     CHECK_INT(view_at(slot, T0 + 78 * SECOND).why, BOARD_OPEN);
@@ -314,10 +317,10 @@ static void test_cooldown(void) {
     struct rate_headers rate = {.has_retry_after = true, .retry_after_ns = 20 * SECOND};
     struct board_ticket ticket;
     struct board_refusal refusal;
-    REQUIRE(board_begin(slot, 1, 0, T0, 0, &ticket, &refusal));
+    REQUIRE(board_begin(slot, limit_tokens(1, 0), 0, T0, 0, &ticket, &refusal));
     board_end(slot, &ticket, &(struct board_outcome){.failure = FAILURE_RATE_LIMIT, .rate = &rate}, T0);
     CHECK_INT(view_at(slot, T0).cooldown_until_ns, T0 + 20 * SECOND);
-    CHECK(!board_begin(slot, 1, BOARD_FORCE, T0 + 19 * SECOND, 0, &ticket, &refusal));
+    CHECK(!board_begin(slot, limit_tokens(1, 0), BOARD_FORCE, T0 + 19 * SECOND, 0, &ticket, &refusal));
     CHECK_INT(refusal.why, BOARD_COOLDOWN);
     CHECK_INT(refusal.retry_at_ns, T0 + 20 * SECOND);
     CHECK(view_at(slot, T0 + 20 * SECOND).usable);
@@ -326,49 +329,13 @@ static void test_cooldown(void) {
     CHECK(attempt(slot, FAILURE_OVERLOADED, T0 + 20 * SECOND, T0 + 20 * SECOND));
     CHECK(view_at(slot, T0 + 20 * SECOND).usable);
     rate.retry_after_ns = RATE_MAX_NS;
-    REQUIRE(board_begin(slot, 1, 0, T0 + 21 * SECOND, 0, &ticket, &refusal));
+    REQUIRE(board_begin(slot, limit_tokens(1, 0), 0, T0 + 21 * SECOND, 0, &ticket, &refusal));
     board_end(slot, &ticket, &(struct board_outcome){.failure = FAILURE_OVERLOADED, .rate = &rate}, T0 + 21 * SECOND);
     CHECK_INT(view_at(slot, T0 + 22 * SECOND).cooldown_until_ns, T0 + 621 * SECOND);
     board_cooldown(slot, 0, T0 + 22 * SECOND);
     CHECK(view_at(slot, T0 + 22 * SECOND).usable);
     board_cooldown(slot, UINT64_MAX, T0 + 22 * SECOND);
     CHECK_INT(view_at(slot, T0 + 22 * SECOND).retry_at_ns, T0 + 622 * SECOND);
-    board_free(board);
-}
-
-static void test_limits(void) {
-    struct board *board = board_create();
-    REQUIRE(board);
-    struct board_slot *slot = slot_of(board);
-    struct board_tuning tuning = board_tuning_default();
-    struct board_ticket tickets[4];
-    struct board_refusal refusal;
-    tuning.limits = (struct limit_rules){.requests = 4, .tokens = 1000, .concurrency = 2};
-    board_slot_tune(slot, &tuning);
-    CHECK(!board_begin(slot, 1001, 0, T0, 0, &tickets[0], &refusal));
-    CHECK_INT(refusal.why, BOARD_TOO_LARGE);
-    REQUIRE(board_begin(slot, 600, 0, T0, 0, &tickets[0], &refusal));
-    CHECK(!board_begin(slot, 600, 0, T0, 0, &tickets[1], &refusal));
-    CHECK_INT(refusal.why, BOARD_TOKENS);
-    struct board_view v = view_at(slot, T0);
-    CHECK(v.tokens_room == 400 && v.requests_room == 3 && v.requests_share == 0.75F);
-    REQUIRE(board_begin(slot, 300, 0, T0, 0, &tickets[1], &refusal));
-    CHECK_INT(view_at(slot, T0).why, BOARD_CONCURRENCY);
-    CHECK(!board_begin(slot, 1, 0, T0, 0, &tickets[2], &refusal));
-    CHECK_INT(refusal.why, BOARD_CONCURRENCY);
-    struct board_outcome out = {.tokens_known = true, .tokens = 1};
-    for (int i = 0; i < 2; i++) board_end(slot, &tickets[i], &out, T0 + SECOND);
-    for (int i = 2; i < 4; i++) {
-        REQUIRE(board_begin(slot, 1, 0, T0 + SECOND, 0, &tickets[i], &refusal));
-        board_end(slot, &tickets[i], &out, T0 + SECOND);
-    }
-    CHECK(!board_begin(slot, 1, 0, T0 + SECOND, 0, &tickets[2], &refusal));
-    CHECK_INT(refusal.why, BOARD_REQUESTS);
-    v = view_at(slot, T0 + SECOND);
-    CHECK_INT(v.why, BOARD_REQUESTS);
-    CHECK_INT(v.retry_at_ns, refusal.retry_at_ns);
-    CHECK(view_at(slot, v.retry_at_ns).usable);
-    CHECK(board_begin(slot, 1, 0, v.retry_at_ns, 0, &tickets[2], &refusal));
     board_free(board);
 }
 
@@ -385,7 +352,7 @@ static void test_unsent(void) {
     tuning.limits = (struct limit_rules){.requests = 1, .tokens = 1000};
     board_slot_tune(slot, &tuning);
     for (int i = 0; i < 20; i++) {
-        REQUIRE(board_begin(slot, 1000, 0, T0 + (uint64_t)i * SECOND, 0, &ticket, &refusal));
+        REQUIRE(board_begin(slot, limit_tokens(1000, 0), 0, T0 + (uint64_t)i * SECOND, 0, &ticket, &refusal));
         board_end(slot, &ticket, &never, T0 + (uint64_t)i * SECOND + SECOND / 2);
     }
     struct board_view v = view_at(slot, T0 + 20 * SECOND);
@@ -396,58 +363,12 @@ static void test_unsent(void) {
     // What failed before it was sent says something of the target all the same.
     never.failure = FAILURE_CONNECT;
     for (int i = 0; i < 5; i++) {
-        REQUIRE(board_begin(slot, 1, 0, T0 + 21 * SECOND, 0, &ticket, &refusal));
+        REQUIRE(board_begin(slot, limit_tokens(1, 0), 0, T0 + 21 * SECOND, 0, &ticket, &refusal));
         board_end(slot, &ticket, &never, T0 + 21 * SECOND);
     }
     CHECK_INT(view_at(slot, T0 + 21 * SECOND).why, BOARD_OPEN);
     board_totals(slot, &totals);
     CHECK_INT(totals.ended[FAILURE_CONNECT], 5);
-    board_free(board);
-}
-
-static void test_learns_from_headers(void) {
-    struct board *board = board_create();
-    REQUIRE(board);
-    struct board_slot *slot = slot_of(board);
-    struct board_ticket a, b;
-    struct board_refusal refusal;
-    struct rate_headers rate = {0};
-    rate.of[RATE_OF_REQUESTS] = (struct rate_counter){10, 1, 30 * SECOND, true, true, true};
-    rate.of[RATE_OF_TOKENS] = (struct rate_counter){1000, 500, 30 * SECOND, true, true, true};
-    REQUIRE(board_begin(slot, 1, 0, T0, 0, &a, &refusal));
-    REQUIRE(board_begin(slot, 1, 0, T0, 0, &b, &refusal));
-    // One request was left, and one has begun since.
-    board_end(slot, &a, &(struct board_outcome){.rate = &rate}, T0);
-    CHECK_INT(view_at(slot, T0).why, BOARD_REQUESTS);
-    CHECK(view_at(slot, T0).tokens_share == 0.5F);
-    CHECK(!board_begin(slot, 1, 0, T0, 0, &a, &refusal));
-    CHECK_INT(refusal.why, BOARD_REQUESTS);
-    CHECK(view_at(slot, T0 + 5 * SECOND).usable);
-    CHECK(view_at(slot, T0 + 60 * SECOND).usable);
-    board_free(board);
-}
-
-// A provider that counts input and output apart: what is left of one of them is not held against both together.
-static void test_learns_of_input_and_output(void) {
-    struct board *board = board_create();
-    REQUIRE(board);
-    struct board_slot *slot = slot_of(board);
-    struct board_ticket a;
-    struct board_refusal refusal;
-    struct rate_headers rate = {0};
-    rate.of[RATE_OF_INPUT] = (struct rate_counter){30000, 29000, 30 * SECOND, true, true, true};
-    rate.of[RATE_OF_OUTPUT] = (struct rate_counter){8000, 7000, 30 * SECOND, true, true, true};
-    REQUIRE(board_begin(slot, 1, 0, T0, 0, &a, &refusal));
-    board_end(slot, &a, &(struct board_outcome){.rate = &rate}, T0);
-    CHECK(!board_begin(slot, 36001, 0, T0, 0, &a, &refusal));
-    CHECK_INT(refusal.why, BOARD_TOKENS);
-    REQUIRE(board_begin(slot, 10200, 0, T0, 0, &a, &refusal));
-    board_end(slot, &a, &(struct board_outcome){.rate = &rate}, T0);
-    rate.of[RATE_OF_TOKENS] = (struct rate_counter){38000, 20000, 30 * SECOND, true, true, true};
-    REQUIRE(board_begin(slot, 1, 0, T0, 0, &a, &refusal));
-    board_end(slot, &a, &(struct board_outcome){.rate = &rate}, T0);
-    CHECK(!board_begin(slot, 20001, 0, T0, 0, &a, &refusal));
-    REQUIRE(board_begin(slot, 20000, 0, T0, 0, &a, &refusal));
     board_free(board);
 }
 
@@ -492,8 +413,8 @@ static void test_health(void) {
     CHECK(!board_health(slot, false, T0));
     struct board_view v = view_at(slot, T0);
     CHECK(!v.healthy && v.why == BOARD_UNHEALTHY && v.retry_at_ns == UINT64_MAX);
-    CHECK(!board_begin(slot, 1, 0, T0, 0, &ticket, &refusal));
-    CHECK(board_begin(slot, 1, BOARD_FORCE, T0, 0, &ticket, &refusal));
+    CHECK(!board_begin(slot, limit_tokens(1, 0), 0, T0, 0, &ticket, &refusal));
+    CHECK(board_begin(slot, limit_tokens(1, 0), BOARD_FORCE, T0, 0, &ticket, &refusal));
     CHECK(!board_health(slot, true, T0) && board_health(slot, true, T0 + SECOND));
     v = view_at(slot, T0 + SECOND);
     CHECK(v.usable && v.healthy && v.slow_start < 0.11F);
@@ -550,7 +471,7 @@ static void test_latency(void) {
     struct board_refusal refusal;
     uint64_t now = T0;
     for (int i = 0; i < 100; i++, now += 100 * MS) {
-        REQUIRE(board_begin(slot, 1, 0, now, 0, &ticket, &refusal));
+        REQUIRE(board_begin(slot, limit_tokens(1, 0), 0, now, 0, &ticket, &refusal));
         board_first_token(slot, &ticket, now + (i % 10 == 9 ? 80 : 20) * MS);
         board_end(slot, &ticket, &(struct board_outcome){.output_tokens = 5}, now + 99 * MS);
     }
@@ -562,7 +483,7 @@ static void test_latency(void) {
     v = view_at(slot, now + 10 * SECOND);
     CHECK(v.first_token_ns > before * 0.49F && v.first_token_ns < before * 0.52F);
     // One that was given up had taken at least so long; one that failed at once is not fast.
-    REQUIRE(board_begin(slot, 1, 0, now, 0, &ticket, &refusal));
+    REQUIRE(board_begin(slot, limit_tokens(1, 0), 0, now, 0, &ticket, &refusal));
     board_end(slot, &ticket, &(struct board_outcome){.failure = FAILURE_CANCELLED}, now + 3 * SECOND);
     v = view_at(slot, now + 3 * SECOND);
     CHECK(v.first_token_ns > 2.9e9F && v.total_ns > 2.9e9F);
@@ -615,7 +536,8 @@ static void crowd_call(void *arg) {
         struct board_refusal refusal;
         c->seed = c->seed * UINT64_C(6364136223846793005) + 1442695040888963407U;
         now += c->seed >> 40;
-        if (!board_begin(c->slot, c->seed >> 56, c->seed >> 50 & BOARD_FORCE, now, c->seed, &ticket, &refusal)) {
+        if (!board_begin(c->slot, limit_tokens(c->seed >> 56, 0), c->seed >> 50 & BOARD_FORCE, now, c->seed, &ticket,
+                         &refusal)) {
             now += 10 * MS;
             continue;
         }
@@ -660,7 +582,7 @@ static void test_divided(void) {
     board_slot_divide(slot, 1, true);
     struct board_ticket ticket;
     struct board_refusal refusal;
-    CHECK(!board_begin(slot, 1, BOARD_FORCE, T0, 0, &ticket, &refusal));
+    CHECK(!board_begin(slot, limit_tokens(1, 0), BOARD_FORCE, T0, 0, &ticket, &refusal));
     CHECK_INT(refusal.why, BOARD_REDIS_AWAY);
     struct board_view v = view_at(slot, T0);
     CHECK(!v.usable && v.why == BOARD_REDIS_AWAY && v.retry_at_ns == UINT64_MAX);
@@ -702,7 +624,7 @@ static void do_something(struct board_slot *slot, struct board_tuning *tuning, u
     default:
         break;
     }
-    if (!board_begin(slot, draw_of(seed) % 200, 0, now, draw_of(seed), &ticket, &refusal)) return;
+    if (!board_begin(slot, limit_tokens(draw_of(seed) % 200, 0), 0, now, draw_of(seed), &ticket, &refusal)) return;
     (void)view_at(slot, now);
     board_first_token(slot, &ticket, now + MS);
     board_end(slot, &ticket, &out, now + draw_of(seed) % (20 * MS));
@@ -763,6 +685,5 @@ static void test_threads(void) {
 
 TEST_MAIN(test_names, test_begin_and_end, test_clocks_of_loops, test_slots_are_used_again, test_no_memory,
           test_failures, test_opens_and_comes_back, test_long_answers_come_back, test_probes, test_error_rate,
-          test_cooldown, test_limits, test_unsent, test_learns_from_headers, test_learns_of_input_and_output,
-          test_told_of, test_health, test_group, test_latency, test_replicas, test_divided, test_parts_of_views,
-          test_threads)
+          test_cooldown, test_unsent, test_told_of, test_health, test_group, test_latency, test_replicas, test_divided,
+          test_parts_of_views, test_threads)

@@ -92,8 +92,8 @@ static void test_openai(void) {
     CHECK_INT(h.of[RATE_OF_REQUESTS].limit, 60);
     CHECK_INT(h.of[RATE_OF_REQUESTS].remaining, 59);
     CHECK_INT(h.of[RATE_OF_REQUESTS].reset_ns, SECOND);
-    struct rate_counter tokens;
-    REQUIRE(rate_headers_tokens(&h, &tokens));
+    const struct rate_counter tokens = h.of[RATE_OF_TOKENS];
+    CHECK(rate_headers_told(&h, RATE_OF_TOKENS));
     CHECK(tokens.limit == 150000 && tokens.remaining == 149984 && tokens.reset_ns == 360 * SECOND);
     CHECK_INT(rate_headers_wait(&h), 0);
     CHECK(add(&h, "x-ratelimit-remaining-tokens", "0"));
@@ -104,31 +104,29 @@ static void test_openai(void) {
 
 static void test_anthropic(void) {
     struct rate_headers h = {0};
-    struct rate_counter tokens;
-    CHECK(!rate_headers_tokens(&h, &tokens));
     CHECK(add(&h, "anthropic-ratelimit-requests-limit", "50"));
     CHECK(add(&h, "anthropic-ratelimit-requests-remaining", "49"));
     CHECK(add(&h, "anthropic-ratelimit-requests-reset", "2026-03-29T08:00:30Z"));
     CHECK(add(&h, "anthropic-ratelimit-input-tokens-limit", "1000"));
     CHECK(add(&h, "anthropic-ratelimit-input-tokens-remaining", "900"));
     CHECK(add(&h, "anthropic-ratelimit-input-tokens-reset", "2026-03-29T08:00:01Z"));
-    CHECK(!rate_headers_tokens(&h, &tokens)); // of a whole request it says nothing
+    CHECK(rate_headers_told(&h, RATE_OF_INPUT) && !rate_headers_told(&h, RATE_OF_OUTPUT));
     CHECK(add(&h, "anthropic-ratelimit-output-tokens-limit", "500"));
     CHECK(add(&h, "anthropic-ratelimit-output-tokens-remaining", "100"));
     CHECK(add(&h, "anthropic-ratelimit-output-tokens-reset", "2026-03-29T08:00:05+00:00"));
     CHECK_INT(h.of[RATE_OF_REQUESTS].reset_ns, 30 * SECOND);
-    REQUIRE(rate_headers_tokens(&h, &tokens));
-    CHECK(tokens.has_limit && tokens.limit == 1500 && tokens.remaining == 1000 && tokens.reset_ns == 5 * SECOND);
+    CHECK(rate_headers_told(&h, RATE_OF_OUTPUT) && !rate_headers_told(&h, RATE_OF_TOKENS));
     CHECK_INT(h.of[RATE_OF_OUTPUT].reset_ns, 5 * SECOND);
     CHECK(add(&h, "anthropic-ratelimit-tokens-reset", "2026-03-29T07:00:00Z"));
     CHECK_INT(h.of[RATE_OF_TOKENS].reset_ns, 0);
-    CHECK(add(&h, "anthropic-ratelimit-tokens-remaining", "700")); // its own word goes before the sum
-    REQUIRE(rate_headers_tokens(&h, &tokens));
-    CHECK(!tokens.has_limit && tokens.remaining == 700 && tokens.reset_ns == 0);
-    h.of[RATE_OF_TOKENS] = (struct rate_counter){0};
-    CHECK(add(&h, "anthropic-ratelimit-input-tokens-remaining", "18446744073709551615"));
-    REQUIRE(rate_headers_tokens(&h, &tokens));
-    CHECK(tokens.remaining == UINT64_MAX);
+    CHECK(add(&h, "anthropic-ratelimit-tokens-remaining", "700"));
+    CHECK(rate_headers_told(&h, RATE_OF_TOKENS)); // of how much, nobody knows
+    CHECK(add(&h, "anthropic-ratelimit-tokens-limit", "1500"));
+    CHECK(!rate_headers_told(&h, RATE_OF_TOKENS)); // it is the sum of both
+    CHECK(add(&h, "anthropic-ratelimit-tokens-limit", "1499"));
+    CHECK(rate_headers_told(&h, RATE_OF_TOKENS)); // a workspace's
+    CHECK(add(&h, "anthropic-ratelimit-input-tokens-limit", "18446744073709551615"));
+    CHECK(rate_headers_told(&h, RATE_OF_TOKENS));
 }
 
 static void test_others(void) {

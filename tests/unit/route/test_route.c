@@ -187,7 +187,7 @@ static void test_tenants(void) {
 static bool begin(const struct route_table *table) {
     struct board_ticket ticket;
     struct board_refusal refusal;
-    return board_begin(table->models[0].nodes[0].slot, 1, 0, 1000, 0, &ticket, &refusal);
+    return board_begin(table->models[0].nodes[0].slot, limit_tokens(1, 0), 0, 1000, 0, &ticket, &refusal);
 }
 
 // A configuration that was made and never came in force, as of a dry run, leaves the targets as they are.
@@ -239,12 +239,12 @@ static void test_a_target_of_two_models(void) {
         struct board_view view;
         board_view(slot, 1000, &view);
         CHECK_INT(view.concurrency, 7);
-        CHECK(view.requests_room == 2);
+        CHECK(view.room[LIMIT_OF_REQUESTS] == 2);
         // One of them has nobody else to ask.
         struct board_outcome limited = {.failure = FAILURE_RATE_LIMIT}, failed = {.failure = FAILURE_SERVER_ERROR};
-        REQUIRE(board_begin(slot, 1, 0, 1000, 0, &ticket, &refusal));
+        REQUIRE(board_begin(slot, limit_tokens(1, 0), 0, 1000, 0, &ticket, &refusal));
         board_end(slot, &ticket, &limited, 1000);
-        REQUIRE(board_begin(slot, 1, 0, 1000, 0, &ticket, &refusal));
+        REQUIRE(board_begin(slot, limit_tokens(1, 0), 0, 1000, 0, &ticket, &refusal));
         board_end(slot, &ticket, &failed, 1000);
         board_view(slot, 1000, &view);
         CHECK_INT(view.breaker, BREAKER_OPEN);
@@ -282,7 +282,7 @@ static void test_keys(void) {
     // Of a key that cools down and is at its own limits, too, the later counts.
     struct board_ticket ticket;
     struct board_refusal refusal;
-    REQUIRE(board_begin(node->wholes[1], 1, 0, 1000, 0, &ticket, &refusal));
+    REQUIRE(board_begin(node->wholes[1], limit_tokens(1, 0), 0, 1000, 0, &ticket, &refusal));
     route_node_view(node, 1000, &v);
     CHECK(v.why == BOARD_COOLDOWN && v.retry_at_ns == 9000);
     board_end(node->wholes[1], &ticket, &(struct board_outcome){.failure = FAILURE_NONE}, 1000);

@@ -53,7 +53,7 @@ static void sicken(struct routes *w, size_t i, uint64_t now_ns) {
     for (int k = 0; k < 50; k++) {
         struct board_ticket ticket;
         struct board_refusal refusal;
-        if (!board_begin(node(w, i)->slot, 1, 0, now_ns, 1, &ticket, &refusal)) break;
+        if (!board_begin(node(w, i)->slot, limit_tokens(1, 0), 0, now_ns, 1, &ticket, &refusal)) break;
         board_end(node(w, i)->slot, &ticket, &bad, now_ns);
     }
     struct board_view view;
@@ -66,7 +66,7 @@ static void serve(struct routes *w, size_t i, uint64_t began_ns, uint64_t first_
     struct board_outcome good = {.failure = FAILURE_NONE};
     struct board_ticket ticket;
     struct board_refusal refusal;
-    if (!board_begin(node(w, i)->slot, 1, 0, began_ns, 1, &ticket, &refusal)) return;
+    if (!board_begin(node(w, i)->slot, limit_tokens(1, 0), 0, began_ns, 1, &ticket, &refusal)) return;
     board_first_token(node(w, i)->slot, &ticket, began_ns + first_ns);
     board_end(node(w, i)->slot, &ticket, &good, began_ns + first_ns);
 }
@@ -534,7 +534,7 @@ static size_t second_gets(struct routes *w, size_t requests, uint64_t now_ns, co
         struct awaited *a = &list[n++];
         a->at = first_of(w, NULL, now_ns, mix(now_ns));
         a->first_ns = now_ns + first_ns[a->at];
-        REQUIRE(board_begin(node(w, a->at)->slot, 1, 0, now_ns, 1, &a->ticket, &refusal));
+        REQUIRE(board_begin(node(w, a->at)->slot, limit_tokens(1, 0), 0, now_ns, 1, &a->ticket, &refusal));
         got += a->at == 1;
     }
     return got;
@@ -580,7 +580,7 @@ static void test_least_busy(void) {
         for (size_t k = 0; k < 3; k++) // nobody is less busy for his weight
             CHECK((double)(view[at].in_flight + 1) / (at == 2 ? 4 : 1) <=
                   (double)(view[k].in_flight + 1) / (k == 2 ? 4 : 1) + 1e-6);
-        REQUIRE(board_begin(node(&w, at)->slot, 1, 0, 1000, 1, &tickets[i], &refusal));
+        REQUIRE(board_begin(node(&w, at)->slot, limit_tokens(1, 0), 0, 1000, 1, &tickets[i], &refusal));
         counts[at]++;
     }
     CHECK(near((double)counts[2] / 600, 4.0 / 6, 0.01));
@@ -595,11 +595,11 @@ static void test_usage(void) {
               "      - {provider: p, model: c, limits: {tokens_per_minute: 1000000}}\n");
     struct board_ticket t;
     struct board_refusal refusal;
-    REQUIRE(board_begin(node(&w, 0)->slot, 1000, 0, SECOND, 1, &t, &refusal));   // 90 % left
-    REQUIRE(board_begin(node(&w, 1)->slot, 10000, 0, SECOND, 1, &t, &refusal));  // 80 %
-    REQUIRE(board_begin(node(&w, 2)->slot, 500000, 0, SECOND, 1, &t, &refusal)); // 50 %
+    REQUIRE(board_begin(node(&w, 0)->slot, limit_tokens(1000, 0), 0, SECOND, 1, &t, &refusal));   // 90 % left
+    REQUIRE(board_begin(node(&w, 1)->slot, limit_tokens(10000, 0), 0, SECOND, 1, &t, &refusal));  // 80 %
+    REQUIRE(board_begin(node(&w, 2)->slot, limit_tokens(500000, 0), 0, SECOND, 1, &t, &refusal)); // 50 %
     for (uint64_t d = 0; d < 100; d++) CHECK_INT(first_of(&w, NULL, SECOND + 1000, mix(d)), 0);
-    REQUIRE(board_begin(node(&w, 0)->slot, 2000, 0, SECOND, 1, &t, &refusal)); // 70 %
+    REQUIRE(board_begin(node(&w, 0)->slot, limit_tokens(2000, 0), 0, SECOND, 1, &t, &refusal)); // 70 %
     for (uint64_t d = 0; d < 100; d++) CHECK_INT(first_of(&w, NULL, SECOND + 1000, mix(d)), 1);
     routes_close(&w);
 }
