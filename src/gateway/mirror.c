@@ -136,13 +136,14 @@ void mirror_maybe(struct call *call) {
     const struct route_model *model = route_model_find(call->runtime->routes, call->tenant, call->request.model);
     struct trial *trial = model && call->runtime->tried ? call->runtime->tried[model->conf->index].shadow : NULL;
     if (!trial || call->attempts != 1 || call->trials.shadow.trial || !can_be_mirrored(call)) return;
-    if (!conf_tenant_allows(call->tenant, model->conf->shadow.model)) return;
-    if (gateway_draw(call->gl) % 1000000 >= trial_share(trial)) return;
-    if (!trial_take(trial)) {
+    const struct conf_shadow *conf = &model->conf->shadow;
+    if (!conf_tenant_allows(call->tenant, conf->model)) return;
+    if (gateway_draw(call->gl) % 1000000 >= (uint64_t)conf->share) return;
+    if (!trial_take(trial, (uint32_t)conf->max_in_flight)) {
         tell(call, STR("full"));
         return;
     }
-    struct mirror *m = mirror_of(call, trial, &model->conf->shadow);
+    struct mirror *m = mirror_of(call, trial, conf);
     if (!m) {
         trial_give(trial);
         return;

@@ -153,10 +153,6 @@ bool trials_get(struct trials *all, enum trial_kind kind, const struct conf_mode
     mutex_unlock(&all->lock);
     if (full) return err_set(err, ERR_CONFIG_INVALID, "too many canaries, shadows and experiments since the start");
     if (!t) return err_no_memory(err);
-    if (kind == TRIAL_SHADOW) { // what may change without making it another
-        atomic_store(&t->share, (uint32_t)model->shadow.share);
-        atomic_store(&t->most, (uint32_t)model->shadow.max_in_flight);
-    }
     *out_trial = t;
     return true;
 }
@@ -179,9 +175,9 @@ unsigned trial_arm_of(const struct trial *t, const struct conf_target *target) {
     return (unsigned)(t->arm_count - 1);
 }
 
-bool trial_take(struct trial *t) {
+bool trial_take(struct trial *t, uint32_t most) {
     uint32_t now = atomic_fetch_add(&t->in_flight, 1);
-    if (now < atomic_load(&t->most)) return true;
+    if (now < most) return true;
     atomic_fetch_sub(&t->in_flight, 1);
     return false;
 }

@@ -32,13 +32,14 @@ void trials_free(struct trials *trials);
 NODISCARD bool trials_get(struct trials *trials, enum trial_kind kind, const struct conf_model *model,
                           const struct conf_tenant *level, struct trial **out_trial, struct err *err);
 
+// A canary's. That of a shadow, which may change without making it another, is in the configuration of each call.
 uint32_t trial_share(const struct trial *trial);
 unsigned trial_step(const struct trial *trial);
 // What its requests are dealt by, besides whose they are.
 uint64_t trial_place(const struct trial *trial);
 unsigned trial_arm_of(const struct trial *trial, const struct conf_target *target);
-// Whether one more may be under way; each that was taken is given back.
-NODISCARD bool trial_take(struct trial *trial);
+// Whether one more than those under way is no more than `most`; each that was taken is given back.
+NODISCARD bool trial_take(struct trial *trial, uint32_t most);
 void trial_give(struct trial *trial);
 
 struct trial_note {

@@ -21,7 +21,7 @@ struct trial {
     struct str arms[TRIAL_ARMS_MAX];
     size_t arm_count, step_count;
     uint64_t place;
-    _Atomic uint32_t share, most, in_flight;
+    _Atomic uint32_t share, in_flight;
     _Atomic unsigned step;
     struct mutex lock;
     struct trial_arm *counts; // since the last round, by arm, then step

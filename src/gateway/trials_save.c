@@ -183,6 +183,7 @@ static bool save_model(struct round *r, struct trials *all, const struct conf_mo
     for (int kind = 0; kind < TRIAL_KIND_COUNT; kind++) {
         struct trial *t;
         if (!trials_get(all, (enum trial_kind)kind, m, level, &t, err)) return false;
+        if (t && kind == TRIAL_SHADOW) atomic_store(&t->share, (uint32_t)m->shadow.share); // to be shown
         if (t && !save_one(r, t, err)) return false;
     }
     return true;

@@ -9,7 +9,7 @@ import json
 import queue
 import threading
 
-from harness import WAIT, Penstock, Suite, fake_provider, in_parallel, main, request_bytes
+from harness import WAIT, Penstock, Suite, eventually, fake_provider, in_parallel, main, request_bytes
 
 SECRET = 'whsec_' + base64.b64encode(b'a secret of thirty-two bytes ...').decode()
 
@@ -178,6 +178,21 @@ class Changes(AdminSuite):
         limits = {'providers': {'fake': {'limits': {'requests_per_minute': 1}}}}
         self.assertTrue(self.api('PATCH', '/config?dry_run=1', limits).json()['changes'])
         self.assertEqual([self.server.chat('fake/well').status for _ in range(3)], [200] * 3)
+
+    def test_dry_run_leaves_shadows(self):
+        self.api('PATCH', '/config', {'models': {
+            'behind': {'targets': [{'provider': 'fake', 'model': 'shade'}]},
+            'mirrored': {'targets': [{'provider': 'fake', 'model': 'well'}], 'shadow': {'model': 'behind', 'share': 1}}}})
+        self.assertTrue(self.api('PATCH', '/config?dry_run=1', {'models': {'mirrored': {'shadow': {'share': 0}}}}).json()['changes'])
+        self.fake.reset()
+        for _ in range(4):
+            self.assertEqual(self.server.chat('mirrored').status, 200)
+        self.assertTrue(eventually(lambda: [json.loads(s.body)['model'] for s in self.fake.seen].count('shade') == 4))
+        self.api('PATCH', '/config', {'models': {'mirrored': {'shadow': {'share': 0}}}})
+        self.fake.reset()
+        self.assertEqual(self.server.chat('mirrored').status, 200)
+        self.api('PATCH', '/config', {'models': {'mirrored': None, 'behind': None}})
+        self.assertEqual([json.loads(s.body)['model'] for s in self.fake.seen], ['well'])
 
     def test_items_by_name(self):
         self.api('PATCH', '/config', {'models': {'fast': {'targets': [{'provider': 'fake', 'model': 'well'}]}}})
