@@ -494,6 +494,18 @@ void answer_begin(struct call *call) {
     reply_head(call, call->status, stream_type(call), HTTP_LENGTH_UNKNOWN);
 }
 
+// Of a target that is being tried the first event is looked at, not the stream's end: that may be minutes away.
+static void look_at_first(struct call *call) {
+    struct chat_failure told;
+    struct relay *relay = &call->relay;
+    bool translates = call_translates(call), bytes = !translates && relay->kind == RELAY_BYTES;
+    // Comments that only keep a connection open are none.
+    if (!attempt_is_probe(call->at) || (!bytes && record_streamed(call) <= call->continued.events)) return;
+    bool failed =
+        translates ? call->translation->translator.failed : relay_failed(relay, UINT64_MAX, &call->req->arena, &told);
+    attempt_looked(call->at, !failed);
+}
+
 static void data_stream(struct call *call, struct str data, bool last) {
     struct str parts[RELAY_PARTS];
     size_t count = 0;
@@ -513,6 +525,7 @@ static void data_stream(struct call *call, struct str data, bool last) {
         finish_stream(call, parts, count);
         return;
     }
+    look_at_first(call);
     if (call->first_ns) watch_moved(call, record_streamed(call));
     if (!count) return;
     content_add(call, parts, count);

@@ -170,6 +170,15 @@ void attempt_first(struct attempt *a) {
     if (a->taken && t->slot) board_first_token(t->slot, &a->ticket, clock_mono_ns());
 }
 
+bool attempt_is_probe(const struct attempt *a) {
+    return a->taken && !a->looked && a->ticket.permit.probe && a->call->route.targets[a->target].slot;
+}
+
+void attempt_looked(struct attempt *a, bool well) {
+    a->looked = true;
+    if (well) board_proved(a->call->route.targets[a->target].slot, &a->ticket, clock_mono_ns());
+}
+
 static void tell_board(struct attempt *a, enum failure why) {
     const struct call *call = a->call;
     const struct route_target *t = &call->route.targets[a->target];

@@ -26,6 +26,7 @@ struct attempt {
     size_t target;                           // index in the route
     const struct runtime_provider *provider; // NULL: no target was taken yet
     struct board_ticket ticket, provider_ticket;
+    bool looked;                               // attempt_looked: once is enough
     bool keyed;                                // its provider has several keys
     size_t key;                                // of them, the one it is asked with
     uint32_t keys_left_out;                    // those that were tried, a bit for each
@@ -60,6 +61,10 @@ NODISCARD bool attempt_take_key(struct attempt *a, const struct attempt *failed)
 NODISCARD bool attempt_widen(struct attempt *a);
 // Its first token has come.
 void attempt_first(struct attempt *a);
+// Whether its target's breaker tries the target with it, and nobody has looked yet at what came first.
+bool attempt_is_probe(const struct attempt *a);
+// well: what came first tells no error, which is all that the breaker waits for.
+void attempt_looked(struct attempt *a, bool well);
 // It has failed so: the board learns of it now, and what it held at its target is free. Then attempt_end.
 void attempt_failed(struct attempt *a, enum failure why);
 // How it ended, told to the board, once; nothing is told of one that was never taken. Cancels what is under way.

@@ -161,6 +161,8 @@ NODISCARD bool board_widen(struct board_slot *slot, struct board_ticket *ticket,
 void board_narrow(struct board_slot *slot, struct board_ticket *ticket, uint64_t now_ns);
 // The first byte of the answer's content; later calls for the same ticket change nothing.
 void board_first_token(struct board_slot *slot, struct board_ticket *ticket, uint64_t now_ns);
+// What has come of its answer shows that the target is well: to be told of one that the breaker tries it with.
+void board_proved(struct board_slot *slot, struct board_ticket *ticket, uint64_t now_ns);
 
 struct board_outcome {
     enum failure failure;

@@ -156,6 +156,21 @@ void board_first_token(struct board_slot *slot, struct board_ticket *ticket, uin
     mutex_unlock(&slot->lock);
 }
 
+// From now on its share grows.
+static void note_closed(struct board_slot *slot, uint8_t before, uint64_t now_ns) {
+    if (before != BREAKER_CLOSED && slot->breaker.state == BREAKER_CLOSED) slot->back_ns = MAX(now_ns, UINT64_C(1));
+}
+
+void board_proved(struct board_slot *slot, struct board_ticket *ticket, uint64_t now_ns) {
+    if (!ticket->under_way) return;
+    mutex_lock(&slot->lock);
+    uint8_t before = slot->breaker.state;
+    breaker_prove(&slot->breaker, &slot->tuning.breaker, &ticket->permit, now_ns);
+    note_closed(slot, before, now_ns);
+    board_publish(slot, now_ns);
+    mutex_unlock(&slot->lock);
+}
+
 // What ended before its time says that the whole would have taken longer: a target must not look fast because slow
 // answers are given up.
 static void observe_cut_short(struct board_slot *slot, const struct board_ticket *ticket, uint64_t took,
@@ -241,9 +256,8 @@ static void end_breaker(struct board_slot *slot, const struct board_ticket *tick
     struct breaker *b = &slot->breaker;
     uint8_t before = b->state;
     breaker_end(b, &slot->tuning.breaker, ticket->permit, result_of(outcome->failure), now_ns, outcome->draw);
-    if (b->state == before) return;
-    if (b->state == BREAKER_OPEN) slot->totals.openings++;
-    if (b->state == BREAKER_CLOSED) slot->back_ns = MAX(now_ns, UINT64_C(1));
+    if (b->state == BREAKER_OPEN && before != BREAKER_OPEN) slot->totals.openings++;
+    note_closed(slot, before, now_ns);
 }
 
 // What it counts for in the limits.

@@ -100,6 +100,18 @@ void breaker_answers(struct breaker *b, struct breaker_permit *permit) {
     b->probes--;
 }
 
+static void succeed(struct breaker *b, const struct breaker_rules *rules, uint64_t now_ns) {
+    if (++b->successes >= MAX(rules->successes, 1u)) enter(b, BREAKER_CLOSED, now_ns);
+}
+
+void breaker_prove(struct breaker *b, const struct breaker_rules *rules, struct breaker_permit *permit,
+                   uint64_t now_ns) {
+    if (permit->epoch != b->epoch || !permit->probe || permit->proved) return;
+    breaker_answers(b, permit);
+    permit->proved = true;
+    succeed(b, rules, now_ns);
+}
+
 static bool too_many(const struct breaker *b, const struct breaker_rules *rules, uint64_t now_ns) {
     if (rules->consecutive && b->in_row >= MIN(rules->consecutive, (uint32_t)UINT16_MAX)) return true;
     if (!rules->error_permille) return false;
@@ -115,20 +127,26 @@ static void end_closed(struct breaker *b, const struct breaker_rules *rules, boo
     if (!good && too_many(b, rules, now_ns)) breaker_open(b, rules, now_ns, draw);
 }
 
-static void end_probe(struct breaker *b, const struct breaker_rules *rules, enum breaker_result result, uint64_t now_ns,
-                      uint64_t draw) {
+static void end_probe(struct breaker *b, const struct breaker_rules *rules, const struct breaker_permit *permit,
+                      enum breaker_result result, uint64_t now_ns, uint64_t draw) {
     if (result == BREAKER_FAILURE)
         breaker_open(b, rules, now_ns, draw);
-    else if (result == BREAKER_SUCCESS && ++b->successes >= MAX(rules->successes, 1u))
-        enter(b, BREAKER_CLOSED, now_ns);
+    else if (result == BREAKER_SUCCESS && !permit->proved)
+        succeed(b, rules, now_ns);
+}
+
+// Whether it began while the breaker was as it is now, or has helped to close it since: what follows upon a probe's
+// epoch is closed or open, and an open one goes by no result.
+static bool counts(const struct breaker *b, const struct breaker_permit *permit) {
+    return permit->epoch == b->epoch || (permit->proved && permit->epoch + 1 == b->epoch);
 }
 
 void breaker_end(struct breaker *b, const struct breaker_rules *rules, struct breaker_permit permit,
                  enum breaker_result result, uint64_t now_ns, uint64_t draw) {
-    if (permit.epoch != b->epoch) return;
+    if (!counts(b, &permit)) return;
     breaker_answers(b, &permit);
-    if (permit.probe)
-        end_probe(b, rules, result, now_ns, draw);
+    if (b->state == BREAKER_HALF_OPEN && permit.probe)
+        end_probe(b, rules, &permit, result, now_ns, draw);
     else if (b->state == BREAKER_CLOSED && result != BREAKER_NEUTRAL)
         end_closed(b, rules, result == BREAKER_SUCCESS, now_ns, draw);
 }

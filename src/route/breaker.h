@@ -3,9 +3,11 @@
 // Closed: attempts go through and are counted. Too many failures in a row, or too large a share of failures in the
 // window, open it. Open: nothing goes through until its time is over; each opening that follows soon upon the one
 // before lasts twice as long, up to a cap. Then half-open: attempts go through as long as fewer than `probes` of them
-// have not begun to answer; `successes` of them close it, one failure opens it again. Each change of state starts a new
+// have not begun to answer; `successes` of them close it, one failure opens it again. A probe succeeds when it ends
+// well, or before, when what has come of a long answer shows that the target is well. Each change of state starts a new
 // epoch, and the result of an attempt begun in an earlier epoch changes nothing: what was under way when the breaker
-// opened neither opens nor closes it.
+// opened neither opens nor closes it. Only a probe that had succeeded when the breaker closed counts in its end like
+// any attempt since.
 //
 // Thread rule: plain data; the owner's lock. Units: ns, monotonic; now_ns may go back by a little.
 #ifndef ROUTE_BREAKER_H
@@ -54,7 +56,8 @@ struct breaker {
 struct breaker_permit {
     uint32_t epoch;
     bool probe;
-    bool waits; // a probe that nothing has come of yet
+    bool waits;  // a probe that nothing has come of yet
+    bool proved; // a probe that has succeeded before its end
 };
 
 // 10 s window, half of at least 10 failed or 5 in a row; 5 s open up to 5 minutes; one probe, two successes.
@@ -69,6 +72,10 @@ NODISCARD bool breaker_begin(struct breaker *b, const struct breaker_rules *rule
 struct breaker_permit breaker_force(const struct breaker *b);
 // Its answer has begun: a probe does not hang, and leaves its place to the next. Whether it succeeds, its end says.
 void breaker_answers(struct breaker *b, struct breaker_permit *permit);
+// What has come of its answer shows that the target is well: a probe has succeeded. What comes later of it counts as a
+// failure, or not at all.
+void breaker_prove(struct breaker *b, const struct breaker_rules *rules, struct breaker_permit *permit,
+                   uint64_t now_ns);
 void breaker_end(struct breaker *b, const struct breaker_rules *rules, struct breaker_permit permit,
                  enum breaker_result result, uint64_t now_ns, uint64_t draw);
 // Opens it for reasons of others: an outlier among its group, what another replica found. Longer than open_max_ns is

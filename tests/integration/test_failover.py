@@ -605,6 +605,9 @@ class Hedges(Failing):
         self.assertEqual(sum(self.made().values()), 2)
 
 
+QUICK = {'failures': 2, 'open': '300ms', 'max_open': '300ms', 'slow_start': '0s'}
+
+
 class Breakers(Failing):
     models = staticmethod(lambda: [
         chain('sick', 'sick', 'sound', breaker={'failures': 2, 'open': '700ms', 'max_open': '1s', 'slow_start': '0s'}),
@@ -613,6 +616,8 @@ class Breakers(Failing):
         chain('opens', 'opens', breaker={'failures': 1, 'open': '1h', 'max_open': '1h'}, retry={'same_target': 3, 'base': '1ms'}),
         chain('both-open', 'first', 'second', breaker={'failures': 1, 'open': '1h', 'max_open': '1h'},
               retry={'same_target': 3, 'base': '1ms'}),
+        *(chain(name, {'provider': 'fake', 'model': name}, 'sound', breaker=QUICK) for name in ('streams', 'streams-turned')),
+        chain('mute', {'provider': 'hurried', 'model': 'mute'}, 'sound', breaker=QUICK),
         chain('breaks', 'breaks', 'whole', breaker={'failures': 2, 'open': '1h', 'max_open': '1h'}),
         chain('breaks-claude', target('breaks;error_event', 'other'), 'whole', breaker={'failures': 2, 'open': '1h', 'max_open': '1h'}),
     ])
@@ -636,6 +641,44 @@ class Breakers(Failing):
         at = [s.at for s in self.fake.seen if s.model == 'sick']
         self.assertGreaterEqual(at[2] - at[1], 0.55)
         self.assertGreaterEqual(at[3] - at[2], 0.79)
+
+    def breaker(self, model, provider='fake'):
+        state = self.server.metrics()[f'penstock_target_breaker{{provider="{provider}",model="{model}"}}']
+        return ('closed', 'half-open', 'open')[int(state)]
+
+    def ask_for_stream(self, model, path='/v1/chat/completions', **more):
+        conn = self.server.conn()
+        self.addCleanup(conn.close)
+        body = {'model': model, 'stream': True, 'messages': [{'role': 'user', 'content': 'Hello'}], **more}
+        return conn.send(request_bytes('POST', path, json.dumps(body).encode(), key=self.server.key))
+
+    def check_stream_probe(self, model, path, more):
+        """However long it goes on; what breaks off later counts as one failure."""
+        self.fake.scripts[model] = ['status=500'] * 2 + ['endless;gap=20'] * 2 + ['events=9;gap=20;error_event_at=3'] * 2
+        for _ in range(2):
+            self.check_answer(self.server.chat(model), 2)
+        self.assertEqual(self.breaker(model), 'open')
+        time.sleep(0.4)  # longer than it is left alone
+        for _ in range(2):
+            conn = self.ask_for_stream(model, path, **more)
+            next(conn.pieces(conn.read_head()))
+            self.assertTrue(eventually(lambda: self.breaker(model) == 'closed'), 'it waits for the stream to end')
+        for state in 'closed', 'open':
+            broken = self.ask_for_stream(model, path, **more).read()
+            self.record_of(broken.request_id)
+            self.assertEqual(self.breaker(model), state)
+
+    def test_streams_that_have_begun_close_it(self):
+        self.check_stream_probe('streams', '/v1/chat/completions', {})
+        self.check_stream_probe('streams-turned', '/v1/messages', {'max_tokens': 100})
+
+    def test_a_head_proves_nothing(self):
+        self.fake.scripts['mute'] = ['status=500'] * 2 + ['after_head=20000'] * 9
+        for _ in range(2):
+            self.check_answer(self.server.chat('mute'), 2)
+        time.sleep(0.4)
+        self.check_answer(self.server.chat('mute', stream=True), 2)
+        self.assertEqual(self.breaker('mute', 'hurried'), 'open')
 
     def test_the_only_one_is_asked_all_the_same(self):
         self.fake.scripts['alone'] = ['status=500'] * 4

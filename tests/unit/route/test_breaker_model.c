@@ -2,8 +2,8 @@
 // of time that passes and of openings from outside, under several rules; its promises are checked at every step.
 //
 // States are told apart without what cannot matter: time is relative to now, epochs are a mark on each attempt that
-// says whether the breaker has changed since it began (kept by the explorer, not taken from the breaker), and counts
-// are cut where more of them does what fewer do.
+// says how often the breaker has changed since it began, up to twice (kept by the explorer, not taken from the
+// breaker), and counts are cut where more of them does what fewer do.
 #include "base/hash.h"
 #include "base/mem.h"
 #include "route/breaker.h"
@@ -18,7 +18,7 @@
 #define STATES_MAX (1U << 20)
 
 struct attempt {
-    uint8_t probe, waits, stale, forced;
+    uint8_t probe, waits, proved, stale, forced;
 };
 // Without padding, and with all unused bytes zero: compared as bytes.
 struct state {
@@ -27,7 +27,7 @@ struct state {
     uint8_t good[WINDOW_BUCKETS], bad[WINDOW_BUCKETS]; // by age
     struct attempt attempts[ATTEMPTS_MAX];
 };
-static_assert(sizeof(struct state) == 40, "no padding");
+static_assert(sizeof(struct state) == 44, "no padding");
 
 struct explorer {
     const struct breaker_rules *rules;
@@ -111,7 +111,19 @@ static void reach(struct explorer *x, const struct world *w) {
 }
 
 static struct breaker_permit permit_of(const struct attempt *a) {
-    return (struct breaker_permit){a->stale ? EPOCH - 1 : EPOCH, a->probe, a->waits};
+    return (struct breaker_permit){EPOCH - a->stale, a->probe, a->waits, a->proved};
+}
+
+// What the breaker has changed since is told nothing, but for a probe that has helped to close it.
+static bool counts(const struct attempt *a, const struct breaker *b) {
+    return !a->stale || (a->stale == 1 && a->proved && b->state == BREAKER_CLOSED);
+}
+
+// What was under way when the breaker changed. Of what counts no more, nothing else may matter.
+static struct attempt aged(const struct attempt *a) {
+    struct attempt old = {.probe = a->probe, .waits = a->probe, .stale = (uint8_t)MIN(a->stale + 1, 2)};
+    old.proved = old.stale == 1 ? a->proved : a->probe;
+    return old;
 }
 
 // Marks what was under way when the breaker changed, and checks what must hold of any state.
@@ -119,8 +131,7 @@ static void settle(struct explorer *x, struct world *w, uint8_t before, const st
     size_t live = 0;
     bool changed = w->b.state != before;
     PROMISE(x, changed == (w->b.epoch != EPOCH));
-    for (size_t i = 0; i < w->n && changed; i++)
-        w->attempts[i] = (struct attempt){.probe = w->attempts[i].probe, .waits = w->attempts[i].probe, .stale = true};
+    for (size_t i = 0; i < w->n && changed; i++) w->attempts[i] = aged(&w->attempts[i]);
     if (begun) w->attempts[w->n++] = *begun;
     for (size_t i = 0; i < w->n; i++) live += w->attempts[i].waits && !w->attempts[i].stale;
     PROMISE(x, w->b.probes == live);
@@ -161,16 +172,22 @@ static void try_end(struct explorer *x, const struct state *s, size_t which, enu
     struct world w = world_of(s);
     struct attempt a = w.attempts[which];
     struct breaker before = w.b;
+    bool counted = counts(&a, &w.b);
     breaker_end(&w.b, x->rules, permit_of(&a), result, w.now, draw);
     w.attempts[which] = w.attempts[--w.n];
     bool same_state = w.b.state == before.state;
-    if (a.stale) PROMISE(x, memcmp(&w.b, &before, sizeof before) == 0);
+    if (!counted) PROMISE(x, memcmp(&w.b, &before, sizeof before) == 0);
+    if (counted && before.state == BREAKER_CLOSED) { // as an attempt that was begun since
+        struct breaker like = before;
+        breaker_end(&like, x->rules, (struct breaker_permit){.epoch = EPOCH}, result, w.now, draw);
+        PROMISE(x, memcmp(&w.b, &like, sizeof like) == 0);
+    }
     if (a.forced && before.state != BREAKER_CLOSED) PROMISE(x, memcmp(&w.b, &before, sizeof before) == 0);
     if (result == BREAKER_NEUTRAL) PROMISE(x, same_state);
     if (before.state == BREAKER_OPEN) PROMISE(x, same_state && w.b.until_ns == before.until_ns);
-    if (before.state == BREAKER_CLOSED) PROMISE(x, same_state || (result == BREAKER_FAILURE && !a.stale));
+    if (before.state == BREAKER_CLOSED) PROMISE(x, same_state || (result == BREAKER_FAILURE && counted));
     if (a.probe && !a.stale) {
-        bool enough = before.successes + 1U >= x->rules->successes;
+        bool enough = !a.proved && before.successes + 1U >= x->rules->successes;
         enum breaker_state want = result == BREAKER_FAILURE             ? BREAKER_OPEN
                                   : result == BREAKER_SUCCESS && enough ? BREAKER_CLOSED
                                                                         : BREAKER_HALF_OPEN;
@@ -196,8 +213,33 @@ static void try_answer(struct explorer *x, const struct state *s, size_t which) 
     reach(x, &w);
 }
 
-// Whatever has happened, a target that is well again is used again: with everything under way hanging for ever.
-static void never_stuck(struct explorer *x, const struct state *s) {
+// What shows that the target is well is a success at once, and only once.
+static void try_prove(struct explorer *x, const struct state *s, size_t which) {
+    struct world w = world_of(s);
+    struct attempt *a = &w.attempts[which];
+    struct breaker before = w.b;
+    struct breaker_permit permit = permit_of(a);
+    bool succeeds = a->probe && !a->stale && !a->proved;
+    breaker_prove(&w.b, x->rules, &permit, w.now);
+    PROMISE(x, permit.proved == (a->proved || succeeds));
+    if (!succeeds) {
+        PROMISE(x, memcmp(&w.b, &before, sizeof before) == 0);
+    } else {
+        bool enough = before.successes + 1U >= x->rules->successes;
+        PROMISE(x, w.b.state == (enough ? BREAKER_CLOSED : BREAKER_HALF_OPEN));
+        PROMISE(x, enough || w.b.probes == before.probes - a->waits);
+        PROMISE(x, enough || w.b.successes == before.successes + 1);
+        PROMISE(x, !permit.waits);
+    }
+    a->waits = permit.waits;
+    a->proved = permit.proved;
+    settle(x, &w, s->state, NULL);
+    reach(x, &w);
+}
+
+// Whatever has happened, a target that is well again is used again: with everything under way hanging for ever. ends:
+// whether its answers end, or only begin.
+static void never_stuck(struct explorer *x, const struct state *s, bool ends) {
     struct world w = world_of(s);
     if (!x->rules->probe_ns) {
         for (size_t i = 0; i < w.n; i++)
@@ -206,8 +248,11 @@ static void never_stuck(struct explorer *x, const struct state *s) {
     for (int i = 0; i < 50 && w.b.state != BREAKER_CLOSED; i++) {
         struct breaker_permit permit;
         w.now += STEP;
-        if (breaker_begin(&w.b, x->rules, w.now, 0, &permit))
+        if (!breaker_begin(&w.b, x->rules, w.now, 0, &permit)) continue;
+        if (ends)
             breaker_end(&w.b, x->rules, permit, BREAKER_SUCCESS, w.now, 0);
+        else
+            breaker_prove(&w.b, x->rules, &permit, w.now);
     }
     PROMISE(x, w.b.state == BREAKER_CLOSED);
 }
@@ -239,11 +284,13 @@ static void expand(struct explorer *x, const struct state *s) {
     struct world later = world_of(s);
     later.now += STEP;
     reach(x, &later);
-    never_stuck(x, s);
+    never_stuck(x, s, true);
+    never_stuck(x, s, false);
     for (size_t d = 0; d < ARRAY_LEN(draws); d++) {
         from_outside(x, s, draws[d]);
         if (s->n < x->attempts) try_begin(x, s, draws[d]);
         for (size_t i = 0; i < s->n; i++) try_answer(x, s, i);
+        for (size_t i = 0; i < s->n; i++) try_prove(x, s, i);
         for (size_t i = 0; i < s->n; i++)
             for (int r = BREAKER_SUCCESS; r <= BREAKER_NEUTRAL; r++) try_end(x, s, i, (enum breaker_result)r, draws[d]);
     }
