@@ -584,6 +584,5 @@ static void test_threads(void) {
 }
 
 TEST_MAIN(test_names, test_begin_and_end, test_clocks_of_loops, test_slots_are_used_again, test_no_memory,
-          test_failures, test_error_rate, test_cooldown, test_limits, test_unsent, test_learns_from_headers,
-          test_learns_of_input_and_output, test_told_of, test_health, test_group, test_latency, test_replicas,
-          test_divided, test_parts_of_views, test_threads)
+          test_failures, test_error_rate, test_cooldown, test_unsent, test_told_of, test_health, test_group,
+          test_latency, test_replicas, test_divided, test_parts_of_views, test_threads)
