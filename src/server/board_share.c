@@ -37,7 +37,7 @@ struct board_share_rounds {
     struct redis_call *call; // under way; NULL: none
     char node[17];
     struct board_slot **slots; // room for all
-    uint64_t answered_ns;      // when Redis last did; at first the start
+    uint64_t answered_ns;      // when Redis last did; at first when it was to be asked
     uint32_t servers;          // then
     bool shared;               // limits are divided, or may be
     bool away;                 // as was logged
@@ -182,6 +182,7 @@ static void on_timer(struct timer *timer) {
         r->shared = false;
         return;
     }
+    if (!r->shared) r->answered_ns = clock_mono_ns(); // nobody has asked it yet: it has as long to answer
     if (!r->call) tell(r, redis, conf->redis.key_prefix);
     apply_limits(r, (enum conf_redis_failure)conf->routing.on_redis_failure, clock_mono_ns());
 }
@@ -190,7 +191,6 @@ bool board_share_start(struct server *s, struct board_share_rounds **out_rounds,
     struct board_share_rounds *r = mem_zalloc(1, sizeof *r);
     if (!r) return err_no_memory(err);
     r->server = s;
-    r->answered_ns = clock_mono_ns(); // it has as long to connect
     r->slots = mem_alloc(BOARD_SLOTS_MAX * sizeof(struct board_slot *));
     timer_init(&r->timer, s->loops[0].loop, on_timer);
     snprintf(r->node, sizeof r->node, "%016llx", (unsigned long long)rand_u64());

@@ -78,6 +78,31 @@ class Closed(Replicas):
         self.assertEqual(self.server.chat('m').status, 200)
 
 
+class Late(Replicas):
+    policy = 'closed'
+
+    def test_state_that_is_shared_from_now_on(self):
+        """Nobody has asked Redis yet, which does not mean that it is away."""
+        config = self.config()
+        config['routing']['state'] = 'local'
+        config['models'].append({'name': 'roomy', 'targets': [
+            {'provider': 'fake', 'model': 'd', 'limits': {'requests_per_minute': 100000}}]})
+        late = Penstock(config)
+        self.addCleanup(late.remove)
+        late.start()
+        time.sleep(2.5)  # longer than Redis may be silent
+        servers = lambda: self.redis.ask('ZCARD', 'penstock:route:{board}:servers')  # noqa: E731
+        self.assertEqual(servers(), 2)
+        done = late.cli('config', 'set', 'routing.state=redis')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        statuses = []
+        self.assertTrue(eventually(lambda: statuses.append(late.chat('roomy').status) or servers() == 3, every=0.005))
+        for _ in range(50):
+            statuses.append(late.chat('roomy').status)
+        self.assertEqual(set(statuses), {200})
+        self.assertNotIn('is not shared', late.log())
+
+
 class Open(Replicas):
     policy = 'open'
 
