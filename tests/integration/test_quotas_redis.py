@@ -113,12 +113,13 @@ class Exact(Nodes):
             self.assertEqual(self.chat(0).status, 200)  # on_failure: local
         self.redis.start()
         self.assertTrue(eventually(lambda: self.is_up(self.servers[0])))
-        # It begins with what the server knows, and hears of what was used meanwhile. What one event loop tells first may
-        # hold a request that the other tells too: that errs on the safe side.
-        self.assertTrue(eventually(lambda: self.redis.counters() and 7 <= self.only()['u'] <= 8), self.redis.counters())
+        # It begins with what the server knows, and hears of what was used meanwhile. What the event loop that comes first
+        # tells may hold those of the three requests that the other tells too (two, when its own was the last): that errs
+        # on the safe side.
+        self.assertTrue(eventually(lambda: self.redis.counters() and 7 <= self.only()['u'] <= 9), self.redis.counters())
         time.sleep(0.5)
         used = self.only()['u']
-        self.assertIn(used, (7, 8))
+        self.assertIn(used, (7, 8, 9))
         statuses = [self.chat(0).status for _ in range(6)]
         self.assertEqual(statuses.count(200), 10 - used, statuses)
 
