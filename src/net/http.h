@@ -18,6 +18,10 @@ enum http_method {
 };
 #define HTTP_METHOD_COUNT (HTTP_METHOD_OTHER + 1)
 
+// What its handler may put into a request's arena beside its body, however small that is: a conversation of many short
+// messages takes many times its bytes when it is read.
+#define HTTP_BESIDE_BODY_MAX ((size_t)16 << 20)
+
 struct http_field {
     struct str name; // any case in HTTP/1.1, lower case in HTTP/2
     struct str value;

@@ -5,7 +5,6 @@
 
 #include "os/clock.h"
 
-#define ARENA_SLACK ((size_t)1 << 20)   // for what the handler puts beside the body
 #define EARLY_MAX ((size_t)16 * 1024)   // of early bytes before reading stops
 #define UNREAD_MAX ((size_t)256 * 1024) // of replies not read by the client before it may ask for more
 #define IN_MIN ((size_t)2048)
@@ -63,7 +62,7 @@ static struct http_req *req_new(struct http_conn *conn, const struct http1_head 
                                 size_t max_body) {
     const struct http_server *server = conn->server;
     struct arena arena;
-    arena_init(&arena, loop_pool(server->loop), 4096 - 16, max_body + server->options.max_head + ARENA_SLACK);
+    arena_init(&arena, loop_pool(server->loop), 4096 - 16, max_body + server->options.max_head + HTTP_BESIDE_BODY_MAX);
     struct http1_req *wrapper = ARENA_NEW(&arena, struct http1_req);
     char *copy = wrapper ? arena_alloc(&arena, head->size) : NULL;
     struct http_field *fields = copy ? arena_alloc(&arena, sizeof *fields * (head->field_count + 1)) : NULL;

@@ -5,7 +5,6 @@
 #include "os/clock.h"
 
 #define ARENA_BLOCK ((size_t)4096 - 16)
-#define ARENA_SLACK ((size_t)1 << 20) // for what the handler puts beside the head
 #define REJECT_BODY_MAX ((size_t)64 * 1024)
 #define BODY_FIRST ((size_t)64 * 1024) // taken at once on the word of content-length
 #define BODIES_MIN ((size_t)16 << 20)
@@ -16,7 +15,7 @@
 struct http2_stream *http2_stream_new(struct http2 *h2, int32_t id) {
     const struct http_server *server = h2->server;
     struct arena arena;
-    arena_init(&arena, loop_pool(server->loop), ARENA_BLOCK, 2 * server->options.max_head + ARENA_SLACK);
+    arena_init(&arena, loop_pool(server->loop), ARENA_BLOCK, 2 * server->options.max_head + HTTP_BESIDE_BODY_MAX);
     struct http2_stream *s = ARENA_NEW(&arena, struct http2_stream);
     if (!s) return NULL;
     s->h2 = h2;

@@ -4,7 +4,6 @@
 #include "os/clock.h"
 
 #define ARENA_BLOCK ((size_t)4096 - 16)
-#define ARENA_SLACK ((size_t)1 << 20)
 
 static struct http_inner *of_req(struct http_req *req) { return CONTAINER_OF(req, struct http_inner, req); }
 
@@ -49,7 +48,7 @@ static const struct http_reply_ops k_ops = {
 
 struct http_inner *http_inner_create(const struct http_inner_options *o) {
     struct arena arena;
-    arena_init(&arena, loop_pool(o->loop), ARENA_BLOCK, o->body.n + ARENA_SLACK);
+    arena_init(&arena, loop_pool(o->loop), ARENA_BLOCK, HTTP_BESIDE_BODY_MAX);
     struct http_inner *inner = ARENA_NEW(&arena, struct http_inner);
     struct http_field *fields = inner ? arena_alloc(&arena, (o->field_count + 1) * sizeof *fields) : NULL;
     struct str path = fields ? arena_str(&arena, o->path) : STR_NONE, peer = arena_str(&arena, o->peer);

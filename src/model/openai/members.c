@@ -119,7 +119,7 @@ bool openai_members_of(struct openai_reading *x, struct str object, const struct
 
 bool openai_grow(struct arena *arena, void **array, size_t n, size_t *cap, size_t size) {
     if (n < *cap) return true;
-    size_t want = *cap ? *cap * 2 : 4;
+    size_t want = *cap ? *cap * 2 : 1; // most messages have one part, and parts are large
     void *p = arena_alloc(arena, want * size);
     if (!p) return false;
     if (n) memcpy(p, *array, n * size);
