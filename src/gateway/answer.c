@@ -611,6 +611,7 @@ void answer_late(struct call *call, enum failure why, const struct err *err) {
     queue_leave(call);
     failover_stop(call);
     if (call->at->taken && call->at->sent_ns) attempt_over(call, err);
+    fan_charge(call->at);
     if (is_told(call)) {
         end_done(call);
         return;

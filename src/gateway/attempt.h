@@ -36,6 +36,7 @@ struct attempt {
     struct http_exchange *exchange;
     struct opening *opening;            // its stream has not begun (opening.h); NULL: nothing is held back
     uint64_t sent_ns;                   // monotonic; 0: not yet
+    uint32_t calls;                     // that it was to its provider
     const struct meter_series *series;  // NULL until it was sent
     const struct dialect_ops *upstream; // the dialect the target is spoken to in
     const struct chat_report *dropped;  // what the target could not be told; NULL: nothing

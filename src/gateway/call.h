@@ -98,7 +98,9 @@ struct call {
     struct watch watch;
     struct continuation continued;
     struct queue_place place;
-    size_t attempts;
+    size_t attempts;    // at targets
+    size_t calls;       // to providers: an attempt with a long list of inputs is several
+    size_t inputs_sent; // of such a list, by the last attempt
     struct demo demo;
     struct timer timer;              // of the demonstration
     bool begun;                      // told to the ledger

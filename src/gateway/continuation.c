@@ -60,7 +60,7 @@ void continuation_count(struct call *call) {
     usage_add(&c->used, &call->usage);
     c->tokens += call->usage.prompt + call->usage.output;
     c->cost_nano += call->cost_nano;
-    c->attempts = call->attempts;
+    c->calls = call->calls;
 }
 
 void continuation_go(struct call *call) {

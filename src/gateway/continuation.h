@@ -21,7 +21,7 @@ struct continuation {
     bool pending;      // one is to, and has brought nothing yet
     struct str skip;   // white space that it was not shown
     uint64_t events;   // told before it
-    size_t attempts;   // in records of their own, as what follows
+    size_t calls;      // in records of their own, as what follows
     struct usage used; // in all of them, and told with the answer's own
     uint64_t tokens, cost_nano;
 };

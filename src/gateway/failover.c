@@ -350,6 +350,7 @@ void failover_note(struct call *call, const struct attempt *a, const char *error
                                                    .error = error,
                                                    .status = status,
                                                    .hedge = a->hedge,
+                                                   .calls = a->calls,
                                                    .ms = (uint32_t)MIN(ms, (uint64_t)UINT32_MAX)};
 }
 

@@ -18,7 +18,7 @@ struct try_note {
     struct str model;
     const char *error; // NULL: the status says it
     int status;
-    uint32_t ms;
+    uint32_t ms, calls;
     bool hedge;
 };
 

@@ -11,7 +11,8 @@
 #include "os/clock.h"
 
 #define WRITTEN_MAX ((size_t)64 << 20)
-#define SPACED 2 // times what the client gets, for some put a line's end and spaces before each number
+#define CANCELLED "cancelled" // of the metrics: with another piece, or with the call
+#define SPACED 2              // times what the client gets, for some put a line's end and spaces before each number
 
 struct piece {
     struct fan *fan;
@@ -19,6 +20,7 @@ struct piece {
     struct buf written, answer;
     struct str body; // written, for the exchange
     struct http_exchange *x;
+    uint64_t sent_ns;
     int status;
     bool done;
 };
@@ -28,6 +30,7 @@ struct fan {
     struct piece *pieces;
     size_t count, sent, done;
     size_t bytes; // of all answers so far
+    bool over;    // one of the pieces has ended the attempt, and is in the metrics as its end
 };
 
 size_t fan_pieces(const struct call *call, const struct conf_provider *provider) {
@@ -93,11 +96,12 @@ static bool join(struct fan *fan, struct embed_answer *out, struct err *err) {
 }
 
 // Pieces that were answered are paid for, though the call fails.
-static void charge_answered(struct fan *fan) {
-    struct call *call = fan->call;
+void fan_charge(struct attempt *a) {
+    const struct fan *fan = a->fan;
+    struct call *call = a->call;
     struct usage usage = {.prompt = 0};
     struct err ignored;
-    for (size_t i = 0; i < fan->count; i++) {
+    for (size_t i = 0; fan && i < fan->count; i++) {
         const struct piece *p = &fan->pieces[i];
         struct embed_answer part = {.count = 0};
         if (!p->done || p->status >= 300) continue;
@@ -121,6 +125,7 @@ static void all_arrived(struct fan *fan) {
     struct embed_answer answer;
     struct err err;
     call->upstream_status = 200;
+    fan->over = true;
     bool ok = join(fan, &answer, &err) && translation_embedded(call, &answer, NULL, &out, &err);
     if (ok) {
         answer_made(call, &out);
@@ -128,7 +133,7 @@ static void all_arrived(struct fan *fan) {
     }
     if (out.failed) (void)too_large(fan, &err);
     buf_free(&out);
-    charge_answered(fan);
+    fan_charge(call->at);
     fan_cancel(call->at);
     answer_error(call, &err);
 }
@@ -138,7 +143,8 @@ static bool send_next(struct fan *fan, struct err *err);
 static void piece_failed(struct piece *p, const struct err *err) {
     struct call *call = p->fan->call;
     p->x = NULL;
-    charge_answered(p->fan);
+    p->fan->over = true;
+    fan_charge(call->at);
     fan_cancel(call->at);
     answer_error(call, err);
 }
@@ -150,10 +156,18 @@ static void piece_refused(struct piece *p) {
     buf_init(&p->answer, 0);
     struct http_field type = {STR("content-type"), STR("application/json")};
     int status = p->status;
-    charge_answered(p->fan);
+    p->fan->over = true;
+    fan_charge(call->at);
     fan_cancel(call->at);
     if (answer_head(call, status, &type, 1)) answer_data(call, buf_str(&body), true);
     buf_free(&body);
+}
+
+// In the metrics; error: NULL, the status says it.
+static void count(const struct piece *p, const char *error) {
+    char text[20];
+    struct str status = error ? str_c(error) : str_of(text, fmt_u64(text, (uint64_t)p->status));
+    record_call(p->fan->call, status, p->sent_ns);
 }
 
 static void on_head(struct http_exchange *x, const struct http1_head *head) {
@@ -179,12 +193,16 @@ static void on_data(struct http_exchange *x, struct str data, bool last) {
     p->x = NULL;
     p->done = true;
     fan->done++;
-    if (p->status >= 300)
+    if (p->status >= 300) {
         piece_refused(p);
-    else if (fan->done == fan->count)
+        return;
+    }
+    if (fan->done == fan->count) {
         all_arrived(fan);
-    else if (fan->sent < fan->count && !send_next(fan, &err))
-        piece_failed(p, &err);
+        return;
+    }
+    count(p, NULL);
+    if (fan->sent < fan->count && !send_next(fan, &err)) piece_failed(p, &err);
 }
 
 static void on_error(struct http_exchange *x, const struct err *err) {
@@ -195,8 +213,15 @@ static void on_error(struct http_exchange *x, const struct err *err) {
 static const struct http_exchange_ops k_ops = {.on_head = on_head, .on_data = on_data, .on_error = on_error};
 
 static bool send_next(struct fan *fan, struct err *err) {
+    struct call *call = fan->call;
     struct piece *p = &fan->pieces[fan->sent];
-    if (!send_request(fan->call, &p->body, 1, &k_ops, p, &p->x, err)) return false;
+    p->sent_ns = clock_mono_ns();
+    if (fan->sent) { // of the first it is known
+        call->calls++;
+        call->at->calls++;
+    }
+    call->inputs_sent += p->count;
+    if (!send_request(call, &p->body, 1, &k_ops, p, &p->x, err)) return false;
     fan->sent++;
     return true;
 }
@@ -206,6 +231,7 @@ bool fan_send(struct call *call, struct err *err) {
     while (fan->sent < fan->count && fan->sent < FAN_PARALLEL) {
         if (fan->sent && !attempt_widen(call->at)) break; // the next goes when one of these has ended
         if (send_next(fan, err)) continue;
+        fan->over = true;
         fan_cancel(call->at);
         return false;
     }
@@ -219,6 +245,8 @@ void fan_cancel(struct attempt *a) {
     for (size_t i = 0; i < fan->count; i++) {
         struct piece *p = &fan->pieces[i];
         if (p->x) http_exchange_cancel(p->x);
+        if (p->x && fan->over) count(p, CANCELLED);
+        fan->over |= p->x != NULL; // given up as a whole: the first of them is what the attempt's end counts
         p->x = NULL;
         buf_free(&p->written);
         buf_free(&p->answer);

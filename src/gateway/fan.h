@@ -17,6 +17,8 @@ NODISCARD bool fan_write(struct call *call, const struct chat_target *target, st
                          struct err *err);
 // Sends them. The call then goes on by answer_…
 NODISCARD bool fan_send(struct call *call, struct err *err);
+// Counts what was answered as used, for the call fails or is given up by us.
+void fan_charge(struct attempt *a);
 void fan_cancel(struct attempt *a);
 
 #endif

@@ -187,6 +187,7 @@ static bool keep_head(struct flight *f, const struct call *call, struct str type
     }
     h->tried_count = call->failover.tried_count;
     h->attempts = call->attempts;
+    h->calls = call->calls;
     for (size_t i = 0; i < call->passed_count; i++) {
         if (str_eq(call->passed[i].name, STR("content-type"))) continue;
         h->passed[h->passed_count].name = copied(&at, call->passed[i].name);

@@ -50,7 +50,7 @@ struct flight_head {
     struct route_target at;
     struct price price;
     struct trial_seat canary; // who of two answers
-    size_t attempts;
+    size_t attempts, calls;
     struct try_note tried[ROUTE_TARGETS_MAX];
     size_t tried_count;
 };

@@ -224,6 +224,7 @@ static void take_head(struct call *call, const struct flight *f) {
         call->passed[call->passed_count++] = (struct http_field){STR("x-penstock-dropped-params"), h->dropped};
     if (!call->coalesced) {
         call->attempts = h->attempts;
+        call->calls = h->calls;
         memcpy(call->failover.tried, h->tried, sizeof h->tried);
         call->failover.tried_count = h->tried_count;
     }
@@ -242,7 +243,7 @@ static void take_bill(struct call *call, const struct flight *f) {
     call->cost_nano = b->cost_nano;
     call->reference_known = b->reference_known;
     call->reference_nano = b->reference_nano;
-    call->attempts = call->coalesced ? 0 : f->head.attempts;
+    call->calls = call->coalesced ? 0 : f->head.calls;
     call->error = b->error;
     if (call->coalesced && call->unbilled) record_price(call);
 }
@@ -290,7 +291,7 @@ static void give_up(struct rider *r, const struct look *seen) {
     call->relay.events = seen->events;
     struct flight_piece *place = get_off(r);
     call->coalesced = !step_out(r, seen->late); // others go on to the end, and know what it came to
-    call->attempts = call->coalesced ? 0 : MAX(f->head.attempts, (size_t)1);
+    call->calls = call->coalesced ? 0 : MAX(f->head.calls, (size_t)1);
     if (call->reply_started) {
         call->error = err_info(seen->late ? ERR_CLIENT_GONE : ERR_UPSTREAM_RESET)->wire_code;
         call_cut(call);
@@ -399,7 +400,7 @@ void flight_leave(struct call *call) {
     if (begun && !call->at->provider) take_head(call, f);
     if (sent) record_price(call);
     call->status = status;
-    call->attempts = call->coalesced ? 0 : 1;
+    call->calls = call->coalesced ? 0 : 1;
     record_end(call);
     let_go(f, place);
 }

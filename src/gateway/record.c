@@ -43,7 +43,7 @@ static struct usage_record usage_of(const struct call *call) {
         .upstream_model = target_model(call),
         .endpoint = usage_endpoint_of(call),
         .flags = call->request.stream ? USAGE_STREAM : 0,
-        .attempts = call->attempts - call->continued.attempts,
+        .attempts = call->calls - call->continued.calls,
         .task = call->task,
     };
     if (call->at->provider && call->at->provider->demo) rec.flags |= USAGE_DEMO;
@@ -106,6 +106,12 @@ static bool is_compared(const struct call *call) {
            (op == OPERATION_CHAT || op == OPERATION_COMPLETIONS);
 }
 
+// Of a list that is sent in pieces, those that were.
+static uint64_t prompt_sent(const struct call *call) {
+    uint64_t all = model_request_estimate(&call->request), inputs = call->request.inputs;
+    return call->inputs_sent && call->inputs_sent < inputs ? (all * call->inputs_sent + inputs - 1) / inputs : all;
+}
+
 void record_price(struct call *call) {
     const struct route_target *t = call_target(call);
     if (!t || call->continued.pending) return;
@@ -122,8 +128,8 @@ void record_price(struct call *call) {
     }
     if (!call->usage_known) {
         // The upstream did not count: what was asked, and what was streamed so far, an event about a token.
-        call->usage = (struct usage){.prompt = model_request_estimate(&call->request),
-                                     .output = record_streamed(call) - call->continued.events};
+        call->usage =
+            (struct usage){.prompt = prompt_sent(call), .output = record_streamed(call) - call->continued.events};
     }
     if (native_is(call, NATIVE_ANSWER)) call->usage.batch = true;
     call->cost_known = price_cost(t->price, &call->usage, &call->cost_nano);
@@ -268,7 +274,7 @@ void record_part(struct call *call) {
 
 // How the answer came about.
 static void log_way(struct log_line *line, struct call *call) {
-    if (call->attempts > 1) log_line_u64(line, "attempts", call->attempts);
+    if (call->calls > 1) log_line_u64(line, "attempts", call->calls);
     struct str route = route_text(call), tried = route_tried_text(call);
     if (route.n) log_line_str(line, "route", route);
     if (tried.n) log_line_str(line, "tried", tried);
@@ -351,11 +357,13 @@ void record_end(struct call *call) {
     content_end(call);
 }
 
-void record_attempt(struct call *call, struct str status) {
+void record_call(struct call *call, struct str status, uint64_t sent_ns) {
     struct metric_shard *shard = call->gl->shard;
     const struct meter_series *s = series_of(call);
     const struct str labels[] = {target_provider(call), status};
     bool ok = str_eq(status, STR("200"));
     metric_add(shard, ok ? s->upstream_ok : metric_find(shard, METRIC_UPSTREAM_REQUESTS, labels, 2), 1);
-    metric_observe(shard, s->upstream_duration, clock_mono_ns() - call->at->sent_ns, call->id);
+    metric_observe(shard, s->upstream_duration, clock_mono_ns() - sent_ns, call->id);
 }
+
+void record_attempt(struct call *call, struct str status) { record_call(call, status, call->at->sent_ns); }

@@ -20,7 +20,9 @@ uint64_t record_streamed(const struct call *call);
 bool record_is_free(const struct call *call);
 // Before the answer's last byte leaves: call->status and call->error are what the client sees. Once.
 void record_end(struct call *call);
-// One attempt at a target is over: the upstream's metrics. status: an HTTP status, or an error's code.
+// One call to a provider is over: the upstream's metrics. status: an HTTP status, or an error's code.
+void record_call(struct call *call, struct str status, uint64_t sent_ns);
+// The one, or the last, that call->at was.
 void record_attempt(struct call *call, struct str status);
 
 #endif

@@ -32,8 +32,8 @@ void reply_head(struct call *call, int status, struct str content_type, uint64_t
         f[n++] = (struct http_field){STR("x-penstock-provider"), target->provider->name};
         if (http_is_field_value(target->model)) f[n++] = (struct http_field){STR("x-penstock-model"), target->model};
     }
-    if (call->attempts > 1) {
-        struct str attempts = arena_printf(&call->req->arena, "%zu", call->attempts);
+    if (call->calls > 1) {
+        struct str attempts = arena_printf(&call->req->arena, "%zu", call->calls);
         f[n++] = (struct http_field){STR("x-penstock-attempts"), attempts};
     }
     struct str route = route_text(call), tried = route_tried_text(call);

@@ -45,19 +45,23 @@ static void put_try(struct buf *b, const struct try_note *t) {
     else
         buf_put_u64(b, (uint64_t)t->status);
     if (t->ms) buf_printf(b, " %ums", t->ms);
+    if (t->calls > 1) buf_printf(b, " (%u calls)", t->calls);
 }
 
 // The one whose answer is on its way is not over.
 static void put_present(struct buf *b, struct call *call) {
     const struct route_target *target = call_target(call);
-    const struct try_note t = {.provider = target->provider, .model = target->model, .status = call->upstream_status};
+    const struct try_note t = {.provider = target->provider,
+                               .model = target->model,
+                               .status = call->upstream_status,
+                               .calls = call->at->calls};
     put_try(b, &t);
 }
 
 struct str route_tried_text(struct call *call) {
     const struct failover *f = &call->failover;
     struct buf b = BUF_INIT(TEXT_MAX);
-    if (call->attempts < 2 || !call_target(call)) return STR("");
+    if (call->calls < 2 || !call_target(call)) return STR("");
     for (size_t i = 0; i < f->tried_count; i++) put_try(&b, &f->tried[i]);
     if (f->tried_count < call->attempts && f->tried_count < ARRAY_LEN(f->tried)) put_present(&b, call);
     return done(call, &b);

@@ -136,6 +136,9 @@ static bool is_long(const struct call *call) {
 
 void call_begin_attempt(struct call *call) {
     call->attempts++;
+    call->calls++;
+    call->at->calls = 1;
+    call->inputs_sent = 0;
     call->at->sent_ns = clock_mono_ns();
     record_begin(call);
 }

@@ -160,7 +160,8 @@ class Cohere(Suite):
             reply = self.ask('/v1/embeddings', model=f'co/embed;rest={status}', input=texts)
             self.assertEqual(reply.status, told, reply)
             record = self.record_of(reply.request_id)
-            self.assertEqual((record['input_tokens'], record['tokens_estimated']), (2 * 192, False))
+            self.assertEqual((record['input_tokens'], record['tokens_estimated'], record['attempts']), (2 * 192, False, 3))
+            self.assertEqual(reply.header('x-penstock-attempts'), '3')
             self.assertEqual(record['cost_usd'], 2 * 192 / 1000)
 
     def test_pieces_are_one_answer_in_what_they_may_have(self):
@@ -169,6 +170,7 @@ class Cohere(Suite):
                                  key=small)
         self.check_error(reply, 502, 'upstream_too_large')
         self.assertLess(len(self.cohere.seen), 30)  # those after it were not asked for
+        self.assertEqual(self.record_of(reply.request_id)['attempts'], int(reply.header('x-penstock-attempts')))
         reply = self.server.post('/v1/embeddings', json.dumps({'model': 'co/embed', 'input': ['x'] * 96}).encode(), key=small)
         self.assertEqual(reply.status, 200, reply)
 

@@ -342,52 +342,6 @@ class Waiting(Failing):
         self.assertEqual(len(self.fake.seen), 2)
 
 
-class Pieces(Failing):
-    """A list of inputs that is sent in several calls: what fails of one is failed over as a whole."""
-    INPUTS, CALLS = 4100, 3
-    models = staticmethod(lambda: [
-        chain('split', 'sa', 'sb', breaker={'failures': 0, 'error_rate': 1}), chain('split-again', 'sc', retry={'same_target': 1, 'base': '1ms'}),
-        chain('split-all', 'sd;status=500', 'se;status=503'), chain('split-late', target('sf', 'hurried'), 'sg')])
-
-    def embed(self, model):
-        inputs = [str(i) for i in range(self.INPUTS)]
-        return self.server.post('/v1/embeddings', json.dumps({'model': model, 'input': inputs}).encode())
-
-    def check(self, model, script, attempts, name):
-        self.fake.reset()
-        self.fake.scripts = {name: script}
-        reply = self.embed(model)
-        self.fake.violations.clear()
-        self.assertEqual((reply.status, int(reply.header('x-penstock-attempts', '1'))), (200, attempts), reply)
-        data = reply.json()['data']
-        self.assertEqual([d['index'] for d in data], list(range(self.INPUTS)))
-        by = {'split': 'sb', 'split-late': 'sg', 'split-again': 'sc'}[model]
-        good = [s for s in self.fake.seen if s.usage and s.model == by][-self.CALLS:]
-        tokens = (sum(s.usage[0] for s in good), 0)
-        self.assertEqual(reply.json()['usage']['prompt_tokens'], tokens[0])
-        self.expected[reply.request_id] = ('fake', attempts, tokens)
-
-    def test_another_target(self):
-        for which in range(self.CALLS):
-            for fault in ('status=500', 'fault=reset', 'fault=close;when=body', 'status=404', 'status=302'):
-                with self.subTest(fault, which=which):
-                    script = [''] * self.CALLS
-                    script[which] = fault
-                    self.check('split', script, 2, 'sa')
-
-    def test_the_same_again(self):
-        self.check('split-again', ['', 'status=503', ''], 2, 'sc')
-
-    def test_late(self):
-        self.check('split-late', ['', 'delay=20000', ''], 2, 'sf')
-
-    def test_all_fail(self):
-        reply = self.embed('split-all')
-        self.assertEqual((reply.status, reply.header('x-penstock-attempts')), (503, '2'))
-        self.assertEqual(sum(self.made().values()), 2)
-        self.assertEqual(self.record_of(reply.request_id)['output_tokens'], 0)
-
-
 class Fallbacks(Failing):
     models = staticmethod(lambda: [
         chain('general', 'ga;status=500', fallbacks={'general': ['second']}),
