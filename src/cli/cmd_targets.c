@@ -41,6 +41,7 @@ static struct str why(struct arena *a, struct str row) {
     struct str text = cli_json_text(a, row, STR("why"));
     if (str_eq(text, STR("open"))) return STR("breaker open");
     if (str_eq(text, STR("probing"))) return STR("breaker on trial");
+    if (str_eq(text, STR("key_refused"))) return STR("key refused");
     return text.n ? text : STR("-");
 }
 

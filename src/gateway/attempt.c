@@ -75,12 +75,12 @@ static bool begin_key(struct attempt *a, const struct route_target *t, const str
     return false;
 }
 
-// False: *out_refusal is of the key that may be free first.
+// False: *out_refusal is of the key that tells most.
 static bool take_key(struct attempt *a, const struct route_target *t, const struct wish *w,
                      struct board_refusal *out_refusal) {
     struct board_refusal refusal;
     uint32_t left_out = a->keys_left_out;
-    *out_refusal = (struct board_refusal){BOARD_COOLDOWN, UINT64_MAX};
+    *out_refusal = (struct board_refusal){BOARD_TOO_LARGE, UINT64_MAX};
     for (;;) {
         size_t k = draw_key(t->provider, left_out, gateway_draw(a->call->gl) >> 16);
         if (k == PROVIDER_KEYS_MAX) return false;
@@ -89,7 +89,7 @@ static bool take_key(struct attempt *a, const struct route_target *t, const stru
             return true;
         }
         left_out |= 1u << k;
-        if (refusal.retry_at_ns <= out_refusal->retry_at_ns) *out_refusal = refusal;
+        if (board_refusal_before(&refusal, out_refusal)) *out_refusal = refusal;
     }
 }
 

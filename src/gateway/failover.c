@@ -38,10 +38,8 @@ static struct attempt *other(struct call *call) {
 // --- taking ---
 
 static void note_refusal(struct failover *f, const struct board_refusal *refusal) {
-    // What will never be taken says nothing of those that are only busy.
-    bool never = refusal->why == BOARD_TOO_LARGE && f->refused != BOARD_USABLE;
-    bool better = f->refused == BOARD_TOO_LARGE || refusal->retry_at_ns <= f->retry_at_ns;
-    if (better && !never) f->refused = refusal->why;
+    const struct board_refusal told = {f->refused, f->retry_at_ns};
+    if (f->refused == BOARD_USABLE || !board_refusal_before(&told, refusal)) f->refused = refusal->why;
     f->retry_at_ns = MIN(f->retry_at_ns, refusal->retry_at_ns);
     if (board_is_limit(refusal->why))
         f->room_at_ns = MIN(f->room_at_ns, refusal->retry_at_ns == UINT64_MAX ? 0 : refusal->retry_at_ns);
@@ -104,11 +102,22 @@ static unsigned retry_seconds(const struct failover *f, uint64_t now) {
     return (unsigned)MIN(MAX(s, (uint64_t)1), (uint64_t)86400);
 }
 
+// As who was told when they were refused.
+static bool keys_refused(const struct failover *f, struct str name, struct err *err) {
+    unsigned s = retry_seconds(f, clock_mono_ns());
+    return err_set(
+        err, ERR_UPSTREAM_STATUS,
+        "no target of \"%.*s\" can be asked: providers have refused the keys configured for them (401, 402 or "
+        "403), which are tried again in %u s; check api_key or keys, and what they may do at the provider",
+        STR_ARG(name), s);
+}
+
 // False, with *err set.
 static bool refused(struct call *call, struct err *err) {
     const struct failover *f = &call->failover;
     struct str name = str_head(call->request.model, 100);
     bool limit = board_is_limit(f->refused);
+    if (f->refused == BOARD_KEY_REFUSED) return keys_refused(f, name, err);
     if (limit && f->refused != BOARD_REDIS_AWAY)
         return err_set(
             err, ERR_RATE_LIMITED,
@@ -138,7 +147,9 @@ bool failover_first(struct call *call, struct err *err) {
     if (call->route.routed) retry_budget_call(&call->route.routed->retries, &call->route.routed->retry_rules);
     call->place.ahead = QUEUE_OWN_CLASS;
     bool taken = take(call, call->at);
-    enum failure why = board_is_limit(f->refused) ? FAILURE_RATE_LIMIT : FAILURE_OVERLOADED;
+    enum failure why = board_is_limit(f->refused)        ? FAILURE_RATE_LIMIT
+                       : f->refused == BOARD_KEY_REFUSED ? FAILURE_AUTH
+                                                         : FAILURE_OVERLOADED;
     taken = taken || take_fallback(call, call->at, why);
     call->place.ahead = QUEUE_HIGHER_CLASSES;
     return taken || nobody(call, err);

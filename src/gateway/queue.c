@@ -144,7 +144,7 @@ static bool slot_full(const struct board_slot *slot, uint64_t now) {
     struct board_state state;
     if (!slot) return false;
     board_state(slot, now, &state);
-    return !state.usable && board_is_limit(state.why);
+    return !state.usable && !board_is_sick(state.why);
 }
 
 // Of a provider with several keys none may be free for it, though they are for others.
@@ -153,7 +153,7 @@ static bool target_full(const struct route_target *t, uint64_t now) {
     if (slot_full(t->provider_slot, now)) return true;
     if (!t->node) return slot_full(t->slot, now);
     route_node_state(t->node, now, &state);
-    return !state.usable && board_is_limit(state.why);
+    return !state.usable && !board_is_sick(state.why);
 }
 
 // The first of its targets that has room; their count: none has.

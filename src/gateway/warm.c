@@ -74,6 +74,7 @@ static enum seen look_at(const struct route_node *node, uint64_t now_ns) {
     switch (view.why) {
     case BOARD_UNHEALTHY:
     case BOARD_COOLDOWN:
+    case BOARD_KEY_REFUSED:
     case BOARD_OPEN:
         return SEEN_OUT;
     case BOARD_PROBING:

@@ -70,6 +70,7 @@ enum board_why {
     BOARD_USABLE,
     BOARD_UNHEALTHY,   // by active checks
     BOARD_COOLDOWN,    // the provider, or somebody, asked to stay away
+    BOARD_KEY_REFUSED, // the provider has refused the key: left alone for a while
     BOARD_OPEN,        // the breaker
     BOARD_PROBING,     // half-open, and its probes are under way
     BOARD_CONCURRENCY, // as many calls as it may have
@@ -145,6 +146,9 @@ struct board_refusal {
     enum board_why why;
     uint64_t retry_at_ns; // UINT64_MAX: nobody knows, or never
 };
+// Which of two tells more to who is refused by both: where there will be room, then whose key may be taken again, then
+// what is never taken; of these the earlier.
+bool board_refusal_before(const struct board_refusal *a, const struct board_refusal *b);
 
 enum board_begin_flags {
     BOARD_FORCE = 1, // past health and breaker (panic), not past cooldown and limits
@@ -218,6 +222,7 @@ bool board_turned(struct board_slot *slot, const struct board_view *view, enum b
 // What replicas tell each other of a slot: as wall-clock times, for their monotonic clocks differ. 0 = not.
 struct board_share {
     int64_t open_until_unix_ns, cooldown_until_unix_ns;
+    int64_t refused_until_unix_ns; // as far as it cools down because its key was refused
 };
 void board_slot_share(const struct board_slot *slot, uint64_t now_ns, int64_t unix_ns, struct board_share *out);
 // Takes what another found: opens a closed breaker, lengthens a cooldown; never the reverse.

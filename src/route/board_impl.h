@@ -16,6 +16,7 @@ struct board_published {
     uint32_t window_requests;
     uint64_t until_ns;    // of the breaker
     uint64_t cooldown_ns; // until
+    uint64_t refused_ns;  // likewise, because its key was refused
     uint64_t back_ns;     // when it came back; 0 = has not been away
     uint64_t rate_end_ns; // when the window that errors were counted in is over
     uint64_t at_ns;       // that headroom and averages are of
@@ -42,7 +43,7 @@ struct board_slot {
     struct limit limit;
     struct latency_ewma first, total;
     struct latency_speed speed;
-    uint64_t cooldown_ns, back_ns;
+    uint64_t cooldown_ns, refused_ns, back_ns;
     uint64_t number;                  // of attempts begun, less those that were not sent
     uint32_t in_flight, awaited;      // awaited: those whose first token has not come
     uint32_t checks_good, checks_bad; // in a row

@@ -63,7 +63,8 @@ static bool may_begin(struct board_slot *slot, const struct limit_tokens *tokens
     uint64_t when;
     bool force = flags & BOARD_FORCE;
     if (slot->unhealthy && !force) return refuse(out, BOARD_UNHEALTHY, UINT64_MAX);
-    if (now_ns < slot->cooldown_ns) return refuse(out, BOARD_COOLDOWN, slot->cooldown_ns);
+    if (now_ns < slot->cooldown_ns)
+        return refuse(out, now_ns < slot->refused_ns ? BOARD_KEY_REFUSED : BOARD_COOLDOWN, slot->cooldown_ns);
     if (board_shut(slot)) return refuse(out, BOARD_REDIS_AWAY, now_ns + UINT64_C(1000000000));
     enum limit_answer answer = limit_ask(&slot->limit, &slot->tuning.limits, tokens, now_ns, &when);
     return answer == LIMIT_ROOM || refuse(out, whys[answer], when);
@@ -228,7 +229,9 @@ static void cool_after(struct board_slot *slot, const struct board_outcome *outc
             outcome->failure == FAILURE_RATE_LIMIT ? rate_headers_wait(outcome->rate) : outcome->rate->retry_after_ns;
     if (!wait && rule == FAILURE_COOLDOWN_ALWAYS)
         wait = outcome->failure == FAILURE_AUTH ? slot->tuning.cooldown_auth_ns : slot->tuning.cooldown_ns;
-    if (wait) cool(slot, now_ns + MIN(wait, RATE_MAX_NS), now_ns);
+    if (!wait) return;
+    cool(slot, now_ns + MIN(wait, RATE_MAX_NS), now_ns);
+    if (outcome->failure == FAILURE_AUTH) slot->refused_ns = slot->cooldown_ns;
 }
 
 static void learn(struct board_slot *slot, const struct board_ticket *ticket, const struct rate_headers *rate,
@@ -316,7 +319,7 @@ void board_cooldown(struct board_slot *slot, uint64_t until_ns, uint64_t now_ns)
     if (until_ns)
         cool(slot, until_ns, now_ns);
     else
-        slot->cooldown_ns = 0;
+        slot->cooldown_ns = slot->refused_ns = 0;
     board_publish(slot, now_ns);
     mutex_unlock(&slot->lock);
 }
@@ -398,8 +401,10 @@ static uint64_t left_of(int64_t until_unix_ns, int64_t unix_ns) {
 void board_slot_learn(struct board_slot *slot, const struct board_share *share, uint64_t now_ns, int64_t unix_ns) {
     uint64_t cooldown = left_of(share->cooldown_until_unix_ns, unix_ns);
     uint64_t open = left_of(share->open_until_unix_ns, unix_ns);
+    uint64_t refused = left_of(share->refused_until_unix_ns, unix_ns);
     mutex_lock(&slot->lock);
     if (cooldown) cool(slot, now_ns + cooldown, now_ns);
+    if (refused) slot->refused_ns = MAX(slot->refused_ns, now_ns + refused);
     if (open && slot->breaker.state == BREAKER_CLOSED) {
         breaker_open_until(&slot->breaker, &slot->tuning.breaker, now_ns + open, now_ns);
         slot->totals.openings++;

@@ -13,6 +13,8 @@ static const struct why *why_info(enum board_why why) {
         [BOARD_USABLE] = {STR_INIT("usable"), STR_INIT("it can be asked")},
         [BOARD_UNHEALTHY] = {STR_INIT("unhealthy"), STR_INIT("its health checks fail")},
         [BOARD_COOLDOWN] = {STR_INIT("cooldown"), STR_INIT("it asked to be left alone for a while")},
+        [BOARD_KEY_REFUSED] = {STR_INIT("key_refused"), STR_INIT("its provider has refused the key (401, 402 or 403); "
+                                                                 "check it and what it may do there")},
         [BOARD_OPEN] = {STR_INIT("open"), STR_INIT("its circuit breaker is open after failures")},
         [BOARD_PROBING] = {STR_INIT("probing"), STR_INIT("after failures it is being tried with other requests")},
         [BOARD_CONCURRENCY] = {STR_INIT("concurrency"), STR_INIT("as many calls as it may have are under way")},
@@ -36,6 +38,13 @@ struct str board_why_text(enum board_why why) {
 }
 struct str board_why_words(enum board_why why) {
     return why_info(why)->words;
+}
+
+static int rank_of(enum board_why why) { return why == BOARD_TOO_LARGE ? 2 : why == BOARD_KEY_REFUSED; }
+
+bool board_refusal_before(const struct board_refusal *a, const struct board_refusal *b) {
+    int rank = rank_of(a->why) - rank_of(b->why);
+    return rank ? rank < 0 : a->retry_at_ns < b->retry_at_ns;
 }
 
 static void store(uint64_t *cell, uint64_t v) { atom_store_relaxed(cell, v); }
@@ -80,6 +89,7 @@ static void publish_breaker(struct board_slot *slot, uint64_t now_ns) {
     store32(&p->state, state);
     store(&p->until_ns, b->until_ns);
     store(&p->cooldown_ns, slot->cooldown_ns);
+    store(&p->refused_ns, slot->refused_ns);
     store(&p->back_ns, slot->back_ns);
     store(&p->rate_end_ns, now_ns + rules->window_ns);
     store32(&p->window_requests, all);
@@ -152,7 +162,7 @@ static void view_usable(const struct board_published *p, uint32_t state, uint64_
     if (!out->healthy)
         no(out, BOARD_UNHEALTHY, UINT64_MAX);
     else if (now_ns < out->cooldown_until_ns)
-        no(out, BOARD_COOLDOWN, out->cooldown_until_ns);
+        no(out, now_ns < load(&p->refused_ns) ? BOARD_KEY_REFUSED : BOARD_COOLDOWN, out->cooldown_until_ns);
     else if (state & PUBLISHED_SHUT)
         no(out, BOARD_REDIS_AWAY, UINT64_MAX);
     else if (out->concurrency && out->in_flight >= out->concurrency)
@@ -278,10 +288,14 @@ float board_quality_weight(const struct board_slot *slot, unsigned task, uint64_
     return quality_weight(&slot->quality[task < BOARD_TASKS_MAX ? task : 0], &rules, now_ns);
 }
 
+static int64_t wall_time(uint64_t until_ns, uint64_t now_ns, int64_t unix_ns) {
+    return until_ns > now_ns ? unix_ns + (int64_t)(until_ns - now_ns) : 0;
+}
+
 void board_slot_share(const struct board_slot *slot, uint64_t now_ns, int64_t unix_ns, struct board_share *out) {
     const struct board_published *p = &slot->seen;
-    uint64_t until = load(&p->until_ns), cooldown = load(&p->cooldown_ns);
     bool open = (load32(&p->state) & PUBLISHED_STATE) == BREAKER_OPEN;
-    out->open_until_unix_ns = open && until > now_ns ? unix_ns + (int64_t)(until - now_ns) : 0;
-    out->cooldown_until_unix_ns = cooldown > now_ns ? unix_ns + (int64_t)(cooldown - now_ns) : 0;
+    out->open_until_unix_ns = open ? wall_time(load(&p->until_ns), now_ns, unix_ns) : 0;
+    out->cooldown_until_unix_ns = wall_time(load(&p->cooldown_ns), now_ns, unix_ns);
+    out->refused_until_unix_ns = wall_time(load(&p->refused_ns), now_ns, unix_ns);
 }

@@ -170,6 +170,7 @@ void route_explain_why(const struct route_explained *e, const struct candidate *
         break;
     case ROUTE_DROP_UNHEALTHY:
     case ROUTE_DROP_COOLDOWN:
+    case ROUTE_DROP_KEY_REFUSED:
     case ROUTE_DROP_BREAKER:
     case ROUTE_DROP_LIMIT:
         why_state(e, c, out);

@@ -65,13 +65,19 @@ static bool all_can(const struct route_model *m, const struct route_need *need) 
 // --- how it is ---
 
 static enum route_drop drop_of_state(const struct board_state *state) {
-    static const enum route_drop drops[BOARD_WHY_COUNT] = {
-        [BOARD_USABLE] = ROUTE_DROP_KEPT,        [BOARD_UNHEALTHY] = ROUTE_DROP_UNHEALTHY,
-        [BOARD_COOLDOWN] = ROUTE_DROP_COOLDOWN,  [BOARD_OPEN] = ROUTE_DROP_BREAKER,
-        [BOARD_PROBING] = ROUTE_DROP_BREAKER,    [BOARD_CONCURRENCY] = ROUTE_DROP_LIMIT,
-        [BOARD_REQUESTS] = ROUTE_DROP_LIMIT,     [BOARD_TOKENS] = ROUTE_DROP_LIMIT,
-        [BOARD_INPUT_TOKENS] = ROUTE_DROP_LIMIT, [BOARD_OUTPUT_TOKENS] = ROUTE_DROP_LIMIT,
-        [BOARD_TOO_LARGE] = ROUTE_DROP_LIMIT,    [BOARD_REDIS_AWAY] = ROUTE_DROP_LIMIT};
+    static const enum route_drop drops[BOARD_WHY_COUNT] = {[BOARD_USABLE] = ROUTE_DROP_KEPT,
+                                                           [BOARD_UNHEALTHY] = ROUTE_DROP_UNHEALTHY,
+                                                           [BOARD_COOLDOWN] = ROUTE_DROP_COOLDOWN,
+                                                           [BOARD_OPEN] = ROUTE_DROP_BREAKER,
+                                                           [BOARD_PROBING] = ROUTE_DROP_BREAKER,
+                                                           [BOARD_CONCURRENCY] = ROUTE_DROP_LIMIT,
+                                                           [BOARD_KEY_REFUSED] = ROUTE_DROP_KEY_REFUSED,
+                                                           [BOARD_REQUESTS] = ROUTE_DROP_LIMIT,
+                                                           [BOARD_TOKENS] = ROUTE_DROP_LIMIT,
+                                                           [BOARD_INPUT_TOKENS] = ROUTE_DROP_LIMIT,
+                                                           [BOARD_OUTPUT_TOKENS] = ROUTE_DROP_LIMIT,
+                                                           [BOARD_TOO_LARGE] = ROUTE_DROP_LIMIT,
+                                                           [BOARD_REDIS_AWAY] = ROUTE_DROP_LIMIT};
     return state->usable ? ROUTE_DROP_KEPT : drops[state->why];
 }
 

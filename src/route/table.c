@@ -321,14 +321,15 @@ static bool keys_are_out(const struct route_node *node, uint64_t now_ns, struct 
     const struct conf_provider *p = node->conf->peer;
     for (size_t k = 0; k < p->keys.n; k++)
         if (p->keys.p[k].weight && key_is_free(node, k, now_ns)) return false;
-    *out = (struct board_refusal){BOARD_COOLDOWN, UINT64_MAX};
+    *out = (struct board_refusal){BOARD_TOO_LARGE, UINT64_MAX};
     for (size_t k = 0; k < p->keys.n; k++) {
         struct board_view whole, own;
         if (!p->keys.p[k].weight) continue;
         board_view(node->wholes[k], now_ns, &whole);
         board_view(node->keys[k], now_ns, &own);
         const struct board_view *later = own.usable || whole.retry_at_ns > own.retry_at_ns ? &whole : &own;
-        if (later->retry_at_ns <= out->retry_at_ns) *out = (struct board_refusal){later->why, later->retry_at_ns};
+        const struct board_refusal refusal = {later->why, later->retry_at_ns};
+        if (board_refusal_before(&refusal, out)) *out = refusal;
     }
     return p->keys.n > 0;
 }

@@ -13,17 +13,19 @@
 #define ARGS_FIXED 3
 #define TEXT_MAX (BOARD_NAME_MAX + (size_t)64)
 
-// KEYS: what is known, by slot; the servers. ARGV: this server, then name, open until, cooldown until (Unix ms) of
-// each. Times of one slot are "OPEN:COOLDOWN"; the later ones stay. Returns the number of servers, then what is known.
+// KEYS: what is known, by slot; the servers. ARGV: this server, then name, open until, cooldown until, key refused
+// until (Unix ms) of each. Times of one slot are "OPEN:COOLDOWN:REFUSED"; the later ones stay. Returns the number of
+// servers, then what is known.
 static const char k_script[] =
     "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
     "redis.call('ZADD', KEYS[2], now, ARGV[1]) redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - 3000) "
     "redis.call('PEXPIRE', KEYS[2], 10000) "
-    "for i = 2, #ARGV, 3 do local open, cool = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]) "
+    "for i = 2, #ARGV, 4 do local open, cool, no = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]) "
     "local was = redis.call('HGET', KEYS[1], ARGV[i]) "
-    "if was then local o, c = string.match(was, '(%d+):(%d+)') "
-    "open = math.max(open, tonumber(o or 0)) cool = math.max(cool, tonumber(c or 0)) end "
-    "redis.call('HSET', KEYS[1], ARGV[i], string.format('%.0f:%.0f', open, cool)) end "
+    "if was then local o, c, n = string.match(was, '(%d+):(%d+):(%d+)') "
+    "open = math.max(open, tonumber(o or 0)) cool = math.max(cool, tonumber(c or 0)) "
+    "no = math.max(no, tonumber(n or 0)) end "
+    "redis.call('HSET', KEYS[1], ARGV[i], string.format('%.0f:%.0f:%.0f', open, cool, no)) end "
     "local all = redis.call('HGETALL', KEYS[1]) local out = {redis.call('ZCARD', KEYS[2])} "
     "for i = 1, #all, 2 do local o, c = string.match(all[i + 1], '(%d+):(%d+)') "
     "if math.max(tonumber(o or 0), tonumber(c or 0)) <= now then redis.call('HDEL', KEYS[1], all[i]) "
@@ -95,9 +97,10 @@ static bool read_time(struct str text, int64_t *out_ns) {
 }
 
 static bool read_share(struct str text, struct board_share *out) {
-    size_t colon = str_find_char(text, ':');
-    return colon < text.n && read_time(str_head(text, colon), &out->open_until_unix_ns) &&
-           read_time(str_from(text, colon + 1), &out->cooldown_until_unix_ns);
+    struct str open, cooldown, refused;
+    return str_split(&text, ':', &open) && str_split(&text, ':', &cooldown) && str_split(&text, ':', &refused) &&
+           read_time(open, &out->open_until_unix_ns) && read_time(cooldown, &out->cooldown_until_unix_ns) &&
+           read_time(refused, &out->refused_until_unix_ns);
 }
 
 static void learn(struct board_share_rounds *r, const struct resp *reply) {
@@ -138,11 +141,11 @@ static struct str number(char out[24], int64_t unix_ns) {
 }
 
 struct told {
-    char name[TEXT_MAX], open[24], cooldown[24];
+    char name[TEXT_MAX], open[24], cooldown[24], refused[24];
 };
 
 static void tell(struct board_share_rounds *r, struct redis *redis, struct str prefix) {
-    struct str args[ARGS_FIXED + TELL_MAX * 3];
+    struct str args[ARGS_FIXED + TELL_MAX * 4];
     struct told *told = mem_alloc(TELL_MAX * sizeof *told);
     char keys[2][128];
     size_t n = 0, used = 0, slots = told ? take_slots(r) : 0;
@@ -162,6 +165,7 @@ static void tell(struct board_share_rounds *r, struct redis *redis, struct str p
         args[n++] = slot_name(r->slots[i], t->name);
         args[n++] = number(t->open, share.open_until_unix_ns);
         args[n++] = number(t->cooldown, share.cooldown_until_unix_ns);
+        args[n++] = number(t->refused, share.refused_until_unix_ns);
         used++;
     }
     put_slots(r, slots);

@@ -80,6 +80,7 @@ static uint64_t state_number(const struct board_view *v) {
     case BOARD_PROBING:
         return 1;
     case BOARD_COOLDOWN:
+    case BOARD_KEY_REFUSED:
         return 3;
     case BOARD_OPEN:
         return 4;

@@ -25,11 +25,14 @@ class Keys(Suite):
             provider(fake, 'waiting', ('busy', {'weight': 1000}), ('good', {})),
             provider(fake, 'all-bad', ('bad', {}), ('worse', {})),
             provider(fake, 'both-bad', ('bad', {}), ('worse', {})),
+            provider(fake, 'patient', ('bad', {}), ('worse', {})),
+            provider(fake, 'mixed', ('bad', {'weight': 1000}), ('one', {'limits': {'requests_per_minute': 1}})),
             provider(fake, 'limited', ('one', minute), ('two', minute)),
             provider(fake, 'queued', ('one', {'limits': {'concurrency': 4}}), ('two', {'limits': {'concurrency': 4}})),
             fake_provider(fake, 'other'),
         ]
         models = [{'name': p['name'], 'targets': [{'provider': p['name'], 'model': p['name']}]} for p in providers]
+        next(m for m in models if m['name'] == 'patient')['routing'] = {'queue': {'max_wait': '90s'}}
         models.append({'name': 'with-other', 'strategy': 'priority', 'targets': [
             {'provider': 'all-bad', 'model': 'm', 'priority': 0}, {'provider': 'other', 'model': 'm', 'priority': 1}]})
         models.append({**models[-1], 'name': 'both-with-other', 'targets': [
@@ -89,11 +92,35 @@ class Keys(Suite):
             return self.server.metrics()['penstock_target_state{provider="both-bad",model="m"}']
         self.assertEqual((shown()['both-bad', 'm'], metric()), (('usable', None, False), 0))
         self.assertEqual(self.chat('both-with-other').status, 200)
-        self.assertEqual((shown()['both-bad', 'm'], metric()), (('out', 'cooldown', True), 3))
+        self.assertEqual((shown()['both-bad', 'm'], metric()), (('out', 'key_refused', True), 3))
         self.assertEqual(shown()['other', 'm'][0], 'usable')
         explained = self.server.post('/v1/route/explain', chat_body('both-with-other')).json()
         self.assertEqual([(c['provider'], c['reason']) for c in explained['candidates']],
-                         [('other', 'kept'), ('both-bad', 'cooldown')])
+                         [('other', 'kept'), ('both-bad', 'key_refused')])
+        why = explained['candidates'][1]['why']
+        self.assertIn('its provider has refused the key (401, 402 or 403)', why)
+
+    def test_all_refused(self):
+        """What is told is what is the matter, until when, and what to do; not that a limit is reached, and nobody waits."""
+        self.assertEqual(self.chat('patient').status, 502)
+        self.assertEqual(len(self.fake.seen), 2)
+        for _ in range(2):
+            reply = self.chat('patient')
+            self.assertEqual((reply.status, reply.error()['code']), (502, 'upstream_error'))
+            self.assertIn('refused the keys configured for them (401, 402 or 403)', reply.error()['message'])
+            self.assertIn('check api_key or keys', reply.error()['message'])
+            self.assertNotIn(b'-key', reply.body)
+            self.assertIn(int(reply.header('retry-after')), range(50, 61))
+        self.assertEqual(self.server.metrics()['penstock_target_state{provider="patient",model="patient"}'], 3)
+        self.assertEqual(len(self.fake.seen), 2)
+
+    def test_one_refused_and_one_at_its_limit(self):
+        """There will be room: that is what is told."""
+        self.assertEqual(self.chat('mixed').status, 200)
+        for _ in range(3):
+            reply = self.chat('mixed')
+        self.assertEqual((reply.status, reply.error()['code']), (429, 'rate_limit_exceeded'))
+        self.assertIn('the requests that it may have a minute are used up', reply.error()['message'])
 
     def test_none_is_told(self):
         reply = self.chat('all-bad')

@@ -183,9 +183,10 @@ static void test_failures(void) {
         for (int i = 0; i < 5; i++)
             if (!attempt(slot, (enum failure)f, T0 + (uint64_t)i * MS, T0 + (uint64_t)i * MS)) break;
         struct board_view v = view_at(slot, T0 + SECOND);
-        enum board_why want = info->cooldown == FAILURE_COOLDOWN_ALWAYS ? BOARD_COOLDOWN
-                              : info->breaker                           ? BOARD_OPEN
-                                                                        : BOARD_USABLE;
+        enum board_why want = f == FAILURE_AUTH                           ? BOARD_KEY_REFUSED
+                              : info->cooldown == FAILURE_COOLDOWN_ALWAYS ? BOARD_COOLDOWN
+                              : info->breaker                             ? BOARD_OPEN
+                                                                          : BOARD_USABLE;
         if (v.why != want) fprintf(stderr, "%.*s\n", STR_ARG(info->name));
         CHECK_INT(v.why, want);
         CHECK_INT(v.breaker, want == BOARD_OPEN ? BREAKER_OPEN : BREAKER_CLOSED);
@@ -236,6 +237,13 @@ static void test_cooldown(void) {
     CHECK(view_at(slot, T0 + 22 * SECOND).usable);
     board_cooldown(slot, UINT64_MAX, T0 + 22 * SECOND);
     CHECK_INT(view_at(slot, T0 + 22 * SECOND).retry_at_ns, T0 + 622 * SECOND);
+    // Whose key was refused says so for that long; later it is no more than told to wait.
+    board_cooldown(slot, 0, T0 + 23 * SECOND);
+    REQUIRE(attempt(slot, FAILURE_AUTH, T0 + 23 * SECOND, T0 + 23 * SECOND));
+    CHECK(!board_begin(slot, limit_tokens(1, 0), BOARD_FORCE, T0 + 82 * SECOND, 0, &ticket, &refusal));
+    CHECK(refusal.why == BOARD_KEY_REFUSED && refusal.retry_at_ns == T0 + 83 * SECOND);
+    REQUIRE(attempt(slot, FAILURE_RATE_LIMIT, T0 + 83 * SECOND, T0 + 83 * SECOND));
+    CHECK_INT(view_at(slot, T0 + 84 * SECOND).why, BOARD_COOLDOWN);
     board_free(board);
 }
 
@@ -270,6 +278,17 @@ static void test_unsent(void) {
     board_totals(slot, &totals);
     CHECK_INT(totals.ended[FAILURE_CONNECT], 5);
     board_free(board);
+}
+
+// Who is refused by several is told what may be waited for, of that what comes first; a refused key only when there is
+// nothing else.
+static void test_which_refusal_is_told(void) {
+    static const struct board_refusal order[] = {
+        {BOARD_TOKENS, 5},      {BOARD_COOLDOWN, 9},    {BOARD_CONCURRENCY, UINT64_MAX},
+        {BOARD_KEY_REFUSED, 1}, {BOARD_KEY_REFUSED, 7}, {BOARD_TOO_LARGE, UINT64_MAX}};
+    for (size_t i = 0; i < ARRAY_LEN(order); i++)
+        for (size_t k = 0; k < ARRAY_LEN(order); k++) CHECK(board_refusal_before(&order[i], &order[k]) == (i < k));
+    CHECK(!board_is_limit(BOARD_KEY_REFUSED) && !board_is_sick(BOARD_KEY_REFUSED));
 }
 
 static void test_told_of(void) {
@@ -396,7 +415,7 @@ static void test_replicas(void) {
     struct board *board = board_create(), *other = board_create();
     REQUIRE(board && other);
     struct board_slot *a = slot_of(board), *b = slot_of(other);
-    struct board_share share, none = {0, 0};
+    struct board_share share, none = {0, 0, 0};
     const int64_t wall = INT64_C(1774771200) * 1000000000;
     board_slot_share(a, T0, wall, &share);
     CHECK(share.open_until_unix_ns == 0 && share.cooldown_until_unix_ns == 0);
@@ -412,8 +431,20 @@ static void test_replicas(void) {
     CHECK_INT(v.open_until_ns, 53500 * MS);
     board_slot_learn(b, &none, 50 * SECOND, wall);
     CHECK_INT(view_at(b, 50 * SECOND).open_until_ns, 53500 * MS);
+    CHECK_INT(v.why, BOARD_COOLDOWN);
+    // That a key was refused is known there as well, for as long as it is left alone.
+    struct board_slot *c = board_slot_get(board, STR("p"), STR("m"), STR("k"));
+    struct board_slot *d = board_slot_get(other, STR("p"), STR("m"), STR("k"));
+    REQUIRE(c && d);
+    CHECK(attempt(c, FAILURE_AUTH, T0, T0));
+    board_slot_share(c, T0, wall, &share);
+    CHECK_INT(share.refused_until_unix_ns, wall + INT64_C(60000000000));
+    CHECK_INT(share.cooldown_until_unix_ns, share.refused_until_unix_ns);
+    board_slot_learn(d, &share, 50 * SECOND, wall);
+    CHECK_INT(view_at(d, 50 * SECOND).why, BOARD_KEY_REFUSED);
+    CHECK(view_at(d, 110 * SECOND).usable);
     // What cannot be true is cut.
-    share = (struct board_share){INT64_MAX, INT64_MAX};
+    share = (struct board_share){INT64_MAX, INT64_MAX, 0};
     board_slot_learn(a, &share, T0, INT64_MIN);
     CHECK_INT(view_at(a, T0).cooldown_until_ns, T0 + 600 * SECOND);
     board_slot_learn(b, &share, 60 * SECOND, wall);
@@ -584,5 +615,5 @@ static void test_threads(void) {
 }
 
 TEST_MAIN(test_names, test_begin_and_end, test_clocks_of_loops, test_slots_are_used_again, test_no_memory,
-          test_failures, test_error_rate, test_cooldown, test_unsent, test_told_of, test_health, test_group,
-          test_latency, test_replicas, test_divided, test_parts_of_views, test_threads)
+          test_failures, test_error_rate, test_cooldown, test_unsent, test_which_refusal_is_told, test_told_of,
+          test_health, test_group, test_latency, test_replicas, test_divided, test_parts_of_views, test_threads)
