@@ -23,11 +23,11 @@ static void forward_minute(struct limit_minute *m, uint64_t newest, uint64_t ste
 static void forward(struct limit *l, uint64_t now_ns) {
     uint64_t step = now_ns / LIMIT_STEP_NS;
     if (step <= l->newest) return;
-    for (int kind = 0; kind < LIMIT_KINDS; kind++) forward_minute(&l->of[kind], l->newest, step);
+    for (unsigned kind = 0; kind < LIMIT_KINDS; kind++) forward_minute(&l->of[kind], l->newest, step);
     l->newest = step;
 }
 
-static void book(struct limit *l, int kind, uint64_t n) {
+static void book(struct limit *l, unsigned kind, uint64_t n) {
     struct limit_minute *m = &l->of[kind];
     uint32_t *step = &m->step[l->newest % LIMIT_STEPS];
     uint32_t fits = (uint32_t)MIN(n, (uint64_t)(UINT32_MAX - *step));
@@ -36,7 +36,7 @@ static void book(struct limit *l, int kind, uint64_t n) {
 }
 
 // When the steps that hold `excess` in all will have left, oldest first; all of them if they do not hold so much.
-static uint64_t freed_at(const struct limit *l, int kind, uint64_t excess) {
+static uint64_t freed_at(const struct limit *l, unsigned kind, uint64_t excess) {
     uint64_t first = l->newest >= LIMIT_STEPS - 1 ? l->newest - (LIMIT_STEPS - 1) : 0, step = first;
     for (uint64_t freed = 0; step <= l->newest; step++) {
         freed += l->of[kind].step[step % LIMIT_STEPS];
@@ -71,23 +71,23 @@ static bool said_no(const struct limit_learned *s, double need, uint64_t now_ns,
 
 // What of a call cannot be known before it is answered asks for no more than there ever is: how long the answer gets,
 // of a prompt what is cached.
-static bool is_vague(const struct limit_rules *rules, int kind) {
+static bool is_vague(const struct limit_rules *rules, unsigned kind) {
     return kind == LIMIT_OF_OUTPUT_TOKENS || (kind == LIMIT_OF_INPUT_TOKENS && rules->cached_free);
 }
 
-static uint64_t need_of(const struct limit_rules *rules, const struct limit_tokens *tokens, int kind) {
+static uint64_t need_of(const struct limit_rules *rules, const struct limit_tokens *tokens, unsigned kind) {
     if (kind == LIMIT_OF_REQUESTS) return 1;
     return is_vague(rules, kind) ? MIN(tokens->of[kind], rules->minute[kind]) : tokens->of[kind];
 }
 
-static double said_part(const struct limit_tokens *tokens, int kind) {
+static double said_part(const struct limit_tokens *tokens, unsigned kind) {
     return kind == LIMIT_OF_REQUESTS
                ? 1
                : (double)(kind == LIMIT_OF_OUTPUT_TOKENS ? tokens->expected_output : tokens->of[kind]);
 }
 
 static double need_said(const struct limit *l, const struct limit_rules *rules, const struct limit_tokens *tokens,
-                        int kind) {
+                        unsigned kind) {
     double need = said_part(tokens, kind), limit = l->of[kind].said.limit;
     return is_vague(rules, kind) && limit > 0 ? MIN(need, limit) : need;
 }
@@ -103,7 +103,7 @@ enum limit_answer limit_ask(struct limit *l, const struct limit_rules *rules, co
                  {LIMIT_OF_OUTPUT_TOKENS, LIMIT_OUTPUT_TOKENS}};
     forward(l, now_ns);
     *out_when = UINT64_MAX;
-    for (int kind = 0; kind < LIMIT_TOKEN_KINDS; kind++)
+    for (unsigned kind = 0; kind < LIMIT_TOKEN_KINDS; kind++)
         if (rules->minute[kind] && need_of(rules, tokens, kind) > rules->minute[kind]) return LIMIT_TOO_LARGE;
     if (rules->concurrency && l->running >= rules->concurrency) return LIMIT_CONCURRENCY;
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {
@@ -126,15 +126,15 @@ void limit_begin(struct limit *l, const struct limit_tokens *tokens, uint64_t no
     forward(l, now_ns);
     book(l, LIMIT_OF_REQUESTS, 1);
     l->running++;
-    for (int kind = 0; kind < LIMIT_TOKEN_KINDS; kind++) l->of[kind].held += tokens->of[kind];
-    for (int kind = 0; kind < LIMIT_KINDS; kind++) l->of[kind].said.remaining -= said_part(tokens, kind);
+    for (unsigned kind = 0; kind < LIMIT_TOKEN_KINDS; kind++) l->of[kind].held += tokens->of[kind];
+    for (unsigned kind = 0; kind < LIMIT_KINDS; kind++) l->of[kind].said.remaining -= said_part(tokens, kind);
 }
 
 void limit_end(struct limit *l, const struct limit_tokens *tokens, const struct limit_tokens *used, uint64_t now_ns) {
     INVARIANT(l->running > 0);
     forward(l, now_ns);
     l->running--;
-    for (int kind = 0; kind < LIMIT_TOKEN_KINDS; kind++) {
+    for (unsigned kind = 0; kind < LIMIT_TOKEN_KINDS; kind++) {
         INVARIANT(l->of[kind].held >= tokens->of[kind]);
         l->of[kind].held -= tokens->of[kind];
         book(l, kind, used->of[kind]);
@@ -159,7 +159,7 @@ void limit_cancel(struct limit *l, const struct limit_tokens *tokens, uint64_t b
     static const struct limit_tokens none = {.total = 0};
     limit_end(l, tokens, &none, now_ns);
     unbook_request(l, begun_ns);
-    for (int kind = 0; kind < LIMIT_KINDS; kind++)
+    for (unsigned kind = 0; kind < LIMIT_KINDS; kind++)
         // Of requests, what was said since has had it taken off, too.
         if (kind == LIMIT_OF_REQUESTS || begun_ns >= l->of[kind].said.at_ns)
             l->of[kind].said.remaining += said_part(tokens, kind);
