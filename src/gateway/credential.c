@@ -169,8 +169,9 @@ bool credential_refused(struct credential *c, uint64_t serial) {
 // --- fetching ---
 
 // What is wrong with a credential is no fault of the request's, and another target may be asked.
-static bool fetched(struct credential *c, struct credential_token *out_token, struct err *err) {
-    if (c->fetch(c->provider, out_token, err)) return true;
+static bool fetched(struct credential *c, atomic_bool *stop, struct credential_token *out_token, struct err *err) {
+    const struct credential_asker by = {c->provider, stop};
+    if (c->fetch(&by, out_token, err)) return true;
     if (err->status >= 500) return false;
     err->code = ERR_UPSTREAM_STATUS;
     err->status = err_info(ERR_UPSTREAM_STATUS)->status;
@@ -208,7 +209,7 @@ static void job_run(struct work *work) {
     struct credential_token token = {.lifetime_s = 0};
     // Another loop's job may have fetched it meanwhile, or found that it can't be.
     if (look(c).due) {
-        job->failed = !fetched(c, &token, &job->err);
+        job->failed = !fetched(c, &job->gl->gateway->stopping, &token, &job->err);
         if (job->failed)
             note_failure(c, &job->err);
         else
@@ -233,7 +234,7 @@ static void job_over(struct credential_job *job) {
     struct gateway_loop *gl = job->gl;
     struct wait_list woken;
     unlist(job);
-    if (job->failed)
+    if (job->failed && !atomic_load(&gl->gateway->stopping))
         log_error(gl->gateway->o.log, LOG_MSG("a provider's credentials could not be fetched"),
                   LOG_STR("provider", job->credential->provider->name), LOG_ERR(&job->err));
     if (job->fetched)
@@ -260,6 +261,7 @@ static bool take_back(struct credential *c, struct credential_job *job) {
 }
 
 void credential_stop(struct gateway_loop *gl) {
+    atomic_store(&gl->gateway->stopping, true);
     for (struct credential_job *next, *job = gl->credential_jobs; job; job = next) {
         next = job->next;
         if (!take_back(job->credential, job)) continue;

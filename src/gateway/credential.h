@@ -14,6 +14,8 @@
 #include "conf/conf.h"
 #include "model/sigv4.h"
 
+#include <stdatomic.h>
+
 struct call;
 struct credential;
 struct gateway_loop;
@@ -24,9 +26,12 @@ struct credential_token {
     uint64_t lifetime_s;       // from now on
 };
 void credential_token_free(struct credential_token *token);
+struct credential_asker {
+    const struct conf_provider *provider;
+    atomic_bool *stop; // once true, a fetch fails within about a second
+};
 // Blocks. False with *err set: nothing was fetched.
-typedef bool credential_fetch(const struct conf_provider *provider, struct credential_token *out_token,
-                              struct err *err);
+typedef bool credential_fetch(const struct credential_asker *by, struct credential_token *out_token, struct err *err);
 credential_fetch credential_fetch_google; // a service account's key, or a metadata server
 credential_fetch credential_fetch_azure;  // an access token of Entra ID
 credential_fetch credential_fetch_aws;    // a temporary key of a role
@@ -36,7 +41,8 @@ NODISCARD bool credential_create(const struct conf_provider *provider, struct cr
                                  struct err *err);
 void credential_free(struct credential *credential);
 
-// The loop ends: it waits for no other loop's fetch any more. No call may wait for one.
+// The process ends: what is being fetched is given up, and the loop waits for no other loop's fetch. No call may wait
+// for one.
 void credential_stop(struct gateway_loop *gl);
 
 enum credential_state {

@@ -36,8 +36,10 @@ void credential_answer_free(struct fetch_answer *answer) {
     fetch_answer_free(answer);
 }
 
-bool credential_ask(const struct conf_provider *p, struct fetch_request *request, struct fetch_answer *out,
+bool credential_ask(const struct credential_asker *by, struct fetch_request *request, struct fetch_answer *out,
                     struct err *err) {
+    const struct conf_provider *p = by->provider;
+    request->stop = by->stop;
     if (is_near(request->url))
         request->connect_ms = NEAR_CONNECT_MS;
     else
@@ -73,11 +75,11 @@ static bool read_token(const struct conf_provider *p, struct str body, struct cr
     return secret_set(&out->text, text) || err_no_memory(err);
 }
 
-bool credential_ask_token(const struct conf_provider *p, struct fetch_request *request, struct credential_token *out,
-                          struct err *err) {
+bool credential_ask_token(const struct credential_asker *by, struct fetch_request *request,
+                          struct credential_token *out, struct err *err) {
     struct fetch_answer answer;
-    if (!credential_ask(p, request, &answer, err)) return false;
-    bool ok = read_token(p, buf_str(&answer.body), out, err);
+    if (!credential_ask(by, request, &answer, err)) return false;
+    bool ok = read_token(by->provider, buf_str(&answer.body), out, err);
     credential_answer_free(&answer);
     return ok;
 }

@@ -10,12 +10,12 @@
 
 // The answer, when its status is 200. The provider's certificates and timeouts hold for it, and its proxy, but not on
 // the way to an address of this machine or its link, where metadata servers are.
-NODISCARD bool credential_ask(const struct conf_provider *provider, struct fetch_request *request,
+NODISCARD bool credential_ask(const struct credential_asker *by, struct fetch_request *request,
                               struct fetch_answer *out_answer, struct err *err);
 // With its secrets wiped.
 void credential_answer_free(struct fetch_answer *answer);
 // An access token in the form of OAuth 2.0 (RFC 6749, section 5).
-NODISCARD bool credential_ask_token(const struct conf_provider *provider, struct fetch_request *request,
+NODISCARD bool credential_ask_token(const struct credential_asker *by, struct fetch_request *request,
                                     struct credential_token *out_token, struct err *err);
 // "&NAME=VALUE", the value escaped.
 void credential_pair_put(struct buf *out, const char *name, struct str value);

@@ -50,10 +50,11 @@ static bool read_key(const struct conf_provider *p, struct str json, const char 
                    STR_ARG(p->name));
 }
 
-static bool ask_key(const struct conf_provider *p, struct fetch_request *request, struct credential_token *out,
+static bool ask_key(const struct credential_asker *by, struct fetch_request *request, struct credential_token *out,
                     struct err *err) {
+    const struct conf_provider *p = by->provider;
     struct fetch_answer answer;
-    if (!credential_ask(p, request, &answer, err)) return false;
+    if (!credential_ask(by, request, &answer, err)) return false;
     bool ok = read_key(p, buf_str(&answer.body), "Token", out, err);
     credential_answer_free(&answer);
     return ok;
@@ -63,12 +64,14 @@ static bool ask_key(const struct conf_provider *p, struct fetch_request *request
 
 #define ROLES "/latest/meta-data/iam/security-credentials/"
 
-static bool ask_role(const struct conf_provider *p, const struct http_field *token, struct buf *url, struct err *err) {
+static bool ask_role(const struct credential_asker *by, const struct http_field *token, struct buf *url,
+                     struct err *err) {
+    const struct conf_provider *p = by->provider;
     struct fetch_answer answer;
     buf_printf(url, "%.*s" ROLES, STR_ARG(p->identity.url));
     struct fetch_request request = {.url = buf_str(url), .fields = token, .n_fields = 1};
     if (url->failed) return err_no_memory(err);
-    if (!credential_ask(p, &request, &answer, err)) return false;
+    if (!credential_ask(by, &request, &answer, err)) return false;
     struct str body = str_trim(buf_str(&answer.body)), role = str_head(body, str_find_char(body, '\n'));
     bool ok = role.n > 0 ||
               err_set(err, ERR_UPSTREAM_INVALID,
@@ -79,13 +82,14 @@ static bool ask_role(const struct conf_provider *p, const struct http_field *tok
 }
 
 // Source: "Use the Instance Metadata Service", version 2: a token for a session first.
-static bool of_machine(const struct conf_provider *p, struct credential_token *out, struct err *err) {
+static bool of_machine(const struct credential_asker *by, struct credential_token *out, struct err *err) {
+    const struct conf_provider *p = by->provider;
     const struct http_field wish[] = {{STR("x-aws-ec2-metadata-token-ttl-seconds"), STR("300")}};
     struct buf url = BUF_INIT(URL_MAX);
     struct fetch_answer answer;
     buf_printf(&url, "%.*s/latest/api/token", STR_ARG(p->identity.url));
     struct fetch_request first = {.method = STR("PUT"), .url = buf_str(&url), .fields = wish, .n_fields = 1};
-    bool ok = url.failed ? err_no_memory(err) : credential_ask(p, &first, &answer, err);
+    bool ok = url.failed ? err_no_memory(err) : credential_ask(by, &first, &answer, err);
     if (ok) {
         const struct http_field token = {STR("x-aws-ec2-metadata-token"), str_trim(buf_str(&answer.body))};
         buf_clear(&url);
@@ -94,9 +98,9 @@ static bool of_machine(const struct conf_provider *p, struct credential_token *o
                      "provider \"%.*s\": no credentials: the machine's metadata server gave "
                      "no token",
                      STR_ARG(p->name));
-        ok = ok && ask_role(p, &token, &url, err);
+        ok = ok && ask_role(by, &token, &url, err);
         struct fetch_request second = {.url = buf_str(&url), .fields = &token, .n_fields = 1};
-        ok = ok && ask_key(p, &second, out, err);
+        ok = ok && ask_key(by, &second, out, err);
         credential_answer_free(&answer);
     }
     buf_free(&url);
@@ -105,18 +109,20 @@ static bool of_machine(const struct conf_provider *p, struct credential_token *o
 
 // --- a container's ---
 
-static bool of_container(const struct conf_provider *p, struct credential_token *out, struct err *err) {
+static bool of_container(const struct credential_asker *by, struct credential_token *out, struct err *err) {
+    const struct conf_provider *p = by->provider;
     SECRET_AUTO struct secret token = {0};
     if (!credential_read_token(p, &token, err)) return false;
     const struct http_field fields[] = {{STR("authorization"), secret_str(&token)}};
     struct fetch_request request = {.url = p->identity.url, .fields = fields, .n_fields = token.n ? 1 : 0};
-    return ask_key(p, &request, out, err);
+    return ask_key(by, &request, out, err);
 }
 
 // --- a service account's ---
 
 // Source: STS's API reference; as JSON, when that is accepted, the members are called as in XML.
-static bool of_service_account(const struct conf_provider *p, struct credential_token *out, struct err *err) {
+static bool of_service_account(const struct credential_asker *by, struct credential_token *out, struct err *err) {
+    const struct conf_provider *p = by->provider;
     const struct http_field fields[] = {{STR("content-type"), STR("application/x-www-form-urlencoded")},
                                         {STR("accept"), STR("application/json")}};
     static const struct str path[] = {STR_INIT("AssumeRoleWithWebIdentityResponse"),
@@ -133,7 +139,7 @@ static bool of_service_account(const struct conf_provider *p, struct credential_
     credential_pair_put(&body, "WebIdentityToken", secret_str(&token));
     struct fetch_request request = {
         .method = STR("POST"), .url = id->url, .fields = fields, .n_fields = ARRAY_LEN(fields), .body = buf_str(&body)};
-    bool ok = body.failed ? err_no_memory(err) : credential_ask(p, &request, &answer, err);
+    bool ok = body.failed ? err_no_memory(err) : credential_ask(by, &request, &answer, err);
     if (ok) {
         if (!json_get(buf_str(&answer.body), path, ARRAY_LEN(path), &key)) key = STR("{}");
         ok = read_key(p, key, "SessionToken", out, err);
@@ -144,8 +150,9 @@ static bool of_service_account(const struct conf_provider *p, struct credential_
     return ok;
 }
 
-bool credential_fetch_aws(const struct conf_provider *p, struct credential_token *out, struct err *err) {
-    if (p->identity.from == IDENTITY_WEB) return of_service_account(p, out, err);
-    if (p->identity.from == IDENTITY_CONTAINER) return of_container(p, out, err);
-    return of_machine(p, out, err);
+bool credential_fetch_aws(const struct credential_asker *by, struct credential_token *out, struct err *err) {
+    const struct conf_provider *p = by->provider;
+    if (p->identity.from == IDENTITY_WEB) return of_service_account(by, out, err);
+    if (p->identity.from == IDENTITY_CONTAINER) return of_container(by, out, err);
+    return of_machine(by, out, err);
 }

@@ -14,7 +14,8 @@ static struct str resource_of(const struct conf_provider *p) {
     return STR("https://cognitiveservices.azure.com");
 }
 
-static bool exchange(const struct conf_provider *p, struct credential_token *out, struct err *err) {
+static bool exchange(const struct credential_asker *by, struct credential_token *out, struct err *err) {
+    const struct conf_provider *p = by->provider;
     const struct http_field fields[] = {{STR("content-type"), STR("application/x-www-form-urlencoded")}};
     const struct conf_identity *id = &p->identity;
     struct buf body = BUF_INIT(BODY_MAX);
@@ -30,14 +31,15 @@ static bool exchange(const struct conf_provider *p, struct credential_token *out
     credential_pair_put(&body, id->from == IDENTITY_WEB ? "client_assertion" : "client_secret", secret_str(&proof));
     struct fetch_request request = {
         .method = STR("POST"), .url = id->url, .fields = fields, .n_fields = 1, .body = buf_str(&body)};
-    bool ok = body.failed ? err_no_memory(err) : credential_ask_token(p, &request, out, err);
+    bool ok = body.failed ? err_no_memory(err) : credential_ask_token(by, &request, out, err);
     secret_wipe(body.p, body.n);
     buf_free(&body);
     return ok;
 }
 
 // Source: "How to use managed identities for Azure resources on a VM"; of App Service, api-version 2019-08-01.
-static bool managed(const struct conf_provider *p, struct credential_token *out, struct err *err) {
+static bool managed(const struct credential_asker *by, struct credential_token *out, struct err *err) {
+    const struct conf_provider *p = by->provider;
     const struct conf_identity *id = &p->identity;
     bool machine = id->from == IDENTITY_MACHINE;
     const struct http_field field = machine ? (struct http_field){STR("metadata"), STR("true")}
@@ -48,12 +50,13 @@ static bool managed(const struct conf_provider *p, struct credential_token *out,
     credential_pair_put(&url, "resource", resource_of(p));
     if (id->account.n) credential_pair_put(&url, "client_id", id->account);
     struct fetch_request request = {.url = buf_str(&url), .fields = &field, .n_fields = 1};
-    bool ok = url.failed ? err_no_memory(err) : credential_ask_token(p, &request, out, err);
+    bool ok = url.failed ? err_no_memory(err) : credential_ask_token(by, &request, out, err);
     buf_free(&url);
     return ok;
 }
 
-bool credential_fetch_azure(const struct conf_provider *p, struct credential_token *out, struct err *err) {
+bool credential_fetch_azure(const struct credential_asker *by, struct credential_token *out, struct err *err) {
+    const struct conf_provider *p = by->provider;
     bool exchanged = p->identity.from == IDENTITY_WEB || p->identity.from == IDENTITY_SECRET;
-    return exchanged ? exchange(p, out, err) : managed(p, out, err);
+    return exchanged ? exchange(by, out, err) : managed(by, out, err);
 }

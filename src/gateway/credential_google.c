@@ -12,13 +12,13 @@
 #define METADATA_PATH "/computeMetadata/v1/instance/service-accounts/default/token"
 #define LIFETIME_S 3600
 
-static bool from_metadata(const struct conf_provider *p, struct str at, struct credential_token *out_token,
+static bool from_metadata(const struct credential_asker *by, struct str at, struct credential_token *out_token,
                           struct err *err) {
     const struct http_field fields[] = {{STR("metadata-flavor"), STR("Google")}};
     struct buf url = BUF_INIT(1024);
     buf_printf(&url, "%.*s" METADATA_PATH, STR_ARG(at));
     struct fetch_request request = {.url = buf_str(&url), .fields = fields, .n_fields = 1};
-    bool ok = !url.failed && credential_ask_token(p, &request, out_token, err);
+    bool ok = !url.failed && credential_ask_token(by, &request, out_token, err);
     if (url.failed) err_no_memory(err);
     buf_free(&url);
     return ok;
@@ -65,7 +65,8 @@ static bool sign(const struct account *a, struct buf *out, struct err *err) {
     return ok;
 }
 
-static bool from_account(const struct conf_provider *p, struct credential_token *out_token, struct err *err) {
+static bool from_account(const struct credential_asker *by, struct credential_token *out_token, struct err *err) {
+    const struct conf_provider *p = by->provider;
     const struct http_field fields[] = {{STR("content-type"), STR("application/x-www-form-urlencoded")}};
     struct account a = {.email = STR("")};
     struct buf body = BUF_INIT(1 << 16);
@@ -75,16 +76,17 @@ static bool from_account(const struct conf_provider *p, struct credential_token 
     if (ok && !sign(&a, &body, err)) ok = err_wrap(err, "provider \"%.*s\"", STR_ARG(p->name));
     struct fetch_request request = {
         .method = STR("POST"), .url = a.token_uri, .fields = fields, .n_fields = 1, .body = buf_str(&body)};
-    ok = ok && credential_ask_token(p, &request, out_token, err);
+    ok = ok && credential_ask_token(by, &request, out_token, err);
     secret_wipe(body.p, body.n);
     buf_free(&body);
     arena_wipe_free(&a.arena);
     return ok;
 }
 
-bool credential_fetch_google(const struct conf_provider *p, struct credential_token *out_token, struct err *err) {
+bool credential_fetch_google(const struct credential_asker *by, struct credential_token *out_token, struct err *err) {
+    const struct conf_provider *p = by->provider;
     struct str given = str_trim(secret_str(&p->credentials));
-    if (str_eq(given, STR("metadata"))) return from_metadata(p, STR(METADATA), out_token, err);
-    if (str_starts(given, STR("http://"))) return from_metadata(p, given, out_token, err);
-    return from_account(p, out_token, err);
+    if (str_eq(given, STR("metadata"))) return from_metadata(by, STR(METADATA), out_token, err);
+    if (str_starts(given, STR("http://"))) return from_metadata(by, given, out_token, err);
+    return from_account(by, out_token, err);
 }

@@ -71,6 +71,7 @@ struct gateway {
     uint64_t started_ns; // monotonic
     char via[32];        // what this process adds to Via: by it a request that came back is known
     atomic_bool ready, draining;
+    atomic_bool stopping;      // nothing is under way any more: what is fetched in the background is given up
     struct quota_share *share; // on the first loop; NULL: no Redis is configured
     struct flights *flights;
     struct queue_line queue;

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 
-from harness import Suite, chat_body, eventually, fake_provider, in_parallel, main  # first: it finds the fakes
+from harness import Suite, chat_body, eventually, fake_provider, in_parallel, main, request_bytes  # first: it finds the fakes
 
 from azure_upstream import AzureUpstream
 from bedrock_upstream import BedrockUpstream
@@ -185,6 +185,20 @@ class Identity(Suite):
         self.assertEqual({r.status for r in ended}, {502}, ended[0])
         self.assertTrue(eventually(lambda: server.chat('m').status == 200), server.log())
         self.assertEqual(self.cloud.count, 1)
+
+    def test_a_stop_waits_for_none(self):
+        """What is fetched for nobody any more is given up; its time is not waited for, nor is that a failure."""
+        for start in (lambda: self.bedrock(**self.at_aws()), lambda: self.azure(AZURE_POD_IDENTITY_AUTHORITY_HOST=self.cloud.url)):
+            self.cloud.hang = 'silent'
+            asked = len(self.cloud.asked)
+            server = start()
+            client = server.conn()
+            client.send(request_bytes('POST', '/v1/chat/completions', chat_body('m'), key=server.key))
+            self.assertTrue(eventually(lambda: len(self.cloud.asked) > asked))
+            client.close()
+            self.assertTrue(eventually(lambda: '"status":499' in server.log()), server.log())
+            server.stop()
+            self.assertNotIn('could not be fetched', server.log())
 
     def test_wrong_configurations(self):
         for provider, words in (({'kind': 'bedrock', 'region': 'r', 'credentials': 'x'}, 'knows only `auto`'),
