@@ -14,7 +14,41 @@ static void table_drop(struct sqlite_bulk *bulk) {
     statement_drop(bulk);
     mem_free(bulk->table);
     mem_free(bulk->create);
-    bulk->table = bulk->create = NULL;
+    mem_free(bulk->index);
+    mem_free(bulk->create_index);
+    bulk->table = bulk->create = bulk->index = bulk->create_index = NULL;
+    bulk->image.index.n = 0;
+}
+
+// One row a column of each index: which, what SQLite would not find as an image has it, and the index.
+#define INDEX_COLUMNS                                                                                                  \
+    "SELECT x.cid, l.\"unique\" OR l.partial OR x.desc OR x.cid < 1, s.name, s.sql"                                    \
+    " FROM pragma_index_list(?1, 'main') l JOIN pragma_index_xinfo(l.name, 'main') x ON x.key"                         \
+    " JOIN main.sqlite_schema s ON s.type = 'index' AND s.name = l.name ORDER BY l.seq, x.seqno"
+
+// Without the table's index in it the image serves as well; SQLite only takes longer.
+static int index_take(struct sqlite_bulk *bulk, sqlite3 *db) {
+    struct sqlite_index index = {0};
+    sqlite3_stmt *st;
+    int rc = sqlite3_prepare_v2(db, INDEX_COLUMNS, -1, &st, NULL);
+    if (rc) return rc;
+    rc = sqlite3_bind_text(st, 1, bulk->table, -1, SQLITE_STATIC);
+    while (!rc && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(st, 2), *text = (const char *)sqlite3_column_text(st, 3);
+        bool other = bulk->index && name && strcmp(bulk->index, name) != 0;
+        rc = SQLITE_DONE;
+        if (index.n == SQLITE_INDEX_COLUMNS_MAX || other || sqlite3_column_int(st, 1) || !name || !text) {
+            index.n = 0;
+            break;
+        }
+        index.columns[index.n++] = (unsigned)sqlite3_column_int(st, 0);
+        if (!bulk->index) bulk->index = mem_strdup(str_c(name));
+        if (!bulk->create_index) bulk->create_index = mem_strdup(str_c(text));
+        rc = bulk->index && bulk->create_index ? SQLITE_OK : SQLITE_NOMEM;
+    }
+    sqlite3_finalize(st);
+    bulk->image.index = index;
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 // The image's table has the same shape as the table itself, or SQLite would not copy rows as they lie.
@@ -34,6 +68,7 @@ static int table_take(struct sqlite_bulk *bulk, sqlite3 *db, struct str table) {
         rc = SQLITE_ERROR;
     }
     sqlite3_finalize(st);
+    if (!rc) rc = index_take(bulk, db);
     if (rc) table_drop(bulk);
     return rc;
 }
@@ -79,7 +114,12 @@ static int attach(struct sqlite_bulk *bulk, sqlite3 *db) {
 
 int sqlite_bulk_load(struct sqlite_bulk *bulk, sqlite3 *db) {
     struct str bytes;
-    if (!image_finish(&bulk->image, str_c(bulk->table), str_c(bulk->create), &bytes)) return SQLITE_TOOBIG;
+    struct sqlite_image_names names = {.table = str_c(bulk->table), .create = str_c(bulk->create)};
+    if (bulk->image.index.n) {
+        names.index = str_c(bulk->index);
+        names.create_index = str_c(bulk->create_index);
+    }
+    if (!image_finish(&bulk->image, &names, &bytes)) return SQLITE_TOOBIG;
     int rc = attach(bulk, db);
     // Not as read-only: then no transaction that writes could begin. Nothing does write to it.
     if (!rc) rc = sqlite3_deserialize(db, SCHEMA, bulk->image.p, (sqlite3_int64)bytes.n, (sqlite3_int64)bytes.n, 0);

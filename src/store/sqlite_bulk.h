@@ -13,8 +13,9 @@ struct sqlite_bulk {
     struct sqlite_image image; // being gathered
     unsigned char *loaded;     // the pages that SQLite reads: never those that are being written
     size_t loaded_cap;
-    char *table, *create; // owned; the text of its CREATE TABLE statement
-    sqlite3_stmt *copy;   // finalized by sqlite_bulk_close
+    // Owned: names, and the texts of the CREATE statements; those of the index are NULL when there is none.
+    char *table, *create, *index, *create_index;
+    sqlite3_stmt *copy; // finalized by sqlite_bulk_close
     bool attached;
 };
 

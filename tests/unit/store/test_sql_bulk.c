@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "os/rand.h"
+#include "store/migrate.h"
 #include "store/sql.h"
 
 static struct err err;
@@ -23,15 +24,16 @@ static int64_t one(struct sql *db, const char *text) {
     return v;
 }
 
-static bool is_sound(struct sql *db) {
+static bool checks(struct sql *db, const char *pragma) {
     struct sql_stmt *st;
     bool row;
-    REQUIRE(sql_prepare(sql_platform(db), STR("PRAGMA main.integrity_check"), &st, &err) && sql_step(st, &row, &err) &&
-            row);
+    REQUIRE(sql_prepare(sql_platform(db), str_c(pragma), &st, &err) && sql_step(st, &row, &err) && row);
     bool ok = str_eq(sql_col_text(st, 0), STR("ok"));
     sql_reset(st);
     return ok;
 }
+
+static bool is_sound(struct sql *db) { return checks(db, "PRAGMA main.integrity_check"); }
 
 static bool insert(struct sql *db) {
     if (!sql_bulk_load(db, &err) || !sql_begin(db, &err)) return false;
@@ -95,6 +97,90 @@ static void test_many_rows(void) {
         CHECK(is_sound(db));
     }
     CHECK_INT(one(db, "SELECT count(*) FROM t WHERE b IS NULL"), 1 + 1 + 100 + 334 + 1000 + 16667);
+    sql_close(db);
+}
+
+// Whether SQLite copies rows as they lie: a program for each column takes four times as long.
+static bool copies(struct sql *db, const char *text) {
+    struct sql_stmt *st;
+    bool row, all = true;
+    unsigned n = 0;
+    REQUIRE(sql_prepare(sql_platform(db), str_c(text), &st, &err));
+    while (sql_step(st, &row, &err) && row) {
+        n++;
+        if (str_eq(sql_col_text(st, 1), STR("Column"))) all = false;
+    }
+    CHECK(n > 0);
+    return all;
+}
+#define COPY_T "EXPLAIN INSERT INTO main.t SELECT * FROM bulk.t"
+
+// The index comes in any order, has leaves and a root of its own, and is what SQLite would have made of the rows.
+static void test_index(void) {
+    static const size_t counts[] = {1, 2, 300, 1000, 3000, 50000, 500, 50000};
+    struct sql *db = make("index", T "; CREATE INDEX t_by_b ON t (b, a)");
+    int64_t key = 0;
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+        bool ordered = i % 2;
+        REQUIRE(sql_bulk_begin(db, STR("t"), 3, &err));
+        for (size_t k = 0; k < counts[i]; k++) {
+            int64_t b = ordered ? key : (int64_t)rand_u64() >> (rand_u64() % 64);
+            REQUIRE(sql_bulk_add(db, (int64_t[]){key++, (int64_t)(rand_u64() % 3), b}, 0));
+        }
+        CHECK(insert(db));
+        CHECK(copies(db, COPY_T) && checks(db, "PRAGMA bulk.integrity_check"));
+        CHECK_INT(one(db, "SELECT count(*) FROM t"), key);
+        CHECK_INT(one(db, "SELECT count(*) FROM t INDEXED BY t_by_b WHERE b > -9223372036854775808 OR a < 3"), key);
+        CHECK(is_sound(db));
+    }
+    // One of the rows that a lot has is there: nothing of the lot is, nor in the index.
+    REQUIRE(sql_bulk_begin(db, STR("t"), 3, &err));
+    for (int64_t id = key - 1; id < key + 500; id++) CHECK(sql_bulk_add(db, (int64_t[]){id, 7, 7}, 0));
+    CHECK(!insert(db));
+    CHECK(is_sound(db));
+    CHECK_INT(one(db, "SELECT count(*) FROM t WHERE b = 7 AND a = 7"), 0);
+    // NULL is not for the index of an image; the rows are for others to insert.
+    REQUIRE(sql_bulk_begin(db, STR("t"), 3, &err));
+    CHECK(!sql_bulk_add(db, (int64_t[]){key, 7, 7}, 4));
+    sql_close(db);
+}
+
+// What an image cannot have as the table has it, it does not have: SQLite makes the entries itself.
+static void test_other_indexes(void) {
+    static const char *const indexes[] = {"CREATE INDEX i ON t (a DESC)",
+                                          "CREATE UNIQUE INDEX i ON t (a)",
+                                          "CREATE INDEX i ON t (a) WHERE a > 4500",
+                                          "CREATE INDEX i ON t (a + b)",
+                                          "CREATE INDEX i ON t (a, id)",
+                                          "CREATE INDEX i ON t (a, b, a, b)",
+                                          "CREATE INDEX i ON t (a); CREATE INDEX j ON t (b)"};
+    for (size_t i = 0; i < ARRAY_LEN(indexes); i++) {
+        char name[16];
+        snprintf(name, sizeof name, "other-%zu", i);
+        struct sql *db = make(name, T);
+        REQUIRE(sql_exec(db, str_c(indexes[i]), &err));
+        REQUIRE(sql_bulk_begin(db, STR("t"), 3, &err));
+        for (int64_t id = 0; id < 1000; id++) CHECK(sql_bulk_add(db, (int64_t[]){id, 5000 - id, id / 2}, 0));
+        CHECK(insert(db));
+        CHECK_INT(one(db, "SELECT count(*) FROM t"), 1000);
+        CHECK(is_sound(db));
+        sql_close(db);
+    }
+}
+
+// An index that usage gets, or a column, must not make each row of it dear unnoticed.
+static void test_usage(void) {
+    struct sql *db = make("usage", "");
+    REQUIRE(migrate_to(db, MIGRATE_STEPS, &err));
+    unsigned columns = (unsigned)one(db, "SELECT count(*) FROM pragma_table_info('usage')");
+    REQUIRE(columns > 2 && columns <= 64 && sql_bulk_begin(db, STR("usage"), columns, &err));
+    for (int64_t id = 1; id <= 1000; id++) {
+        int64_t values[64] = {id, 1, id * 7919 % 1000, id % 9};
+        CHECK(sql_bulk_add(db, values, 0));
+    }
+    CHECK(insert(db));
+    CHECK(copies(db, "EXPLAIN INSERT INTO main.usage SELECT * FROM bulk.usage"));
+    CHECK(is_sound(db));
     sql_close(db);
 }
 
@@ -170,7 +256,7 @@ static void test_between(void) {
 }
 
 static void test_no_memory(void) {
-    struct sql *db = make("memory", T);
+    struct sql *db = make("memory", T "; CREATE INDEX t_by_b ON t (b)");
     int64_t done = 0;
     for (uint64_t nth = 1; nth < 400; nth++) {
         mem_fail_nth(nth);
@@ -186,4 +272,5 @@ static void test_no_memory(void) {
     sql_close(db);
 }
 
-TEST_MAIN(test_every_width, test_many_rows, test_existing_key, test_refusals, test_between, test_no_memory)
+TEST_MAIN(test_every_width, test_many_rows, test_index, test_other_indexes, test_usage, test_existing_key,
+          test_refusals, test_between, test_no_memory)
