@@ -1,8 +1,6 @@
 // Replies over HTTP/1.1: heads, chunked or counted bodies, keep-alive or close.
 #include "net/http_server_internal.h"
 
-#include <stdio.h>
-
 #define PIECES_MAX 16
 
 static struct http_conn *conn_of(struct http_req *req) { return CONTAINER_OF(req, struct http1_req, req)->conn; }
@@ -68,7 +66,13 @@ static void reply_head(struct http_req *req, int status, const struct http_field
     if (!conn->held_head.p) stream_reset(&conn->stream);
 }
 
-static size_t hex_line(char out[20], size_t n) { return (size_t)snprintf(out, 20, "%zx\r\n", n); }
+static size_t hex_line(char out[20], size_t n) {
+    unsigned digits = (67 - (unsigned)__builtin_clzll(n | 1)) / 4;
+    for (unsigned i = digits; i--; n >>= 4) out[i] = "0123456789abcdef"[n & 15];
+    out[digits] = '\r';
+    out[digits + 1] = '\n';
+    return digits + 2;
+}
 
 static size_t reply_data(struct http_req *req, const struct str *parts, size_t count, bool last) {
     struct http_conn *conn = conn_of(req);

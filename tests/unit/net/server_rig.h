@@ -27,6 +27,7 @@ static inline void reply(struct http_req *req, int status, struct str body) {
 }
 
 static const char k_block[1000] = {'x'};
+static const size_t k_sizes[] = {1, 9, 10, 15, 16, 255, 256, 999};
 
 static inline void produce(struct rig *rig, struct http_req *req) {
     size_t queued = 0;
@@ -61,6 +62,10 @@ static inline void on_request(struct http_req *req) {
         http_reply_data(req, parts, 3, false);
         http_reply_data(req, parts, 0, false);
         http_reply_data(req, parts, 1, true);
+    } else if (str_eq(req->path, STR("/sizes"))) {
+        http_reply_head(req, 200, NULL, 0, HTTP_LENGTH_UNKNOWN);
+        for (size_t i = 0; i < ARRAY_LEN(k_sizes); i++)
+            http_reply_data(req, &(struct str){.p = k_block, .n = k_sizes[i]}, 1, i + 1 == ARRAY_LEN(k_sizes));
     } else if (str_eq(req->path, STR("/cut"))) {
         http_reply_head(req, 200, NULL, 0, 100);
         http_reply_data(req, &STR("half"), 1, false);

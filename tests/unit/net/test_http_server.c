@@ -28,6 +28,16 @@ static void good_requests(struct wire *w) {
     CHECK(wire_read_until(fd, &in, STR("\r\n0\r\n\r\n")));
     CHECK(str_ends(buf_str(&in), STR("transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\na\r\n0\r\n\r\n")));
     buf_clear(&in);
+    BUF_AUTO struct buf want = BUF_INIT(64 * 1024);
+    for (size_t i = 0; i < ARRAY_LEN(k_sizes); i++) {
+        buf_printf(&want, "\r\n%zx\r\n", k_sizes[i]);
+        buf_append(&want, k_block, k_sizes[i]);
+    }
+    buf_lit(&want, "\r\n0\r\n\r\n");
+    CHECK(wire_send(fd, STR(GET("/sizes"))));
+    CHECK(wire_read_until(fd, &in, STR("\r\n0\r\n\r\n")));
+    CHECK(str_ends(buf_str(&in), buf_str(&want)));
+    buf_clear(&in);
     // 100-continue: asked for, given before the body comes.
     CHECK(wire_send(fd, STR("POST /echo HTTP/1.1\r\n" HOST "expect: 100-continue\r\ncontent-length: 2\r\n\r\n")));
     CHECK_INT(read_answer(fd, &in, &body), 100);
@@ -40,7 +50,7 @@ static void good_requests(struct wire *w) {
 static void test_good_requests(void) {
     struct rig rig;
     rig_run(&rig, good_requests);
-    CHECK_INT(rig.requests, 14);
+    CHECK_INT(rig.requests, 15);
     CHECK_INT(rig.rejects + rig.aborts, 0);
 }
 
