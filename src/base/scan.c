@@ -34,7 +34,7 @@ const struct scan_ops *scan_ops(void) {
 
 size_t scan_string_stop(struct str s) { return scan_ops()->string_stop(s.p, s.n); }
 size_t scan_json_escape(struct str s) { return scan_ops()->json_escape(s.p, s.n); }
-size_t scan_space(struct str s) { return scan_ops()->space(s.p, s.n); }
+size_t scan_spaces(struct str s) { return scan_ops()->space(s.p, s.n); }
 size_t scan_digit_or_at(struct str s) { return scan_ops()->digit_or_at(s.p, s.n); }
 size_t scan_find(struct str hay, struct str needle) { return scan_ops()->find(hay, needle); }
 

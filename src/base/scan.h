@@ -13,7 +13,9 @@ size_t scan_string_stop(struct str s);
 // First byte that must be escaped in a JSON string: '"', '\\' or below 0x20. Non-ASCII bytes are passed over.
 size_t scan_json_escape(struct str s);
 // First byte that is not JSON white space (space, tab, CR, LF).
-size_t scan_space(struct str s);
+size_t scan_spaces(struct str s);
+// The same, where there is mostly none: told without a call.
+static inline size_t scan_space(struct str s) { return s.n && (unsigned char)s.p[0] <= ' ' ? scan_spaces(s) : 0; }
 // First decimal digit or '@': where numbers and addresses can be.
 size_t scan_digit_or_at(struct str s);
 // First needle, comparing first and last byte of it at memory speed. An empty needle is found at 0.

@@ -139,10 +139,23 @@ bool openai_usage_of(struct str data, struct usage *io_usage) {
 }
 
 bool openai_only_usage(struct str data) {
-    struct str usage, choices;
-    if (!JSON_GET(data, &usage, STR("usage")) || json_raw_kind(usage) != JSON_OBJECT) return false;
-    if (!JSON_GET(data, &choices, STR("choices")) || json_raw_kind(choices) != JSON_ARRAY) return false;
-    return str_eq(str_trim(str_from(choices, 1)), STR("]"));
+    struct json_reader r;
+    struct str key, choices = STR_NONE;
+    enum json_kind kind, usage = JSON_NULL;
+    bool told = false;
+    json_reader_init(&r, data, 0);
+    if (!json_peek(&r, &kind) || kind != JSON_OBJECT || !json_enter_object(&r)) return false;
+    // The first of each name counts, and nothing behind both.
+    while (!(told && choices.p) && json_member(&r, &key, &kind)) {
+        if (!told && json_string_eq(key, STR("usage"))) {
+            told = true;
+            usage = kind;
+        } else if (!choices.p && json_string_eq(key, STR("choices")) && !json_skip(&r, &choices)) {
+            return false;
+        }
+    }
+    return json_ok(&r) && usage == JSON_OBJECT && choices.p && json_raw_kind(choices) == JSON_ARRAY &&
+           str_eq(str_trim(str_from(choices, 1)), STR("]"));
 }
 
 void openai_usage_put(struct buf *out, const struct usage *u) {
