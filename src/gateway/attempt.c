@@ -197,7 +197,8 @@ static void tell_board(struct attempt *a, enum failure why) {
     struct board_outcome whole = o, target = o;
     whole.rate = NULL;
     if (a->keyed && why != FAILURE_OVERLOADED) target.rate = NULL;
-    if (t->slot) board_end(t->slot, &a->ticket, &target, now);
+    if (t->slot && board_end(t->slot, &a->ticket, &target, now)) a->opened = true;
+    if (a->note) a->note->opened = a->opened;
     if (a->keyed) board_end(call->runtime->routes->keys[t->provider->index][a->key], &a->key_ticket, &whole, now);
     if (a->keyed && t->node) board_end(t->node->keys[a->key], &a->model_key, &o, now);
     if (t->provider_slot) board_end(t->provider_slot, &a->provider_ticket, &whole, now);

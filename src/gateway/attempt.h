@@ -18,6 +18,7 @@ struct fan;
 struct http_exchange;
 struct meter_series;
 struct opening;
+struct try_note;
 
 struct attempt {
     struct call *call;
@@ -37,6 +38,8 @@ struct attempt {
     struct opening *opening;            // its stream has not begun (opening.h); NULL: nothing is held back
     uint64_t sent_ns;                   // monotonic; 0: not yet
     uint32_t calls;                     // that it was to its provider
+    struct try_note *note;              // what is told of it; NULL: it is not over
+    bool opened;                        // its target's breaker, by how it failed
     const struct meter_series *series;  // NULL until it was sent
     const struct dialect_ops *upstream; // the dialect the target is spoken to in
     const struct chat_report *dropped;  // what the target could not be told; NULL: nothing

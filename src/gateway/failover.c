@@ -289,7 +289,7 @@ static void join_queue(struct call *call) {
         return;
     }
     (void)nobody(call, &err);
-    if (!queue_join(call, &err)) call_fail(call, &err);
+    if (!queue_join(call, &err)) failover_give_up(call, &err);
 }
 
 void failover_go(struct call *call) {
@@ -345,24 +345,49 @@ static void on_wait_over(struct timer *timer) {
         f->queue = true;
         f->spent = 0;
         (void)nobody(call, &err);
-        if (!queue_join(call, &err)) call_fail(call, &err);
+        if (!queue_join(call, &err)) failover_give_up(call, &err);
     }
 }
 
 // --- what is told ---
 
-void failover_note(struct call *call, const struct attempt *a, const char *error, int status) {
+void failover_note(struct call *call, struct attempt *a, const char *error, int status) {
     struct failover *f = &call->failover;
     if (f->tried_count == ARRAY_LEN(f->tried)) return;
     const struct route_target *t = &call->route.targets[a->target];
     uint64_t ms = a->sent_ns ? (clock_mono_ns() - a->sent_ns) / NS_PER_MS : 0;
-    f->tried[f->tried_count++] = (struct try_note){.provider = t->provider,
-                                                   .model = t->model,
-                                                   .error = error,
-                                                   .status = status,
-                                                   .hedge = a->hedge,
-                                                   .calls = a->calls,
-                                                   .ms = (uint32_t)MIN(ms, (uint64_t)UINT32_MAX)};
+    a->note = &f->tried[f->tried_count++];
+    *a->note = (struct try_note){.provider = t->provider,
+                                 .model = t->model,
+                                 .error = error,
+                                 .status = status,
+                                 .hedge = a->hedge,
+                                 .calls = a->calls,
+                                 .opened = a->opened,
+                                 .ms = (uint32_t)MIN(ms, (uint64_t)UINT32_MAX)};
+}
+
+static enum err_code code_of(const struct try_note *t, enum failure why) {
+    for (int i = 0; t->error && i < ERR_COUNT; i++)
+        if (!strcmp(err_info((enum err_code)i)->wire_code, t->error)) return (enum err_code)i;
+    return why == FAILURE_INVALID_ANSWER ? ERR_UPSTREAM_INVALID : ERR_UPSTREAM_STATUS;
+}
+
+void failover_give_up(struct call *call, const struct err *err) {
+    const struct failover *f = &call->failover;
+    struct err last;
+    // Who was told to come back later is told so all the same.
+    if (!f->tried_count || f->why == FAILURE_RATE_LIMIT || f->why == FAILURE_CANCELLED) {
+        call_fail(call, err);
+        return;
+    }
+    const struct try_note *t = &f->tried[f->tried_count - 1];
+    err_set(&last, code_of(t, f->why), "provider \"%.*s\" failed: %s Then %s%s", STR_ARG(t->provider->name),
+            failure_info(f->why)->meaning, t->opened ? "its circuit breaker opened, and " : "", err->message);
+    if (t->status >= 400 && f->why != FAILURE_AUTH) last.status = t->status;
+    if (!t->status && f->why == FAILURE_OVERLOADED) last.status = 503;
+    last.retry_s = err->retry_s;
+    call_fail(call, &last);
 }
 
 enum failure failure_of_err(const struct err *err) {

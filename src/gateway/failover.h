@@ -20,6 +20,7 @@ struct try_note {
     int status;
     uint32_t ms, calls;
     bool hedge;
+    bool opened; // its target's breaker
 };
 
 struct failover {
@@ -54,7 +55,10 @@ NODISCARD bool failover_again(struct call *call, enum failure why);
 void failover_go(struct call *call);
 // Whether the target of that index is not to be waited for.
 bool failover_is_spent(const struct call *call, size_t target);
-void failover_note(struct call *call, const struct attempt *a, const char *error, int status);
+void failover_note(struct call *call, struct attempt *a, const char *error, int status);
+// Nobody can be asked any more, as *err says: that is the end of a call of which no attempt has failed, else the last
+// failure is.
+void failover_give_up(struct call *call, const struct err *err);
 
 enum failure failure_of_err(const struct err *err);
 // What the body of a provider's error says.

@@ -285,7 +285,7 @@ static void on_late(struct timer *timer) {
             STR_ARG(str_head(call->request.model, 100)), (unsigned long long)ms,
             STR_ARG(board_why_words(call->failover.refused)));
     err.retry_s = at > now && at - now < RATE_MAX_NS ? (unsigned)((at - now + NS_PER_SEC - 1) / NS_PER_SEC) : 1;
-    call_fail(call, &err);
+    failover_give_up(call, &err);
 }
 
 // All places are taken by those who are owed as much.
@@ -406,7 +406,7 @@ static void take_turns(struct gateway_loop *gl, struct wait_list *served, struct
 static void put_out(struct call *call) {
     struct err err;
     (void)refuse_full(call, &err);
-    call_fail(call, &err);
+    failover_give_up(call, &err);
 }
 
 static void look(struct gateway_loop *gl) {

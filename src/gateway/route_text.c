@@ -45,6 +45,7 @@ static void put_try(struct buf *b, const struct try_note *t) {
     else
         buf_put_u64(b, (uint64_t)t->status);
     if (t->ms) buf_printf(b, " %ums", t->ms);
+    if (t->opened) buf_lit(b, " (breaker opened)");
     if (t->calls > 1) buf_printf(b, " (%u calls)", t->calls);
 }
 

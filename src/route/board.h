@@ -178,7 +178,8 @@ struct board_outcome {
     const struct rate_headers *rate; // or NULL
     uint64_t draw;
 };
-void board_end(struct board_slot *slot, struct board_ticket *ticket, const struct board_outcome *outcome,
+// Whether it has opened the breaker.
+bool board_end(struct board_slot *slot, struct board_ticket *ticket, const struct board_outcome *outcome,
                uint64_t now_ns);
 
 // Calls that wait for room at it, in classes of which 0 goes first; by all loops together.

@@ -254,13 +254,15 @@ static enum breaker_result result_of(enum failure failure) {
     return failure_info(failure)->breaker ? BREAKER_FAILURE : BREAKER_NEUTRAL;
 }
 
-static void end_breaker(struct board_slot *slot, const struct board_ticket *ticket, const struct board_outcome *outcome,
+static bool end_breaker(struct board_slot *slot, const struct board_ticket *ticket, const struct board_outcome *outcome,
                         uint64_t now_ns) {
     struct breaker *b = &slot->breaker;
     uint8_t before = b->state;
     breaker_end(b, &slot->tuning.breaker, ticket->permit, result_of(outcome->failure), now_ns, outcome->draw);
-    if (b->state == BREAKER_OPEN && before != BREAKER_OPEN) slot->totals.openings++;
+    bool opened = b->state == BREAKER_OPEN && before != BREAKER_OPEN;
+    slot->totals.openings += opened;
     note_closed(slot, before, now_ns);
+    return opened;
 }
 
 // What it counts for in the limits.
@@ -273,10 +275,10 @@ static struct limit_tokens used_of(const struct board_slot *slot, const struct b
     return used;
 }
 
-void board_end(struct board_slot *slot, struct board_ticket *ticket, const struct board_outcome *outcome,
+bool board_end(struct board_slot *slot, struct board_ticket *ticket, const struct board_outcome *outcome,
                uint64_t now_ns) {
     INVARIANT((unsigned)outcome->failure < FAILURE_COUNT);
-    if (!ticket->under_way) return;
+    if (!ticket->under_way) return false;
     ticket->under_way = false;
     mutex_lock(&slot->lock);
     INVARIANT(slot->in_flight > ticket->places);
@@ -298,10 +300,11 @@ void board_end(struct board_slot *slot, struct board_ticket *ticket, const struc
     if (outcome->rate) learn(slot, ticket, outcome->rate, now_ns);
     cool_after(slot, outcome, now_ns);
     if (!outcome->unsent) observe(slot, ticket, outcome, now_ns);
-    end_breaker(slot, ticket, outcome, now_ns);
+    bool opened = end_breaker(slot, ticket, outcome, now_ns);
     renew_quantiles(slot, now_ns);
     board_publish(slot, now_ns);
     mutex_unlock(&slot->lock);
+    return opened;
 }
 
 void board_wait(struct board_slot *slot, unsigned class) { atom_add(&slot->waiting[class], 1); }

@@ -568,6 +568,8 @@ class Breakers(Failing):
         chain('alone', 'alone', breaker={'failures': 2, 'open': '1h', 'max_open': '1h'}),
         chain('cooled', 'cooled', 'warm'),
         chain('opens', 'opens', breaker={'failures': 1, 'open': '1h', 'max_open': '1h'}, retry={'same_target': 3, 'base': '1ms'}),
+        chain('taken', 'taken', breaker={'failures': 1}, retry={'same_target': 1, 'base': '1ms', 'max': '5s'}),
+        chain('waits', 'waits', queue={'max_wait': '300ms'}, retry={'same_target': 1, 'base': '1ms', 'max': '5s'}),
         chain('both-open', 'first', 'second', breaker={'failures': 1, 'open': '1h', 'max_open': '1h'},
               retry={'same_target': 3, 'base': '1ms'}),
         *(chain(name, {'provider': 'fake', 'model': name}, 'sound', breaker=QUICK) for name in ('streams', 'streams-turned')),
@@ -642,13 +644,32 @@ class Breakers(Failing):
     def test_one_that_opens_meanwhile_is_asked_again(self):
         """A breaker that a request's own attempts have opened takes none of its others, nor the provider's error."""
         self.fake.scripts['opens'] = ['status=500'] * 3
-        self.check_answer(self.server.chat('opens'), 4)
+        reply = self.server.chat('opens')
+        self.check_answer(reply, 4)
+        self.assertRegex(reply.header('x-penstock-tried'), r'^fake/opens 500( \d+ms)? \(breaker opened\), fake/opens 500( \d+ms)?, ')
         self.fake.scripts['opens'] = ['status=503'] * 4
         reply = self.server.chat('opens')
         self.assertEqual((reply.status, reply.header('x-penstock-attempts')), (503, '4'))
         self.assertIn('The fake was told to fail', reply.error()['message'])
         self.fake.scripts.update({'first': ['status=500'] * 2, 'second': ['status=500'] * 2})
         self.check_answer(self.server.chat('both-open'), 5)
+
+    def test_the_providers_error_is_told_where_nobody_can_be_asked_again(self):
+        """Its only place is another's when it is to be asked once more."""
+        for model in 'taken', 'waits':
+            self.fake.scripts[model] = ['status=500;retry_after=2', 'delay=20000']
+            with self.server.conn() as first, self.server.conn() as other:
+                for n, conn in enumerate((first, other)):
+                    conn.send(request_bytes('POST', '/v1/chat/completions', chat_body(model), key=self.server.key))
+                    self.assertTrue(self.fake.wait(lambda: self.seen_of(model) == n + 1))
+                    eventually(lambda: self.made().get('500'))
+                reply = first.read()
+                error = self.check_error(reply, 500, 'upstream_error')
+                other.reset()
+            self.assertRegex(error['message'], 'provider "fake" failed: The provider failed.*at their limits')
+            self.assertEqual('its circuit breaker opened' in error['message'], model == 'taken')
+            record = self.record_of(reply.request_id)
+            self.assertEqual((record['status'], record['error'], record['provider']), (500, 'upstream_error', 'fake'))
 
     def broken(self, reply, says):
         """The provider's own error is passed on as it came, and written down."""
