@@ -7,39 +7,35 @@
 
 _Static_assert(offsetof(struct limit_rules, requests) == sizeof(uint64_t) * LIMIT_OF_REQUESTS, "one name, one number");
 
-static void forward_minute(struct limit_minute *m, uint64_t newest, uint64_t step) {
-    if (step - newest >= LIMIT_STEPS) {
-        memset(m->step, 0, sizeof m->step);
-        m->sum = 0;
-        return;
-    }
-    while (newest < step) {
-        uint32_t *oldest = &m->step[++newest % LIMIT_STEPS];
-        m->sum -= *oldest;
-        *oldest = 0;
-    }
-}
-
 static void forward(struct limit *l, uint64_t now_ns) {
     uint64_t step = now_ns / LIMIT_STEP_NS;
     if (step <= l->newest) return;
-    for (unsigned kind = 0; kind < LIMIT_KINDS; kind++) forward_minute(&l->of[kind], l->newest, step);
-    l->newest = step;
+    if (step - l->newest >= LIMIT_STEPS) {
+        memset(l->step, 0, sizeof l->step);
+        for (unsigned kind = 0; kind < LIMIT_KINDS; kind++) l->of[kind].sum = 0;
+        l->newest = step;
+    }
+    while (l->newest < step) {
+        uint32_t *oldest = l->step[++l->newest % LIMIT_STEPS];
+        for (unsigned kind = 0; kind < LIMIT_KINDS; kind++) {
+            l->of[kind].sum -= oldest[kind];
+            oldest[kind] = 0;
+        }
+    }
 }
 
 static void book(struct limit *l, unsigned kind, uint64_t n) {
-    struct limit_minute *m = &l->of[kind];
-    uint32_t *step = &m->step[l->newest % LIMIT_STEPS];
+    uint32_t *step = &l->step[l->newest % LIMIT_STEPS][kind];
     uint32_t fits = (uint32_t)MIN(n, (uint64_t)(UINT32_MAX - *step));
     *step += fits;
-    m->sum += fits;
+    l->of[kind].sum += fits;
 }
 
 // When the steps that hold `excess` in all will have left, oldest first; all of them if they do not hold so much.
 static uint64_t freed_at(const struct limit *l, unsigned kind, uint64_t excess) {
     uint64_t first = l->newest >= LIMIT_STEPS - 1 ? l->newest - (LIMIT_STEPS - 1) : 0, step = first;
     for (uint64_t freed = 0; step <= l->newest; step++) {
-        freed += l->of[kind].step[step % LIMIT_STEPS];
+        freed += l->step[step % LIMIT_STEPS][kind];
         if (freed >= excess) break;
     }
     return (MIN(step, l->newest) + LIMIT_STEPS) * LIMIT_STEP_NS;
@@ -147,7 +143,7 @@ static void unbook_request(struct limit *l, uint64_t begun_ns) {
     uint64_t first = begun_ns / LIMIT_STEP_NS;
     if (l->newest >= LIMIT_STEPS && first <= l->newest - LIMIT_STEPS) return; // it counts no more
     for (uint64_t step = first; step <= l->newest; step++) {
-        uint32_t *count = &l->of[LIMIT_OF_REQUESTS].step[step % LIMIT_STEPS];
+        uint32_t *count = &l->step[step % LIMIT_STEPS][LIMIT_OF_REQUESTS];
         if (!*count) continue;
         --*count;
         l->of[LIMIT_OF_REQUESTS].sum--;

@@ -64,7 +64,6 @@ struct limit_learned {
 struct limit_minute {
     uint64_t sum;  // over the steps
     uint64_t held; // by the calls under way; of tokens alone
-    uint32_t step[LIMIT_STEPS];
     struct limit_learned said;
 };
 
@@ -72,6 +71,7 @@ struct limit {
     uint64_t newest; // number of the newest step
     uint32_t running;
     struct limit_minute of[LIMIT_KINDS];
+    uint32_t step[LIMIT_STEPS][LIMIT_KINDS];
 };
 
 enum limit_answer {
