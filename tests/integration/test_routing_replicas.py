@@ -14,8 +14,10 @@ class Replicas(Suite):
     def config(cls):
         def target(provider, upstream, priority=0, **more):
             return {'provider': provider, 'model': upstream, 'priority': priority, **more}
-        return {'providers': [fake_provider(cls.fake), fake_provider(cls.fake, 'second')],
+        return {'providers': [fake_provider(cls.fake), fake_provider(cls.fake, 'second'),
+                              fake_provider(cls.fake, 'locked')],
                 'models': [{'name': 'm', 'targets': [target('fake', 'a;status=429;retry_after=30'), target('second', 'b', 1)]},
+                           {'name': 'refused', 'strategy': 'priority', 'targets': [target('locked', 'r;status=401'), target('second', 'b')]},
                            {'name': 'limited', 'targets': [target('fake', 'c', limits={'requests_per_minute': 10})]}],
                 'redis': {'url': cls.redis.url, 'timeout': '300ms'},
                 'routing': {'state': 'redis', 'on_redis_failure': cls.policy, 'retry': {'same_target': 0}},
@@ -47,6 +49,15 @@ class Shared(Replicas):
     def test_a_cooldown_is_the_other_servers_too(self):
         self.assertTrue(self.tries_first(self.server))
         self.assertTrue(eventually(lambda: not self.tries_first(self.other)))
+
+    def test_why_a_key_is_left_alone_is_known_to_the_other(self):
+        def reasons(server):
+            explained = server.post('/v1/route/explain', chat_body('refused')).json()['candidates']
+            return [(c['provider'], c['reason']) for c in explained]
+        self.assertEqual(self.server.chat('refused').status, 200)
+        told = [('second', 'kept'), ('locked', 'key_refused')]
+        self.assertEqual(reasons(self.server), told)
+        self.assertTrue(eventually(lambda: reasons(self.other) == told), reasons(self.other))
 
     def test_limits_are_divided_and_redis_away_delays_nothing(self):
         time.sleep(1.5)  # some rounds
