@@ -24,6 +24,11 @@ static bool run(struct str text, size_t step, bool strip, struct buf *out, struc
     s.strip_usage = strip;
     bool ok = feed(&s, text, step, out);
     INVARIANT(s.rest.cap <= 4 * (2000 + ((size_t)1 << 20)));
+    struct arena arena;
+    struct chat_failure failure;
+    arena_init(&arena, NULL, 0, (size_t)1 << 20);
+    INVARIANT(!ok || !relay_failed(&s, 1, &arena, &failure) || failure.kind <= CHAT_FAIL_SERVER);
+    arena_free(&arena);
     *out_usage = s.usage;
     relay_free(&s);
     return ok;
