@@ -60,12 +60,20 @@ static uint64_t well_from(const struct board_slot *slot, uint64_t room_ns) {
     return MAX(MAX(slot->cooldown_ns, started), room_ns);
 }
 
+// Nobody limits it, and that is what was published.
+static bool is_unlimited(const struct board_slot *slot, int kind) {
+    const struct limit_headroom *seen = &slot->seen.headroom[kind];
+    return !slot->tuning.limits.minute[kind] && !slot->limit.of[kind].said.known && !load(&seen->usable_ns) &&
+           board_load_float(&seen->limit) <= 0;
+}
+
 static void publish_headroom(struct board_slot *slot, uint64_t now_ns) {
     struct board_published *p = &slot->seen;
     uint64_t room_ns = 0;
     store(&p->at_ns, now_ns);
     for (int kind = 0; kind < LIMIT_KINDS; kind++) {
         struct limit_headroom h, *seen = &p->headroom[kind];
+        if (is_unlimited(slot, kind)) continue;
         limit_headroom(&slot->limit, &slot->tuning.limits, (enum limit_kind)kind, now_ns, &h);
         room_ns = MAX(room_ns, h.usable_ns);
         store(&seen->usable_ns, h.usable_ns);
