@@ -156,6 +156,18 @@ void quota_cap(const struct quota_part *part, uint64_t cap);
 // What all nodes together have used of the part's window, this node's requests counted in: it counts on from there,
 // save calls at once, of which it counts its own.
 void quota_sync(const struct quota_part *part, uint64_t used);
+// A part's window for somebody who tells others of what is settled in it, a while later: it outlives grant and budget.
+struct quota_pin {
+    struct quota_counter *counter;
+    uint64_t window, untold;
+};
+struct quota_pin quota_pin(const struct quota_part *part);
+// So much was settled, and is told from now on.
+void quota_pin_settled(struct quota_pin *pin, uint64_t amount);
+// It was told, or never will be.
+void quota_unpin(struct quota_pin *pin);
+// What others were told of the window, or can know by the ledger; 0 when it is long past.
+uint64_t quota_pin_told(const struct quota_pin *pin);
 // What all nodes together have used and reserved, as of a moment ago: it is only shown and told, nothing counts on.
 // With a cap, what goes beyond this node's own is what others have used.
 void quota_heard(const struct quota_part *part, uint64_t used, uint64_t reserved);

@@ -24,6 +24,7 @@ struct quota_window {
     uint64_t saved;                  // of settled; the saver's
     uint64_t all_used, all_reserved; // of all nodes, as last heard
     uint64_t beyond;                 // what others used, and `used` does not count
+    uint64_t untold;                 // of settled: nobody else knows of it yet (quota_pin)
     uint64_t looked, quiet;          // quota_stirs
 };
 

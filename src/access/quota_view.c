@@ -74,6 +74,34 @@ bool quota_stirs(const struct quota_part *part) {
     return sum && (quiet < STIRS_ROUNDS || quiet % STIRS_AT_TIMES == 0);
 }
 
+// --- what is told to others ---
+
+static struct quota_window *pinned(const struct quota_pin *pin) { return quota_window_find(pin->counter, pin->window); }
+
+struct quota_pin quota_pin(const struct quota_part *part) {
+    return (struct quota_pin){.counter = quota_counter_ref(part->budget->counter), .window = part->window};
+}
+
+static void add_untold(struct quota_pin *pin, uint64_t delta) {
+    struct quota_window *w = pinned(pin);
+    if (w && delta) atom_add_relaxed(&w->untold, delta);
+    pin->untold += delta;
+}
+
+void quota_pin_settled(struct quota_pin *pin, uint64_t amount) { add_untold(pin, amount); }
+
+void quota_unpin(struct quota_pin *pin) {
+    add_untold(pin, 0 - pin->untold);
+    quota_counter_unref(pin->counter);
+    pin->counter = NULL;
+}
+
+uint64_t quota_pin_told(const struct quota_pin *pin) {
+    const struct quota_window *w = pinned(pin);
+    uint64_t untold = w ? atom_load_relaxed(&w->untold) : 0, settled = w ? atom_load_relaxed(&w->settled) : 0;
+    return settled > untold ? settled - untold : 0;
+}
+
 // --- lists ---
 
 // Budgets lie by tenant: the first of this one or a later one.

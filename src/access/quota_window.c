@@ -36,6 +36,7 @@ static void window_begin(struct quota_window *w, int64_t start, int64_t end, uin
     atom_store_relaxed(&w->all_used, 0);
     atom_store_relaxed(&w->all_reserved, 0);
     atom_store_relaxed(&w->beyond, 0);
+    atom_store_relaxed(&w->untold, 0);
     atom_store_relaxed(&w->looked, 0);
     atom_store_relaxed(&w->quiet, 0);
 }

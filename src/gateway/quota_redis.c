@@ -22,8 +22,9 @@ enum held_state {
 };
 
 struct held_part {
-    struct str key;              // in text
-    uint64_t amount, seed, used; // used: of all, as Redis said; then what is settled
+    struct str key;        // in text
+    uint64_t amount, used; // used: of all, as Redis said; then what is settled
+    struct quota_pin pin;
     int64_t limit, expires;
     enum budget_metric metric;
 };
@@ -85,6 +86,7 @@ static void held_free(struct quota_held *h) {
     if (h->state == HELD_WAITING) q->n_waiting--;
     q->n_held--;
     if (h->call) redis_forget(h->call);
+    for (unsigned i = 0; i < h->n; i++) quota_unpin(&h->parts[i].pin);
     pool_put(loop_pool(q->loop), h, h->cap);
 }
 
@@ -130,7 +132,7 @@ static struct quota_held *held_new(struct quota_redis *q, const struct quota_gra
         const struct quota_part *p = &grant->parts[i];
         h->parts[i] = (struct held_part){.key = h->parts[i].key,
                                          .amount = MIN(p->amount, AMOUNT_MAX),
-                                         .seed = MIN(states[i].settled, AMOUNT_MAX),
+                                         .pin = quota_pin(p),
                                          .limit = quota_limit_of(p->budget, model),
                                          .expires = quota_expiry(states[i].end),
                                          .metric = p->budget->metric};
@@ -154,6 +156,11 @@ static void add_number(struct args *a, int64_t v) {
     char *p = a->digits[a->n_digits++];
     int n = snprintf(p, NUMBER_MAX, "%lld", (long long)v);
     a->v[a->n++] = str_of(p, (size_t)n);
+}
+
+// What the counter begins with where it is not there, or not any more: what comes to it by itself is no part of it.
+static void add_seed(struct args *a, const struct held_part *p) {
+    add_number(a, (int64_t)MIN(quota_pin_told(&p->pin), AMOUNT_MAX));
 }
 
 static void add_keys(struct args *a, const struct quota_held *h) {
@@ -201,9 +208,12 @@ static void on_answer(void *ctx, const struct resp *reply, const struct err *err
     if (fn) fn(h->ctx, answer);
 }
 
+static void resend(struct quota_redis *q);
+
 bool quota_redis_ask(struct quota_redis *q, const struct quota_grant *grant, struct str model, uint64_t timeout_ms,
                      quota_redis_fn *fn, void *ctx, struct quota_held **out_held) {
     struct args a;
+    if (q->n_waiting) resend(q); // what was used counts before what is asked for
     struct quota_held *h = grant->n && grant->n <= QUOTA_GRANT_MAX ? held_new(q, grant, model) : NULL;
     *out_held = h;
     if (!h) return false;
@@ -215,7 +225,7 @@ bool quota_redis_ask(struct quota_redis *q, const struct quota_grant *grant, str
         add_number(&a, (int64_t)p->amount);
         add_number(&a, p->limit);
         add_number(&a, p->expires);
-        add_number(&a, (int64_t)p->seed);
+        add_seed(&a, p);
         a.v[a.n++] = p->metric == BUDGET_CONCURRENCY ? STR("1") : STR("0");
     }
     h->state = HELD_LIVE;
@@ -274,7 +284,7 @@ static bool send_settle(struct quota_held *h) {
     for (unsigned i = 0; i < h->n; i++) {
         add_number(&a, (int64_t)h->parts[i].used);
         add_number(&a, h->parts[i].expires);
-        add_number(&a, (int64_t)h->parts[i].seed);
+        add_seed(&a, &h->parts[i]);
     }
     return send_args(h, QUOTA_SCRIPT_SETTLE, &a, on_settled, 0);
 }
@@ -293,7 +303,10 @@ void quota_held_settle(struct quota_held *h, const struct quota_ask *used, bool 
         held_free(h);
         return;
     }
-    for (unsigned i = 0; i < h->n; i++) h->parts[i].used = used_of(h->parts[i].metric, used);
+    for (unsigned i = 0; i < h->n; i++) {
+        h->parts[i].used = used_of(h->parts[i].metric, used);
+        quota_pin_settled(&h->parts[i].pin, h->parts[i].used);
+    }
     // Commands keep their order: the question, if it is still under way, is carried out first.
     if (h->call) redis_forget(h->call);
     h->call = NULL;

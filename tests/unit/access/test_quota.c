@@ -468,6 +468,36 @@ static void test_heard_at_once(void) {
     sql_close(db);
 }
 
+// What others are told later is left out of what they are told now, until they were told, also past the grant.
+static void test_told(void) {
+    struct sql *db = rig_open("told.db");
+    struct quota_seat seat;
+    struct quota_grant g;
+    struct quota_refusal r;
+    struct quota_subject s = subject();
+    rig_budget(db, 1, "tenant", "0", "requests", "minute", 10, "");
+    struct quota *q = rig_load(db, T0);
+    quota_seat_init(&seat, q);
+    CHECK(quota_reserve(&seat, &s, &k_one, T0, &g, &r));
+    struct quota_pin one = quota_pin(&g.parts[0]), other = quota_pin(&g.parts[0]);
+    quota_settle(&g, &k_one);
+    quota_close(&g);
+    CHECK_INT(quota_pin_told(&one), 1);
+    quota_pin_settled(&one, 1);
+    CHECK_INT(quota_pin_told(&other), 0);
+    CHECK_INT(granted(&seat, s, T0, 3), 3);
+    CHECK_INT(quota_pin_told(&other), 3);
+    quota_unpin(&one);
+    CHECK_INT(quota_pin_told(&other), 4);
+    for (int64_t minute = 1; minute < 6; minute++) CHECK_INT(granted(&seat, s, T0 + minute * 60 * SECOND, 1), 1);
+    quota_pin_settled(&other, 1); // of a window that is gone
+    CHECK_INT(quota_pin_told(&other), 0);
+    quota_seat_free(&seat);
+    quota_free(q);
+    quota_unpin(&other);
+    sql_close(db);
+}
+
 TEST_MAIN(test_scopes, test_service_account, test_periods, test_settle, test_refund, test_late, test_clock_put_back,
           test_actions, test_replacement, test_damage, test_too_many, test_none, test_cap, test_heard_less,
-          test_heard_at_once)
+          test_heard_at_once, test_told)
