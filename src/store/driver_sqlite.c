@@ -309,6 +309,15 @@ static void sqlite_reset(struct sql_stmt *base) {
     st->bind_failed = 0;
 }
 
+// A statement in the middle holds on to the state of the file that it reads.
+static void sqlite_reset_all(struct sql *base) {
+    sqlite3 *os = of(base)->os;
+    for (sqlite3_stmt *st = NULL; (st = sqlite3_next_stmt(os, st));) {
+        sqlite3_reset(st);
+        sqlite3_clear_bindings(st);
+    }
+}
+
 static bool sqlite_col_is_null(struct sql_stmt *base, int column) {
     return sqlite3_column_type(stmt_of(base)->os, column) == SQLITE_NULL;
 }
@@ -413,6 +422,7 @@ const struct sql_ops sql_driver_sqlite = {
     .prepare_scan = sqlite_prepare_scan,
     .scan = sqlite_scan,
     .reset = sqlite_reset,
+    .reset_all = sqlite_reset_all,
     .col_is_null = sqlite_col_is_null,
     .col_i64 = sqlite_col_i64,
     .col_text = sqlite_col_text,

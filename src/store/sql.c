@@ -110,3 +110,8 @@ bool sql_commit(struct sql *db, struct err *err) {
 void sql_rollback(struct sql *db) {
     if (db->ops->in_transaction(db)) db->ops->rollback(db);
 }
+
+void sql_rest(struct sql *db) {
+    if (db->ops->reset_all) db->ops->reset_all(db);
+    sql_rollback(db);
+}

@@ -81,6 +81,7 @@ struct sql_ops {
     void (*bind_null)(struct sql_stmt *st, int index);
     bool (*step)(struct sql_stmt *st, bool *out_row, struct err *err);
     void (*reset)(struct sql_stmt *st);
+    void (*reset_all)(struct sql *db); // NULL: no statement outlives its transaction
     // For sql_prepare_scan and sql_scan. NULL: rows are stepped over.
     bool (*prepare_scan)(struct sql *db, struct str text, unsigned columns, struct sql_stmt **out_stmt,
                          struct err *err);
@@ -198,6 +199,8 @@ NODISCARD bool sql_durable(struct sql *db, struct err *err);
 NODISCARD bool sql_commit(struct sql *db, struct err *err);
 // Without a transaction, does nothing.
 void sql_rollback(struct sql *db);
+// Ends what was left in the middle: statements, whose values are forgotten, and the open transaction.
+void sql_rest(struct sql *db);
 
 // Whether there is a table of that name; of any name when it is empty.
 NODISCARD static inline bool sql_has_table(struct sql *db, struct str name, bool *out_has, struct err *err) {

@@ -1,4 +1,4 @@
-// Keeps a few connections to PostgreSQL open between requests.
+// Keeps a few connections open: a new one reads the whole schema (SQLite) or is a process (PostgreSQL).
 #include "store/sql_pool.h"
 
 #define IDLE_MAX 8
@@ -62,7 +62,7 @@ bool sql_pool_take(struct sql_pool *pool, struct sql **out_db, struct err *err) 
 void sql_pool_give(struct sql_pool *pool, struct sql *db) {
     struct slot slot = {.db = db, .uses = USES_MAX};
     if (!db) return;
-    sql_rollback(db);
+    sql_rest(db);
     mutex_lock(&pool->lock);
     for (size_t i = 0; i < pool->n_busy; i++) {
         if (pool->busy[i].db != db) continue;
@@ -70,8 +70,7 @@ void sql_pool_give(struct sql_pool *pool, struct sql *db) {
         pool->busy[i] = pool->busy[--pool->n_busy];
         break;
     }
-    // A file is opened in no time, and a statement that was left in the middle would hold on to its state of it.
-    bool keep = sql_is_postgres(db) && slot.uses < USES_MAX && pool->n_idle < IDLE_MAX;
+    bool keep = slot.uses < USES_MAX && pool->n_idle < IDLE_MAX;
     if (keep) pool->idle[pool->n_idle++] = slot;
     mutex_unlock(&pool->lock);
     if (!keep) sql_close(db);

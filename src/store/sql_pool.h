@@ -14,7 +14,7 @@ NODISCARD bool sql_pool_create(const struct datadir *dir, struct sql_pool **out_
 void sql_pool_free(struct sql_pool *pool); // NULL is fine
 // One that lies idle, or a new one.
 NODISCARD bool sql_pool_take(struct sql_pool *pool, struct sql **out_db, struct err *err);
-// An open transaction is rolled back. NULL is fine.
+// What was left in the middle is ended (sql_rest). NULL is fine.
 void sql_pool_give(struct sql_pool *pool, struct sql *db);
 
 #endif
