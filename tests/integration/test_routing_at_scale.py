@@ -550,7 +550,14 @@ class Spread(unittest.TestCase):
         server.write_config(self.config(ports, 'weighted', (0, 1, 1), 'node'))
         server.signal(signal.SIGHUP)
         self.assertTrue(eventually(lambda: version() != was))
-        begun = self.counts(ports)  # what was sent before the change has arrived: the mock is asked over the same loopback
+
+        # Each event loop takes the change in its turn, so what it had begun on its way there goes by the old one.
+        def has_moved():
+            before = self.counts(ports)
+            self.assertTrue(eventually(lambda: self.counts(ports)[1] >= before[1] + 50))
+            return self.counts(ports)[0] == before[0]
+        self.assertTrue(eventually(has_moved))
+        begun = self.counts(ports)
         for thread in loads:
             thread.join()
         after = [b - a for a, b in zip(begun, self.counts(ports))]
