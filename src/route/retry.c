@@ -10,26 +10,29 @@ struct retry_rules retry_rules_default(void) {
     return (struct retry_rules){.share_permille = 200,
                                 .floor_second = 1,
                                 .burst = 10,
+                                .save = 100,
                                 .base_ns = 250 * MS,
                                 .max_ns = 8000 * MS,
                                 .after_max_ns = 30000 * MS};
 }
 
+static uint64_t burst_of(const struct retry_rules *rules) { return MAX(rules->burst, 1u) * WHOLE; }
+
 void retry_budget_init(struct retry_budget *b, const struct retry_rules *rules, uint64_t now_ns) {
-    *b = (struct retry_budget){MAX(rules->burst, 1u) * WHOLE, now_ns};
+    *b = (struct retry_budget){burst_of(rules), now_ns};
 }
 
 static bool swap(uint64_t *cell, uint64_t *seen, uint64_t to) {
     return __atomic_compare_exchange_n(cell, seen, to, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-static void credit(struct retry_budget *b, const struct retry_rules *rules, uint64_t thousandths) {
-    uint64_t most = MAX(rules->burst, 1u) * WHOLE, seen = atom_load_relaxed(&b->saved);
+static void credit(struct retry_budget *b, uint64_t thousandths, uint64_t most) {
+    uint64_t seen = atom_load_relaxed(&b->saved);
     while (seen < most && !swap(&b->saved, &seen, MIN(seen + thousandths, most))) continue;
 }
 
 void retry_budget_call(struct retry_budget *b, const struct retry_rules *rules) {
-    if (rules->share_permille) credit(b, rules, rules->share_permille);
+    if (rules->share_permille) credit(b, rules->share_permille, MAX(burst_of(rules), rules->save * WHOLE));
 }
 
 // Whoever moves the time on gives what that time is worth.
@@ -39,7 +42,7 @@ static void credit_floor(struct retry_budget *b, const struct retry_rules *rules
     uint64_t unit = 1000 * MS / (WHOLE * rules->floor_second); // of time for a thousandth
     if (!unit) unit = 1;
     uint64_t n = (now_ns - at) / unit;
-    if (n && swap(&b->at_ns, &at, at + n * unit)) credit(b, rules, n);
+    if (n && swap(&b->at_ns, &at, at + n * unit)) credit(b, n, burst_of(rules));
 }
 
 bool retry_budget_take(struct retry_budget *b, const struct retry_rules *rules, uint64_t now_ns) {

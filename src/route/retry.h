@@ -11,19 +11,21 @@
 struct retry_rules {
     uint32_t share_permille; // of the calls may be retries
     uint32_t floor_second;   // retries a second that are allowed besides, so that a quiet server can retry at all
-    uint32_t burst;          // retries that can be saved up, at least 1
+    uint32_t burst;          // retries that are there at the start, and that silence saves up; at least 1
+    uint32_t save;           // retries that calls save up, so that those which fail together can be tried again
     uint64_t base_ns;        // the first wait is up to this, each further up to twice the one before
     uint64_t max_ns;         // and at most this
     uint64_t after_max_ns;   // a Retry-After beyond this is not waited for
 };
-// A fifth of the traffic, one a second besides, 10 saved up; 250 ms doubling to 8 s; Retry-After up to 30 s.
+// A fifth of the traffic, one a second besides; 10 at the start, 100 saved up by calls; 250 ms doubling to 8 s;
+// Retry-After up to 30 s.
 struct retry_rules retry_rules_default(void);
 
 struct retry_budget {
     uint64_t saved; // thousandths of a retry
     uint64_t at_ns; // up to when the floor was credited
 };
-// Full, so `burst` retries may come at once.
+// `burst` retries may come at once.
 void retry_budget_init(struct retry_budget *b, const struct retry_rules *rules, uint64_t now_ns);
 // With each call (not with each attempt).
 void retry_budget_call(struct retry_budget *b, const struct retry_rules *rules);

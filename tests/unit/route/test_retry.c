@@ -17,7 +17,8 @@ static uint64_t next(uint64_t *seed) {
 
 static void test_share(void) {
     for (uint64_t seed = 1; seed < 40; seed++) {
-        struct retry_rules rules = {.share_permille = (uint32_t)(seed * 10), .burst = 10 + (uint32_t)seed % 5};
+        struct retry_rules rules = {
+            .share_permille = (uint32_t)(seed * 10), .burst = 10 + (uint32_t)seed % 5, .save = (uint32_t)seed % 60};
         struct retry_budget b;
         uint64_t s = seed, calls = 0, retries = 0;
         retry_budget_init(&b, &rules, 0);
@@ -51,6 +52,23 @@ static void test_floor(void) {
     rules = (struct retry_rules){.burst = 0};
     retry_budget_init(&b, &rules, 0);
     CHECK(retry_budget_take(&b, &rules, 0) && !retry_budget_take(&b, &rules, 100 * SECOND));
+}
+
+// Calls that went well pay for those that fail together; what they have saved up is no more for the silence after it.
+static void test_save(void) {
+    struct retry_rules rules = {.share_permille = 200, .floor_second = 1, .burst = 10, .save = 100};
+    struct retry_budget b;
+    retry_budget_init(&b, &rules, SECOND);
+    CHECK_INT(retry_budget_left(&b), 10);
+    for (int i = 0; i < 200; i++) retry_budget_call(&b, &rules);
+    CHECK_INT(retry_budget_left(&b), 50);
+    for (int i = 0; i < 1000; i++) retry_budget_call(&b, &rules);
+    CHECK_INT(retry_budget_left(&b), 100);
+    unsigned taken = 0;
+    for (int i = 0; i < 200; i++) taken += retry_budget_take(&b, &rules, SECOND);
+    CHECK_INT(taken, 100);
+    for (int i = 0; i < 200; i++) taken += retry_budget_take(&b, &rules, 1000 * SECOND);
+    CHECK_INT(taken, 110);
 }
 
 static void test_wait(void) {
@@ -131,4 +149,4 @@ static void test_failures(void) {
         CHECK_INT(failure_of_status(statuses[i].status), statuses[i].failure);
 }
 
-TEST_MAIN(test_share, test_floor, test_wait, test_threads, test_failures)
+TEST_MAIN(test_share, test_floor, test_save, test_wait, test_threads, test_failures)
