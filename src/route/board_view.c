@@ -144,7 +144,7 @@ static void no(struct board_view *out, enum board_why why, uint64_t retry_at_ns)
     out->retry_at_ns = retry_at_ns;
 }
 
-// What its minute has no room for now; else BOARD_USABLE.
+// What its minute has no room for at that time; else BOARD_USABLE.
 static enum board_why lacking(const struct board_published *p, uint64_t now_ns, uint64_t *out_when) {
     static const enum board_why whys[] = {[LIMIT_OF_REQUESTS] = BOARD_REQUESTS,
                                           [LIMIT_OF_TOKENS] = BOARD_TOKENS,
