@@ -1,50 +1,12 @@
 // Tests of route/board.h: names and references, what each outcome does, what views say, groups, replicas, threads.
-#include "route/board.h"
+#include "board_rig.h"
 
 #include "base/mem.h"
-#include "check.h"
 #include "os/thread.h"
 
 #include <math.h>
 
 #define MS UINT64_C(1000000)
-#define SECOND (1000 * MS)
-#define T0 (1000000 * SECOND)
-
-static struct board_slot *slot_of(struct board *board) {
-    struct board_slot *slot = board_slot_get(board, STR("openai"), STR("gpt-5-mini"), STR(""));
-    REQUIRE(slot);
-    return slot;
-}
-
-// Whether what is asked for alone is what the whole view says.
-static bool agree(const struct board_slot *slot, uint64_t now_ns, const struct board_view *v) {
-    struct board_state s;
-    memset(&s, 0xa5, sizeof s);
-    board_state(slot, now_ns, &s);
-    float first_token_ns = board_first_token_ns(slot, now_ns), tokens_share = board_tokens_share(slot, now_ns);
-    return s.usable == v->usable && s.why == v->why && s.in_flight == v->in_flight &&
-           fabsf(s.slow_start - v->slow_start) < 1e-5F && fabsf(first_token_ns - v->first_token_ns) <= 0 &&
-           fabsf(tokens_share - MIN(MIN(v->share[LIMIT_OF_TOKENS], v->share[LIMIT_OF_INPUT_TOKENS]),
-                                    v->share[LIMIT_OF_OUTPUT_TOKENS])) <= 0;
-}
-
-static struct board_view view_at(const struct board_slot *slot, uint64_t now_ns) {
-    struct board_view v;
-    memset(&v, 0xa5, sizeof v);
-    board_view(slot, now_ns, &v);
-    CHECK(agree(slot, now_ns, &v));
-    return v;
-}
-
-// One attempt from begin to end; whether it could begin.
-static bool attempt(struct board_slot *slot, enum failure failure, uint64_t from_ns, uint64_t to_ns) {
-    struct board_ticket ticket;
-    struct board_refusal refusal;
-    if (!board_begin(slot, limit_tokens(100, 0), 0, from_ns, 0, &ticket, &refusal)) return false;
-    board_end(slot, &ticket, &(struct board_outcome){.failure = failure}, to_ns);
-    return true;
-}
 
 static void test_names(void) {
     struct board *board = board_create();

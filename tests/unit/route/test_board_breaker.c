@@ -1,31 +1,5 @@
 // Tests of route/board.h: how the breaker of a target opens, tries and closes, and what its probes are told by.
-#include "route/board.h"
-
-#include "check.h"
-
-#define SECOND UINT64_C(1000000000)
-#define T0 (1000000 * SECOND)
-
-static struct board_slot *slot_of(struct board *board) {
-    struct board_slot *slot = board_slot_get(board, STR("openai"), STR("gpt-5-mini"), STR(""));
-    REQUIRE(slot);
-    return slot;
-}
-
-static struct board_view view_at(const struct board_slot *slot, uint64_t now_ns) {
-    struct board_view v;
-    board_view(slot, now_ns, &v);
-    return v;
-}
-
-// One attempt from begin to end; whether it could begin.
-static bool attempt(struct board_slot *slot, enum failure failure, uint64_t from_ns, uint64_t to_ns) {
-    struct board_ticket ticket;
-    struct board_refusal refusal;
-    if (!board_begin(slot, limit_tokens(100, 0), 0, from_ns, 0, &ticket, &refusal)) return false;
-    board_end(slot, &ticket, &(struct board_outcome){.failure = failure}, to_ns);
-    return true;
-}
+#include "board_rig.h"
 
 static void test_opens_and_comes_back(void) {
     struct board *board = board_create();

@@ -1,25 +1,5 @@
 // Tests of route/board.h: the limits of a slot, as they are set and as its provider tells of them.
-#include "check.h"
-#include "route/board.h"
-
-#define SECOND UINT64_C(1000000000)
-#define T0 (1000000 * SECOND)
-
-static struct board_slot *slot_of(struct board *board) {
-    struct board_slot *slot = board_slot_get(board, STR("openai"), STR("gpt-5-mini"), STR(""));
-    REQUIRE(slot);
-    return slot;
-}
-
-// What is asked for alone is what the whole view says.
-static struct board_view view_at(const struct board_slot *slot, uint64_t now_ns) {
-    struct board_view v;
-    struct board_state s;
-    board_view(slot, now_ns, &v);
-    board_state(slot, now_ns, &s);
-    CHECK(s.usable == v.usable && s.why == v.why);
-    return v;
-}
+#include "board_rig.h"
 
 static void test_limits(void) {
     struct board *board = board_create();
