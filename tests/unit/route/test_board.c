@@ -4,8 +4,6 @@
 #include "base/mem.h"
 #include "os/thread.h"
 
-#include <math.h>
-
 #define MS UINT64_C(1000000)
 
 static void test_names(void) {
